@@ -1,0 +1,143 @@
+package policy
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// badNumbers are no numbers at all, for any argument. None contains a space.
+var badNumbers = strings.Fields(`
+	-1 +1 -0 +0 -0.5 +0.5 --1 +-1 -80% -100 -1ms +1ms -1s -5h - + -% +%
+	NaN nan NAN -nan Inf inf INF +Inf -Inf Infinity infinity -infinity ∞
+	0x10 0X1F 0xff 0x 0b11 0o17 0x1p4 0x10ms
+	1e3 1E3 1e-3 1e+3 1e 1e3s 1E3ms .5e1 1p4
+	1_000 1,000 1,5 1'000 1;5 1/2 1:30 00:01 1-2 1..2 1~2 1^2 1*2 (1) [1] {1} <1> "1" '1'
+	. .. ... 1. 1.. .1. 1..5 1.2.3 5.% 5.s .s .% %
+	%5 5%% %% 5%5 %5% 5pct 5‰ 5٪ $5 #5 @5 5! 5? * ?
+	a abc eighty ten a1 1a x y z ms_ true false null nil none on off all yes no default auto
+	½ ５０ ٣ ௫ 五 5́ 1٫5 １
+	80ms; 80\n 80\0 N ON OFF <N>
+`)
+
+// badPercents are numbers, perhaps, but not percentages.
+var badPercents = strings.Fields(`
+	100.000001 100.1 101 101% 200 200% 255 256 999 1000 65536 4294967296 4294967396
+	18446744073709551615 18446744073709551616 18446744073709551696 99999999999999999999999999
+	0100.5 000101 100.999999%
+	0.0000001 0.0000000 50.0000000 50.0000000% 99.9999999 33.3333333 100.0000000 0.00000000000000000001
+	80ms 1s 80us 5h 0s 80m 1h30m
+`)
+
+// badSpans are numbers, perhaps, but not durations.
+var badSpans = strings.Fields(`
+	80% 0% 100% 5x 5sec 5secs 5second 5seconds 5S 5Ms 5MS 5mS 5M 5H 5NS 5Us 5US
+	5min 5mins 5minutes 5hr 5hrs 5hour 5hours 5d 5day 5w 5y 5mo 5msec 5usec 5nsec 5milliseconds
+	5µ 5u 5n 5k 5µm 5ps 5fs 5jiffies 5j 5Hz 5mss 5sms 5ss 5hh
+	s ms us ns m h s5 ms5 h1m
+	5s5 5s5.5 1h30 1m30 5s5s 5ms5ms 1h1h 5ms5s 1s1h 1ns1us 1s1m1h 1h1s1m 1m1s1s 1us1µs
+	1.5 0.5 .5 2.0 0.0 1.5% 1000.1
+	0.5ns 1.1ns 0.0000000001s 1.0000000001s 1.0000001ms 0.0001us 1.2345us 0.00000000001m
+	0.000000000001h 0.3333333333333333333333h 0.12345678901234567890123s 1s0.5ns 0.99999999999999999999ns
+	1000001h 1000000h1ns 1000000h0.1ns 1000000.000001h 999999h61m 60000001m 60000000m1s 3600000001s
+	3600000000s1ns 3600000000001ms 3600000000000001us 3600000000000000001ns 3600000000000000000.1ns
+	9223372036854775807ns 9223372036854775808ns 18446744073709551615ns 18446744073709551616ns
+	18446744073709551617s 5124095577h 99999999999999999999999999h 1h99999999999999999999s
+	360000000001 922337203686 1844674407370955162 18446744073709551615 18446744073709551616
+	99999999999999999999999999
+	5s- 5s-1ms 5s+1ms 1h-30m 5s, 1s,1ms 5s; 5s/1s
+`)
+
+// badTexts are wrong as a whole, each with the field and the value at fault.
+var badTexts = []struct{ field, value, text string }{
+	{"policy", "", ""}, {"policy", " ", " "}, {"policy", "\t\n", "\t\n"},
+	{"policy", "drop", "drop"}, {"policy", "80", "80"}, {"policy", "80%", "80%"}, {"policy", "-1", "-1 percent 5"},
+	{"policy", "Pass", "Pass"}, {"policy", "PASS", "PASS"}, {"policy", "passs", "passs"}, {"policy", "pas", "pas"},
+	{"policy", "Percent", "Percent 80"}, {"policy", "PERCENT", "PERCENT 80"}, {"policy", "percnt", "percnt 80"},
+	{"policy", "percent80", "percent80"}, {"policy", "percent=80", "percent=80"}, {"policy", "percent:80", "percent:80"},
+	{"policy", "Time", "Time 1s 1s"}, {"policy", "times", "times 1s 1s"}, {"policy", "time=1s,1s", "time=1s,1s"},
+	{"policy", "loss", "loss 20"}, {"policy", "delay", "delay 20ms"}, {"policy", "rate", "rate 10mbit"},
+	{"policy", "eth0", "eth0 percent 80"}, {"policy", "tx", "tx percent 80"}, {"policy", "both", "both pass"},
+	{"policy", ",", ", percent 80"}, {"policy", "percent,", "percent, 80"}, {"policy", "\x00", "\x00"},
+	{"policy", "\xff\xfe", "\xff\xfe"}, {"policy", "percent\x0080", "percent\x0080"},
+	{"policy", "\ufeffpass", "\ufeffpass"}, {"policy", "p\u0430ss", "p\u0430ss"}, // a Cyrillic а
+	{"policy", "--help", "--help"}, {"policy", "{}", "{}"},
+
+	{"policy", "pass pass", "pass pass"}, {"policy", "pass percent 80", "pass percent 80"},
+	{"policy", "percent 80 pass", "percent 80 pass"}, {"policy", "pass time 1 1", "pass time 1 1"},
+	{"policy", "time 1 1 pass", "time 1 1 pass"}, {"policy", "pass 80", "pass 80"},
+	{"policy", "pass ;", "pass ;"}, {"policy", "pass drop", "pass drop"},
+
+	{"policy", "percent 80 percent 80", "percent 80 percent 80"},
+	{"policy", "time 1 1 time 1 1", "time 1 1 time 1 1"},
+	{"policy", "percent 80 time 1 1 percent 0", "percent 80 time 1 1 percent 0"},
+	{"policy", "time 1 0 percent 80 time 1 1", "time 1 0 percent 80 time 1 1"},
+	{"policy", "percent 80 percent", "percent 80 percent"},
+
+	{"policy", "90", "percent 80 90"}, {"policy", "%", "percent 80 %"}, {"policy", "junk", "percent 80 junk"},
+	{"policy", "and", "percent 80 and time 1 1"}, {"policy", ",", "percent 80 , time 1 1"},
+	{"policy", "delay", "percent 80 delay 20ms"}, {"policy", "#", "percent 80 # comment"},
+	{"policy", "1s", "time 500ms 1s 1s"}, {"policy", "s", "time 1 1 s"}, {"policy", "5", "time 5 ms 5 ms"},
+	{"policy", "junk", "time 1 1 junk percent 80"}, {"policy", "\x00", "percent 80 \x00"},
+
+	{"percent", "", "percent"}, {"percent", "", "percent time 1 1"}, {"percent", "", "percent percent 80"},
+	{"percent", "", "percent pass"}, {"percent", "", "time 1 1 percent"},
+	{"time", "", "time"}, {"time", "1s", "time 1s"}, {"time", "1s", "time 1s percent 80"},
+	{"time", "", "time percent 80"}, {"time", "1s", "percent 80 time 1s"}, {"time", "80", "time 80 pass"},
+	{"time", "", "time time 1 1"}, {"time", "5ms", "time 5ms time 5ms"},
+
+	{"time", "0 0", "time 0 0"}, {"time", "0s 0", "time 0s 0"}, {"time", "0 0s", "time 0 0s"},
+	{"time", "0ns 0h", "time 0ns 0h"}, {"time", "0.0s 00", "time 0.0s 00"}, {"time", "0h0m0s 0ms", "time 0h0m0s 0ms"},
+	{"time", "0 0", "percent 100 time 0 0"}, {"time", "0 0", "time 0 0 percent 100"},
+}
+
+// badInputs is every bad value in every place it can stand in, with the field
+// at fault and its value.
+func badInputs() map[string]FieldError {
+	inputs := map[string]FieldError{}
+	add := func(text, field, value string) { inputs[text] = FieldError{Field: field, Value: value} }
+	for _, v := range append(badNumbers, badPercents...) {
+		add("percent "+v, "percent", v)
+		add("time 1s 1s percent "+v, "percent", v)
+	}
+	for _, v := range append(badNumbers, badSpans...) {
+		add("time "+v+" 1s", "time ON", v)
+		add("time 1s "+v, "time OFF", v)
+	}
+	for _, bad := range badTexts {
+		add(bad.text, bad.field, bad.value)
+	}
+	return inputs
+}
+
+// Each of them is refused with the name of the field and the value, in one
+// line, and leaves no half of a policy behind.
+func TestParseRefusesBadInputs(t *testing.T) {
+	inputs := badInputs()
+	if len(inputs) < 300 {
+		t.Fatalf("only %d bad inputs", len(inputs))
+	}
+	for text, want := range inputs {
+		p, err := Parse(text)
+		if err == nil {
+			t.Errorf("Parse(%q) = %v", text, p)
+			continue
+		}
+		var field *FieldError
+		if !errors.As(err, &field) {
+			t.Errorf("Parse(%q): a %T, want a *FieldError", text, err)
+			continue
+		}
+		if field.Field != want.Field || field.Value != want.Value || field.Why == "" {
+			t.Errorf("Parse(%q): field %q, value %q; want %q, %q", text, field.Field, field.Value, want.Field, want.Value)
+		}
+		if msg := err.Error(); !strings.HasPrefix(msg, want.Field+" ") || !strings.Contains(msg, strconv.Quote(want.Value)) ||
+			strings.ContainsAny(msg, "\n\r") {
+			t.Errorf("Parse(%q) says %q", text, msg)
+		}
+		if p != (Policy{}) {
+			t.Errorf("Parse(%q) leaves %v", text, p)
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package policy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+// goodTexts is what people type, and what each is printed as.
+var goodTexts = []struct{ text, canonical, mode, arguments string }{
+	{"pass", "pass", "pass", ""},
+	{"  pass\n", "pass", "pass", ""},
+	{"percent 80", "percent 80", "percent", "80"},
+	{"percent 80%", "percent 80", "percent", "80"},
+	{"percent 0", "percent 0", "percent", "0"},
+	{"percent 100", "percent 100", "percent", "100"},
+	{"percent 33.333", "percent 33.333", "percent", "33.333"},
+	{"percent\t00.500000", "percent 0.5", "percent", "0.5"},
+	{"time 500ms 1s", "time 500ms 1s", "time", "500ms 1s"},
+	{"time 50 100", "time 500ms 1s", "time", "500ms 1s"},
+	{"time 0 1h30m", "time 0s 1h30m0s", "time", "0s 1h30m0s"},
+	{"time 1ns 0", "time 1ns 0s", "time", "1ns 0s"},
+	{"percent 99 time 1s 10ms", "percent 99 time 1s 10ms", "percent+time", "99 1s 10ms"},
+	{"time 1s 10ms percent 99", "percent 99 time 1s 10ms", "percent+time", "99 1s 10ms"},
+	{" percent   100 \r\n time 0 5 ", "percent 100 time 0s 50ms", "percent+time", "100 0s 50ms"},
+}
+
+func TestParseGood(t *testing.T) {
+	for _, c := range goodTexts {
+		p, err := Parse(c.text)
+		if err != nil {
+			t.Errorf("Parse(%q): %v", c.text, err)
+			continue
+		}
+		if p.String() != c.canonical || p.Mode() != c.mode || p.Arguments() != c.arguments {
+			t.Errorf("Parse(%q) is %q, mode %q, arguments %q; want %q, %q, %q",
+				c.text, p, p.Mode(), p.Arguments(), c.canonical, c.mode, c.arguments)
+		}
+		if again, err := Parse(p.String()); err != nil || again != p {
+			t.Errorf("%q reads as %+v, %v; want %+v", p, again, err, p)
+		}
+	}
+}
+
+// Texts that mean the same are equal, others are not.
+func TestPolicyIsComparable(t *testing.T) {
+	parsed := map[Policy]string{}
+	for _, c := range goodTexts {
+		p, err := Parse(c.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if was, ok := parsed[p]; ok && was != c.canonical {
+			t.Errorf("%q and %q are equal", was, c.canonical)
+		}
+		parsed[p] = c.canonical
+	}
+	if parsed[Policy{}] != "pass" {
+		t.Error("the zero Policy is not pass")
+	}
+}
+
+func TestZeroPolicyIsPass(t *testing.T) {
+	var p Policy
+	if p.String() != "pass" || p.Mode() != "pass" || p.Arguments() != "" {
+		t.Errorf("zero Policy: %q, mode %q, arguments %q", p, p.Mode(), p.Arguments())
+	}
+}
+
+// What a person reads, word for word.
+func TestErrorText(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                      `policy "": is empty; want pass, percent N or time ON OFF`,
+		"slow 5":                `policy "slow": is not a stage; want pass, percent N or time ON OFF`,
+		"pass percent 5":        `policy "pass percent 5": pass stands alone`,
+		"percent 5 percent 6":   `policy "percent 5 percent 6": percent is given twice`,
+		"percent 80 loss 1":     `policy "loss": unexpected after percent N; want pass, percent N or time ON OFF`,
+		"percent":               `percent "": incomplete; want percent N`,
+		"percent 200":           `percent "200": must be a decimal number from 0 to 100`,
+		"percent -1":            `percent "-1": must not have a sign`,
+		"percent 50.1234567":    `percent "50.1234567": must not have more than 6 decimals`,
+		"time 5":                `time "5": incomplete; want time ON OFF`,
+		"time 0 0s":             `time "0 0s": ON and OFF are both zero`,
+		"time 5x 1s":            `time ON "5x": must have a unit h, m, s, ms, us or ns behind each number`,
+		"time 1s fast":          `time OFF "fast": must be a duration such as 500ms or 1.5s, or a whole number of jiffies of 10ms`,
+		"time 1s1m 1s":          `time ON "1s1m": must have its units once each and in descending order`,
+		"time 1s 0.1ns":         `time OFF "0.1ns": must be a whole number of nanoseconds`,
+		"time 1s 1000001h":      `time OFF "1000001h": must not be longer than 1000000h`,
+		"percent 5\x00\x1b[31m": `percent "5\x00\x1b[31m": must be a decimal number from 0 to 100`,
+		"percent " + strings.Repeat("9", 5000): `percent "` + strings.Repeat("9", 64) +
+			`"…: must be a decimal number from 0 to 100`,
+	} {
+		if _, err := Parse(text); err == nil || err.Error() != want {
+			t.Errorf("Parse(%.60q):\n got %v\nwant %s", text, err, want)
+		}
+	}
+}
+
+// A long value is abridged for the eye only.
+func TestErrorKeepsWholeValue(t *testing.T) {
+	long := strings.Repeat("x", 5000)
+	_, err := Parse("time " + long + " 1s")
+	var field *FieldError
+	if !errors.As(err, &field) || field.Value != long {
+		t.Errorf("%v", err)
+	}
+}
+
+// Whoever adds a stage finds here what its row must keep to.
+func TestStagesTable(t *testing.T) {
+	numbers, names := map[uint64]bool{}, map[string]bool{pass: true}
+	for _, s := range new(Policy).stages() {
+		if numbers[s.number] || names[s.name] {
+			t.Errorf("stage %s, number %d: taken", s.name, s.number)
+		}
+		numbers[s.number], names[s.name] = true, true
+		if s.settings.given() || s.arity() == 0 || strings.ContainsAny(s.name, " 0123456789") {
+			t.Errorf("stage %q, arguments %q", s.name, s.args)
+		}
+	}
+	for name, number := range map[string]uint64{"percent": 1, "time": 2} {
+		if s, ok := new(Policy).stage(name); !ok || s.number != number {
+			t.Errorf("stage %s has number %d; it was %d, and old seeds depend on it", name, s.number, number)
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package policy
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+func TestZeroProgramRelays(t *testing.T) {
+	if prog := (Policy{}).Compile(12345, 678); prog != (Program{}) {
+		t.Errorf("pass compiles to %+v, want the zero Program", prog)
+	}
+	var prog Program
+	for seq := range uint64(100_000) {
+		if got := prog.Decide(Time(seq*seq), seq); got != Relay {
+			t.Fatalf("packet %d: %v", seq, got)
+		}
+	}
+}
+
+// The program is copied into a BPF map as it lies in memory.
+func TestProgramIsFlat(t *testing.T) {
+	typ := reflect.TypeFor[Program]()
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		if f.Type.Kind() != reflect.Uint64 || !f.IsExported() || f.Offset != uintptr(8*i) {
+			t.Errorf("field %s: %v at offset %d", f.Name, f.Type, f.Offset)
+		}
+	}
+}
+
+func TestVerdictString(t *testing.T) {
+	for v, want := range map[Verdict]string{Relay: "relay", Drop: "drop", 2: "invalid"} {
+		if got := v.String(); got != want {
+			t.Errorf("%d: %q, want %q", uint8(v), got, want)
+		}
+	}
+}
+
+// unmix64 undoes mix64, so that a test can choose a draw and find the key.
+func unmix64(z uint64) uint64 {
+	unshift := func(z uint64, by int) uint64 {
+		x := z
+		for n := by; n < 64; n += by {
+			x = z ^ x>>by
+		}
+		return x
+	}
+	z = unshift(z, 31) * inverse(0x94d049bb133111eb)
+	z = unshift(z, 27) * inverse(0xbf58476d1ce4e5b9)
+	return unshift(z, 30)
+}
+
+// inverse of an odd number modulo 2⁶⁴, by Newton's iteration.
+func inverse(odd uint64) uint64 {
+	x := odd
+	for range 6 {
+		x *= 2 - odd*x
+	}
+	return x
+}
+
+// Whole programs at each boundary of the draw: exactly the draws below the
+// chance drop, whatever the packet's number and the draw's unused low half.
+func TestDecideAtBoundaryDraws(t *testing.T) {
+	if z := uint64(0x0123456789abcdef); mix64(unmix64(z)) != z {
+		t.Fatal("unmix64 does not undo mix64")
+	}
+	for _, text := range []string{"0", "0.000001", "0.01", "1", "33.333", "50", "66.667", "99", "99.99", "99.999999", "100"} {
+		prog := compile(t, "percent "+text, 0, 1)
+		boundary := int64(prog.PercentDrop)
+		for _, d := range []int64{0, 1, boundary - 1, boundary, boundary + 1, math.MaxUint32 - 1, math.MaxUint32} {
+			if d < 0 || d > math.MaxUint32 {
+				continue // not a draw
+			}
+			for _, seq := range []uint64{0, 1, 1 << 40, math.MaxUint64} {
+				for _, low := range []uint64{0, math.MaxUint32} {
+					prog.PercentKey = unmix64(uint64(d)<<32|low) - seq*gamma
+					want := Relay
+					if d < boundary {
+						want = Drop
+					}
+					if got := prog.Decide(0, seq); got != want {
+						t.Errorf("percent %s, draw %d, packet %d: %v, want %v", text, d, seq, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The trace depends on nothing but program, time and number: not on the
+// number of threads, not on the batches in which packets come, not on the
+// order in which they are asked about.
+func TestDecideIsReproducible(t *testing.T) {
+	n := many(10_000_000)
+	prog := compile(t, "percent 66.667 time 1ms 500us", 0, 42)
+	want := make(verdicts, n)
+	for i := range want {
+		want[i] = uint8(prog.Decide(Time(i)*100, uint64(i)))
+	}
+	before := runtime.GOMAXPROCS(0)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	for _, c := range []struct{ threads, batch int }{{1, 1}, {1, 128}, {2, 16}, {2, 45}, {16, 16}, {16, 128}} {
+		t.Run(fmt.Sprintf("threads=%d/batch=%d", c.threads, c.batch), func(t *testing.T) {
+			runtime.GOMAXPROCS(c.threads)
+			got := decideInBatches(&prog, n, c.threads, c.batch)
+			if !slices.Equal(got, want) {
+				t.Error("verdicts differ")
+			}
+		})
+	}
+}
+
+// decideInBatches lets workers race for batches, from the last to the first.
+func decideInBatches(prog *Program, n, workers, batch int) verdicts {
+	v := make(verdicts, n)
+	var left atomic.Int64
+	left.Store(int64(n))
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for {
+				end := int(left.Add(int64(-batch))) + batch
+				if end <= 0 {
+					return
+				}
+				for i := max(0, end-batch); i < end; i++ {
+					v[i] = uint8(prog.Decide(Time(i)*100, uint64(i)))
+				}
+			}
+		})
+	}
+	group.Wait()
+	return v
+}
+
+// A change in mid-run leaves no trace once it is taken back, though the new
+// program has another epoch.
+func TestDecideAfterChangeAndBack(t *testing.T) {
+	n := many(1_000_000)
+	want := decide(compile(t, "percent 90", 0, 8), 0, n)
+	for _, between := range []string{"pass", "percent 10", "percent 0", "percent 90.000001", "time 1 1", "percent 50 time 2s 1s"} {
+		other, back := compile(t, between, 1000, 8), compile(t, "percent 90", 2000, 8)
+		for i := range n {
+			prog, now := &back, Time(i)
+			if i > n/3 && i < n/2 {
+				prog = &other
+			}
+			got := prog.Decide(now, uint64(i))
+			if prog == &back && uint8(got) != want[i] {
+				t.Fatalf("%s between: packet %d: %v", between, i, got)
+			}
+		}
+	}
+}
+
+// randomProgram favours the values at which something happens.
+func randomProgram(rng *rand.Rand) Program {
+	values := []uint64{0, 0, 0, 1, 2, 1 << 31, 1<<32 - 1, 1 << 32, 1<<32 + 1, 1 << 63, math.MaxUint64}
+	value := func() uint64 {
+		if rng.UintN(3) == 0 {
+			return rng.Uint64() >> rng.UintN(64)
+		}
+		return values[rng.IntN(len(values))]
+	}
+	return Program{value(), value(), value(), value(), value()}
+}
+
+// If Whole says so, the segments of one frame have one verdict.
+func TestWholeFramesHaveOneVerdict(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	whole := 0
+	for range 50_000 {
+		prog, segments := randomProgram(rng), rng.Uint32N(65)
+		if !prog.Whole(segments) {
+			continue
+		}
+		whole++
+		now, first := Time(rng.Uint64()), rng.Uint64()
+		for i := range uint64(segments) {
+			if a, b := prog.Decide(now, first), prog.Decide(now, first+i); a != b {
+				t.Fatalf("%+v at %d: packet %d: %v, packet %d: %v", prog, now, first, a, first+i, b)
+			}
+		}
+	}
+	if whole < 10_000 {
+		t.Errorf("only %d programs were put to the test", whole)
+	}
+}
+
+func TestWhole(t *testing.T) {
+	for text, want := range map[string]bool{
+		"pass": true, "percent 100": true, "percent 0": true, "time 1 1": true, "percent 0 time 1 1": true,
+		"percent 50": false, "percent 99.999999": false, "percent 0.000001": false, "percent 99 time 1 1": false,
+	} {
+		prog := compile(t, text, 0, 1)
+		for segments, want := range map[uint32]bool{0: true, 1: true, 2: want, 45: want, math.MaxUint32: want} {
+			if got := prog.Whole(segments); got != want {
+				t.Errorf("%s, %d segments: %v, want %v", text, segments, got, want)
+			}
+		}
+	}
+}
+
+func TestDecideDoesNotAllocate(t *testing.T) {
+	prog := compile(t, "percent 50 time 1ms 1ms", 0, 1)
+	var seq uint64
+	if n := testing.AllocsPerRun(10_000, func() {
+		prog.Decide(Time(seq), seq)
+		prog.Whole(45)
+		seq++
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
