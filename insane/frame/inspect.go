@@ -1,0 +1,126 @@
+package frame
+
+import "encoding/binary"
+
+// Lengths of headers, in bytes.
+const (
+	etherLen = 14 // two addresses and a type
+	tagLen   = 4  // one VLAN tag
+	maxTags  = 2  // an 802.1ad tag around an 802.1Q tag
+	ipv4Len  = 20 // without options
+	ipv6Len  = 40 // without extension headers
+	tcpLen   = 20 // without options
+	udpLen   = 8
+
+	// maxHeaders bounds the headers of a super-frame, virtio header included.
+	// All but IPv6 extension headers are 142 at most; the rest holds a
+	// segment routing header of twenty hops.
+	maxHeaders = 512
+)
+
+// Numbers of linux/if_ether.h and linux/in.h.
+const (
+	etherIPv4 = 0x0800
+	etherIPv6 = 0x86dd
+	etherTag  = 0x8100 // 802.1Q
+	etherSTag = 0x88a8 // 802.1ad
+
+	protocolTCP = 6
+	protocolUDP = 17
+)
+
+// gsoByFrags is a size with a meaning of its own inside the kernel
+// (GSO_BY_FRAGS, linux/skbuff.h), which refuses it from outside.
+const gsoByFrags = 0xffff
+
+// Inspect tells what a frame is on the wire. A frame without GSO type is one
+// packet whatever it holds, and nothing behind its link header is looked at.
+// A super-frame is believed only if its virtio header, its IP and transport
+// headers and its length agree; Split relies on that.
+//
+// Every error is ErrMalformed. Inspect keeps and changes nothing; it is safe
+// for concurrent use.
+func Inspect(f Frame) (Shape, error) {
+	switch {
+	case len(f) < HeaderLen+etherLen:
+		return Shape{}, ErrRunt
+	case len(f) > MaxLen:
+		return Shape{}, ErrTooLong
+	}
+	h, e := f.Header(), f[HeaderLen:]
+	link, etherType := linkHeader(e)
+	if h.GSOType == GSONone {
+		return Shape{packets: 1, link: link, headers: len(e)}, nil
+	}
+	return inspectSuper(h, e, link, etherType)
+}
+
+// linkHeader finds the end of the Ethernet header and its VLAN tags, and the
+// type of what follows. A tag cut short by the end of the frame is no tag.
+func linkHeader(e []byte) (length int, etherType uint16) {
+	length, etherType = etherLen, binary.BigEndian.Uint16(e[etherLen-2:])
+	for range maxTags {
+		if etherType != etherTag && etherType != etherSTag || len(e) < length+tagLen {
+			break
+		}
+		etherType = binary.BigEndian.Uint16(e[length+2:])
+		length += tagLen
+	}
+	return length, etherType
+}
+
+// inspectSuper is Inspect for a super-frame: h is its virtio header, e its
+// Ethernet bytes, of which link are the link header.
+func inspectSuper(h Header, e []byte, link int, etherType uint16) (Shape, error) {
+	s := Shape{link: link, size: int(h.GSOSize)}
+	switch {
+	case !s.setKind(h.GSOType, etherType):
+		return Shape{}, ErrGSOType
+	case h.Flags&NeedsCsum == 0:
+		return Shape{}, ErrNoChecksum
+	case s.size == 0 || s.size == gsoByFrags:
+		return Shape{}, ErrGSOSize
+	}
+	if err := s.walkNetwork(e); err != nil {
+		return Shape{}, err
+	}
+	if err := s.walkTransport(e); err != nil {
+		return Shape{}, err
+	}
+	switch {
+	case int(h.CsumStart) != s.l4 || int(h.CsumOffset) != s.checksumOffset():
+		return Shape{}, ErrChecksum
+	case HeaderLen+s.headers > maxHeaders:
+		return Shape{}, ErrHeaders
+	}
+	s.payload = len(e) - s.headers
+	// No payload at all is still a packet.
+	s.packets = max(1, (s.payload+s.size-1)/s.size)
+	return s, nil
+}
+
+// setKind takes family and protocol from the GSO type, and the family of a
+// UDP super-frame from the Ethernet type. It reports whether they agree.
+func (s *Shape) setKind(gsoType uint8, etherType uint16) bool {
+	switch etherType {
+	case etherIPv4:
+		s.family = 4
+	case etherIPv6:
+		s.family = 6
+	default:
+		return false
+	}
+	switch gsoType {
+	case GSOTCPv4, GSOTCPv4 | GSOECN:
+		s.protocol = protocolTCP
+		return s.family == 4
+	case GSOTCPv6, GSOTCPv6 | GSOECN:
+		s.protocol = protocolTCP
+		return s.family == 6
+	case GSOUDPL4:
+		s.protocol = protocolUDP
+		return true
+	default:
+		return false
+	}
+}
