@@ -1,0 +1,210 @@
+package port
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrInUse is what ListenControl returns if somebody answers on the path.
+var ErrInUse = errors.New("another daemon serves it")
+
+const (
+	// controlMode lets everybody connect, since reading is free; who may
+	// change is decided by the credentials of the peer.
+	controlMode = 0o666
+
+	lockPatience = 5 * time.Second // for another daemon that is starting in the same directory
+	lockPoll     = 10 * time.Millisecond
+)
+
+// ControlListener is a listening Unix socket whose file goes when it is closed.
+type ControlListener struct {
+	*net.UnixListener
+	path string
+	file fs.FileInfo // of the socket as bound; nil if the address is abstract
+}
+
+// ListenControl listens on a path, or on an abstract address if path begins with
+// @. A socket file that nobody serves any more is replaced; one that somebody
+// serves is left alone and the error is ErrInUse. Of several daemons that race
+// for a path one wins: the check and the bind happen under a lock on the
+// directory, which its file descriptor holds and no death can leave behind.
+func ListenControl(path string) (*ControlListener, error) {
+	if strings.HasPrefix(path, "@") {
+		return bindControl(path)
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create directory of control socket: %w", err)
+	}
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	defer unlock()
+	if err := removeDead(path); err != nil {
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
+	}
+	l, err := bindControl(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.publish(); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
+	}
+	return l, nil
+}
+
+func bindControl(path string) (*ControlListener, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, fmt.Errorf("control socket %s: %w", path, ErrInUse)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	l.SetUnlinkOnClose(false)
+	return &ControlListener{UnixListener: l, path: path}, nil
+}
+
+// publish opens the bound socket to those it is meant for.
+func (l *ControlListener) publish() (err error) {
+	if err := os.Chmod(l.path, controlMode); err != nil {
+		return err
+	}
+	l.file, err = os.Lstat(l.path)
+	return err
+}
+
+// Close stops listening and removes the file, unless the path is somebody
+// else's by now.
+func (l *ControlListener) Close() error {
+	err := l.UnixListener.Close()
+	if l.file == nil {
+		return err
+	}
+	unlock, lockErr := lockDir(filepath.Dir(l.path))
+	if lockErr != nil {
+		return errors.Join(err, lockErr)
+	}
+	defer unlock()
+	if now, statErr := os.Lstat(l.path); statErr == nil && os.SameFile(now, l.file) {
+		err = errors.Join(err, os.Remove(l.path))
+	}
+	return err
+}
+
+// removeDead removes a socket that nobody serves. A daemon that hangs still
+// serves: the kernel accepts connections for it.
+func removeDead(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return errors.New("there is a file of that name that is no socket")
+	}
+	conn, err := net.DialTimeout("unix", path, lockPatience)
+	if err == nil {
+		conn.Close()
+		return ErrInUse
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// lockDir takes the advisory lock of a directory.
+func lockDir(dir string) (unlock func(), err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPoll) {
+		err = unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return func() { d.Close() }, nil
+		}
+		if err != unix.EWOULDBLOCK || time.Now().After(end) {
+			d.Close()
+			return nil, err
+		}
+	}
+}
+
+// Peer is who is at the other end of a control connection, as the kernel noted
+// when it connected (unix(7), SO_PEERCRED and SO_PEERGROUPS).
+type Peer struct {
+	UID, GID uint32
+	PID      int32    // for the log only: it may be another process by now
+	Groups   []uint32 // supplementary
+}
+
+// In says whether the peer was a member of the group.
+func (p Peer) In(gid uint32) bool {
+	if p.GID == gid {
+		return true
+	}
+	for _, g := range p.Groups {
+		if g == gid {
+			return true
+		}
+	}
+	return false
+}
+
+// PeerOf asks the kernel for the credentials of a connection's peer.
+func PeerOf(conn *net.UnixConn) (Peer, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return Peer{}, fmt.Errorf("read peer credentials: %w", err)
+	}
+	var p Peer
+	var optErr error
+	err = raw.Control(func(fd uintptr) {
+		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if err != nil {
+			optErr = err
+			return
+		}
+		p = Peer{UID: cred.Uid, GID: cred.Gid, PID: cred.Pid}
+		p.Groups, optErr = peerGroups(fd)
+	})
+	if err = errors.Join(err, optErr); err != nil {
+		return Peer{}, fmt.Errorf("read peer credentials: %w", err)
+	}
+	return p, nil
+}
+
+// peerGroups reads SO_PEERGROUPS: the kernel says how much room it wants
+// (ERANGE) if there is too little.
+func peerGroups(fd uintptr) ([]uint32, error) {
+	groups := make([]uint32, 32)
+	for {
+		size := uint32(len(groups) * 4)
+		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_PEERGROUPS,
+			uintptr(unsafe.Pointer(&groups[0])), uintptr(unsafe.Pointer(&size)), 0)
+		switch {
+		case errno == 0:
+			return groups[:size/4], nil
+		case errno == unix.ERANGE && int(size) > len(groups)*4:
+			groups = make([]uint32, size/4)
+		default:
+			return nil, errno
+		}
+	}
+}

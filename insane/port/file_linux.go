@@ -1,0 +1,130 @@
+package port
+
+import (
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+)
+
+// file is a non-blocking descriptor that carries a frame a read and a frame a
+// write, each with its virtio header in front: a TAP queue or a packet socket.
+// The runtime's poller waits for it, so that Close wakes whoever waits.
+type file struct {
+	f   *os.File
+	raw syscall.RawConn
+
+	arena   arena
+	readErr error
+	drainFn func(fd uintptr) bool // f.drain, bound once: a method value allocates
+
+	out      []frame.Frame
+	sent     int
+	writeErr error
+	sendFn   func(fd uintptr) bool
+}
+
+func newFile(f *os.File) (*file, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	p := &file{f: f, raw: raw, arena: newArena()}
+	p.drainFn, p.sendFn = p.drain, p.send
+	return p, nil
+}
+
+// Read implements Port.
+func (p *file) Read() ([]frame.Frame, error) {
+	p.arena.reset()
+	p.readErr = nil
+	if p.raw.Read(p.drainFn) != nil {
+		return nil, os.ErrClosed // the one error of RawConn, in the poller's own words
+	}
+	if len(p.arena.frames) == 0 {
+		return nil, p.readErr
+	}
+	return p.arena.frames, nil
+}
+
+// drain reads until nothing waits or the arena is full. It returns false, and
+// so makes the poller wait, if there was nothing at all. An error behind good
+// frames is left for the next Read to meet again.
+func (p *file) drain(fd uintptr) bool {
+	for !p.arena.full() {
+		n, err := unix.Read(int(fd), p.arena.next())
+		switch err {
+		case nil:
+			p.arena.took(n)
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return len(p.arena.frames) > 0
+		case unix.ENETDOWN:
+			// A packet socket says once that its interface went down or
+			// away (net/packet/af_packet.c, packet_notifier). It is no
+			// frame and no end: the link watcher knows more.
+		default:
+			p.readErr = err
+			return true
+		}
+	}
+	return true
+}
+
+// Write implements Port.
+func (p *file) Write(frames []frame.Frame) (int, error) {
+	p.out, p.sent, p.writeErr = frames, 0, nil
+	if p.raw.Write(p.sendFn) != nil {
+		return p.sent, os.ErrClosed
+	}
+	return p.sent, p.writeErr
+}
+
+// send writes frames until one is refused. It returns false, and so waits for
+// room, when the kernel says that the socket's share of memory is used up.
+func (p *file) send(fd uintptr) bool {
+	for p.sent < len(p.out) {
+		_, err := unix.Write(int(fd), p.out[p.sent])
+		switch err {
+		case nil:
+			p.sent++
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		default:
+			p.writeErr = portError(err.(unix.Errno))
+			return true
+		}
+	}
+	return true
+}
+
+// Close implements Port.
+func (p *file) Close() error {
+	if err := p.f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
+// portError names what an errno of write(2) says of the frame. TAP:
+// drivers/net/tun.c, tun_get_user; packet socket: net/packet/af_packet.c,
+// packet_snd.
+func portError(errno unix.Errno) error {
+	switch errno {
+	case unix.ENOBUFS:
+		return ErrBusy
+	case unix.EIO, unix.ENETDOWN: // EIO: the TAP's way to say that it is down
+		return ErrDown
+	case unix.ENXIO, unix.ENODEV, unix.EBADFD:
+		return ErrGone
+	case unix.EINVAL:
+		return ErrInvalid
+	case unix.EMSGSIZE:
+		return ErrTooBig
+	}
+	return errno
+}

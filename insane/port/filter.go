@@ -1,0 +1,54 @@
+package port
+
+import "golang.org/x/net/bpf"
+
+// Offsets into an Ethernet frame without VLAN tag. ARP: RFC 826; IPv6: RFC
+// 8200 §3; ICMPv6: RFC 4443 §2.1.
+const (
+	offEtherType     = 12
+	offARPOperation  = 14 + 6
+	offIPv6Next      = 14 + 6
+	offIPv6HopLimit  = 14 + 7
+	offICMPv6Type    = 14 + 40
+	etherTypeARP     = 0x0806
+	etherTypeIPv6    = 0x86dd
+	arpReply         = 2
+	protocolICMPv6   = 58
+	ndHopLimit       = 255 // RFC 4861 §6.1: anything less has crossed a router
+	ndSolicitation   = 135
+	ndAdvertisement  = 136
+	packetOtherHost  = 3 // uapi/linux/if_packet.h, PACKET_OTHERHOST
+	acceptWholeFrame = 1 << 18
+)
+
+// FilterNeighbours accepts what a device that only transmits has to hear for
+// its neighbours to resolve:
+//
+//   - ARP replies. Requests are left out: the slave answers them for every
+//     address of the host, so the device would only answer again.
+//   - IPv6 neighbour advertisements and solicitations. Solicitations are in,
+//     since IPv6 answers on the interface alone that has the address.
+//
+// Tagged frames and frames for other hosts are out.
+func FilterNeighbours() []bpf.Instruction {
+	return []bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 15},
+		bpf.LoadExtension{Num: bpf.ExtType},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: packetOtherHost, SkipTrue: 13},
+		bpf.LoadAbsolute{Off: offEtherType, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherTypeARP, SkipTrue: 2},
+		bpf.LoadAbsolute{Off: offARPOperation, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: arpReply, SkipTrue: 8, SkipFalse: 9},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherTypeIPv6, SkipTrue: 8},
+		bpf.LoadAbsolute{Off: offIPv6Next, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protocolICMPv6, SkipTrue: 6},
+		bpf.LoadAbsolute{Off: offIPv6HopLimit, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: ndHopLimit, SkipTrue: 4},
+		bpf.LoadAbsolute{Off: offICMPv6Type, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: ndSolicitation, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: ndAdvertisement, SkipFalse: 1},
+		bpf.RetConstant{Val: acceptWholeFrame},
+		bpf.RetConstant{Val: 0},
+	}
+}

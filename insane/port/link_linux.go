@@ -1,0 +1,128 @@
+package port
+
+import (
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoLink is what a look-up of a link that does not exist returns.
+var ErrNoLink = errors.New("no such link")
+
+// Link is a network interface as it was when it was asked for.
+type Link struct {
+	Index    int
+	Name     string
+	Alias    string
+	Ethernet bool // ARPHRD_ETHER
+	Loopback bool // ARPHRD_LOOPBACK
+	MTU      int  // bytes
+	MAC      net.HardwareAddr
+	Up       bool // administratively
+	Carrier  bool // up and with a cable that leads somewhere
+
+	// TxDropped counts what the kernel could not hand to the interface. For
+	// a TAP these are frames that found its queue full, or that came while
+	// it had no carrier (net/sched/sch_generic.c, noop_enqueue).
+	TxDropped uint64
+}
+
+// Links answers questions about the links of one network namespace and
+// changes them, over one netlink socket. It is safe for concurrent use.
+type Links struct {
+	h *netlink.Handle
+}
+
+// OpenLinks opens the socket in the namespace of the calling thread.
+func OpenLinks() (*Links, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("open netlink socket: %w", err)
+	}
+	return &Links{h: h}, nil
+}
+
+// Close releases the socket.
+func (l *Links) Close() { l.h.Close() }
+
+// ByName finds a link by its name; alternative names do not count. The error
+// is ErrNoLink if there is none.
+func (l *Links) ByName(name string) (Link, error) {
+	if len(name) == 0 || len(name) >= unix.IFNAMSIZ {
+		return Link{}, fmt.Errorf("%w: %q", ErrNoLink, name)
+	}
+	found, err := l.h.LinkByName(name)
+	if err == nil && found.Attrs().Name != name {
+		err = netlink.LinkNotFoundError{}
+	}
+	return newLink(found, name, err)
+}
+
+// ByIndex finds a link by its number. The error is ErrNoLink if there is none.
+func (l *Links) ByIndex(index int) (Link, error) {
+	found, err := l.h.LinkByIndex(index)
+	return newLink(found, fmt.Sprintf("index %d", index), err)
+}
+
+func newLink(found netlink.Link, wanted string, err error) (Link, error) {
+	if errors.As(err, &netlink.LinkNotFoundError{}) || errors.Is(err, unix.ENODEV) {
+		return Link{}, fmt.Errorf("%w: %s", ErrNoLink, wanted)
+	}
+	if err != nil {
+		return Link{}, fmt.Errorf("look up link %s: %w", wanted, err)
+	}
+	a := found.Attrs()
+	link := Link{
+		Index: a.Index, Name: a.Name, Alias: a.Alias, MTU: a.MTU, MAC: a.HardwareAddr,
+		Ethernet: a.EncapType == "ether",
+		Loopback: a.EncapType == "loopback",
+		Up:       a.RawFlags&unix.IFF_UP != 0,
+		Carrier:  a.RawFlags&unix.IFF_LOWER_UP != 0,
+	}
+	if a.Statistics != nil {
+		link.TxDropped = a.Statistics.TxDropped
+	}
+	return link, nil
+}
+
+// broadcast is the link-layer broadcast address of a link. The netlink library
+// leaves this attribute out of its links.
+func (l *Links) broadcast(index int) (net.HardwareAddr, error) {
+	req := l.request(unix.RTM_GETLINK, 0, index)
+	msgs, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	if err != nil {
+		return nil, fmt.Errorf("look up link index %d: %w", index, err)
+	}
+	for _, m := range msgs {
+		attrs, err := nl.ParseRouteAttr(m[unix.SizeofIfInfomsg:])
+		if err != nil {
+			return nil, fmt.Errorf("parse link index %d: %w", index, err)
+		}
+		for _, a := range attrs {
+			if a.Attr.Type == unix.IFLA_BROADCAST {
+				return a.Value, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// setBroadcast sets what broadcast reads.
+func (l *Links) setBroadcast(index int, addr net.HardwareAddr) error {
+	req := l.request(unix.RTM_SETLINK, unix.NLM_F_ACK, index)
+	req.AddData(nl.NewRtAttr(unix.IFLA_BROADCAST, addr))
+	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	return err
+}
+
+func (l *Links) request(kind, flags, index int) *nl.NetlinkRequest {
+	req := nl.NewNetlinkRequest(kind, flags)
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(index)
+	req.AddData(msg)
+	return req
+}

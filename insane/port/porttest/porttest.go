@@ -1,0 +1,107 @@
+// Package porttest is a port without a kernel: what a test sends into it is
+// read, and what is written to it the test receives. It keeps the contract of
+// port.Port, so that a relay cannot tell it from a real one, and it can be told
+// to fail as the kernel does.
+package porttest
+
+import (
+	"os"
+	"sync"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+)
+
+// maxBatch is how many frames one Read returns at most.
+const maxBatch = 64
+
+// Port is a fake port. In carries what Read finds; Out what Write passed on.
+// Both are unbuffered unless New was told otherwise. All methods are safe for
+// concurrent use.
+type Port struct {
+	In  chan frame.Frame
+	Out chan frame.Frame
+
+	batch  int
+	closed chan struct{}
+	once   sync.Once
+
+	mu   sync.Mutex
+	fail func(frame.Frame) error
+}
+
+// New makes a port whose channels hold depth frames each and whose Read
+// returns up to batch frames at once; 0 stands for a usual number.
+func New(depth, batch int) *Port {
+	if batch == 0 {
+		batch = maxBatch
+	}
+	return &Port{
+		In:     make(chan frame.Frame, depth),
+		Out:    make(chan frame.Frame, depth),
+		batch:  batch,
+		closed: make(chan struct{}),
+	}
+}
+
+// Fail makes Write refuse every frame for which f returns an error; nil undoes it.
+func (p *Port) Fail(f func(frame.Frame) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fail = f
+}
+
+// Read implements port.Port.
+func (p *Port) Read() ([]frame.Frame, error) {
+	var frames []frame.Frame
+	select {
+	case f := <-p.In:
+		frames = append(frames, f)
+	case <-p.closed:
+		return nil, os.ErrClosed
+	}
+	for len(frames) < p.batch {
+		select {
+		case f := <-p.In:
+			frames = append(frames, f)
+		default:
+			return frames, nil
+		}
+	}
+	return frames, nil
+}
+
+// Write implements port.Port. What it passes on is a copy: the frames are the
+// reader's memory and will be overwritten.
+func (p *Port) Write(frames []frame.Frame) (int, error) {
+	for i, f := range frames {
+		if err := p.refusal(f); err != nil {
+			return i, err
+		}
+		select {
+		case <-p.closed:
+			return i, os.ErrClosed
+		default:
+		}
+		select {
+		case p.Out <- f.Clone():
+		case <-p.closed:
+			return i, os.ErrClosed
+		}
+	}
+	return len(frames), nil
+}
+
+func (p *Port) refusal(f frame.Frame) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fail == nil {
+		return nil
+	}
+	return p.fail(f)
+}
+
+// Close implements port.Port.
+func (p *Port) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}

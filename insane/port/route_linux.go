@@ -1,0 +1,136 @@
+package port
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Route leads a destination through the TAP.
+type Route struct {
+	Dst    netip.Prefix
+	Via    netip.Addr // gateway on the slave's link; not valid: the destination is on the link itself
+	Source netip.Addr // that packets get if nothing else was said; not valid: the kernel chooses
+}
+
+// Borrow asks how packets to dst would leave through the slave, so that the
+// same gateway and the same source address can be used through the TAP. Where
+// the kernel knows no way, the route says nothing but its destination.
+func (l *Links) Borrow(dst netip.Prefix, slave int) Route {
+	r := Route{Dst: dst}
+	found, err := l.h.RouteGetWithOptions(net.IP(sample(dst).AsSlice()), &netlink.RouteGetOptions{OifIndex: slave})
+	if err != nil || len(found) == 0 || found[0].LinkIndex != slave {
+		return r
+	}
+	if via, ok := netip.AddrFromSlice(found[0].Gw); ok {
+		r.Via = via.Unmap()
+	}
+	if source, ok := netip.AddrFromSlice(found[0].Src); ok {
+		r.Source = source.Unmap()
+	}
+	if r.Via.Is4() != r.Dst.Addr().Is4() {
+		r.Via = netip.Addr{} // an IPv4 route over an IPv6 gateway: not ours to copy
+	}
+	return r
+}
+
+// sample is an address inside dst to ask the routing table about: not the
+// network's own, which may be a broadcast address. For a default route it is one
+// of those that RFC 5737 and RFC 3849 keep for documentation.
+func sample(dst netip.Prefix) netip.Addr {
+	switch {
+	case dst.IsSingleIP():
+		return dst.Addr()
+	case dst.Bits() > 0:
+		return dst.Masked().Addr().Next()
+	case dst.Addr().Is4():
+		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
+	default:
+		return netip.MustParseAddr("2001:db8::1")
+	}
+}
+
+// AddRoute adds a route through the TAP and fails if the host has one to the
+// same destination already.
+func (t *TAP) AddRoute(r Route) error {
+	err := t.links.h.RouteAdd(t.route(r))
+	if errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("add route to %s: the host has a route to just that destination", r.Dst)
+	}
+	if err != nil {
+		return fmt.Errorf("add route to %s: %w", r.Dst, err)
+	}
+	return nil
+}
+
+// ReplaceRoute makes a route of the TAP another one. If the TAP has none to that
+// destination (any more), it is added.
+func (t *TAP) ReplaceRoute(r Route) error {
+	have, err := t.hasRoute(r.Dst)
+	if err != nil {
+		return err
+	}
+	if !have {
+		return t.AddRoute(r)
+	}
+	if err := t.links.h.RouteReplace(t.route(r)); err != nil {
+		return fmt.Errorf("replace route to %s: %w", r.Dst, err)
+	}
+	return nil
+}
+
+func (t *TAP) hasRoute(dst netip.Prefix) (bool, error) {
+	routes, err := t.links.h.RouteList(t.link, family(dst))
+	if err != nil {
+		return false, fmt.Errorf("list routes: %w", err)
+	}
+	want := ipNet(dst).String()
+	for _, have := range routes {
+		if have.Dst != nil && have.Dst.String() == want {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (t *TAP) route(r Route) *netlink.Route {
+	route := &netlink.Route{LinkIndex: t.index, Dst: ipNet(r.Dst)}
+	if r.Source.IsValid() {
+		route.Src = r.Source.AsSlice()
+	}
+	switch {
+	case r.Via.IsValid():
+		// The gateway is on the slave's network; the TAP has no address
+		// in it that would say so.
+		route.Gw, route.Flags = r.Via.AsSlice(), int(netlink.FLAG_ONLINK)
+	case r.Dst.Addr().Is4():
+		route.Scope = netlink.SCOPE_LINK
+	}
+	return route
+}
+
+// AddAddress gives the TAP an address with its network.
+func (t *TAP) AddAddress(p netip.Prefix) error {
+	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask(p)}}
+	if err := t.links.h.AddrAdd(t.link, addr); err != nil {
+		return fmt.Errorf("add address %s: %w", p, err)
+	}
+	return nil
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Masked().Addr().AsSlice(), Mask: mask(p)}
+}
+
+func mask(p netip.Prefix) net.IPMask { return net.CIDRMask(p.Bits(), p.Addr().BitLen()) }
+
+func family(p netip.Prefix) int {
+	if p.Addr().Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}

@@ -1,0 +1,105 @@
+package port
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+// resubscribeDelay bounds the rate of subscriptions in a storm of events that
+// overflows the socket again and again.
+const resubscribeDelay = 100 * time.Millisecond
+
+// Watch calls wake after every change of a link or of an address in the
+// namespace, until ctx ends. It says that something changed, not what: events
+// get lost when the socket overflows, so whoever listens looks at the state
+// itself. Calls follow each other, and changes that come during one share the
+// next. Watch returns when the subscriptions are in place; wait for done before
+// closing what wake uses.
+func (l *Links) Watch(ctx context.Context, wake func()) (done <-chan struct{}, err error) {
+	pending := make(chan struct{}, 1)
+	notify := func() {
+		select {
+		case pending <- struct{}{}:
+		default: // one is waiting already and will see this change too
+		}
+	}
+	var group sync.WaitGroup
+	for _, subscribe := range []func(context.Context, func()) (<-chan struct{}, error){watchLinks, watchAddrs} {
+		ended, err := subscribe(ctx, notify)
+		if err != nil {
+			return nil, err
+		}
+		group.Go(func() { resubscribe(ctx, subscribe, ended, notify) })
+	}
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		defer group.Wait()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-pending:
+				wake()
+			}
+		}
+	}()
+	return finished, nil
+}
+
+// resubscribe keeps a subscription alive: the library ends one without a word
+// when its socket overflows (ENOBUFS).
+func resubscribe(ctx context.Context, subscribe func(context.Context, func()) (<-chan struct{}, error),
+	ended <-chan struct{}, notify func()) {
+	for {
+		<-ended
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(resubscribeDelay):
+		}
+		again, err := subscribe(ctx, notify)
+		if err != nil {
+			continue // ended is closed still: wait again and try again
+		}
+		ended = again
+		notify() // whatever was missed meanwhile
+	}
+}
+
+// watchLinks subscribes once. The channel closes when the subscription is over.
+func watchLinks(ctx context.Context, notify func()) (<-chan struct{}, error) {
+	updates := make(chan netlink.LinkUpdate)
+	err := netlink.LinkSubscribeWithOptions(updates, ctx.Done(), netlink.LinkSubscribeOptions{
+		ErrorCallback: func(error) { notify() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return forward(updates, notify), nil
+}
+
+func watchAddrs(ctx context.Context, notify func()) (<-chan struct{}, error) {
+	updates := make(chan netlink.AddrUpdate)
+	err := netlink.AddrSubscribeWithOptions(updates, ctx.Done(), netlink.AddrSubscribeOptions{
+		ErrorCallback: func(error) { notify() },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return forward(updates, notify), nil
+}
+
+func forward[T any](updates <-chan T, notify func()) <-chan struct{} {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range updates {
+			notify()
+		}
+	}()
+	return ended
+}

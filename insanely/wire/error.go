@@ -1,0 +1,70 @@
+package wire
+
+import "fmt"
+
+// Error is a refusal, as JSON in the body of every answer that is not a success.
+// Two errors are the same to errors.Is if their codes are.
+type Error struct {
+	Code    string `json:"code"`            // one of the Code… values
+	Field   string `json:"field,omitempty"` // which member or argument is at fault
+	Message string `json:"message"`         // one line for a person, complete without Field
+}
+
+// Codes of errors, each with the HTTP status it travels under.
+const (
+	CodeInvalid   = "invalid"    // 400: a value that cannot be
+	CodeForbidden = "forbidden"  // 403: the peer may not change this device
+	CodeNotFound  = "not-found"  // 404: no such path
+	CodeMethod    = "method"     // 405: path exists, method does not
+	CodeNoDevice  = "no-device"  // 422: no link of that name (ENODEV of the original)
+	CodeWrongType = "wrong-type" // 422: a link that cannot be a slave (EINVAL of the original)
+	CodeLoop      = "loop"       // 422: the device would be its own slave
+	CodeTooLarge  = "too-large"  // 413: the body exceeds MaxBody
+	CodeInternal  = "internal"   // 500: the kernel refused; see the message
+)
+
+// Errors to compare with: errors.Is(err, wire.ErrNoDevice).
+var (
+	ErrInvalid   = &Error{Code: CodeInvalid, Message: "invalid value"}
+	ErrForbidden = &Error{Code: CodeForbidden, Message: "not permitted"}
+	ErrNotFound  = &Error{Code: CodeNotFound, Message: "no such path"}
+	ErrMethod    = &Error{Code: CodeMethod, Message: "method not allowed"}
+	ErrNoDevice  = &Error{Code: CodeNoDevice, Message: "no such device"}
+	ErrWrongType = &Error{Code: CodeWrongType, Message: "not Ethernet or loopback"}
+	ErrLoop      = &Error{Code: CodeLoop, Message: "the device would be its own slave"}
+	ErrTooLarge  = &Error{Code: CodeTooLarge, Message: "request too large"}
+	ErrInternal  = &Error{Code: CodeInternal, Message: "internal error"}
+)
+
+// Errorf makes an error of the kind with its own message.
+func Errorf(kind *Error, field, format string, args ...any) *Error {
+	return &Error{Code: kind.Code, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Is makes errors of one code equal, whatever their messages.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+// Status is the HTTP status that an error of this code travels under.
+func (e *Error) Status() int {
+	switch e.Code {
+	case CodeInvalid:
+		return 400
+	case CodeForbidden:
+		return 403
+	case CodeNotFound:
+		return 404
+	case CodeMethod:
+		return 405
+	case CodeTooLarge:
+		return 413
+	case CodeNoDevice, CodeWrongType, CodeLoop:
+		return 422
+	default:
+		return 500
+	}
+}
