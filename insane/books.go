@@ -1,0 +1,102 @@
+package insane
+
+import (
+	"sync"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// reason says why a packet was dropped. The values index wire.DropReasons.
+type reason int
+
+const (
+	dropPolicy reason = iota
+	dropNoSlave
+	dropSlaveGone
+	dropSlaveDown
+	dropSlaveBusy
+	dropTooBig
+	dropMalformed
+	dropError
+	reasons // how many there are
+)
+
+// reasonNames are the reasons as the control socket says them.
+var reasonNames = wire.DropReasons()
+
+func (r reason) String() string { return reasonNames[r] }
+
+// page is what one batch adds to the books.
+type page struct {
+	offered, relayed wire.Count
+	dropped          [reasons]wire.Count
+	verdicts         wire.Verdicts
+}
+
+func (p *page) drop(why reason, c wire.Count) { add(&p.dropped[why], c) }
+
+func add(sum *wire.Count, c wire.Count) {
+	sum.Packets += c.Packets
+	sum.Bytes += c.Bytes
+}
+
+// books are the counters of one direction. A batch is entered as a whole, so
+// whoever reads sees books that balance: offered = relayed + Σ dropped.
+// They are safe for concurrent use.
+type books struct {
+	mu    sync.Mutex
+	total page
+	rule  *rule // the one whose verdicts total.verdicts counts
+}
+
+// enter adds a batch that rule r judged. The verdicts of an earlier rule are
+// forgotten: they would say nothing of what is asked now.
+func (b *books) enter(p *page, r *rule) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rule != r {
+		b.rule = r
+		b.total.verdicts = wire.Verdicts{}
+	}
+	add(&b.total.offered, p.offered)
+	add(&b.total.relayed, p.relayed)
+	for why := range p.dropped {
+		add(&b.total.dropped[why], p.dropped[why])
+	}
+	b.total.verdicts.Relay += p.verdicts.Relay
+	b.total.verdicts.Drop += p.verdicts.Drop
+}
+
+// enterLost adds frames that the kernel dropped in front of the relay for a
+// reason that is known. It tells their number and not their bytes.
+func (b *books) enterLost(frames uint64, why reason) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.total.offered.Packets += frames
+	b.total.dropped[why].Packets += frames
+}
+
+// stats reads the books. Overruns are the caller's to add.
+func (b *books) stats() wire.Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := wire.Stats{
+		Offered: b.total.offered,
+		Relayed: b.total.relayed,
+		Dropped: make(map[string]wire.Count, reasons),
+	}
+	for why, c := range b.total.dropped {
+		s.Dropped[reason(why).String()] = c
+	}
+	return s
+}
+
+// verdicts are what rule r has said so far.
+func (b *books) verdicts(r *rule) wire.Verdicts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rule != r {
+		return wire.Verdicts{}
+	}
+	return b.total.verdicts
+}

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insane"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+func daemonFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "name", Value: wire.DefaultName, EnvVars: []string{"INSANE_NAME"}},
+		&cli.StringFlag{Name: "slave"},
+		&cli.StringSliceFlag{Name: "address"},
+		&cli.StringSliceFlag{Name: "route"},
+		&cli.StringFlag{Name: "policy", Value: "pass"},
+		&cli.StringFlag{Name: "receive", Value: wire.ReceiveNone},
+		&cli.StringFlag{Name: "seed"},
+		&cli.StringFlag{Name: "socket", EnvVars: []string{"INSANE_SOCKET"}},
+		&cli.StringFlag{Name: "group"},
+		&cli.StringFlag{Name: "log-level", Value: "info"},
+		&cli.StringFlag{Name: "log-format", Value: "text"},
+		cli.HelpFlag,
+		cli.VersionFlag,
+	}
+}
+
+// config reads the flags. Everything that can be refused is refused here, when
+// nothing has been created yet.
+func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
+	conf := insane.Config{Name: c.String("name"), Slave: c.String("slave"), Socket: c.String("socket")}
+	if conf.Socket == "" {
+		conf.Socket = wire.SocketPath(conf.Name)
+	}
+	if c.IsSet("slave") && conf.Slave == "" {
+		return conf, usagef(`slave: "": want the name of a link`)
+	}
+	if r := c.String("receive"); r != wire.ReceiveNone {
+		return conf, usagef("receive: %q: want %s", r, wire.ReceiveNone)
+	}
+	var errs [7]error
+	conf.Log, errs[0] = logger(stderr, c.String("log-level"), c.String("log-format"))
+	conf.Addresses, errs[1] = addresses(c.StringSlice("address"))
+	conf.Routes, errs[2] = routes(c.Context, c.StringSlice("route"))
+	conf.Policy, errs[3] = parsePolicy(c.String("policy"))
+	conf.Seed, errs[4] = seed(c)
+	conf.Group, errs[5] = group(c.String("group"))
+	errs[6] = insane.CheckName(conf.Name)
+	for _, err := range errs {
+		if err != nil {
+			return conf, usagef("%v", err)
+		}
+	}
+	return conf, nil
+}
+
+func parsePolicy(text string) (policy.Policy, error) {
+	p, err := policy.Parse(text)
+	if err != nil {
+		return p, fmt.Errorf("policy: %w", err)
+	}
+	return p, nil
+}
+
+// seed is the one that was asked for, or 32 random bits: few enough to be typed
+// again by hand.
+func seed(c *cli.Context) (uint64, error) {
+	if c.IsSet("seed") {
+		return parseSeed(c.String("seed"))
+	}
+	var b [4]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return 0, fmt.Errorf("draw a seed: %w", err)
+	}
+	return uint64(binary.NativeEndian.Uint32(b[:])), nil
+}
+
+func parseSeed(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 0, 64)
+	if err != nil {
+		return 0, fmt.Errorf("seed: %q: want a whole number from 0 to 2^64-1", text)
+	}
+	return n, nil
+}
+
+// addresses reads what `ip address add` would take; a bare address is a host's.
+func addresses(texts []string) (list []netip.Prefix, err error) {
+	for _, text := range texts {
+		p, err := prefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("address: %q: want an address such as 10.9.0.1/32", text)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// routes reads what `ip route add` would take, and names of hosts.
+func routes(ctx context.Context, texts []string) (list []netip.Prefix, err error) {
+	for _, text := range texts {
+		p, err := prefix(text)
+		switch {
+		case err == nil:
+			list = append(list, p.Masked())
+		case text == "default":
+			list = append(list, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+		case strings.Contains(text, "/"):
+			return nil, fmt.Errorf("route: %q: want an address, a prefix such as 10.9.0.0/24, a host name or default", text)
+		default:
+			hosts, err := resolve(ctx, text)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, hosts...)
+		}
+	}
+	return list, nil
+}
+
+// resolve makes a route of each address of a host.
+func resolve(ctx context.Context, name string) (list []netip.Prefix, err error) {
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		var dns *net.DNSError
+		if errors.As(err, &dns) {
+			return nil, fmt.Errorf("route: %q: %s", name, dns.Err)
+		}
+		return nil, fmt.Errorf("route: %q: %w", name, err)
+	}
+	for _, addr := range found {
+		addr = addr.Unmap()
+		list = append(list, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	return list, nil
+}
+
+// prefix reads ADDRESS or ADDRESS/BITS.
+func prefix(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	return netip.ParsePrefix(text)
+}
+
+// group finds the number of a group by name or number; "" is none.
+func group(name string) (*uint32, error) {
+	if name == "" {
+		return nil, nil
+	}
+	id := name
+	if g, err := user.LookupGroup(name); err == nil {
+		id = g.Gid
+	}
+	n, err := strconv.ParseUint(id, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("group: %q: no such group", name)
+	}
+	gid := uint32(n)
+	return &gid, nil
+}
+
+// logger writes to w as asked.
+func logger(w io.Writer, level, format string) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{}
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("log-level: %q: want debug, info, warn or error", level)
+	}
+	options.Level = l
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, fmt.Errorf("log-format: %q: want text or json", format)
+}

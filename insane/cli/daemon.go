@@ -1,0 +1,47 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insane"
+)
+
+// daemon runs a device in the foreground until a signal comes.
+func (p *program) daemon(c *cli.Context) error {
+	if c.Args().Present() {
+		return usagef("%q: want flags and no arguments, or lab (see insane --help)", c.Args().First())
+	}
+	conf, err := config(c, p.err)
+	if err != nil {
+		return err
+	}
+	d, err := insane.Open(conf)
+	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
+		return fmt.Errorf("%w (making a device needs root, or CAP_NET_ADMIN and CAP_NET_RAW)", err)
+	}
+	if err != nil {
+		return err
+	}
+	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket,
+		"slave", conf.Slave, "tx", conf.Policy, "seed", conf.Seed)
+	p.notify(conf, daemon.SdNotifyReady)
+	err = d.Run(c.Context)
+	p.notify(conf, daemon.SdNotifyStopping)
+	if err != nil {
+		return err
+	}
+	conf.Log.Info("device is gone", "name", conf.Name)
+	return nil
+}
+
+// notify tells the service manager that asked to be told (sd_notify(3)).
+func (p *program) notify(conf insane.Config, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		conf.Log.Warn("notify service manager", "err", err)
+	}
+}

@@ -1,0 +1,57 @@
+package cli
+
+// help is the whole manual, at most 80 columns wide. It is a template of
+// urfave/cli, hence no braces in pairs.
+const help = `insane - a network device that loses packets as you wish
+
+  insane [FLAG...]                 make the device, run it until SIGINT or SIGTERM
+  insane lab [FLAG...]             make two hosts and show what the device does
+  insane lab --shell               a shell on the first of them, to play
+  insane lab -- COMMAND [ARG...]   run COMMAND there
+
+The device is an interface. What the host routes into it leaves through another
+one, its slave, minus the packets that a policy drops. insanely(1) sets slave
+and policy while it runs. When the process ends, however it ends, the interface
+is gone, and its addresses and routes with it.
+
+FLAGS
+  --name NAME        of the interface (default insane, or $INSANE_NAME)
+  --slave LINK       that does the sending: Ethernet or loopback
+  --address ADDR     that the interface gets, such as 10.9.0.1/32; repeatable
+  --route DEST       that is to be reached through the interface: an address, a
+                     prefix, a host name or default; repeatable. Gateway and
+                     source address are those the slave would use
+  --policy POLICY    of what is sent (default pass); in words as for insanely,
+                     such as "percent 60" or "time 2s 500ms"
+  --seed N           of every draw; the same seed, the same packets are lost
+                     (default: a random one, which insanely shows)
+  --receive MODE     none: what arrives stays with the slave; only answers of
+                     ARP and neighbour discovery are copied to the interface
+  --socket PATH      control socket, or @NAME for an abstract one
+                     (default /run/insane/NAME.sock, or $INSANE_SOCKET)
+  --group GROUP      whose members may change the device, beside root
+  --log-level LEVEL  debug, info, warn or error (default info)
+  --log-format FMT   text or json (default text); the log goes to standard error
+  --help, --version
+
+With an address or a route the interface is also set up. The slave has to be
+there and up when a route is to borrow from it.
+
+FLAGS OF LAB
+  --seed N           of the show (default: a fixed one)
+  --shell            run $SHELL instead of the show
+
+EXAMPLES
+  insane --slave eth0 --route morgana --policy "percent 60"
+      of what this host sends to morgana, 40 % is lost
+  insane & insanely --wait 5s eth0 time 2s 500ms
+      the same in two steps; routes are added with ip route
+  insane --name bad0 --slave eth0 & insane --name bad1 --slave eth1 &
+      two devices
+
+EXIT STATUS
+  0  ended by SIGINT or SIGTERM; lab: everything was as asked
+  1  failed; lab: something was not as asked
+  2  bad usage or a bad value; nothing was created
+insane lab -- COMMAND ends with the status of COMMAND.
+`

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+)
+
+// labSeed makes every show the same; the year is that of the first insane.
+const labSeed = 2000
+
+// statusError is the end of a command that was run for the user, who has seen it.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func (p *program) lab() *cli.Command {
+	return &cli.Command{
+		Name:     "lab",
+		HideHelp: true,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "seed", Value: strconv.Itoa(labSeed)},
+			&cli.BoolFlag{Name: "shell"},
+			cli.HelpFlag,
+		},
+		OnUsageError: badFlag,
+		Action:       p.visitLab,
+	}
+}
+
+// visitLab shows the device, or runs a command or a shell beside it.
+func (p *program) visitLab(c *cli.Context) error {
+	if c.Bool("help") {
+		return cli.ShowAppHelp(c)
+	}
+	command := c.Args().Slice()
+	if c.Bool("shell") && len(command) > 0 {
+		return usagef("lab: %q: want --shell or a command, not both", command[0])
+	}
+	seed, err := parseSeed(c.String("seed"))
+	if err != nil {
+		return usagef("%v", err)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	options := lab.Options{Insane: []string{exe, "--seed", strconv.FormatUint(seed, 10)}}
+	if !c.Bool("shell") && len(command) == 0 {
+		return lab.Visit(c.Context, p.out, options)
+	}
+	// Signals are for the command, so ours do not end it.
+	ctx := context.WithoutCancel(c.Context)
+	run := func() (int, error) { return lab.Exec(ctx, options, command) }
+	if c.Bool("shell") {
+		run = func() (int, error) { return lab.Shell(ctx, options, p.out) }
+	}
+	status, err := run()
+	if err == nil && status != exitOK {
+		err = statusError(status)
+	}
+	return err
+}

@@ -1,0 +1,202 @@
+package insane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// Options are what a device needs beside its two ports. The zero value is a
+// plain wire on the system's clock.
+type Options struct {
+	Name   string             // of the interface, for State
+	TX, RX policy.Policy      // of the two directions
+	Seed   uint64             // of every draw
+	Clock  func() policy.Time // CLOCK_MONOTONIC; nil: the system's
+	Log    *slog.Logger       // nil: nothing is logged
+}
+
+// Device relays between the host and a slave. All methods are safe for
+// concurrent use.
+type Device struct {
+	name   string
+	log    *slog.Logger
+	clock  func() policy.Time
+	near   port.Port
+	tx, rx *relay
+	group  sync.WaitGroup // every goroutine of the device
+
+	strangers rate.Sometimes // log lines about those who may not change anything
+
+	mu        sync.Mutex // guards what follows; changes wait for each other
+	seed      uint64
+	numbering uint64
+	host      *host // the interface in the kernel and its slave; nil between fakes
+	closed    bool
+}
+
+// New makes a device between two open ports, near the host's and far the
+// slave's; far may be nil. It opens nothing, and Run closes both.
+func New(near, far port.Port, o Options) *Device {
+	d := newDevice(near, o)
+	d.setEnd(&end{why: dropNoSlave})
+	if far != nil {
+		d.setEnd(&end{port: far})
+		d.startRX(far)
+	}
+	return d
+}
+
+func newDevice(near port.Port, o Options) *Device {
+	if o.Clock == nil {
+		o.Clock = port.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	d := &Device{
+		name: o.Name, log: o.Log, clock: o.Clock, near: near, seed: o.Seed,
+		strangers: rate.Sometimes{Interval: time.Second},
+
+		tx: newRelay(o.Clock, o.Log.With("direction", "tx")),
+		rx: newRelay(o.Clock, o.Log.With("direction", "rx")),
+	}
+	d.tx.to.Store(&end{why: dropNoSlave})
+	d.rx.to.Store(&end{port: near})
+	now := o.Clock()
+	d.setRule(d.tx, o.TX, now)
+	d.setRule(d.rx, o.RX, now)
+	return d
+}
+
+// Run relays until ctx ends or the interface is lost, and takes everything
+// down. It returns nil if ctx ended it.
+func (d *Device) Run(outer context.Context) error {
+	ctx, cancel := context.WithCancelCause(outer)
+	defer cancel(nil)
+	d.group.Go(func() {
+		cancel(fmt.Errorf("read from %s: %w", d.name, d.tx.run(d.near)))
+	})
+	err := d.serve(ctx, cancel)
+	if err == nil {
+		<-ctx.Done()
+		if outer.Err() == nil {
+			err = context.Cause(ctx)
+		}
+	}
+	return errors.Join(err, d.Close())
+}
+
+// serve starts what a device in the kernel does beside relaying.
+func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) error {
+	if d.host == nil {
+		return nil
+	}
+	if d.host.control != nil {
+		d.group.Go(func() {
+			if err := d.serveControl(ctx, d.host.control); err != nil {
+				cancel(fmt.Errorf("serve control socket: %w", err))
+			}
+		})
+	}
+	done, err := d.host.links.Watch(ctx, d.reconcile)
+	if err != nil {
+		return fmt.Errorf("watch links: %w", err)
+	}
+	d.group.Go(func() { <-done })
+	d.reconcile() // what happened before the watch was in place
+	return nil
+}
+
+// Close takes the device down: the interface and with it its addresses and
+// routes, the packet socket, the control socket. Run does it by itself.
+func (d *Device) Close() error {
+	err := d.near.Close()
+	d.mu.Lock()
+	d.closed = true
+	if far := d.tx.to.Load().port; far != nil {
+		err = errors.Join(err, far.Close())
+	}
+	if d.host != nil {
+		err = errors.Join(err, d.host.close())
+	}
+	d.mu.Unlock()
+	d.group.Wait()
+	if d.host != nil {
+		d.host.links.Close()
+	}
+	return err
+}
+
+// setEnd says where tx goes from now on.
+func (d *Device) setEnd(e *end) { d.tx.to.Store(e) }
+
+// startRX relays what arrives at far until far is closed.
+func (d *Device) startRX(far port.Port) {
+	d.group.Go(func() {
+		if err := d.rx.run(far); !errors.Is(err, os.ErrClosed) {
+			d.log.Error("receive from slave", "err", err)
+		}
+	})
+}
+
+// rxLane makes the draws of rx independent of those of tx, which are made with
+// the seed itself: what a person sees of a device can be computed with package
+// policy alone.
+const rxLane = 0
+
+// setRule makes a direction carry out a policy whose phase begins at epoch.
+func (d *Device) setRule(r *relay, p policy.Policy, epoch policy.Time) {
+	seed := d.seed
+	if r == d.rx {
+		seed = policy.Subseed(seed, rxLane)
+	}
+	r.rule.Store(&rule{policy: p, epoch: epoch, program: p.Compile(epoch, seed), numbering: d.numbering})
+}
+
+// reseed compiles the present policy of a direction anew, with the seed and
+// the numbering of the device. Its phase goes on.
+func (d *Device) reseed(r *relay) {
+	old := r.rule.Load()
+	d.setRule(r, old.policy, old.epoch)
+}
+
+// State is the device as it is now.
+func (d *Device) State() wire.Info {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.state()
+}
+
+func (d *Device) state() wire.Info {
+	info := wire.Info{
+		Name: d.name, Seed: d.seed, SlaveState: wire.SlaveNone,
+		Receive: wire.ReceiveNone,
+		Path:    wire.PathRelay, PathReason: "this version has no in-kernel path",
+	}
+	if d.host != nil {
+		d.host.describe(d, &info)
+	}
+	info.TX, info.RX = direction(d.tx, info.TX), direction(d.rx, info.RX)
+	return info
+}
+
+// direction fills in what a relay knows; overruns are known already.
+func direction(r *relay, known wire.Direction) wire.Direction {
+	ru := r.rule.Load()
+	overruns := known.Stats.Overruns
+	known.Policy, known.Verdicts = ru.policy.String(), r.books.verdicts(ru)
+	known.Stats = r.books.stats()
+	known.Stats.Overruns = overruns
+	return known
+}

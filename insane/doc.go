@@ -1,0 +1,32 @@
+// Package insane is the device: an interface that stands in front of another
+// one, its slave, and relays what the host sends through it, minus the packets
+// that a policy drops.
+//
+//	host → insane ─ TAP queue → relay → packet socket → slave → wire
+//
+// [Open] makes a device of the kernel's parts, [New] one of any two ports;
+// [Device.Run] works it. The files, in the order of a packet and then of a
+// change:
+//
+//	relay.go    the way of a packet through one direction
+//	books.go    what became of it, counted so that the sums are right at any moment
+//	control.go  requests on the control socket; gate.go: who is let in
+//	set.go      a change: checked as a whole, then applied as a whole
+//	slave.go    the slave attached, followed, lost and picked up again
+//	routes.go   the destinations that lead through the device
+//	device.go   goroutines, life and end; open.go: the parts in the kernel
+//
+// What holds everywhere:
+//
+//   - A verdict is about a packet, not about a frame. Every packet that is
+//     offered takes the next number of its direction, and its verdict depends
+//     on the seed, that number and the time alone.
+//   - The books of a direction balance whenever they are read.
+//   - A change is carried out whole or not at all, between two batches.
+//   - Nothing outlives the process: interface, addresses, routes and the
+//     memberships of the packet socket belong to file descriptors. Only the file
+//     of the control socket can stay behind; the next start replaces it.
+//
+// Receiving is the slave's business in this version; the device hears only
+// answers of ARP and neighbour discovery, through the same relay the other way.
+package insane

@@ -1,0 +1,153 @@
+package insane
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/format"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/seed-39a139a1/insane"
+
+// rooms are the packages of the project and which of its other rooms each may
+// know. What is not here may not exist.
+var rooms = map[string][]string{
+	"policy":               {},
+	"insane":               {"policy", "insane/frame", "insane/port", "insanely/wire"},
+	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/wire"},
+	"insane/frame":         {},
+	"insane/lab":           {"policy", "insanely", "insanely/wire"},
+	"insane/port":          {"policy", "insane/frame"},
+	"insanely":             {"insanely/wire"},
+	"insanely/cli":         {"policy", "insanely", "insanely/wire"},
+	"insanely/wire":        {},
+	"cmd/insane":           {"insane/cli"},
+	"cmd/insanely":         {"insanely/cli"},
+	"insane/port/porttest": {"insane/frame"},
+}
+
+// linuxRooms may make system calls. Others may name an errno or a signal, for
+// which the standard library's syscall is enough, and go no deeper.
+var linuxRooms = []string{"insane/port", "insane/kern", "insane/lab"}
+
+// policyImports is all that the fault engine may stand on.
+var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+// packages asks the go command for every package of the project.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	list := make(map[string][]string)
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		err := dec.Decode(&p)
+		if err == io.EOF {
+			return list
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list[strings.TrimPrefix(p.ImportPath, module+"/")] = p.Imports
+	}
+}
+
+// The import rules hold.
+func TestImports(t *testing.T) {
+	list := packages(t)
+	if len(list) < len(rooms) {
+		t.Errorf("go list found %d packages, the house has %d rooms", len(list), len(rooms))
+	}
+	for room, imports := range list {
+		if strings.HasPrefix(room, "examples/") {
+			continue
+		}
+		allowed, known := rooms[room]
+		if !known {
+			t.Errorf("%s is no room of the house", room)
+			continue
+		}
+		for _, imp := range imports {
+			inner, ours := strings.CutPrefix(imp, module+"/")
+			if ours && !slices.Contains(allowed, inner) {
+				t.Errorf("%s imports %s", room, inner)
+			}
+			system := strings.HasPrefix(imp, "golang.org/x/sys/") ||
+				strings.HasPrefix(imp, "github.com/vishvananda/") || strings.HasPrefix(imp, "github.com/songgao/")
+			if system && !slices.Contains(linuxRooms, room) {
+				t.Errorf("%s touches Linux: it imports %s", room, imp)
+			}
+			if room == "policy" && !slices.Contains(policyImports, imp) {
+				t.Errorf("policy imports %s", imp)
+			}
+		}
+	}
+}
+
+// goFiles calls f with every Go file of the project.
+func goFiles(t *testing.T, f func(path string, text []byte)) {
+	t.Helper()
+	n := 0
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." || d.Name() == "bin") {
+			return fs.SkipDir
+		}
+		if filepath.Ext(path) != ".go" {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		n++
+		f(path, text)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n < 50 {
+		t.Errorf("%d Go files found: the walk missed the project", n)
+	}
+}
+
+// Every file is as gofmt would have it.
+func TestFormat(t *testing.T) {
+	goFiles(t, func(path string, text []byte) {
+		formatted, err := format.Source(text)
+		if err != nil {
+			t.Errorf("%s: %v", path, err)
+		} else if !bytes.Equal(formatted, text) {
+			t.Errorf("%s is not formatted", path)
+		}
+	})
+}
+
+// A file that has grown beyond this holds two ideas.
+func TestFileLength(t *testing.T) {
+	const most = 300 // lines; tests may be longer
+	goFiles(t, func(path string, text []byte) {
+		if lines := bytes.Count(text, []byte("\n")); lines > most && !strings.HasSuffix(path, "_test.go") {
+			t.Errorf("%s has %d lines, more than %d", path, lines, most)
+		}
+	})
+}

@@ -1,0 +1,126 @@
+package lab
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+// linkIndex is borea's index of Link. The peer gets the first free one of its
+// own namespace, so any large number differs from it; if both were equal, the
+// kernel would take the veth for an ordinary NIC and report its carrier up to
+// a second late (net/core/link_watch.c, linkwatch_urgent_event).
+const linkIndex = 9
+
+// connect joins the two hosts by a veth pair and addresses its ends.
+func (l *Lab) connect() error {
+	if err := l.makePair(); err != nil {
+		return fmt.Errorf("join %s and %s: %w", l.Borea.Name, l.Morgana.Name, err)
+	}
+	for _, h := range []*Host{l.Borea, l.Morgana} {
+		if err := h.linksUp(); err != nil {
+			return err
+		}
+	}
+	if err := l.Borea.address(l.Borea.IPv4, l.Borea.IPv6); err != nil {
+		return err
+	}
+	m := l.Morgana
+	if err := m.address(m.IPv4, m.IPv6, m.SpareIPv4, m.SpareIPv6); err != nil {
+		return err
+	}
+	for _, h := range []*Host{l.Borea, l.Morgana} {
+		if err := h.awaitCarrier(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makePair makes the cable from borea's side, its other end born in morgana.
+// The MAC addresses are fixed and locally administered: every run looks alike.
+func (l *Lab) makePair() error {
+	return onFile(l.Morgana.ns, func(fd int) error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name = Link
+		attrs.Index = linkIndex
+		attrs.MTU = l.options.MTU
+		attrs.NumTxQueues = l.options.Queues
+		attrs.NumRxQueues = l.options.Queues
+		attrs.HardwareAddr = net.HardwareAddr{0x02, 0x09, 0, 0, 0, 0x01}
+		veth := netlink.NewVeth(attrs)
+		veth.PeerName = Link
+		veth.PeerNamespace = netlink.NsFd(fd)
+		veth.PeerHardwareAddr = net.HardwareAddr{0x02, 0x09, 0, 0, 0, 0x02}
+		return l.Borea.handle.LinkAdd(veth)
+	})
+}
+
+// disconnect deletes the pair, both ends at once.
+func (l *Lab) disconnect() error {
+	if l.Borea.handle == nil {
+		return nil
+	}
+	link, err := l.Borea.handle.LinkByName(Link)
+	if err != nil {
+		return nil // never made, or deleted by a test
+	}
+	if err := l.Borea.handle.LinkDel(link); err != nil {
+		return fmt.Errorf("delete %s of %s: %w", Link, l.Borea.Name, err)
+	}
+	return nil
+}
+
+func (h *Host) linksUp() error {
+	for _, name := range []string{"lo", Link} {
+		link, err := h.handle.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("find %s of %s: %w", name, h.Name, err)
+		}
+		if err := h.handle.LinkSetUp(link); err != nil {
+			return fmt.Errorf("set %s of %s up: %w", name, h.Name, err)
+		}
+	}
+	return nil
+}
+
+// address gives Link the addresses, each with its subnet.
+func (h *Host) address(addrs ...netip.Addr) error {
+	link, err := h.handle.LinkByName(Link)
+	if err != nil {
+		return fmt.Errorf("find %s of %s: %w", Link, h.Name, err)
+	}
+	for _, addr := range addrs {
+		bits := 24
+		if addr.Is6() {
+			bits = 64
+		}
+		prefix := &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(bits, addr.BitLen())}
+		if err := h.handle.AddrAdd(link, &netlink.Addr{IPNet: prefix}); err != nil {
+			return fmt.Errorf("add address %s to %s of %s: %w", addr, Link, h.Name, err)
+		}
+	}
+	return nil
+}
+
+// awaitCarrier waits until Link is operationally up. Before that the kernel
+// holds IPv6 addresses back as tentative (net/ipv6/addrconf.c, addrconf_link_ready).
+func (h *Host) awaitCarrier() error {
+	const patience = 5 * time.Second
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		link, err := h.handle.LinkByName(Link)
+		if err != nil {
+			return fmt.Errorf("find %s of %s: %w", Link, h.Name, err)
+		}
+		if link.Attrs().OperState == netlink.OperUp {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("wait for carrier of %s of %s: %w", Link, h.Name, os.ErrDeadlineExceeded)
+		}
+	}
+}

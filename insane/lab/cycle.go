@@ -1,0 +1,129 @@
+package lab
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// tolerance is how far from its nominal time a change between on and off may
+// be seen: user space decides, and somebody else may have the processor.
+const tolerance = 20 * time.Millisecond
+
+// cycle is a policy that relays for on and drops for off, repeating.
+type cycle struct{ on, off time.Duration }
+
+// shape is what a measurement shows of a cycle.
+type shape struct {
+	edges int           // changes between arriving and not, in order of sending
+	worst time.Duration // the farthest from an edge that a packet met the wrong fate
+}
+
+// observe compares the fate of every packet with the phase of the cycle at the
+// time it was sent. The cycle began at some time between m.set and m.ready.
+func (c cycle) observe(m measurement) shape {
+	var s shape
+	slack := m.ready.Sub(m.set)
+	last := -1 // number of the packet before
+	for i, at := range m.result.SentAt {
+		if at < 0 {
+			continue
+		}
+		phase := (m.result.Start.Add(at).Sub(m.set)) % (c.on + c.off)
+		if m.result.Arrived(i) != (phase < c.on) {
+			s.worst = max(s.worst, c.distance(phase, slack))
+		}
+		if last >= 0 && m.result.Arrived(i) != m.result.Arrived(last) {
+			s.edges++
+		}
+		last = i
+	}
+	return s
+}
+
+// distance is how far a phase is from the nearest edge, each of which is
+// somewhere in an interval of slack behind its nominal place.
+func (c cycle) distance(phase, slack time.Duration) time.Duration {
+	nearest := c.on + c.off
+	for _, edge := range []time.Duration{0, c.on, c.on + c.off} {
+		switch {
+		case phase < edge:
+			nearest = min(nearest, edge-phase)
+		case phase > edge+slack:
+			nearest = min(nearest, phase-edge-slack)
+		default:
+			return 0
+		}
+	}
+	return nearest
+}
+
+// judge says what of a measurement does not follow the cycle.
+func (c cycle) judge(m measurement) []string {
+	var faults []string
+	s := c.observe(m)
+	if s.worst > tolerance {
+		faults = append(faults, fmt.Sprintf("a packet met the wrong fate %v from the nearest edge, %v is allowed",
+			s.worst.Round(time.Millisecond/10), tolerance))
+	}
+	if least := c.edges(m) - 2; s.edges < least {
+		faults = append(faults, fmt.Sprintf("%d edges seen, at least %d expected", s.edges, least))
+	}
+	return faults
+}
+
+// prompt reports whether everybody involved was given the processor in time: no
+// packet was sent long after the one before, or came long after it was sent.
+func (c cycle) prompt(m measurement) bool {
+	var before time.Duration
+	for i, at := range m.result.SentAt {
+		if at < 0 {
+			continue
+		}
+		if at-before > tolerance || m.result.ReceivedAt[i]-at > tolerance {
+			return false
+		}
+		before = at
+	}
+	return true
+}
+
+// edges is how many a measurement should see.
+func (c cycle) edges(m measurement) int {
+	return int(2 * m.result.duration() / (c.on + c.off))
+}
+
+// duration is the time between the first and the last packet sent.
+func (r *Result) duration() time.Duration {
+	var last time.Duration
+	for _, at := range r.SentAt {
+		last = max(last, at)
+	}
+	return last
+}
+
+// timeline draws the fates in order of time, one mark for every column of time:
+// a full one where most packets arrived.
+func (r *Result) timeline(column time.Duration) string {
+	const on, off = "█", "▁"
+	sent := make([]int, r.duration()/column+1)
+	arrived := make([]int, len(sent))
+	for i, at := range r.SentAt {
+		if at < 0 {
+			continue
+		}
+		sent[at/column]++
+		if r.Arrived(i) {
+			arrived[at/column]++
+		}
+	}
+	var line strings.Builder
+	for i := range sent {
+		if 2*arrived[i] > sent[i] {
+			line.WriteString(on)
+		} else {
+			line.WriteString(off)
+		}
+	}
+	return line.String()
+}

@@ -1,0 +1,173 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insanely"
+)
+
+const (
+	readyTimeout = 10 * time.Second // for a daemon to answer after it was started
+	stopTimeout  = 5 * time.Second  // for it to end after SIGTERM, then SIGKILL
+)
+
+// Daemon is an insane process that runs in borea. Its methods may be called
+// from any goroutine.
+type Daemon struct {
+	// Socket is its control socket in the form the commands take. It is
+	// abstract: it has no file, and it is known in borea alone.
+	Socket string
+
+	// Client reaches it from any namespace. It is closed when the daemon ends.
+	Client *insanely.Client
+
+	host   *Host
+	cmd    *Cmd
+	log    tail          // of both outputs
+	exited chan struct{} // closed after err was set
+	err    error
+}
+
+// Daemon starts Options.Insane in borea with a control socket and args, and
+// returns when it answers. If it ends instead, the error has the last lines it
+// wrote. The daemon is stopped when ctx ends, and killed when the lab is closed.
+// It is outside the terminal's foreground group, so Ctrl-C is not for it.
+func (l *Lab) Daemon(ctx context.Context, args ...string) (*Daemon, error) {
+	d := &Daemon{
+		Socket: fmt.Sprintf("@insane-lab-%d", l.daemons.Add(1)),
+		host:   l.Borea,
+		exited: make(chan struct{}),
+	}
+	d.Client = insanely.NewClient(d.dial)
+	argv := append(append([]string{}, l.options.Insane...), "--socket", d.Socket)
+	argv = append(argv, args...)
+	d.cmd = l.Borea.Command(ctx, argv[0], argv[1:]...)
+	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
+	d.cmd.WaitDelay = stopTimeout
+	if err := d.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", argv[0], err)
+	}
+	go d.reap()
+	if err := d.awaitReady(ctx); err != nil {
+		return nil, errors.Join(err, d.Kill())
+	}
+	return d, nil
+}
+
+// reap waits for the process, once, and lets everybody know.
+func (d *Daemon) reap() {
+	d.err = d.cmd.Wait()
+	_ = d.Client.Close()
+	close(d.exited)
+}
+
+// awaitReady waits for the first answer or for the end of the process.
+func (d *Daemon) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	ready := make(chan error, 1)
+	go func() {
+		_, err := d.Client.Wait(ctx)
+		ready <- err
+	}()
+	select {
+	case err := <-ready:
+		if err != nil {
+			return fmt.Errorf("wait for the daemon: %w%s", err, d.lastWords())
+		}
+		return nil
+	case <-d.exited:
+		return fmt.Errorf("daemon ended at once (%s)%s", d.cmd.ProcessState, d.lastWords())
+	}
+}
+
+// dial connects to the control socket. An abstract socket belongs to the network
+// namespace it was made in (unix(7)), so the connecting one is made in borea too.
+func (d *Daemon) dial(ctx context.Context) (conn net.Conn, err error) {
+	err = d.host.Do(func() error {
+		var dialer net.Dialer
+		conn, err = dialer.DialContext(ctx, "unix", d.Socket)
+		return err
+	})
+	return conn, err
+}
+
+// Command prepares a command to be run in borea in whose environment this
+// daemon is the one that insanely talks to.
+func (d *Daemon) Command(ctx context.Context, name string, args ...string) *Cmd {
+	c := d.host.Command(ctx, name, args...)
+	c.Env = append(os.Environ(), "INSANE_SOCKET="+d.Socket)
+	return c
+}
+
+// PID is the daemon's process, also after it has ended.
+func (d *Daemon) PID() int { return d.cmd.Process.Pid }
+
+// Stop asks the daemon to end with SIGTERM, waits, and returns how it ended.
+// One that takes longer than 5 s is killed.
+func (d *Daemon) Stop() error {
+	if err := d.signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-d.exited:
+		return d.err
+	case <-time.After(stopTimeout):
+		return errors.Join(fmt.Errorf("daemon did not end within %v of SIGTERM", stopTimeout), d.Kill())
+	}
+}
+
+// Kill ends the daemon with SIGKILL and waits for its end.
+func (d *Daemon) Kill() error {
+	if err := d.signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-d.exited
+	return nil
+}
+
+// Wait waits for the end of the daemon and returns it as exec.Cmd.Wait does.
+func (d *Daemon) Wait() error {
+	<-d.exited
+	return d.err
+}
+
+// Logs is what the daemon has written on both outputs, the last 64 KiB of it.
+func (d *Daemon) Logs() string { return d.log.String() }
+
+// signal sends a signal; a process that has ended is fine.
+func (d *Daemon) signal(s os.Signal) error {
+	if err := d.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("signal the daemon: %w", err)
+	}
+	return nil
+}
+
+// explain adds to an error of somebody who needed the daemon that it is no more.
+func (d *Daemon) explain(err error) error {
+	select {
+	case <-d.exited:
+		return fmt.Errorf("%w (the daemon ended: %s%s)", err, d.cmd.ProcessState, d.lastWords())
+	default:
+		return err
+	}
+}
+
+// lastWords is the end of the log, to be hung behind an error.
+func (d *Daemon) lastWords() string {
+	const most = 5 // lines
+	lines := strings.Split(strings.TrimSpace(d.Logs()), "\n")
+	if lines[0] == "" {
+		return ", without a word"
+	}
+	return ": " + strings.Join(lines[max(0, len(lines)-most):], " | ")
+}

@@ -1,0 +1,93 @@
+package lab
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// gracePeriod is how long a process has between SIGTERM and SIGKILL.
+const gracePeriod = 500 * time.Millisecond
+
+// evict ends every other process that lives in one of the hosts, politely
+// first. A host is not gone while somebody is in.
+func evict(hosts ...*Host) error {
+	var homes []uint64
+	for _, h := range hosts {
+		if h.ns == nil {
+			continue
+		}
+		inode, err := inodeOf(h.ns)
+		if err != nil {
+			return err
+		}
+		homes = append(homes, inode)
+	}
+	for deadline := time.Now().Add(gracePeriod); ; time.Sleep(5 * time.Millisecond) {
+		signal := syscall.SIGTERM
+		if time.Now().After(deadline) {
+			signal = syscall.SIGKILL
+		}
+		left, err := signalInhabitants(homes, signal)
+		if left == 0 || err != nil {
+			return err
+		}
+		if time.Now().After(deadline.Add(gracePeriod)) {
+			return errors.New("a process in the lab does not die")
+		}
+	}
+}
+
+// signalInhabitants signals the processes whose network namespace is one of
+// homes and returns how many there are. A zombie has no namespace any more.
+func signalInhabitants(homes []uint64, signal os.Signal) (int, error) {
+	links, err := filepath.Glob("/proc/[0-9]*/ns/net")
+	if err != nil {
+		return 0, err
+	}
+	count := 0
+	for _, link := range links {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(link))))
+		if err != nil || pid == os.Getpid() || !livesIn(link, homes) {
+			continue
+		}
+		// FindProcess pins the process, so asking again afterwards makes
+		// sure that the number was not given to another meanwhile.
+		process, err := os.FindProcess(pid)
+		if err != nil || !livesIn(link, homes) {
+			continue
+		}
+		count++
+		_ = process.Signal(signal) // it may have ended by itself
+		_ = process.Release()
+	}
+	return count, nil
+}
+
+// livesIn reports whether a /proc/PID/ns/net points to one of the namespaces.
+func livesIn(link string, homes []uint64) bool {
+	var stat unix.Stat_t
+	if unix.Stat(link, &stat) != nil {
+		return false // gone, or a zombie
+	}
+	for _, home := range homes {
+		if stat.Ino == home {
+			return true
+		}
+	}
+	return false
+}
+
+// inodeOf is the number that tells one namespace from another (namespaces(7)).
+func inodeOf(ns *os.File) (uint64, error) {
+	var stat unix.Stat_t
+	if err := onFile(ns, func(fd int) error { return unix.Fstat(fd, &stat) }); err != nil {
+		return 0, os.NewSyscallError("fstat", err)
+	}
+	return stat.Ino, nil
+}

@@ -1,0 +1,95 @@
+package lab
+
+import (
+	"fmt"
+	"time"
+)
+
+// stop is one station of the story: a policy to set, a probe to send under it,
+// and what to expect.
+type stop struct {
+	title  string
+	policy string
+	asked  string // the policy in words
+	ipv6   bool   // send to morgana's IPv6 address
+
+	count, rate int // of the probe, packets and packets per second
+
+	// chance is the probability of being relayed; unused if cycle is set.
+	chance float64
+	cycle  cycle
+}
+
+// stops are the whole tour. At the rates given here they take about 12 s.
+func stops() []stop {
+	return []stop{{
+		title: "A plain wire", policy: "pass",
+		asked: "everything is relayed",
+		count: 5_000, rate: 10_000, chance: 1,
+	}, {
+		title: "Four out of five", policy: "percent 80",
+		asked: "80 % is relayed, the rest is lost",
+		count: 20_000, rate: 10_000, chance: 0.8,
+	}, {
+		title: "One in three", policy: "percent 33.3",
+		asked: "33.3 % is relayed; decimals count",
+		count: 20_000, rate: 10_000, chance: 0.333,
+	}, {
+		title: "A cut cable", policy: "percent 0",
+		asked: "nothing is relayed, and borea is not told",
+		count: 5_000, rate: 10_000, chance: 0,
+	}, {
+		title: "A loose contact", policy: "time 200ms 100ms",
+		asked: "200 ms of everything, 100 ms of nothing, and so on",
+		count: 6_000, rate: 2_000, cycle: cycle{on: 200 * time.Millisecond, off: 100 * time.Millisecond},
+	}, {
+		title: "The same for IPv6", policy: "percent 50",
+		asked: "50 % is relayed",
+		count: 10_000, rate: 10_000, chance: 0.5, ipv6: true,
+	}}
+}
+
+// probe is what is sent at this stop.
+func (s stop) probe(from, to *Host) Probe {
+	p := Probe{From: from, To: to, Address: to.IPv4, Count: s.count, Rate: s.rate}
+	if s.ipv6 {
+		p.Address = to.IPv6
+	}
+	return p
+}
+
+// slower is the stop for a machine that was too busy for it.
+func (s stop) slower() stop {
+	s.rate /= 2
+	if s.timed() {
+		s.count /= 2 // the same time, or fewer cycles would be seen
+	}
+	return s
+}
+
+func (s stop) timed() bool { return s.cycle != cycle{} }
+
+// unfair reports whether a measurement with a fault says nothing of the device,
+// because the machine was too busy to measure it.
+func (s stop) unfair(m measurement) bool {
+	late := s.timed() && !s.cycle.prompt(m)
+	return (late || !m.lossless()) && len(s.judge(m)) > 0
+}
+
+// judge says what of a measurement is not as asked; nothing if all is.
+func (s stop) judge(m measurement) []string {
+	faults := m.judge()
+	if s.timed() {
+		return append(faults, s.cycle.judge(m)...)
+	}
+	if lo, hi := s.allowed(m); uint64(m.result.Received) < lo || uint64(m.result.Received) > hi {
+		faults = append(faults, fmt.Sprintf("%s of %s arrived, chance allows %s to %s",
+			number(m.result.Received), number(m.reached()), number(lo), number(hi)))
+	}
+	return faults
+}
+
+// allowed is how many may arrive of those that reached the device.
+func (s stop) allowed(m measurement) (lo, hi uint64) {
+	return Interval(m.reached(), s.chance, Alpha)
+}

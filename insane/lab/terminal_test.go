@@ -1,0 +1,174 @@
+package lab
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a pseudo-terminal with somebody who types and reads.
+type terminal struct {
+	t      *testing.T
+	master *os.File
+	slave  *os.File
+
+	mu   sync.Mutex
+	text bytes.Buffer // what appeared since the last expect; guarded by mu
+}
+
+func openTerminal(t *testing.T) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var number int
+	err = onFile(master, func(fd int) (err error) {
+		if err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err == nil {
+			number, err = unix.IoctlGetInt(fd, unix.TIOCGPTN)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	term := &terminal{t: t, master: master, slave: slave}
+	go func() { _, _ = io.Copy(term, bufio.NewReader(master)) }()
+	t.Cleanup(func() { master.Close(); slave.Close() })
+	return term
+}
+
+func (term *terminal) Write(p []byte) (int, error) {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	return term.text.Write(p)
+}
+
+// own makes the command the leader of a session on this terminal.
+func (term *terminal) own(cmd *exec.Cmd) {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = term.slave, term.slave, term.slave
+	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
+}
+
+func (term *terminal) press(keys string) {
+	term.t.Helper()
+	if _, err := io.WriteString(term.master, keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+// expect waits until something appears and forgets what came up to its end.
+func (term *terminal) expect(what string) {
+	term.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		term.mu.Lock()
+		before, after, found := strings.Cut(term.text.String(), what)
+		if found {
+			term.text.Reset()
+			term.text.WriteString(after)
+		}
+		term.mu.Unlock()
+		if found {
+			return
+		}
+		if time.Now().After(deadline) {
+			term.t.Fatalf("waited in vain for %q, saw %q", what, before)
+		}
+	}
+}
+
+// The keys of a terminal (termios(3)).
+const (
+	ctrlC = "\x03"
+	ctrlZ = "\x1a"
+)
+
+// In a shell in the lab, the keys must do what they do in every shell: end or
+// stop what runs in front, and neither the shell nor the lab around it.
+func TestShellHasATerminal(t *testing.T) {
+	needRoot(t)
+	term := openTerminal(t)
+	cmd := reexec(t, "role-exec", "--shell")
+	cmd.Env = append(os.Environ(), "SHELL=/bin/sh", "TERM=dumb")
+	term.own(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	term.expect("exit  ") // of the hints
+	term.expect("borea# ")
+
+	// What is typed is echoed, so no answer may look like its question.
+	term.press("sleep 600; echo status $((0+$?))\n")
+	term.expect("$?))")
+	await(t, "sleep to take the terminal", term.taken(cmd.Process.Pid))
+	term.press(ctrlC)
+	term.press("\necho interrupted-$((100+$?/130))\n")
+	term.expect("interrupted-101")
+
+	term.press("sleep 601\n")
+	term.expect("sleep 601")
+	await(t, "sleep to take the terminal", term.taken(cmd.Process.Pid))
+	term.press(ctrlZ)
+	term.expect("Stopped")
+	term.press("kill %1; wait %1; echo ended-$((100+$?/143))\n")
+	term.expect("ended-101")
+
+	// The daemon is not in the foreground, so all this was nothing to it.
+	term.press("grep -c insane-lab-1 /proc/net/unix | sed 's/^[1-9].*/still-listening/'\n")
+	term.expect("\nstill-listening")
+	term.press("exit 3\n")
+	_ = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != 3 {
+		t.Errorf("%v, want the shell's exit status 3", cmd.ProcessState)
+	}
+}
+
+// taken returns a check that a group other than the leader's and the shell's
+// is in the foreground: something that the shell has started.
+func (term *terminal) taken(leader int) func() bool {
+	shell, err := foreground(term.master)
+	if err != nil {
+		term.t.Fatal(err)
+	}
+	return func() bool {
+		group, err := foreground(term.master)
+		return err == nil && group != leader && (group != shell || shellIsElsewhere(group))
+	}
+}
+
+// shellIsElsewhere reports whether a group is led by sleep.
+func shellIsElsewhere(group int) bool {
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", group))
+	return err == nil && string(name) == "sleep\n"
+}
+
+// Ctrl-C ends the command and, after it, the lab; with the command's status.
+func TestExecHasATerminal(t *testing.T) {
+	needRoot(t)
+	term := openTerminal(t)
+	cmd := reexec(t, "role-exec", "sh", "-c", "trap 'echo caught; exit 6' INT; echo ready; while :; do sleep 0.01; done")
+	term.own(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	term.expect("ready")
+	term.press(ctrlC)
+	term.expect("caught")
+	_ = cmd.Wait()
+	if cmd.ProcessState.ExitCode() != 6 {
+		t.Errorf("%v, want the command's exit status 6", cmd.ProcessState)
+	}
+}

@@ -1,0 +1,98 @@
+package lab
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+const (
+	// bystanderRate is what the bystander sends at, in packets per second.
+	bystanderRate = 500
+
+	// attempts is how often a stop is measured when the machine is too busy.
+	attempts = 3
+)
+
+// visit shows one stop.
+func (s *story) visit(ctx context.Context, nth int, stop stop) error {
+	s.printf("%d. %s\n", nth, stop.title)
+	s.printf("   borea# %s\n", s.paint(bold, "insanely "+Link+" "+stop.policy))
+	s.row("asked", "%s", stop.asked)
+	m, err := s.measure(ctx, stop)
+	for try := 1; err == nil && try < attempts && stop.unfair(m); try++ {
+		stop = stop.slower()
+		s.row("", "(this machine was too busy; once more, with %s a second)", packets(stop.rate))
+		m, err = s.measure(ctx, stop)
+	}
+	if err != nil {
+		return err
+	}
+	s.show(stop, m)
+	s.printf("   ")
+	s.verdict(stop.policy, stop.judge(m))
+	return s.err
+}
+
+// measure sets the policy, sends the probe and the bystander's at the same
+// time, and reads the books before and after.
+func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
+	link := Link
+	m := measurement{set: time.Now()}
+	before, err := s.control.Set(ctx, wire.Change{Slave: &link, TX: &stop.policy})
+	if err != nil {
+		return m, err
+	}
+	m.ready = time.Now()
+	bystander := make(chan error, 1)
+	go func() { bystander <- s.bystand(ctx, stop) }()
+	m.result, err = s.run(stop.probe(s.lab.Borea, s.lab.Morgana), ctx)
+	if failed := <-bystander; err == nil {
+		err = failed
+	}
+	if err != nil {
+		return m, err
+	}
+	after, err := s.control.Info(ctx)
+	if err != nil {
+		return m, err
+	}
+	m.books = between(before.TX.Stats, after.TX.Stats)
+	return m, nil
+}
+
+// bystand sends past the device for as long as the stop's probe takes.
+func (s *story) bystand(ctx context.Context, stop stop) error {
+	r, err := s.run(Probe{
+		From: s.lab.Borea, To: s.lab.Morgana, Address: s.lab.Morgana.SpareIPv4,
+		Count: max(1, stop.count*bystanderRate/stop.rate), Rate: bystanderRate,
+	}, ctx)
+	if err != nil {
+		return err
+	}
+	s.bystander.Sent += r.Sent
+	s.bystander.Received += r.Received
+	s.bystander.Overflowed += r.Overflowed
+	s.bystander.Refused += r.Refused
+	return nil
+}
+
+// show prints what was measured.
+func (s *story) show(stop stop, m measurement) {
+	r, b := m.result, m.books
+	to := stop.probe(s.lab.Borea, s.lab.Morgana).Address
+	s.row("sent", "%s to morgana, %s", packets(r.Sent), to)
+	s.row("arrived", "%s", arrived(stop, m))
+	s.row("books", "offered %s = relayed %s + dropped %s; relayed − arrived = %d",
+		number(b.offered), number(b.relayed), number(b.dropped+b.others), m.difference())
+	if n := m.foreign(); n > 0 {
+		s.row("", "(%d of them the kernel's own, such as neighbour discovery)", n)
+	}
+	if stop.timed() {
+		seen := stop.cycle.observe(m)
+		s.row("time", "%s  50 ms each", r.timeline(50*time.Millisecond))
+		s.row("", "%d edges, none more than %.1f ms off its time; %v is allowed",
+			seen.edges, float64(seen.worst.Microseconds())/1000, tolerance)
+	}
+}

@@ -1,0 +1,66 @@
+package lab
+
+import (
+	"fmt"
+	"math"
+)
+
+// welcome says where the visitor is.
+func welcome(p *printer) {
+	p.printf(`Welcome to the lab. Two hosts, one cable:
+
+     borea                                   morgana
+   ┌──────────────────┐                    ┌──────────────────┐
+   │  insane          │                    │                  │
+   │     ↓            │                    │                  │
+   │    eth0 10.9.0.1 ├────────────────────┤ eth0  10.9.0.2   │
+   │        fd00:9::1 │                    │      fd00:9::2   │
+   └──────────────────┘                    └──────────────────┘
+
+Both were made a moment ago out of network namespaces and a veth pair, and
+nothing here touches your real network. On borea, what goes to morgana is
+routed through insane, a network interface in front of eth0 that relays as
+much as it is told to. Borea numbers her packets, morgana notes which arrive,
+and insane keeps books of its own; here they are side by side.
+
+"Chance allows" is an exact binomial interval: a device that works as asked
+leaves it about once in %d measurements.
+
+`, int(math.Round(1/Alpha)))
+}
+
+// farewell says what is left and where to go on.
+func farewell(p *printer) {
+	p.printf(`
+Nothing is left: both hosts, the cable and insane are gone.
+To play on: insane lab --shell
+`)
+}
+
+// hint says what can be done in a shell.
+func hint(p *printer) {
+	p.printf(`This shell is on borea; morgana is one cable away, behind insane. Try:
+  ping morgana
+  insanely eth0 percent 60      lose 40 %% of what borea sends to her
+  insanely                      what is set, and what became of it
+  insanely watch                the same as it happens
+  tcpdump -i insane             every packet before any is lost; -i eth0: after
+  exit                          and nothing is left
+`)
+}
+
+// arrived says how many packets did, beside what chance allows.
+func arrived(s stop, m measurement) string {
+	n := number(m.result.Received)
+	if s.timed() {
+		c := s.cycle
+		return fmt.Sprintf("%s, %.1f %%; %v of %v is %.1f %%", n,
+			share(m.result.Received, m.result.Sent), c.on, c.on+c.off, share(int(c.on), int(c.on+c.off)))
+	}
+	lo, hi := s.allowed(m)
+	if lo == hi {
+		return fmt.Sprintf("%s; it must be %s exactly", n, number(lo))
+	}
+	return fmt.Sprintf("%s, %.2f %%; chance allows %s to %s", n,
+		share(m.result.Received, m.result.Sent), number(lo), number(hi))
+}

@@ -1,0 +1,160 @@
+package insane
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// Config says what to open. Only Name is needed.
+type Config struct {
+	Name      string         // of the interface; at most 15 bytes
+	Slave     string         // name of the slave; "": none yet
+	Addresses []netip.Prefix // that the interface gets
+	Routes    []netip.Prefix // that lead through the interface, with the slave's gateway and source address
+	Policy    policy.Policy  // of tx
+	Seed      uint64         // of every draw
+	Socket    string         // path of the control socket; "": none
+	Group     *uint32        // whose members may change the device beside root and the daemon's own user
+	Log       *slog.Logger   // nil: nothing is logged
+}
+
+// host is a device's presence in the kernel. Device.mu guards it.
+type host struct {
+	links   *port.Links
+	tap     *port.TAP
+	control *port.ControlListener // nil if none was asked for
+	group   *uint32
+	slave   slave
+	routes  routes
+
+	txDropped  uint64 // of the interface, as far as it is in the books
+	txOverruns uint64 // the part of it that no state of the slave explains
+	rxOverruns uint64 // of slaves that are closed
+}
+
+// Open creates the interface and what Config asks for. With an address or a
+// route the interface is also set up. On an error nothing is left. The device
+// works from Run on; whoever does not call Run calls Close.
+func Open(c Config) (*Device, error) {
+	if err := CheckName(c.Name); err != nil {
+		return nil, err
+	}
+	h := &host{group: c.Group}
+	d, err := h.open(c)
+	if err != nil {
+		h.close()
+		return nil, err
+	}
+	if err := d.furnish(c); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// open takes what makes a daemon the only one of its name: first the socket,
+// then the interface.
+func (h *host) open(c Config) (d *Device, err error) {
+	if c.Socket != "" {
+		if h.control, err = port.ListenControl(c.Socket); err != nil {
+			return nil, err
+		}
+	}
+	if h.links, err = port.OpenLinks(); err != nil {
+		return nil, err
+	}
+	if h.tap, err = port.OpenTAP(h.links, c.Name); err != nil {
+		return nil, err
+	}
+	d = newDevice(h.tap, Options{Name: c.Name, TX: c.Policy, Seed: c.Seed, Log: c.Log})
+	d.host = h
+	return d, nil
+}
+
+// furnish does to the interface what a person would do with ip and insanely.
+func (d *Device) furnish(c Config) error {
+	h := d.host
+	for _, a := range c.Addresses {
+		if err := h.tap.AddAddress(a); err != nil {
+			return err
+		}
+	}
+	if len(c.Addresses)+len(c.Routes) > 0 {
+		if err := h.tap.SetUp(); err != nil {
+			return err
+		}
+	}
+	if c.Slave != "" {
+		if _, err := d.Set(wire.Change{Slave: &c.Slave}); err != nil {
+			return err
+		}
+	}
+	h.routes.wanted = c.Routes
+	return h.routes.keep(h)
+}
+
+// close closes what was opened, except links: Device.Close waits for those who
+// use them.
+func (h *host) close() error {
+	if h.tap != nil {
+		h.tap.Close()
+	}
+	if h.control == nil {
+		return nil
+	}
+	return h.control.Close()
+}
+
+// CheckName says whether an interface can have the name: it refuses what the
+// kernel refuses, with words (net/core/dev.c,
+// dev_valid_name), and % which would make a pattern of the name.
+func CheckName(name string) error {
+	switch {
+	case name == "" || name == "." || name == "..":
+		return fmt.Errorf("name: %q: not a name for an interface", name)
+	case len(name) > 15:
+		return fmt.Errorf("name: %q: longer than 15 bytes", name)
+	case strings.ContainsAny(name, "/:% \t\n\v\f\r"):
+		return fmt.Errorf("name: %q: has one of / : %% or white space in it", name)
+	}
+	return nil
+}
+
+// describe fills in what the kernel knows of the device.
+func (h *host) describe(d *Device, info *wire.Info) {
+	d.settle()
+	info.Slave, info.SlaveState = h.slave.name, h.slave.state()
+	if link, err := h.links.ByIndex(h.tap.Index()); err == nil {
+		info.Carrier, info.MTU = link.Carrier, link.MTU
+	}
+	info.TX.Stats.Overruns, info.RX.Stats.Overruns = h.txOverruns, h.rxOverruns
+	if h.slave.port != nil {
+		info.RX.Stats.Overruns += h.slave.port.Overruns()
+	}
+}
+
+// settle enters what the kernel dropped in front of the interface. While the
+// slave is away the interface has no carrier and the kernel drops everything
+// for it, so the state of the slave is the reason; otherwise the queue was full.
+func (d *Device) settle() {
+	h := d.host
+	link, err := h.links.ByIndex(h.tap.Index())
+	if err != nil {
+		return // the interface is gone, and Run ends over it
+	}
+	lost := link.TxDropped - h.txDropped
+	h.txDropped = link.TxDropped
+	switch e := h.slave.end(); {
+	case lost == 0:
+	case e.port != nil:
+		h.txOverruns += lost
+	default:
+		d.tx.books.enterLost(lost, e.why)
+	}
+}

@@ -1,0 +1,48 @@
+package insane
+
+import (
+	"encoding/binary"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+)
+
+// Lengths of the headers of a test packet: Ethernet, IPv4, UDP.
+const (
+	linkLen   = 14
+	ipLen     = 20
+	headerLen = linkLen + ipLen + 8
+	indexLen  = 8 // the payload of every test packet begins with its index
+)
+
+// superFrame is a UDP super-frame of n packets with size bytes of payload each,
+// which carry the indices from first on. n = 1 makes a plain packet.
+func superFrame(first uint64, n, size int) frame.Frame {
+	f := make(frame.Frame, frame.HeaderLen+headerLen+n*size)
+	e := f[frame.HeaderLen:]
+	copy(e, "\x02\x00\x00\x00\x00\x02\x02\x00\x00\x00\x00\x01\x08\x00")
+	ip := e[linkLen:]
+	ip[0], ip[8], ip[9] = 0x45, 64, 17
+	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
+	copy(ip[12:], "\x0a\x09\x00\x01\x0a\x09\x00\x02")
+	udp := ip[ipLen:]
+	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)))
+	for i := range n {
+		binary.BigEndian.PutUint64(udp[8+i*size:], first+uint64(i))
+	}
+	h := frame.Header{Flags: frame.NeedsCsum, CsumStart: linkLen + ipLen, CsumOffset: 6}
+	if n > 1 {
+		h.GSOType, h.GSOSize = frame.GSOUDPL4, uint16(size)
+	}
+	f.SetHeader(h)
+	return f
+}
+
+// indices are those of the packets in a frame that superFrame made, or that was
+// split off one.
+func indices(f frame.Frame, size int) (list []uint64) {
+	payload := f[frame.HeaderLen+headerLen:]
+	for ; len(payload) >= indexLen; payload = payload[min(size, len(payload)):] {
+		list = append(list, binary.BigEndian.Uint64(payload))
+	}
+	return list
+}

@@ -1,0 +1,226 @@
+package insane
+
+// The way of a packet, in the order in which it meets the functions below. One
+// goroutine per direction does all of it; no frame is copied on the way.
+//
+//	1  run     reads a batch of frames, borrowed until the next read
+//	2  batch   takes one rule and one reading of the clock for all of them
+//	3  judge   gives each packet of a frame its number and asks the rule
+//	4  split   makes frames of the survivors, where verdicts differ
+//	5  flush   writes what is relayed and learns what the kernel refuses
+//	6  enter   adds the batch to the books
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// rule is what one direction carries out: immutable, swapped as a whole.
+type rule struct {
+	policy  policy.Policy
+	epoch   policy.Time
+	program policy.Program
+
+	// numbering changes when packet numbers begin again at 0; between two
+	// rules of one numbering they go on.
+	numbering uint64
+}
+
+// end is where frames go: a port, or the reason why there is none.
+type end struct {
+	port port.Port
+	mtu  int    // bytes; 0: whatever the port takes
+	why  reason // if port is nil
+}
+
+// relay is one direction.
+type relay struct {
+	rule  atomic.Pointer[rule]
+	to    atomic.Pointer[end]
+	books books
+	clock func() policy.Time
+	log   *slog.Logger
+	often rate.Sometimes // for trouble with frames
+
+	// The rest belongs to the goroutine in run.
+	numbering uint64
+	next      uint64 // number of the next packet
+	page      page
+	splitter  frame.Splitter
+	keep      []bool        // verdicts of one frame's packets
+	out       []frame.Frame // what this batch relays
+	outCount  []wire.Count  // what is in each of out
+}
+
+func newRelay(clock func() policy.Time, log *slog.Logger) *relay {
+	return &relay{clock: clock, log: log, often: rate.Sometimes{Interval: time.Second}}
+}
+
+// run relays from a port until it is closed or fails.
+func (r *relay) run(from port.Port) error {
+	for {
+		frames, err := from.Read()
+		if err != nil {
+			return err
+		}
+		r.batch(frames)
+	}
+}
+
+func (r *relay) batch(frames []frame.Frame) {
+	ru := r.rule.Load()
+	if ru.numbering != r.numbering {
+		r.numbering, r.next = ru.numbering, 0
+	}
+	now, to := r.clock(), r.to.Load()
+	r.out, r.outCount = r.out[:0], r.outCount[:0]
+	r.splitter.Reset()
+	for _, f := range frames {
+		r.judge(f, ru, now, to)
+	}
+	r.flush()
+	r.books.enter(&r.page, ru)
+	r.page = page{}
+}
+
+// judge decides one frame. Every packet offered takes a number, whatever
+// becomes of it, so that its verdict depends on nothing but what came before.
+func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
+	shape, err := frame.Inspect(f)
+	if err != nil {
+		c := wire.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
+		r.next++
+		add(&r.page.offered, c)
+		r.page.drop(dropMalformed, c)
+		r.trouble("drop malformed frame", err)
+		return
+	}
+	n := shape.Packets()
+	all := wire.Count{Packets: uint64(n), Bytes: shape.Bytes(0, n)}
+	number := r.next
+	r.next += uint64(n)
+	add(&r.page.offered, all)
+	switch {
+	case to.port == nil:
+		r.page.drop(to.why, all)
+	case to.mtu > 0 && shape.MTU() > to.mtu:
+		r.page.drop(dropTooBig, all)
+	case ru.program.Whole(uint32(n)):
+		if r.decide(ru, now, number, uint64(n)) == policy.Drop {
+			r.page.drop(dropPolicy, all)
+			return
+		}
+		r.pass(f, all)
+	default:
+		r.split(f, shape, ru, now, number)
+	}
+}
+
+// decide asks for one verdict and counts it for n packets.
+func (r *relay) decide(ru *rule, now policy.Time, number, n uint64) policy.Verdict {
+	v := ru.program.Decide(now, number)
+	if v == policy.Drop {
+		r.page.verdicts.Drop += n
+	} else {
+		r.page.verdicts.Relay += n
+	}
+	return v
+}
+
+func (r *relay) pass(f frame.Frame, c wire.Count) {
+	r.out = append(r.out, f)
+	r.outCount = append(r.outCount, c)
+}
+
+// split asks for the verdict of each packet of a super-frame and relays the
+// runs of survivors as smaller ones.
+func (r *relay) split(f frame.Frame, shape frame.Shape, ru *rule, now policy.Time, number uint64) {
+	n := shape.Packets()
+	r.keep = r.keep[:0]
+	for i := range n {
+		r.keep = append(r.keep, r.decide(ru, now, number+uint64(i), 1) == policy.Relay)
+	}
+	r.out = r.splitter.Split(f, shape, r.keep, r.out)
+	for from := 0; from < n; {
+		to := from + 1
+		for to < n && r.keep[to] == r.keep[from] {
+			to++
+		}
+		c := wire.Count{Packets: uint64(to - from), Bytes: shape.Bytes(from, to)}
+		if r.keep[from] {
+			r.outCount = append(r.outCount, c) // beside the frame that Split made of this run
+		} else {
+			r.page.drop(dropPolicy, c)
+		}
+		from = to
+	}
+}
+
+// flush writes the batch. If the far end is exchanged meanwhile, what is left
+// goes to the new one: a change loses nothing.
+func (r *relay) flush() {
+	out, count := r.out, r.outCount
+	for len(out) > 0 {
+		to := r.to.Load()
+		if to.port == nil {
+			r.refuse(to.why, count)
+			return
+		}
+		n, err := to.port.Write(out)
+		for _, c := range count[:n] {
+			add(&r.page.relayed, c)
+		}
+		out, count = out[n:], count[n:]
+		switch {
+		case err == nil || len(out) == 0:
+		case !errors.Is(err, os.ErrClosed):
+			r.refuse(r.reasonOf(err), count[:1])
+			out, count = out[1:], count[1:]
+		case r.to.Load() == to: // closed for good
+			r.refuse(dropSlaveGone, count)
+			return
+		}
+	}
+}
+
+func (r *relay) refuse(why reason, count []wire.Count) {
+	for _, c := range count {
+		r.page.drop(why, c)
+	}
+}
+
+// reasonOf says what the refusal of a frame counts as.
+func (r *relay) reasonOf(err error) reason {
+	switch {
+	case errors.Is(err, port.ErrBusy):
+		return dropSlaveBusy
+	case errors.Is(err, port.ErrDown):
+		return dropSlaveDown
+	case errors.Is(err, port.ErrGone):
+		return dropSlaveGone
+	case errors.Is(err, port.ErrTooBig):
+		return dropTooBig
+	case errors.Is(err, port.ErrInvalid):
+		r.trouble("drop frame that the kernel refuses", err)
+		return dropMalformed
+	default:
+		r.trouble("drop frame that the kernel refuses", err)
+		return dropError
+	}
+}
+
+// trouble logs what befell a frame, at most once a second: the counters tell
+// how often.
+func (r *relay) trouble(what string, err error) {
+	r.often.Do(func() { r.log.Warn(what, "err", err) })
+}

@@ -1,0 +1,398 @@
+package insane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/port/porttest"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+func mustParse(t testing.TB, text string) policy.Policy {
+	t.Helper()
+	p, err := policy.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// started is a device between two fakes that runs until the test ends.
+func started(t *testing.T, near, far port.Port, o Options) *Device {
+	t.Helper()
+	d := New(near, far, o)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- d.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		checkBooks(t, d)
+	})
+	return d
+}
+
+// checkBooks asserts the law of the books on both directions.
+func checkBooks(t *testing.T, d *Device) {
+	t.Helper()
+	info := d.State()
+	for name, s := range map[string]wire.Stats{"tx": info.TX.Stats, "rx": info.RX.Stats} {
+		sum := wire.Count{Packets: s.Relayed.Packets + s.Held.Packets, Bytes: s.Relayed.Bytes + s.Held.Bytes}
+		for _, c := range s.Dropped {
+			add(&sum, c)
+		}
+		if sum != s.Offered {
+			t.Errorf("%s: offered %+v, accounted for %+v: %+v", name, s.Offered, sum, s)
+		}
+	}
+}
+
+// arrived collects the indices that come out of a port until total packets
+// are in the books of tx.
+func arrived(d *Device, far *porttest.Port, size int, total uint64) (list []uint64) {
+	for {
+		select {
+		case f := <-far.Out:
+			list = append(list, indices(f, size)...)
+		case <-time.After(time.Millisecond):
+			if d.State().TX.Stats.Offered.Packets == total {
+				return list
+			}
+		}
+	}
+}
+
+// expected are the indices below n that a policy relays at time 0.
+func expected(p policy.Policy, seed, n uint64) (list []uint64) {
+	prog := p.Compile(0, seed)
+	for i := range n {
+		if prog.Decide(0, i) == policy.Relay {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// The verdicts are the engine's, packet by packet, however many processors,
+// whatever the size of batches and whether packets come alone or in super-frames.
+func TestVerdictsAreTheEngines(t *testing.T) {
+	const total, size, seed = 30_000, 100, 42
+	for _, text := range []string{"pass", "percent 99", "percent 50", "percent 1", "percent 0", "time 0 1s"} {
+		p := mustParse(t, text)
+		want := expected(p, seed, total)
+		for _, procs := range []int{1, 2, 16} {
+			for _, batch := range []int{1, 16, 64} {
+				for _, segments := range []int{1, 45} {
+					name := fmt.Sprintf("%s/procs=%d/batch=%d/segments=%d", text, procs, batch, segments)
+					t.Run(name, func(t *testing.T) {
+						defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+						near, far := porttest.New(64, batch), porttest.New(64, batch)
+						d := started(t, near, far, Options{TX: p, Seed: seed, Clock: func() policy.Time { return 0 }})
+						go feed(near, total, segments, size)
+						if got := arrived(d, far, size, total); !slices.Equal(got, want) {
+							t.Errorf("%d packets arrived, want %d, or others", len(got), len(want))
+						}
+						if s := d.State().TX.Stats; s.Relayed.Packets != uint64(len(want)) ||
+							s.Dropped[wire.DropPolicy].Packets != total-uint64(len(want)) {
+							t.Errorf("books say %+v, want %d relayed of %d", s, len(want), total)
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// feed offers total packets in frames of up to n segments, of random length if n > 1.
+func feed(near *porttest.Port, total uint64, n, size int) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for next := uint64(0); next < total; {
+		k := 1
+		if n > 1 {
+			k = 1 + rnd.IntN(n)
+		}
+		k = min(k, int(total-next))
+		near.In <- superFrame(next, k, size)
+		next += uint64(k)
+	}
+}
+
+// A policy that is changed and changed back goes on as if nothing had happened:
+// numbers belong to packets. A change that names the seed begins anew.
+func TestNumbersSurviveChanges(t *testing.T) {
+	near, far := porttest.New(0, 1), porttest.New(1024, 1)
+	d := started(t, near, far, Options{TX: mustParse(t, "percent 50"), Seed: 9, Clock: func() policy.Time { return 0 }})
+	var total uint64
+	offer := func(from, to uint64) []uint64 {
+		total += to - from
+		for i := from; i < to; i++ {
+			near.In <- superFrame(i, 1, indexLen)
+		}
+		return arrived(d, far, indexLen, total)
+	}
+	change := func(c wire.Change) {
+		if _, err := d.Set(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	half, pass := "percent 50", "pass"
+	want := expected(mustParse(t, half), 9, 300)
+	below := func(from, to uint64) (list []uint64) {
+		for _, i := range want {
+			if from <= i && i < to {
+				list = append(list, i)
+			}
+		}
+		return list
+	}
+	if got := offer(0, 100); !slices.Equal(got, below(0, 100)) {
+		t.Errorf("before the change: %v, want %v", got, below(0, 100))
+	}
+	change(wire.Change{TX: &pass})
+	if got := offer(100, 200); len(got) != 100 {
+		t.Errorf("pass relayed %d of 100", len(got))
+	}
+	change(wire.Change{TX: &half})
+	if got := offer(200, 300); !slices.Equal(got, below(200, 300)) {
+		t.Errorf("after changing back: %v, want %v", got, below(200, 300))
+	}
+	seed := uint64(9)
+	change(wire.Change{Seed: &seed})
+	if got := offer(0, 100); !slices.Equal(got, below(0, 100)) {
+		t.Errorf("after the seed: %v, want the verdicts of the start", got)
+	}
+}
+
+// Time on and off goes by the clock of the device, from the moment of setting.
+func TestTimePolicy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		clock := func() policy.Time { return policy.Time(1e15 + time.Since(start)) }
+		near, far := porttest.New(0, 1), porttest.New(4096, 1)
+		d := New(near, far, Options{TX: mustParse(t, "time 30ms 20ms"), Clock: clock})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.Run(ctx) }()
+		var want []uint64
+		for ms := range uint64(1000) {
+			near.In <- superFrame(ms, 1, indexLen)
+			synctest.Wait()
+			if ms%50 < 30 {
+				want = append(want, ms)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if got := arrived(d, far, indexLen, 1000); !slices.Equal(got, want) {
+			t.Errorf("%d packets arrived, want %d: %v", len(got), len(want), got)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// What the far end refuses is counted by its reason, and the rest goes on.
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{port.ErrBusy, wire.DropSlaveBusy},
+		{port.ErrDown, wire.DropSlaveDown},
+		{port.ErrGone, wire.DropSlaveGone},
+		{port.ErrTooBig, wire.DropTooBig},
+		{port.ErrInvalid, wire.DropMalformed},
+		{errors.New("unheard of"), wire.DropError},
+	} {
+		t.Run(c.want, func(t *testing.T) {
+			near, far := porttest.New(64, 64), porttest.New(64, 64)
+			far.Fail(func(f frame.Frame) error {
+				if indices(f, indexLen)[0]%3 == 0 {
+					return c.err
+				}
+				return nil
+			})
+			d := started(t, near, far, Options{})
+			go feed(near, 30, 1, indexLen)
+			if got := arrived(d, far, indexLen, 30); len(got) != 20 {
+				t.Errorf("%d packets arrived, want 20", len(got))
+			}
+			if got := d.State().TX.Stats.Dropped[c.want].Packets; got != 10 {
+				t.Errorf("%d dropped as %s, want 10", got, c.want)
+			}
+		})
+	}
+}
+
+func TestNoSlave(t *testing.T) {
+	near := porttest.New(64, 64)
+	d := New(near, nil, Options{TX: mustParse(t, "percent 0")})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- d.Run(ctx) }()
+	for range 10 {
+		near.In <- superFrame(0, 7, 100)
+	}
+	for d.State().TX.Stats.Offered.Packets < 70 {
+		time.Sleep(time.Millisecond)
+	}
+	info := d.State()
+	if got := info.TX.Stats.Dropped[wire.DropNoSlave]; got != (wire.Count{Packets: 70, Bytes: 70 * (headerLen + 100)}) {
+		t.Errorf("dropped for want of a slave: %+v, want 70 packets", got)
+	}
+	if info.TX.Verdicts != (wire.Verdicts{}) {
+		t.Errorf("verdicts %+v on packets that no policy saw", info.TX.Verdicts)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	checkBooks(t, d)
+}
+
+// Garbage is counted and takes a number, and good frames around it are relayed.
+func TestMalformed(t *testing.T) {
+	near, far := porttest.New(64, 64), porttest.New(64, 64)
+	d := started(t, near, far, Options{})
+	bad := superFrame(0, 3, 100)
+	bad[1] = 77 // a GSO type that does not exist
+	near.In <- superFrame(0, 1, indexLen)
+	near.In <- bad
+	near.In <- frame.Frame("runt")
+	near.In <- superFrame(1, 1, indexLen)
+	if got := arrived(d, far, indexLen, 4); !slices.Equal(got, []uint64{0, 1}) {
+		t.Errorf("arrived: %v, want 0 and 1", got)
+	}
+	if got := d.State().TX.Stats.Dropped[wire.DropMalformed].Packets; got != 2 {
+		t.Errorf("%d malformed, want 2", got)
+	}
+}
+
+// A frame that the MTU of the far side does not hold is counted, whole or split.
+func TestTooBig(t *testing.T) {
+	near, far := porttest.New(64, 64), porttest.New(64, 64)
+	d := started(t, near, nil, Options{})
+	d.setEnd(&end{port: far, mtu: 1000})
+	near.In <- superFrame(0, 10, 1000-ipLen-8)
+	near.In <- superFrame(10, 10, 1001-ipLen-8)
+	if got := arrived(d, far, 1000-ipLen-8, 20); len(got) != 10 || got[0] != 0 {
+		t.Errorf("arrived: %v, want the first ten", got)
+	}
+	if got := d.State().TX.Stats.Dropped[wire.DropTooBig].Packets; got != 10 {
+		t.Errorf("%d too big, want 10", got)
+	}
+}
+
+// What a batch has not written when the slave is exchanged goes to the new one.
+func TestExchangeLosesNothing(t *testing.T) {
+	const total = 20_000
+	near, far := porttest.New(64, 64), porttest.New(8, 64)
+	d := started(t, near, nil, Options{})
+	d.setEnd(&end{port: far})
+	go feed(near, total, 1, indexLen)
+	seen := make([]int, total)
+	for n := range total {
+		for _, i := range indices(<-far.Out, indexLen) {
+			seen[i]++
+		}
+		if n%50 == 0 {
+			next := porttest.New(0, 64)
+			next.Out = far.Out // one wire behind all of them
+			d.setEnd(&end{port: next})
+			far.Close()
+			far = next
+		}
+	}
+	for i, n := range seen {
+		if n != 1 {
+			t.Fatalf("packet %d arrived %d times", i, n)
+		}
+	}
+}
+
+// Nothing is allocated for a frame, whatever becomes of it.
+func TestBatchDoesNotAllocate(t *testing.T) {
+	r := newRelay(func() policy.Time { return 0 }, New(porttest.New(0, 0), nil, Options{}).log)
+	p := mustParse(t, "percent 90")
+	r.rule.Store(&rule{policy: p, program: p.Compile(0, 1)})
+	r.to.Store(&end{port: sink{}})
+	batch := []frame.Frame{superFrame(0, 45, 1400), superFrame(0, 1, 64), superFrame(0, 300, 40)}
+	fresh := make([]frame.Frame, len(batch))
+	for i := range batch {
+		fresh[i] = batch[i].Clone()
+	}
+	allocs := testing.AllocsPerRun(200, func() {
+		for i := range batch {
+			copy(batch[i], fresh[i]) // Split overwrites
+		}
+		r.batch(batch)
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations a batch, want 0", allocs)
+	}
+	if r.books.stats().Dropped[wire.DropPolicy].Packets == 0 {
+		t.Error("nothing was split: the test measures too little")
+	}
+}
+
+// sink is a port that takes everything.
+type sink struct{}
+
+func (sink) Read() ([]frame.Frame, error)       { return nil, os.ErrClosed }
+func (sink) Write(f []frame.Frame) (int, error) { return len(f), nil }
+func (sink) Close() error                       { return nil }
+
+// A device that ends leaves no goroutine.
+func TestNothingLeaks(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	for range 20 {
+		near, far := porttest.New(1, 1), porttest.New(1, 1)
+		d := New(near, far, Options{})
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() { ended <- d.Run(ctx) }()
+		near.In <- superFrame(0, 1, indexLen)
+		<-far.Out
+		cancel()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The names of the reasons are those of the protocol, in its order.
+func TestReasonNames(t *testing.T) {
+	got := []string{}
+	for why := range reasons {
+		got = append(got, why.String())
+	}
+	if !reflect.DeepEqual(got, wire.DropReasons()) {
+		t.Errorf("reasons %v, protocol has %v", got, wire.DropReasons())
+	}
+	for why, name := range map[reason]string{
+		dropPolicy: wire.DropPolicy, dropNoSlave: wire.DropNoSlave, dropSlaveGone: wire.DropSlaveGone,
+		dropSlaveDown: wire.DropSlaveDown, dropSlaveBusy: wire.DropSlaveBusy, dropTooBig: wire.DropTooBig,
+		dropMalformed: wire.DropMalformed, dropError: wire.DropError,
+	} {
+		if why.String() != name {
+			t.Errorf("reason %d is %q, want %q", why, why, name)
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package insane
+
+import (
+	"errors"
+	"net/netip"
+
+	"github.com/seed-39a139a1/insane/insane/port"
+)
+
+// routes are the destinations that were asked to lead through the device. They
+// borrow gateway and source address from the slave, and follow them: when an
+// address goes, the kernel removes the IPv4 routes that prefer it
+// (net/ipv4/fib_semantics.c, fib_sync_down_addr), and the packets would slip
+// past the device. A route that a person removed stays removed until the slave's
+// addresses change.
+type routes struct {
+	wanted []netip.Prefix
+	have   map[netip.Prefix]port.Route
+}
+
+// keep makes each route what the slave's addresses want it to be now.
+func (r *routes) keep(h *host) error {
+	if r.have == nil {
+		r.have = make(map[netip.Prefix]port.Route)
+	}
+	var errs []error
+	for _, dst := range r.wanted {
+		want := port.Route{Dst: dst}
+		if h.slave.port != nil {
+			want = h.links.Borrow(dst, h.slave.link.Index)
+		}
+		if have, ok := r.have[dst]; ok && have == want {
+			continue
+		}
+		if err := h.tap.ReplaceRoute(want); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		r.have[dst] = want
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,106 @@
+package insane
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// plan is a change of which every member was found possible.
+type plan struct {
+	slave  *port.Link // nil: stays
+	tx, rx *policy.Policy
+	seed   *uint64
+}
+
+// Set changes the device: all of what is given, or nothing. It returns the
+// state read back. Errors are *wire.Error where the request is at fault.
+func (d *Device) Set(c wire.Change) (wire.Info, error) {
+	_, after, err := d.change(c)
+	return after, err
+}
+
+// change is Set that also says what was there before, with no other change in
+// between.
+func (d *Device) change(c wire.Change) (before, after wire.Info, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return before, after, wire.Errorf(wire.ErrInternal, "", "%s is being taken down", d.name)
+	}
+	p, err := d.check(c)
+	if err != nil {
+		return before, after, err
+	}
+	before = d.state()
+	if p.slave != nil {
+		if err := d.attach(*p.slave); err != nil {
+			return before, after, err
+		}
+	}
+	d.apply(p)
+	return before, d.state(), nil
+}
+
+// check finds out whether each member of a change is possible, and changes
+// nothing.
+func (d *Device) check(c wire.Change) (p plan, err error) {
+	if p.tx, err = parse("tx", c.TX); err != nil {
+		return plan{}, err
+	}
+	if p.rx, err = parse("rx", c.RX); err != nil {
+		return plan{}, err
+	}
+	if c.Receive != nil && *c.Receive != wire.ReceiveNone {
+		return plan{}, wire.Errorf(wire.ErrInvalid, "receive", "receive: %q: want %s", *c.Receive, wire.ReceiveNone)
+	}
+	if p.rx != nil && *p.rx != (policy.Policy{}) {
+		return plan{}, wire.Errorf(wire.ErrInvalid, "rx",
+			"rx: %q: receive is %s, so nothing that arrives is the device's to fault", p.rx, wire.ReceiveNone)
+	}
+	p.seed = c.Seed
+	if c.Slave != nil {
+		link, err := d.checkSlave(*c.Slave)
+		if err != nil {
+			return plan{}, err
+		}
+		p.slave = &link
+	}
+	return p, nil
+}
+
+// parse reads a policy text that may be absent.
+func parse(field string, text *string) (*policy.Policy, error) {
+	if text == nil {
+		return nil, nil
+	}
+	p, err := policy.Parse(*text)
+	var bad *policy.FieldError
+	if errors.As(err, &bad) {
+		return nil, wire.Errorf(wire.ErrInvalid, field, "%s: %v", field, bad)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parse %s: %w", field, err)
+	}
+	return &p, nil
+}
+
+// apply swaps the rules. It cannot fail.
+func (d *Device) apply(p plan) {
+	now := d.clock()
+	if p.seed != nil {
+		d.seed = *p.seed
+		d.numbering++
+		d.reseed(d.tx)
+		d.reseed(d.rx)
+	}
+	if p.tx != nil {
+		d.setRule(d.tx, *p.tx, now)
+	}
+	if p.rx != nil {
+		d.setRule(d.rx, *p.rx, now)
+	}
+}

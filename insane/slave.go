@@ -1,0 +1,257 @@
+package insane
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// aliasPrefix begins what `ip link` shows as alias of a device, in front of the
+// slave's name. It tells a person what the interface is, and other devices
+// where a chain of slaves leads.
+const aliasPrefix = "insane: slave "
+
+// maxChain bounds the walk along a chain of devices; chains are not deep.
+const maxChain = 32
+
+// MTUs that an Ethernet TAP takes (drivers/net/tun.c, tun_net_init).
+const (
+	minMTU = 68
+	maxMTU = 65535 - 14
+)
+
+// slave is the NIC a device stands in front of.
+type slave struct {
+	name string      // "" if none was given yet
+	link port.Link   // as last seen
+	port *port.Slave // nil if the link is gone
+}
+
+// state is one of the wire.Slave… states.
+func (s *slave) state() string {
+	switch {
+	case s.name == "":
+		return wire.SlaveNone
+	case s.port == nil:
+		return wire.SlaveGone
+	case !s.link.Carrier:
+		return wire.SlaveDown
+	}
+	return wire.SlaveUp
+}
+
+// end is where the relay sends to, in this state.
+func (s *slave) end() *end {
+	switch s.state() {
+	case wire.SlaveNone:
+		return &end{why: dropNoSlave}
+	case wire.SlaveGone:
+		return &end{why: dropSlaveGone}
+	case wire.SlaveDown:
+		return &end{why: dropSlaveDown}
+	}
+	return &end{port: s.port, mtu: s.link.MTU}
+}
+
+// checkSlave finds the link that is to be the slave and refuses what cannot be
+// one. Errors are those of the original: ENODEV, EINVAL.
+func (d *Device) checkSlave(name string) (port.Link, error) {
+	if d.host == nil {
+		return port.Link{}, wire.Errorf(wire.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
+	}
+	link, err := d.host.links.ByName(name)
+	if errors.Is(err, port.ErrNoLink) {
+		return port.Link{}, wire.Errorf(wire.ErrNoDevice, "slave", "slave: %q: no such device", name)
+	}
+	if err != nil {
+		return port.Link{}, err
+	}
+	if link.Index == d.host.tap.Index() {
+		return port.Link{}, wire.Errorf(wire.ErrLoop, "slave", "slave: %q: the device cannot be its own slave", name)
+	}
+	return link, checkType(link)
+}
+
+func checkType(link port.Link) error {
+	if !link.Ethernet && !link.Loopback {
+		return wire.Errorf(wire.ErrWrongType, "slave", "slave: %q: neither Ethernet nor loopback", link.Name)
+	}
+	return nil
+}
+
+// checkChain follows the slaves of slaves and refuses a way back to this
+// device. The device has published its own wish before: of two devices that
+// choose each other at the same moment at least one sees the other's.
+func (h *host) checkChain(link port.Link) error {
+	way := link.Name
+	for range maxChain {
+		if link.Index == h.tap.Index() {
+			return wire.Errorf(wire.ErrLoop, "slave", "slave: %q: the device would be its own slave (by way of %s)",
+				strings.Split(way, ", ")[0], way)
+		}
+		name, ok := strings.CutPrefix(link.Alias, aliasPrefix)
+		if !ok {
+			return nil
+		}
+		next, err := h.links.ByName(name)
+		if errors.Is(err, port.ErrNoLink) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		link, way = next, way+", "+next.Name
+	}
+	return wire.Errorf(wire.ErrLoop, "slave", "slave: a chain of more than %d devices", maxChain)
+}
+
+// attach makes a link the slave; on any error the old one stays. The caller
+// holds d.mu.
+func (d *Device) attach(link port.Link) (err error) {
+	h := d.host
+	if h.slave.port != nil && h.slave.link.Index == link.Index && h.slave.port.Bound() {
+		return nil
+	}
+	before := h.slave
+	if err := h.tap.SetAlias(aliasPrefix + link.Name); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			d.restore(before)
+		}
+	}()
+	if err := h.checkChain(link); err != nil {
+		return err
+	}
+	far, err := port.OpenSlave(link, port.FilterNeighbours())
+	if err != nil {
+		return err
+	}
+	if err := h.adopt(link); err != nil {
+		far.Close()
+		return err
+	}
+	d.exchange(slave{name: link.Name, link: link, port: far})
+	d.startRX(far)
+	d.log.Info("slave attached", "slave", link.Name, "index", link.Index)
+	return nil
+}
+
+// adopt makes the interface look like the link.
+func (h *host) adopt(link port.Link) error {
+	if err := h.tap.Adopt(link); err != nil {
+		return err
+	}
+	return h.tap.SetMTU(min(max(link.MTU, minMTU), maxMTU))
+}
+
+// restore undoes what a failed attach did to the interface.
+func (d *Device) restore(before slave) {
+	alias := ""
+	if before.name != "" {
+		alias = aliasPrefix + before.name
+	}
+	err := d.host.tap.SetAlias(alias)
+	if before.port != nil {
+		err = errors.Join(err, d.host.adopt(before.link))
+	}
+	if err != nil {
+		d.log.Error("restore the interface after a failed change", "err", err)
+	}
+}
+
+// exchange swaps the slave. The relay sends to the new one before the old one
+// closes, so that a batch in between finds either of them.
+func (d *Device) exchange(s slave) {
+	h := d.host
+	d.settle()
+	old := h.slave.port
+	h.slave = s
+	d.follow()
+	if old != nil && old != s.port {
+		h.rxOverruns += old.Overruns()
+		old.Close()
+	}
+}
+
+// follow publishes the state of the slave: to the relay, as the carrier of the
+// interface, and in the routes that borrow from the slave.
+func (d *Device) follow() {
+	h := d.host
+	d.setEnd(h.slave.end())
+	if err := h.tap.SetCarrier(h.slave.state() == wire.SlaveUp); err != nil {
+		d.log.Error("follow carrier of slave", "err", err)
+	}
+	if err := h.routes.keep(h); err != nil {
+		d.log.Error("follow routes of slave", "err", err)
+	}
+}
+
+// reconcile brings the device in line with the links as they are now. It is
+// called after every change of any link or address.
+func (d *Device) reconcile() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s := &d.host.slave
+	if s.name == "" || d.closed {
+		return
+	}
+	if s.port != nil {
+		link, err := d.host.links.ByIndex(s.link.Index)
+		switch {
+		case err == nil && s.port.Bound():
+			d.refresh(link)
+			return
+		case err != nil && !errors.Is(err, port.ErrNoLink):
+			d.log.Error("look up slave", "err", err)
+			return
+		}
+		d.log.Warn("slave is gone; waiting for a link of that name", "slave", s.name)
+		d.exchange(slave{name: s.name})
+	}
+	if err := d.reattach(s.name); err != nil {
+		d.log.Error("pick up slave", "slave", s.name, "err", err)
+	}
+}
+
+// refresh takes over what changed about the slave.
+func (d *Device) refresh(link port.Link) {
+	h := d.host
+	was := h.slave.link
+	d.settle()
+	h.slave.link, h.slave.name = link, link.Name
+	var err error
+	if link.Name != was.Name {
+		d.log.Info("slave was renamed", "from", was.Name, "to", link.Name)
+		err = h.tap.SetAlias(aliasPrefix + link.Name)
+	}
+	if link.MTU != was.MTU || link.MAC.String() != was.MAC.String() {
+		err = errors.Join(err, h.adopt(link))
+	}
+	if err != nil {
+		d.log.Error("follow slave", "slave", link.Name, "err", err)
+	}
+	if link.Carrier != was.Carrier {
+		d.log.Info("carrier of slave changed", "slave", link.Name, "carrier", link.Carrier)
+	}
+	d.follow()
+}
+
+// reattach picks up a slave that was gone if a fitting link of its name is there.
+func (d *Device) reattach(name string) error {
+	link, err := d.host.links.ByName(name)
+	if errors.Is(err, port.ErrNoLink) {
+		return nil
+	}
+	if err == nil {
+		err = checkType(link)
+	}
+	if err != nil {
+		return fmt.Errorf("look up: %w", err)
+	}
+	return d.attach(link)
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// Words with a meaning. A link may be called like one of them, but who writes
+// "insanely percent 80" has forgotten the slave.
+var (
+	directions = []string{"tx", "rx", "both"}
+	modes      = []string{"pass", "percent", "time"}
+)
+
+// parseChange makes a change of the words SLAVE [DIRECTION] [POLICY…]. Nothing
+// is asked of the system: whether there is such a link, the daemon knows.
+func parseChange(words []string, literal bool) (wire.Change, error) {
+	slave, rest := words[0], words[1:]
+	if err := checkName("slave", slave); err != nil {
+		return wire.Change{}, err
+	}
+	if !literal && (slices.Contains(directions, slave) || slices.Contains(modes, slave)) {
+		return wire.Change{}, usagef("slave", "slave %q: the slave comes first, as in"+
+			" \"insanely eth0 %s\"; for a link of this name write \"--\" before it", slave, strings.Join(words, " "))
+	}
+	change := wire.Change{Slave: &slave}
+	if len(rest) == 0 {
+		return change, nil
+	}
+	direction := "tx" // the only one that the original knew
+	if slices.Contains(directions, rest[0]) {
+		direction, rest = rest[0], rest[1:]
+	}
+	if len(rest) == 0 {
+		return wire.Change{}, usagef("policy", "policy \"\": is missing behind %s; want pass, percent N or time ON OFF", direction)
+	}
+	asked, err := policy.Parse(strings.Join(rest, " "))
+	if err != nil {
+		return wire.Change{}, err
+	}
+	text := asked.String()
+	if direction != "rx" {
+		change.TX = &text
+	}
+	if direction != "tx" {
+		change.RX = &text
+	}
+	return change, nil
+}
+
+// socket is the daemon's: what the command line says goes before what the
+// environment says, and the more exact --socket before --name.
+func (p *program) socket(c *cli.Context) (string, error) {
+	name := wire.DefaultName
+	switch envSocket, envName := p.getenv("INSANE_SOCKET"), p.getenv("INSANE_NAME"); {
+	case c.IsSet("socket"):
+		return checkSocket("--socket", c.String("socket"))
+	case c.IsSet("name"):
+		name = c.String("name")
+	case envSocket != "":
+		return checkSocket("INSANE_SOCKET", envSocket)
+	case envName != "":
+		name = envName
+	}
+	return wire.SocketPath(name), checkName("name", name)
+}
+
+func checkSocket(field, path string) (string, error) {
+	if path == "" || path == "@" || strings.HasSuffix(path, "/") {
+		return "", usagef(field, "%s %q: want the path of a socket, or @NAME", field, path)
+	}
+	return path, nil
+}
+
+// checkName refuses what no link can be called, by the rules of dev_valid_name
+// in the kernel's net/core/dev.c. It also keeps --name from leaving the
+// directory of the sockets.
+func checkName(field, name string) error {
+	const most = 15 // bytes: IFNAMSIZ and its final zero
+	switch {
+	case name == "":
+		return usagef(field, "%s %q: must not be empty", field, name)
+	case len(name) > most:
+		return usagef(field, "%s %q: longer than %d bytes", field, name, most)
+	case name == "." || name == ".." || strings.ContainsAny(name, "/:\x00") ||
+		strings.ContainsFunc(name, unicode.IsSpace):
+		return usagef(field, "%s %q: no link can be called that", field, name)
+	}
+	return nil
+}
+
+// socketDir is where the sockets of all devices are: beside the one that is
+// named, if it is.
+func (p *program) socketDir(c *cli.Context) (string, error) {
+	socket, err := p.socket(c)
+	if err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(socket, "@") {
+		return "", usagef("--socket", "--socket %q: there is no directory to list", socket)
+	}
+	return filepath.Dir(socket), nil
+}

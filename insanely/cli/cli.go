@@ -1,0 +1,163 @@
+// Package cli is the insanely command: it reads words, asks one daemon through
+// package insanely, and prints what comes back.
+//
+// The files follow a call. args.go sorts the command line, change.go makes a
+// change of its words, the files called after a subcommand ask and print, and
+// fail.go says what went wrong, in one line and an exit code. What is asked for
+// is checked before the socket is touched, so a bad value changes nothing.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insanely"
+)
+
+// Main runs the command line args, where args[0] is the name of the program,
+// and returns its exit code.
+func Main(args []string, stdout, stderr io.Writer, getenv func(string) string) int {
+	p := &program{out: stdout, getenv: getenv}
+	app := p.app()
+	line, err := sortArgs(app, args)
+	if err == nil {
+		if line.literal {
+			app.Commands = nil // then even "stats" is a slave
+		}
+		app.Writer, app.ErrWriter = stdout, stderr
+		err = app.Run(line.argv)
+	}
+	if err != nil {
+		fmt.Fprint(stderr, oneLine(err, line.json))
+	}
+	return exitCode(err)
+}
+
+// program is one run of the command.
+type program struct {
+	out    io.Writer
+	getenv func(string) string
+}
+
+// app describes the command to urfave/cli. A new one each time, as it keeps
+// what it has parsed.
+func (p *program) app() *cli.App {
+	return &cli.App{
+		Name:      "insanely",
+		Usage:     "control a fault-injecting network device",
+		Version:   version(),
+		Flags:     globalFlags(),
+		Commands:  p.commands(),
+		Action:    p.device,
+		ArgsUsage: "[SLAVE [tx|rx|both] [POLICY]]",
+		// One page says everything, so the same one serves all subcommands.
+		CustomAppHelpTemplate: help,
+		HideHelpCommand:       true,
+		OnUsageError:          badFlag,
+		// Main returns the exit code; the library would call os.Exit.
+		ExitErrHandler: func(*cli.Context, error) {},
+	}
+}
+
+func globalFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "name"},
+		&cli.StringFlag{Name: "socket"},
+		&cli.BoolFlag{Name: "json"},
+		&cli.GenericFlag{Name: "wait", Value: new(duration)},
+		&cli.Uint64Flag{Name: "seed"},
+		cli.HelpFlag,
+		cli.VersionFlag,
+	}
+}
+
+func (p *program) commands() []*cli.Command {
+	interval := duration(time.Second)
+	commands := []*cli.Command{
+		{Name: "stats", Action: p.stats},
+		{Name: "watch", Action: p.watch, Flags: []cli.Flag{
+			&cli.GenericFlag{Name: "interval", Value: &interval},
+			&cli.UintFlag{Name: "count"},
+		}},
+		{Name: "list", Action: p.list},
+		{Name: "completion", Action: p.completion},
+		{Name: "help", Action: cli.ShowAppHelp},
+	}
+	for _, command := range commands {
+		command.OnUsageError = badFlag
+		command.HideHelp = true // --help is sorted to the front and is the app's
+	}
+	return commands
+}
+
+// version is what the go command stamped into the binary.
+func version() string {
+	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
+		return build.Main.Version
+	}
+	return "(unknown)"
+}
+
+// open makes the client of the daemon that the flags and the environment name
+// and, if asked to, waits until it is there.
+func (p *program) open(c *cli.Context) (*insanely.Client, error) {
+	socket, err := p.socket(c)
+	if err != nil {
+		return nil, err
+	}
+	client := insanely.Dial(socket)
+	wait := time.Duration(*c.Generic("wait").(*duration))
+	if wait == 0 {
+		return client, nil
+	}
+	ctx, cancel := context.WithTimeout(c.Context, wait)
+	defer cancel()
+	_, err = client.Wait(ctx)
+	return client, err
+}
+
+// print writes what a person reads.
+func (p *program) print(text string) error { return p.write(printable(text)) }
+
+// printJSON writes v for a program: one object or list, indented.
+func (p *program) printJSON(v any) error { return p.write(toJSON(v, "  ")) }
+
+// write writes all at once, and sees when it cannot, as on a full disk.
+func (p *program) write(text string) error {
+	if _, err := io.WriteString(p.out, text); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+// toJSON encodes what always can be: structs of text and finite numbers. "<"
+// stays as it is, which json.Marshal would hide from browsers.
+func toJSON(v any, indent string) string {
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", indent)
+	if err := encoder.Encode(v); err != nil {
+		panic(err)
+	}
+	return text.String()
+}
+
+// printable keeps names from moving the cursor. A link may be called anything
+// without white space, '/' and ':' (dev_valid_name, net/core/dev.c).
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || r == '\n' {
+			return r
+		}
+		return '?'
+	}, text)
+}

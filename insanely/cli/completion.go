@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"embed"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// scripts are the shells' halves of completion. They know nothing: each asks
+// "insanely completion words -- WORD… PREFIX" what could come next.
+//
+//go:embed completion
+var scripts embed.FS
+
+var shells = []string{"bash", "zsh", "fish"}
+
+// completion prints a script, or, asked by one, what could come next.
+func (p *program) completion(c *cli.Context) error {
+	if err := refuseFlags(c, "seed", "wait", "name", "socket"); err != nil {
+		return err
+	}
+	words := c.Args().Slice()
+	if len(words) > 0 && words[0] == "words" {
+		return p.printWords(p.candidates(c.App, words[1:]))
+	}
+	if len(words) != 1 || !slices.Contains(shells, words[0]) {
+		return usagef("completion", "completion %q: want bash, zsh or fish", strings.Join(words, " "))
+	}
+	script, err := scripts.ReadFile("completion/insanely." + words[0])
+	if err != nil {
+		return err
+	}
+	return p.write(string(script))
+}
+
+func (p *program) printWords(words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	return p.print(strings.Join(words, "\n") + "\n")
+}
+
+// candidates are what could stand in the place of the last of args, which may
+// be empty or a beginning.
+func (p *program) candidates(app *cli.App, args []string) []string {
+	if len(args) == 0 {
+		return nil
+	}
+	last := len(args) - 1
+	typed, prefix := args[:last], args[last]
+	words, wanting := completed(app, typed)
+	var all []string
+	switch {
+	case wanting == "name":
+		all = deviceNames()
+	case wanting != "":
+	case strings.HasPrefix(prefix, "-"):
+		all = flagNames(app, words)
+	default:
+		all = nextWords(app, words)
+	}
+	return slices.DeleteFunc(all, func(word string) bool { return !strings.HasPrefix(word, prefix) })
+}
+
+// completed are the words among what was typed, and the flag at its end that
+// still wants a value.
+func completed(app *cli.App, typed []string) (words []string, wanting string) {
+	var s scan
+	for len(typed) > 0 {
+		n, err := s.take(app, typed)
+		if flag, _ := findFlag(app, strings.TrimLeft(typed[0], "-")); err != nil && flag != nil {
+			return s.words, flag.Names()[0]
+		}
+		typed = typed[n:]
+	}
+	return s.words, ""
+}
+
+// nextWords are the words that can follow words.
+func nextWords(app *cli.App, words []string) []string {
+	if len(words) == 0 {
+		return append(commandNames(app), linkNames()...)
+	}
+	switch {
+	case words[0] == "completion" && len(words) == 1:
+		return slices.Clone(shells)
+	case app.Command(words[0]) != nil:
+		return nil
+	case len(words) == 1:
+		return slices.Concat(modes, directions)
+	case len(words) == 2 && slices.Contains(directions, words[1]):
+		return slices.Clone(modes)
+	default:
+		return nil // a number, which nobody can guess
+	}
+}
+
+func commandNames(app *cli.App) (names []string) {
+	for _, command := range app.Commands {
+		names = append(names, command.Name)
+	}
+	return names
+}
+
+// flagNames are the flags that can stand behind words.
+func flagNames(app *cli.App, words []string) (names []string) {
+	flags := app.Flags
+	if len(words) > 0 {
+		if command := app.Command(words[0]); command != nil {
+			flags = slices.Concat(flags, command.Flags)
+		}
+	}
+	for _, flag := range flags {
+		names = append(names, "--"+flag.Names()[0])
+	}
+	return names
+}
+
+// linkNames are the links of the caller's network namespace; sysfs shows those
+// of the namespace that it was mounted in, which is good enough for a hint.
+func linkNames() []string { return fileNames("/sys/class/net", "") }
+
+func deviceNames() []string { return fileNames(wire.SocketDir, ".sock") }
+
+// fileNames are the names with the suffix in dir, without it. No directory, no names.
+func fileNames(dir, suffix string) (names []string) {
+	files, _ := os.ReadDir(dir)
+	for _, file := range files {
+		if name, ok := strings.CutSuffix(file.Name(), suffix); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}

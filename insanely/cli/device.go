@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// device prints the device and, if there are words, changes it before.
+func (p *program) device(c *cli.Context) error {
+	info, err := p.askDevice(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return p.printJSON(info)
+	}
+	return p.print(deviceText(info))
+}
+
+func (p *program) askDevice(c *cli.Context) (wire.Info, error) {
+	words := c.Args().Slice()
+	if len(words) == 0 {
+		if c.IsSet("seed") {
+			return wire.Info{}, usagef("seed", "flag --seed: only with a change, as in \"insanely --seed 7 eth0 percent 80\"")
+		}
+		client, err := p.open(c)
+		if err != nil {
+			return wire.Info{}, err
+		}
+		defer client.Close()
+		return client.Info(c.Context)
+	}
+	change, err := parseChange(words, c.App.Commands == nil)
+	if err != nil {
+		return wire.Info{}, err
+	}
+	if c.IsSet("seed") {
+		seed := c.Uint64("seed")
+		change.Seed = &seed
+	}
+	client, err := p.open(c)
+	if err != nil {
+		return wire.Info{}, err
+	}
+	defer client.Close()
+	return client.Set(c.Context, change)
+}
+
+// deviceText is the device for a person: first the three lines of the
+// original, word for word, for scripts that read them; then what it could not
+// know.
+func deviceText(info wire.Info) string {
+	slave, mode, arguments := info.Slave, info.TX.Policy, ""
+	if slave == "" {
+		slave = "none"
+	}
+	// A policy that this version does not know is shown as the daemon has it.
+	if asked, err := policy.Parse(info.TX.Policy); err == nil {
+		mode, arguments = asked.Mode(), " "+asked.Arguments()
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "slave: %s\nmode: %s\n%s\n\n", slave, mode, strings.TrimSpace("arguments:"+arguments))
+
+	blocks := blocks{{info.Name, []string{fmt.Sprintf("carrier %s  mtu %d  receive %s  seed %d",
+		upDown(info.Carrier), info.MTU, info.Receive, info.Seed)}}}
+	blocks.add("slave", slaveText(info))
+	blocks.add("path", pathText(info))
+	counters := newCounters(info.TX.Stats, info.RX.Stats)
+	blocks.add("tx", directionLines(info.TX, counters)...)
+	blocks.add("rx", directionLines(info.RX, counters)...)
+	text.WriteString(blocks.String())
+	return text.String()
+}
+
+// directionLines is one direction: what is asked, what was done, the counters.
+func directionLines(d wire.Direction, layout counters) []string {
+	return append([]string{policyText(d.Policy), verdictText(d)}, layout.lines(d.Stats)...)
+}
+
+func upDown(up bool) string {
+	if up {
+		return "up"
+	}
+	return "down"
+}
+
+// slaveText says what becomes of packets if the slave cannot have them.
+func slaveText(info wire.Info) string {
+	switch info.SlaveState {
+	case wire.SlaveNone:
+		return "none: dropped as " + wire.DropNoSlave + " until one is given"
+	case wire.SlaveDown:
+		return info.Slave + " down: dropped as " + wire.DropSlaveDown + " until it is up with carrier"
+	case wire.SlaveGone:
+		return info.Slave + " gone: dropped as " + wire.DropSlaveGone + " until a link of that name returns"
+	default:
+		return info.Slave + " " + info.SlaveState
+	}
+}
+
+func pathText(info wire.Info) string {
+	if info.PathReason == "" {
+		return info.Path
+	}
+	return info.Path + ": " + info.PathReason
+}
+
+// blocks are labelled paragraphs, with the labels in a column of their own.
+type blocks []block
+
+type block struct {
+	label string
+	lines []string
+}
+
+func (b *blocks) add(label string, lines ...string) { *b = append(*b, block{label, lines}) }
+
+func (b blocks) String() string {
+	width := 0
+	for _, block := range b {
+		width = max(width, len(block.label))
+	}
+	var text strings.Builder
+	for _, block := range b {
+		label := block.label
+		for _, line := range block.lines {
+			fmt.Fprintf(&text, "%-*s  %s\n", width, label, line)
+			label = ""
+		}
+	}
+	return text.String()
+}

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/seed-39a139a1/insane/insanely"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// Exit codes, as --help has them.
+const (
+	exitOK        = 0
+	exitFailed    = 1 // the daemon refused or failed
+	exitUsage     = 2 // bad usage or a bad value; nothing was sent
+	exitNoDaemon  = 3
+	exitForbidden = 4
+)
+
+// Codes of errors that --json prints beside those of package wire.
+const (
+	codeNoDaemon = "no-daemon"
+	codeFailed   = "failed" // anything else that is not the daemon's word
+)
+
+// usageError is a command line that cannot be.
+type usageError struct{ field, message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(field, format string, args ...any) error {
+	return &usageError{field: strings.TrimLeft(field, "-"), message: fmt.Sprintf(format, args...)}
+}
+
+// fault sorts an error: what a program reads of it, and the exit code.
+func fault(err error) (wire.Error, int) {
+	said := wire.Error{Code: codeFailed, Message: err.Error()}
+	usage, isUsage := errors.AsType[*usageError](err)
+	value, isValue := errors.AsType[*policy.FieldError](err)
+	refused, isRefused := errors.AsType[*wire.Error](err)
+	switch {
+	case isUsage:
+		said.Code, said.Field = wire.CodeInvalid, usage.field
+		return said, exitUsage
+	case isValue:
+		said.Code, said.Field = wire.CodeInvalid, value.Field
+		return said, exitUsage
+	case isRefused:
+		said = *refused
+		if errors.Is(err, wire.ErrForbidden) {
+			return said, exitForbidden
+		}
+	case errors.Is(err, insanely.ErrNoDaemon):
+		said.Code = codeNoDaemon
+		return said, exitNoDaemon
+	case errors.Is(err, insanely.ErrPermission):
+		said.Code = wire.CodeForbidden
+		return said, exitForbidden
+	}
+	return said, exitFailed
+}
+
+func exitCode(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	_, code := fault(err)
+	return code
+}
+
+// oneLine is the error as stderr gets it, with the end of the line.
+func oneLine(err error, asJSON bool) string {
+	said, _ := fault(err)
+	if asJSON {
+		return toJSON(said, "")
+	}
+	return "insanely: " + strings.ReplaceAll(printable(said.Message), "\n", " ") + "\n"
+}

@@ -1,0 +1,58 @@
+package cli
+
+// help is the whole manual, at most 80 columns wide. It is a template of
+// urfave/cli, hence no braces in pairs.
+const help = `insanely - control a fault-injecting network device
+
+  insanely [FLAG...]                         show the device
+  insanely [FLAG...] SLAVE                   attach the slave
+  insanely [FLAG...] SLAVE [tx|rx|both] POLICY
+                                             attach it and set the policy
+  insanely [FLAG...] stats                   show the counters
+  insanely [FLAG...] watch                   show the counters as they move
+  insanely [FLAG...] list                    show the devices of this host
+  insanely completion bash|zsh|fish          print a completion script
+  insanely help                              print this page
+
+SLAVE is the link that sends and receives. A slave with the name of one of the
+words above is written behind "--". tx is what the host sends, rx what it
+receives; without a direction, tx is meant. Every change prints the device as
+it is afterwards. A bad value changes nothing.
+
+POLICY
+  pass            relay every packet
+  percent N       relay N per cent of the packets and drop the others;
+                  0 to 100, up to 6 decimals
+  time ON OFF     relay for ON, then drop for OFF, and so on, beginning with ON
+                  now; durations such as 500ms or 1.5s, or jiffies of 10 ms
+  percent N time ON OFF
+                  both: a packet is dropped if either says so
+
+FLAGS (anywhere on the line)
+  --name NAME      the device (default insane, or $INSANE_NAME)
+  --socket PATH    its control socket, or @NAME for an abstract one
+                   (default /run/insane/NAME.sock, or $INSANE_SOCKET); goes
+                   before --name, and list looks in its directory
+  --seed N         with a change: restart the random draws with this seed
+  --wait DURATION  wait so long for the daemon to be there
+  --json           print JSON, also of errors
+  --interval D     watch: time between samples (default 1s, at least 10ms)
+  --count N        watch: end after N samples
+  --help, --version
+
+EXAMPLES
+  insanely eth0 percent 60          of what is sent, 40 % is lost
+  insanely eth0 rx percent 99.5     of what is received, 0.5 % is lost
+  insanely eth0 both time 2s 500ms  no network at all for 0.5 s of every 2.5 s
+  insanely eth0 pass                tx: no more faults
+  insanely --seed 7 eth0 percent 9  the same packets are lost each time
+  insanely --json watch --count 1   what happens in one second, for a program
+
+EXIT STATUS
+  0  done
+  1  the daemon refused or failed, or the output could not be written
+  2  bad usage or a bad value; nothing was sent
+  3  no daemon: the socket is missing, or nobody listens on it
+  4  not permitted
+An error is one line on standard error. No answer for 2 s is an error.
+`

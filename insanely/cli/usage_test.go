@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// badLines are command lines that cannot be, and what the one line about them
+// must name.
+var badLines = []struct{ line, want string }{
+	{"eth0 percent", `percent ""`},
+	{"eth0 percent -5", `percent "-5"`},
+	{"eth0 percent -0.5", `percent "-0.5"`},
+	{"eth0 percent -.5", `percent "-.5"`},
+	{"eth0 percent 100.1", `percent "100.1"`},
+	{"eth0 percent 200", `percent "200"`},
+	{"eth0 percent NaN", `percent "NaN"`},
+	{"eth0 percent 1e1", `percent "1e1"`},
+	{"eth0 percent 80 90", `"90"`},
+	{"eth0 rx percent 101", `percent "101"`},
+	{"eth0 both percent x", `percent "x"`},
+	{"eth0 tx time 1s", `time "1s"`},
+	{"eth0 time 0 0", `time "0 0"`},
+	{"eth0 time -1s 1s", `time ON "-1s"`},
+	{"eth0 time 1s 1x", `time OFF "1x"`},
+	{"eth0 pass 1", `policy "pass 1"`},
+	{"eth0 pass pass", `"pass pass"`},
+	{"eth0 percetn 80", `"percetn"`},
+	{"eth0 PASS", `"PASS"`},
+	{"eth0 rx", `policy ""`},
+	{"eth0 tx", `policy ""`},
+	{"eth0 both", `policy ""`},
+	{"eth0 up pass", `"up"`},
+	{"eth0 rx tx pass", `"tx"`},
+	{"percent 80", `slave "percent"`},
+	{"pass", `slave "pass"`},
+	{"time 1s 1s", `slave "time"`},
+	{"rx percent 80", `slave "rx"`},
+	{"both pass", `slave "both"`},
+	{"eth0:1 pass", `slave "eth0:1"`},
+	{"../eth0 pass", `slave "../eth0"`},
+	{". pass", `slave "."`},
+	{"abcdefghijklmnop pass", `slave "abcdefghijklmnop"`},
+	{"--bogus", `"--bogus"`},
+	{"eth0 pass --bogus", `"--bogus"`},
+	{"eth0 pass -x", `"-x"`},
+	{"eth0 pass --jsn", `"--jsn"`},
+	{"---seed 7 eth0 pass", "---seed"},
+	{"--=7 eth0 pass", `"--=7"`},
+	{"eth0 pass --seed", "--seed"},
+	{"eth0 pass --seed x", `flag --seed: invalid value "x"`},
+	{"eth0 pass --seed -1", `flag --seed: invalid value "-1"`},
+	{"eth0 pass --seed 1.5", `flag --seed: invalid value "1.5"`},
+	{"eth0 pass --seed 18446744073709551616", `"18446744073709551616"`},
+	{"eth0 pass --seed=", `flag --seed: invalid value ""`},
+	{"--seed 7", "--seed: only with a change"},
+	{"--seed 7 stats", "--seed: not with stats"},
+	{"--seed 7 watch", "--seed: not with watch"},
+	{"--seed 7 list", "--seed: not with list"},
+	{"completion bash --seed 7", "--seed: not with completion"},
+	{"--wait", "--wait"},
+	{"--wait 5", `flag --wait: invalid value "5"`},
+	{"--wait -5s", `flag --wait: invalid value "-5s"`},
+	{"--wait soon", `flag --wait: invalid value "soon"`},
+	{"list --wait 1s", "--wait: not with list"},
+	{"list --name x", "--name: not with list"},
+	{"--json=perhaps", `flag --json: invalid boolean value "perhaps"`},
+	{"--interval 1s", "--interval: only with watch"},
+	{"--count 1 eth0 pass", "--count: only with watch"},
+	{"stats --interval=1s", "--interval=1s: only with watch"},
+	{"watch --interval 0", "--interval 0s"},
+	{"watch --interval 9ms", "--interval 9ms"},
+	{"watch --interval fast", `flag --interval: invalid value "fast"`},
+	{"watch --count 0", "--count 0"},
+	{"watch --count -1", `flag --count: invalid value "-1"`},
+	{"watch --count many", `flag --count: invalid value "many"`},
+	{"watch eth0", `watch "eth0"`},
+	{"stats eth0", `stats "eth0"`},
+	{"stats -- --json", `stats "--json"`},
+	{"list -5", `list "-5"`},
+	{"completion", `completion ""`},
+	{"completion tcsh", `completion "tcsh"`},
+	{"completion bash zsh", `completion "bash zsh"`},
+	{"-- percent 80", `"80"`},
+	{"-- stats percent 101", `percent "101"`},
+	{"-- --json percent 101", `percent "101"`},
+}
+
+// A bad line is refused in one line that names what is bad, with exit code 2,
+// before anything is sent; and so it is with --json, in JSON.
+func TestBadLines(t *testing.T) {
+	socket, d := daemonFor(t, idleInfo())
+	for _, test := range badLines {
+		t.Run(test.line, func(t *testing.T) {
+			args := strings.Fields(test.line)
+			code, stdout, stderr := runAt(socket, args...)
+			if code != exitUsage || stdout != "" {
+				t.Errorf("exit code %d, stdout %q", code, stdout)
+			}
+			checkLine(t, stderr, test.want)
+			if !strings.HasPrefix(stderr, "insanely: ") {
+				t.Errorf("stderr %q", stderr)
+			}
+
+			code, stdout, stderr = runAt(socket, append([]string{"--json"}, args...)...)
+			var said wire.Error
+			if err := json.Unmarshal([]byte(stderr), &said); err != nil {
+				t.Fatalf("stderr %q: %v", stderr, err)
+			}
+			if code != exitUsage || stdout != "" || said.Code != wire.CodeInvalid {
+				t.Errorf("exit code %d, stdout %q, code %q", code, stdout, said.Code)
+			}
+			checkLine(t, said.Message+"\n", test.want)
+		})
+	}
+	if got := d.requests.Load(); got != 0 {
+		t.Errorf("%d requests were sent", got)
+	}
+}
+
+func TestBadSockets(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--socket", ""}, `--socket ""`},
+		{[]string{"--socket", "@"}, `--socket "@"`},
+		{[]string{"--socket", "/run/"}, `--socket "/run/"`},
+		{[]string{"--socket", "@x", "list"}, `--socket "@x"`},
+		{[]string{"--name", ""}, `name ""`},
+		{[]string{"--name", "../x"}, `name "../x"`},
+		{[]string{"--name", "a\nb"}, `name "a\nb"`},
+		{[]string{"--name", "abcdefghijklmnop"}, `name "abcdefghijklmnop"`},
+		{[]string{""}, `slave ""`},
+		{[]string{"a b", "pass"}, `slave "a b"`},
+		{[]string{"eth0", "percent", "1\n2"}, `"2"`},
+		{[]string{"eth0", "\x1b[2J"}, `"\x1b[2J"`},
+	} {
+		t.Run(test.want, func(t *testing.T) {
+			code, stdout, stderr := run(test.args...)
+			if code != exitUsage || stdout != "" {
+				t.Errorf("exit code %d, stdout %q", code, stdout)
+			}
+			checkLine(t, stderr, test.want)
+		})
+	}
+}
+
+// checkLine checks that text is exactly one line and says want.
+func checkLine(t *testing.T, text, want string) {
+	t.Helper()
+	if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "\n") || strings.Contains(text, "\x1b") {
+		t.Errorf("not one line: %q", text)
+	}
+	if !strings.Contains(text, want) {
+		t.Errorf("%q does not say %q", text, want)
+	}
+}

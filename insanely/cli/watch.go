@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// leastInterval keeps watch from being a load on what it watches.
+const leastInterval = 10 * time.Millisecond
+
+// watch prints the counters as they move, until it is interrupted.
+func (p *program) watch(c *cli.Context) error {
+	if err := refuse(c, "seed"); err != nil {
+		return err
+	}
+	interval := time.Duration(*c.Generic("interval").(*duration))
+	if interval < leastInterval {
+		return usagef("interval", "flag --interval %s: shorter than %s", interval, leastInterval)
+	}
+	if c.IsSet("count") && c.Uint("count") == 0 {
+		return usagef("count", "flag --count 0: want 1 or more")
+	}
+	client, err := p.open(c)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	show := p.tableWriter()
+	if c.Bool("json") {
+		show = p.printLine
+	}
+	return watch(ctx, interval, c.Uint("count"), client.Stats, show)
+}
+
+// watch asks each interval and shows what has moved since, count times, or
+// until ctx ends if count is 0. Rates are over the time that really went by.
+func watch(ctx context.Context, interval time.Duration, count uint,
+	ask func(context.Context) (wire.DeviceStats, error), show func(sample) error) error {
+	before, err := ask(ctx)
+	at := time.Now()
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for n := uint(0); err == nil && (count == 0 || n < count); n++ {
+		select {
+		case <-ctx.Done():
+		case <-ticker.C:
+		}
+		var now wire.DeviceStats
+		if now, err = ask(ctx); err != nil {
+			break
+		}
+		passed := time.Since(at)
+		at = at.Add(passed)
+		err = show(newSample(at, passed, before, now))
+		before = now
+	}
+	if ctx.Err() != nil {
+		return nil // to be interrupted is how this ends
+	}
+	return err
+}
+
+// sample is one interval. With --json it is one line.
+type sample struct {
+	Time    time.Time `json:"time"`
+	Seconds float64   `json:"seconds"` // since the sample before
+	TX      movement  `json:"tx"`
+	RX      movement  `json:"rx"`
+}
+
+// movement is one direction in an interval: per second, and since the daemon
+// started.
+type movement struct {
+	Offered rate       `json:"offeredPerSecond"`
+	Relayed rate       `json:"relayedPerSecond"`
+	Dropped rate       `json:"droppedPerSecond"`
+	Stats   wire.Stats `json:"stats"`
+}
+
+type rate struct {
+	Packets float64 `json:"packets"`
+	Bytes   float64 `json:"bytes"`
+}
+
+func newSample(at time.Time, passed time.Duration, before, now wire.DeviceStats) sample {
+	return sample{
+		Time:    at,
+		Seconds: passed.Seconds(),
+		TX:      newMovement(passed, before.TX, now.TX),
+		RX:      newMovement(passed, before.RX, now.RX),
+	}
+}
+
+// newMovement counts from zero if any counter went back: then the daemon was
+// started again in between.
+func newMovement(passed time.Duration, before, now wire.Stats) movement {
+	if now.Offered.Packets < before.Offered.Packets {
+		before = wire.Stats{}
+	}
+	per := func(before, now wire.Count) rate {
+		return rate{
+			Packets: float64(now.Packets-before.Packets) / passed.Seconds(),
+			Bytes:   float64(now.Bytes-before.Bytes) / passed.Seconds(),
+		}
+	}
+	return movement{
+		Offered: per(before.Offered, now.Offered),
+		Relayed: per(before.Relayed, now.Relayed),
+		Dropped: per(dropped(before), dropped(now)),
+		Stats:   now,
+	}
+}
+
+// dropped is the sum over all reasons.
+func dropped(stats wire.Stats) (sum wire.Count) {
+	for _, count := range stats.Dropped {
+		sum.Packets += count.Packets
+		sum.Bytes += count.Bytes
+	}
+	return sum
+}
+
+// printLine prints a sample as one line of JSON.
+func (p *program) printLine(s sample) error { return p.write(toJSON(s, "")) }
+
+// tableWriter prints samples as rows, with the heading again on every screen of
+// 24 lines.
+func (p *program) tableWriter() func(sample) error {
+	const (
+		heading = "    offered/s  relayed/s   Mbit/s  dropped/s       relayed      dropped overruns\n"
+		screen  = (24 - 1) / 2 // samples of two lines
+	)
+	n := 0
+	return func(s sample) error {
+		text := tableRow("tx", s.TX) + tableRow("rx", s.RX)
+		if n%screen == 0 {
+			text = heading + text
+		}
+		n++
+		return p.print(text)
+	}
+}
+
+func tableRow(label string, m movement) string {
+	const bitsPerMbyte = 8.0 / 1e6 // Mbit/s of a byte per second
+	return fmt.Sprintf("%s  %9.0f  %9.0f %8.1f  %9.0f  %12d %12d %8d\n", label,
+		m.Offered.Packets, m.Relayed.Packets, m.Relayed.Bytes*bitsPerMbyte, m.Dropped.Packets,
+		m.Stats.Relayed.Packets, dropped(m.Stats).Packets, m.Stats.Overruns)
+}
