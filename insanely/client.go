@@ -45,8 +45,9 @@ func Dial(socket string) *Client {
 }
 
 // NewClient makes a client that connects with dial, for sockets that cannot be
-// reached by name from here, such as one in another network namespace. Errors of
-// dial should be those of net.Dialer, or wrap them, to be told apart.
+// reached by name from here, such as one in another network namespace. Every
+// request calls dial once, on a goroutine of its own. Errors of dial should be
+// those of net.Dialer, or wrap them, to be told apart.
 func NewClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	return &Client{transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },

@@ -95,9 +95,9 @@ func TestWaitInVain(t *testing.T) {
 // A last try that is cut short does not hide what was missing.
 func TestWaitEndsDuringTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tries := 0
+		var tries atomic.Int32
 		client := NewClient(func(ctx context.Context) (net.Conn, error) {
-			if tries++; tries > 1 {
+			if tries.Add(1) > 1 {
 				time.Sleep(time.Second)
 			}
 			return nil, refusedWith(syscall.ECONNREFUSED)
@@ -106,8 +106,8 @@ func TestWaitEndsDuringTry(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
 		_, err := client.Wait(ctx)
-		if !errors.Is(err, ErrNoDaemon) || tries != 2 {
-			t.Errorf("error is %v after %d tries, want ErrNoDaemon after 2", err, tries)
+		if !errors.Is(err, ErrNoDaemon) || tries.Load() != 2 {
+			t.Errorf("error is %v after %d tries, want ErrNoDaemon after 2", err, tries.Load())
 		}
 		time.Sleep(time.Second) // the dial that was left behind
 	})

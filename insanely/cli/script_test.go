@@ -36,6 +36,8 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() { os.RemoveAll(dir) })
 			env.Setenv("DIR", dir)
 			env.Setenv("INSANE_SOCKET", filepath.Join(dir, "insane.sock"))
+			// With -race, each command would wait a second before it ends.
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Values["daemons"] = map[string]*daemon{}
 			return nil
 		},

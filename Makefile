@@ -1,0 +1,83 @@
+# make demo    see it work (root)
+# make test    all tests; installs what is missing (root)
+# make bench   measure it beside the bare cable and a naive relay (root)
+# The rest is for developers: build, install, lint, fuzz, soak, clean.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+PREFIX      ?= /usr/local
+
+# Every test of a promise that needs root fails instead of being skipped.
+export INSANE_ROOT := 1
+
+.PHONY: build demo test bench soak fuzz lint tools install clean
+
+build:
+	go build -o bin/ ./cmd/...
+
+demo: build
+	bin/insane lab
+
+# Programs nobody here wrote, through which the tests look at the device, and
+# the C compiler that the race detector wants: COMMAND:PACKAGE.
+TOOLS := ping:iputils-ping ip:iproute2 iperf3:iperf3 tcpdump:tcpdump curl:curl unshare:util-linux gcc:gcc
+
+tools:
+	@missing=; \
+	for t in $(TOOLS); do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \
+	case " $$missing " in *" gcc "*) missing="$$missing libc6-dev";; esac; \
+	if [ -n "$$missing" ]; then \
+	  echo "make: the tests need$$missing: installing with apt-get"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+
+# A skipped test is a promise nobody checked, so it fails the run.
+test: tools lint build
+	go test -race -timeout 20m -v ./... 2>&1 | tee bin/test.log | { grep -Ev '^(=== |--- PASS|\s+--- PASS|PASS$$)' || true; }
+	go test ./policy # its long statistics are too slow for the race detector, which runs short ones
+	@if grep -E -- '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
+
+lint:
+	go vet ./...
+	go tool staticcheck ./...
+	go mod tidy -diff
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt:" $$unformatted; exit 1; fi
+
+# PACKAGE:TARGET. Minimising what was found interesting is bounded: otherwise
+# it takes most of the time.
+FUZZTIME    ?= 30s
+FUZZTARGETS := ./policy:FuzzParse ./insane:FuzzDecode ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit
+
+fuzz:
+	@for t in $(FUZZTARGETS); do \
+	  echo "fuzz $$t for $(FUZZTIME)"; \
+	  go test $${t%%:*} -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x; \
+	done
+
+# Each round measures all ways one after the other, and every other round in
+# reverse, so that drift of the machine cancels out. The books are checked in
+# the same runs.
+ROUNDS    ?= 10
+BENCHTIME ?= 1s
+
+bench: tools
+	go test -c -o bin/bench.test ./cmd/insane
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./policy ./insane/frame | tee bin/bench-parts.txt
+	@rm -f bin/bench.txt; cd cmd/insane; for round in $$(seq $(ROUNDS)); do \
+	  echo "round $$round of $(ROUNDS)"; \
+	  INSANE_BENCH_REVERSE=$$([ $$((round % 2)) = 0 ] && echo 1 || true) ../../bin/bench.test \
+	    -test.run '^$$' -test.bench 'TCP|RoundTrip|Packets' -test.benchtime $(BENCHTIME) >>../../bin/bench.txt; \
+	done
+	@cd cmd/insane && ../../bin/bench.test -test.run '^$$' -test.bench Footprint -test.benchtime 1x
+	go tool benchstat -col /path@'(direct relay naive)' bin/bench.txt
+
+# The same tests as often as figures of reliability want: hours.
+soak: tools
+	INSANE_KILLS=3000 INSANE_SOAK=1 go test -race -timeout 12h -v ./cmd/insane
+	$(MAKE) fuzz FUZZTIME=1h
+
+install: build
+	install -D -t $(DESTDIR)$(PREFIX)/bin bin/insane bin/insanely
+
+clean:
+	rm -rf bin
