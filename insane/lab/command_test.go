@@ -5,6 +5,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // run runs a shell script in a host and returns what it said.
@@ -57,6 +59,17 @@ func TestCommandSeesTheHost(t *testing.T) {
 	}
 }
 
+// On most machines mounts are shared between namespaces unless one objects.
+func TestCommandKeepsMountsToItself(t *testing.T) {
+	needRoot(t)
+	cmd := reexec(t, "role-mounts")
+	cmd.SysProcAttr.Unshareflags = unix.CLONE_NEWNS
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "unchanged\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 func TestCommandPassesStatusOn(t *testing.T) {
 	l := newLab(t, Options{})
 	c := l.Borea.Command(background, "sh", "-c", "exit 7")
@@ -88,7 +101,7 @@ func TestCommandDiesWithItsContext(t *testing.T) {
 // one who ignores SIGTERM and has no parent any more.
 func TestCloseEndsProcesses(t *testing.T) {
 	l := newLab(t, Options{})
-	pid := run(t, l.Morgana, "trap '' TERM; sleep 600 >/dev/null 2>&1 & echo $!")
+	pid := run(t, l.Morgana, "trap '' TERM; sleep 60 >/dev/null 2>&1 & echo $!")
 	if !alive(pid) {
 		t.Fatal("the orphan did not start")
 	}

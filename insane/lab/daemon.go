@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 const (
-	readyTimeout = 10 * time.Second // for a daemon to answer after it was started
+	readyTimeout = 30 * time.Second // for a daemon to answer after it was started
 	stopTimeout  = 5 * time.Second  // for it to end after SIGTERM, then SIGKILL
 )
 
@@ -45,11 +46,11 @@ func (l *Lab) Daemon(ctx context.Context, args ...string) (*Daemon, error) {
 		host:   l.Borea,
 		exited: make(chan struct{}),
 	}
+	argv := slices.Concat(l.options.Insane, []string{"--socket", d.Socket}, args)
 	d.Client = insanely.NewClient(d.dial)
-	argv := append(append([]string{}, l.options.Insane...), "--socket", d.Socket)
-	argv = append(argv, args...)
 	d.cmd = l.Borea.Command(ctx, argv[0], argv[1:]...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
+	// A group of its own: Ctrl-C is for the terminal's foreground group.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	d.cmd.WaitDelay = stopTimeout
@@ -75,10 +76,7 @@ func (d *Daemon) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	ready := make(chan error, 1)
-	go func() {
-		_, err := d.Client.Wait(ctx)
-		ready <- err
-	}()
+	go func() { ready <- d.answer(ctx) }()
 	select {
 	case err := <-ready:
 		if err != nil {
@@ -87,6 +85,17 @@ func (d *Daemon) awaitReady(ctx context.Context) error {
 		return nil
 	case <-d.exited:
 		return fmt.Errorf("daemon ended at once (%s)%s", d.cmd.ProcessState, d.lastWords())
+	}
+}
+
+// answer waits for the first answer. The client's own timeout is for daemons that
+// run; one that has just made its socket may take longer on a busy machine.
+func (d *Daemon) answer(ctx context.Context) error {
+	for {
+		_, err := d.Client.Wait(ctx)
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
 	}
 }
 
@@ -154,6 +163,9 @@ func (d *Daemon) signal(s os.Signal) error {
 
 // explain adds to an error of somebody who needed the daemon that it is no more.
 func (d *Daemon) explain(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err // and so the daemon was told to end
+	}
 	select {
 	case <-d.exited:
 		return fmt.Errorf("%w (the daemon ended: %s%s)", err, d.cmd.ProcessState, d.lastWords())

@@ -84,6 +84,14 @@ func TestDaemonThatFailsSaysWhy(t *testing.T) {
 	}
 }
 
+// A daemon that is slow to begin is not one that hangs.
+func TestDaemonMayBeSlow(t *testing.T) {
+	l := newLab(t, Options{})
+	if _, err := l.Daemon(background, "--slow"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTailKeepsTheEnd(t *testing.T) {
 	var log tail
 	for range 5000 {

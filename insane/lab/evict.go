@@ -1,7 +1,7 @@
 package lab
 
 import (
-	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gracePeriod is how long a process has between SIGTERM and SIGKILL.
-const gracePeriod = 500 * time.Millisecond
+const (
+	gracePeriod = 500 * time.Millisecond // between SIGTERM and SIGKILL
+	killTimeout = 10 * time.Second       // for SIGKILL to be obeyed, on a busy machine
+)
 
 // evict ends every other process that lives in one of the hosts, politely
 // first. A host is not gone while somebody is in.
@@ -28,6 +30,7 @@ func evict(hosts ...*Host) error {
 		}
 		homes = append(homes, inode)
 	}
+	// Again and again: a process may start another while it is looked for.
 	for deadline := time.Now().Add(gracePeriod); ; time.Sleep(5 * time.Millisecond) {
 		signal := syscall.SIGTERM
 		if time.Now().After(deadline) {
@@ -37,8 +40,8 @@ func evict(hosts ...*Host) error {
 		if left == 0 || err != nil {
 			return err
 		}
-		if time.Now().After(deadline.Add(gracePeriod)) {
-			return errors.New("a process in the lab does not die")
+		if time.Now().After(deadline.Add(killTimeout)) {
+			return fmt.Errorf("end the processes in the lab: %d of them do not die", left)
 		}
 	}
 }

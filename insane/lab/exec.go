@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 )
@@ -73,10 +74,24 @@ func (s session) run(ctx context.Context) (status int, err error) {
 	return s.foreground(ctx, d)
 }
 
-// foreground runs the command with this process's terminal.
+// foreground runs the command with this process's terminal and signals.
 func (s session) foreground(ctx context.Context, d *Daemon) (status int, err error) {
-	dir := companions()
-	name := s.argv[0]
+	c := s.command(ctx, d)
+	defer holdTerminal()()
+	// Before the start: the command may make itself known to somebody who
+	// then signals us at once.
+	signals := catchSignals()
+	defer func() { signal.Stop(signals); close(signals) }() // ends passSignals
+	if err := c.Start(); err != nil {
+		return startStatus(err), fmt.Errorf("run %s: %w", s.argv[0], err)
+	}
+	go passSignals(signals, c.Process, s.polite)
+	return exitStatus(c.Wait())
+}
+
+// command prepares the command, and what it needs to find the device.
+func (s session) command(ctx context.Context, d *Daemon) *Cmd {
+	name, dir := s.argv[0], companions()
 	if beside := filepath.Join(dir, name); dir != "" && filepath.Base(name) == name && executable(beside) {
 		name = beside
 	}
@@ -90,12 +105,7 @@ func (s session) foreground(ctx context.Context, d *Daemon) (status int, err err
 	}
 	c.Cancel = func() error { return c.Process.Signal(s.polite) }
 	c.WaitDelay = stopTimeout
-	defer holdTerminal()()
-	if err := c.Start(); err != nil {
-		return startStatus(err), fmt.Errorf("run %s: %w", s.argv[0], err)
-	}
-	defer passSignals(c.Process, s.polite)()
-	return exitStatus(c.Wait())
+	return c
 }
 
 // companions is the directory of this executable if the insanely command lies

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // reexec prepares this binary to be run in a role, and to die with the test.
 func reexec(t *testing.T, role string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe", append([]string{role}, args...)...)
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", append([]string{role}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
 }
@@ -78,7 +79,12 @@ func TestExecEndsWithItsContext(t *testing.T) {
 	marker := filepath.Join(t.TempDir(), "ready")
 	go func() {
 		defer cancel()
-		await(t, "the command to start", func() bool { _, err := os.Stat(marker); return err == nil })
+		for range 2000 {
+			if _, err := os.Stat(marker); err == nil {
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
 	}()
 	options := Options{Insane: []string{"/proc/self/exe", "role-daemon"}}
 	status, err := Exec(ctx, options, []string{"sh", "-c", "echo > " + marker + "; exec sleep 600"})
@@ -98,7 +104,7 @@ func TestExecFindsCompanions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, argv := range [][]string{{"insanely"}, {"sh", "-c", "insanely"}} {
-		out, err := exec.Command(binary, append([]string{"role-exec"}, argv...)...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), binary, append([]string{"role-exec"}, argv...)...).CombinedOutput()
 		if err != nil || string(out) != "companion\n" {
 			t.Errorf("%v: %v, %q", argv, err, out)
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // The test binary is also the processes the tests need: its name for the role
@@ -12,6 +14,7 @@ var roles = map[string]func(args []string) error{
 	"role-daemon": fakeDaemon,
 	"role-holder": holdLab,
 	"role-exec":   execLab,
+	"role-mounts": shareMounts,
 }
 
 func TestMain(m *testing.M) {
@@ -24,7 +27,12 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		}
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // needRoot skips a test that the user who runs it may not run. Where the whole

@@ -51,6 +51,15 @@ const (
 	maxPayload = minMTU - 40 - 8
 )
 
+// A probe, in the order in which it happens:
+//
+//	1  receive   opens To's socket, so that nothing is early
+//	2  dial      opens From's socket
+//	3  run       notes arrivals, in a goroutine of its own, while
+//	4  send      sends on schedule
+//	5  settle    waits until the wire, the device and the socket are empty
+//	6  stop      ends run, which then asks the kernel what it dropped
+
 // Run sends the packets and returns what became of them. It takes Count/Rate
 // seconds and Settle. When ctx ends early, it fails with the context's error.
 func (p Probe) Run(ctx context.Context) (*Result, error) {
@@ -97,12 +106,16 @@ func (p Probe) send(ctx context.Context, conn *net.UDPConn, start time.Time) (se
 	pace.AllowN(start, burst) // begin without the burst that a full bucket allows
 	payload := make([]byte, p.Payload)
 	for i := range p.Count {
+		// The limiter sleeps as precisely as timers do, about 1 ms; what
+		// has become due meanwhile is let through without another sleep.
 		if err := pace.Wait(ctx); err != nil {
 			return sent, fmt.Errorf("send packet %d: %w", i, err)
 		}
 		binary.BigEndian.PutUint64(payload, uint64(i))
 		at := time.Since(start)
 		if _, err := conn.Write(payload); err != nil {
+			// A number is the kernel's answer to this packet: ENOBUFS of a
+			// full queue, EHOSTUNREACH of a route. Anything else is ours.
 			if _, ok := errors.AsType[syscall.Errno](err); !ok {
 				return sent, fmt.Errorf("send packet %d: %w", i, err)
 			}
@@ -165,4 +178,5 @@ func (p Probe) complete() (Probe, error) {
 	return p, nil
 }
 
+// errNotQuiet is of a receiver that still gets packets long after the last was sent.
 var errNotQuiet = fmt.Errorf("wait for the receiver to settle: %w", os.ErrDeadlineExceeded)

@@ -70,6 +70,34 @@ func TestProbeTellsOverflowFromLoss(t *testing.T) {
 	}
 }
 
+// The buffer must be what was asked for, also beyond what net.core.rmem_max
+// allows to everybody; the kernel doubles it for its own book-keeping (socket(7)).
+func TestProbeGetsItsBuffer(t *testing.T) {
+	l := newLab(t, Options{})
+	p, err := Probe{From: l.Borea, To: l.Morgana, Count: 1, Rate: 1}.complete()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.receive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.conn.Close()
+	raw, err := r.conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size int
+	if controlErr := raw.Control(func(fd uintptr) {
+		size, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	}); controlErr != nil || err != nil {
+		t.Fatal(controlErr, err)
+	}
+	if want := 2 * 16 << 20; size != want {
+		t.Errorf("%d bytes, want %d", size, want)
+	}
+}
+
 // Packets to a black hole must be counted as lost, exactly, and not as refused.
 func TestProbeCountsLoss(t *testing.T) {
 	l := newLab(t, Options{})

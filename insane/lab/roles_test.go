@@ -10,16 +10,20 @@ import (
 	"os"
 	"time"
 
+	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/insanely/wire"
+	"golang.org/x/sys/unix"
 )
 
 // fakeDaemon answers on its socket like a device that does nothing. With --fail
-// it ends at once.
+// it ends at once; with --slow its first answer takes longer than the client
+// waits for one.
 func fakeDaemon(args []string) error {
 	flags := flag.NewFlagSet("daemon", flag.ContinueOnError)
 	socket := flags.String("socket", "", "")
 	fail := flags.Bool("fail", false, "")
 	name := flags.String("name", wire.DefaultName, "")
+	slow := flags.Bool("slow", false, "")
 	flags.String("slave", "", "")
 	flags.Func("route", "", func(string) error { return nil })
 	if err := flags.Parse(args); err != nil {
@@ -34,6 +38,9 @@ func fakeDaemon(args []string) error {
 		return err
 	}
 	fmt.Println("listening")
+	if *slow {
+		time.Sleep(insanely.Timeout + insanely.Timeout/4)
+	}
 	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode(wire.Info{Name: *name, Path: wire.PathRelay})
 	}))
@@ -71,5 +78,35 @@ func holdLab([]string) error {
 	}
 	fmt.Println(d.PID(), child.Process.Pid)
 	time.Sleep(10 * time.Minute)
+	return nil
+}
+
+// shareMounts runs a command in a lab while every mount of this process is
+// shared, as systemd leaves them, and prints the mounts before and after.
+// It must be started in a mount namespace of its own.
+func shareMounts([]string) error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
+		return err
+	}
+	l, err := New(Options{})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	before, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	if err := l.Borea.Command(background, "true").Run(); err != nil {
+		return err
+	}
+	after, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	if string(before) != string(after) {
+		return fmt.Errorf("mounts changed from\n%s\nto\n%s", before, after)
+	}
+	fmt.Println("unchanged")
 	return nil
 }

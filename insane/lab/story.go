@@ -23,7 +23,8 @@ func Visit(ctx context.Context, out io.Writer, options Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.Close()) }() // if not done below
+	// Close is called below too, as nothing may be said to be gone before.
+	defer func() { err = errors.Join(err, l.Close()) }()
 	p := newPrinter(out)
 	welcome(p)
 	d, err := l.Daemon(ctx, l.routeArgs()...)
@@ -60,11 +61,12 @@ type control interface {
 	Set(context.Context, wire.Change) (wire.Info, error)
 }
 
-// story walks through the stops.
+// story walks through the stops. All that it needs of the kernel comes in by
+// control and run, so that its judgement can be tested with imagined devices.
 type story struct {
 	*printer
 	lab     *Lab
-	control control
+	control control                                       // of the device
 	run     func(Probe, context.Context) (*Result, error) // Probe.Run
 	stops   []stop
 

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"os"
 )
@@ -9,7 +10,12 @@ import (
 // predictable, before there are interfaces to inherit it: addresses usable at
 // once, no router sought, no packet refused for the way it came.
 func setSysctls() error {
+	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
+		return errors.New("the lab needs IPv6, which this kernel has not or has switched off")
+	}
 	for _, s := range []struct{ name, value string }{
+		{"ipv6/conf/all/disable_ipv6", "0"},
+		{"ipv6/conf/default/disable_ipv6", "0"},
 		{"ipv6/conf/default/accept_dad", "0"},
 		{"ipv6/conf/default/dad_transmits", "0"},
 		{"ipv6/conf/default/accept_ra", "0"},

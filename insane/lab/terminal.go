@@ -35,29 +35,26 @@ func foreground(f *os.File) (group int, err error) {
 	return group, err
 }
 
-// passSignals keeps signals from ending this process before the command it waits
-// for, until stop is called. What a terminal sends, it sends to the command too,
-// as that is in the same group or has taken the terminal for its own; the rest is
-// passed on, a request to end as the signal polite.
-func passSignals(command *os.Process, polite syscall.Signal) (stop func()) {
+// catchSignals keeps signals from ending this process before the command it is
+// about to start, until the returned channel is stopped.
+func catchSignals() chan os.Signal {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGHUP)
-	done := make(chan struct{})
+	return signals
+}
+
+// passSignals gives the command what is caught, until the channel is closed. What
+// a terminal sends, it sends to the command too, as that is in the same group or
+// has taken the terminal for its own; the rest is passed on, a request to end as
+// the signal polite.
+func passSignals(signals <-chan os.Signal, command *os.Process, polite syscall.Signal) {
 	atTerminal := isTerminal(os.Stdin)
-	go func() {
-		defer close(done)
-		for s := range signals {
-			switch {
-			case s == syscall.SIGTERM:
-				_ = command.Signal(polite)
-			case s == syscall.SIGHUP || !atTerminal:
-				_ = command.Signal(s)
-			}
+	for s := range signals {
+		switch {
+		case s == syscall.SIGTERM:
+			_ = command.Signal(polite)
+		case s == syscall.SIGHUP || !atTerminal:
+			_ = command.Signal(s)
 		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(signals)
-		<-done
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -113,17 +114,17 @@ func TestShellHasATerminal(t *testing.T) {
 	// What is typed is echoed, so no answer may look like its question.
 	term.press("sleep 600; echo status $((0+$?))\n")
 	term.expect("$?))")
-	await(t, "sleep to take the terminal", term.taken(cmd.Process.Pid))
+	await(t, "sleep to take the terminal", term.sleeping)
 	term.press(ctrlC)
 	term.press("\necho interrupted-$((100+$?/130))\n")
 	term.expect("interrupted-101")
 
 	term.press("sleep 601\n")
 	term.expect("sleep 601")
-	await(t, "sleep to take the terminal", term.taken(cmd.Process.Pid))
+	await(t, "sleep to take the terminal", term.sleeping)
 	term.press(ctrlZ)
 	term.expect("Stopped")
-	term.press("kill %1; wait %1; echo ended-$((100+$?/143))\n")
+	term.press("kill -KILL %1; wait %1; echo ended-$((100+$?/137))\n")
 	term.expect("ended-101")
 
 	// The daemon is not in the foreground, so all this was nothing to it.
@@ -136,39 +137,60 @@ func TestShellHasATerminal(t *testing.T) {
 	}
 }
 
-// taken returns a check that a group other than the leader's and the shell's
-// is in the foreground: something that the shell has started.
-func (term *terminal) taken(leader int) func() bool {
-	shell, err := foreground(term.master)
+// sleeping reports whether sleep is what runs in front.
+func (term *terminal) sleeping() bool {
+	group, err := foreground(term.master)
 	if err != nil {
 		term.t.Fatal(err)
 	}
-	return func() bool {
-		group, err := foreground(term.master)
-		return err == nil && group != leader && (group != shell || shellIsElsewhere(group))
-	}
-}
-
-// shellIsElsewhere reports whether a group is led by sleep.
-func shellIsElsewhere(group int) bool {
 	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", group))
 	return err == nil && string(name) == "sleep\n"
 }
 
-// Ctrl-C ends the command and, after it, the lab; with the command's status.
+// Ctrl-C ends the command and, after it, the lab; with the command's status. The
+// daemon is spared, or a command could not look at the counters before it ends.
 func TestExecHasATerminal(t *testing.T) {
 	needRoot(t)
 	term := openTerminal(t)
-	cmd := reexec(t, "role-exec", "sh", "-c", "trap 'echo caught; exit 6' INT; echo ready; while :; do sleep 0.01; done")
+	cmd := reexec(t, "role-exec", "sh", "-c", `
+		trap 'sleep 0.1; grep -q insane-lab-1 /proc/net/unix && echo caught, daemon there; exit 6' INT
+		echo ready
+		while :; do sleep 0.01; done`)
 	term.own(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	term.expect("ready")
 	term.press(ctrlC)
-	term.expect("caught")
+	term.expect("caught, daemon there")
 	_ = cmd.Wait()
 	if cmd.ProcessState.ExitCode() != 6 {
 		t.Errorf("%v, want the command's exit status 6", cmd.ProcessState)
+	}
+}
+
+// A shell that is killed cannot give the terminal back. Whoever comes after the
+// lab must be able to read from it all the same.
+func TestShellGivesTheTerminalBack(t *testing.T) {
+	needRoot(t)
+	term := openTerminal(t)
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `"$BINARY" role-exec --shell; read line; echo "read: $line"`)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Env = append(os.Environ(), "SHELL=/bin/sh", "TERM=dumb", "BINARY="+self)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	term.own(cmd)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	term.expect("borea# ")
+	term.press("kill -KILL $$\n")
+	term.expect("$$")
+	term.press("here\n")
+	term.expect("read: here")
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }

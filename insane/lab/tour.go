@@ -45,6 +45,8 @@ func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 		return m, err
 	}
 	m.ready = time.Now()
+	// The answer to the change is the reading before: what was sent between
+	// change and probe would be in the books and not in the probe.
 	bystander := make(chan error, 1)
 	go func() { bystander <- s.bystand(ctx, stop) }()
 	m.result, err = s.run(stop.probe(s.lab.Borea, s.lab.Morgana), ctx)
@@ -86,6 +88,7 @@ func (s *story) show(stop stop, m measurement) {
 	s.row("arrived", "%s", arrived(stop, m))
 	s.row("books", "offered %s = relayed %s + dropped %s; relayed − arrived = %d",
 		number(b.offered), number(b.relayed), number(b.dropped+b.others), m.difference())
+	// Without this line the sum above would look wrong to who adds it up.
 	if n := m.foreign(); n > 0 {
 		s.row("", "(%d of them the kernel's own, such as neighbour discovery)", n)
 	}
