@@ -33,6 +33,8 @@ type host struct {
 	slave   slave
 	routes  routes
 
+	addresses []netip.Prefix // that were asked for
+
 	txDropped  uint64 // of the interface, as far as it is in the books
 	txOverruns uint64 // the part of it that no state of the slave explains
 	rxOverruns uint64 // of slaves that are closed
@@ -80,10 +82,9 @@ func (h *host) open(c Config) (d *Device, err error) {
 // furnish does to the interface what a person would do with ip and insanely.
 func (d *Device) furnish(c Config) error {
 	h := d.host
-	for _, a := range c.Addresses {
-		if err := h.tap.AddAddress(a); err != nil {
-			return err
-		}
+	h.addresses = c.Addresses
+	if err := h.address(h.addresses); err != nil {
+		return err
 	}
 	if len(c.Addresses)+len(c.Routes) > 0 {
 		if err := h.tap.SetUp(); err != nil {
@@ -99,11 +100,34 @@ func (d *Device) furnish(c Config) error {
 	return h.routes.keep(h)
 }
 
+// address gives the interface addresses.
+func (h *host) address(list []netip.Prefix) error {
+	for _, a := range list {
+		if err := h.tap.AddAddress(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addresses6 are those that are lost when the kernel takes IPv6 off the interface.
+func (h *host) addresses6() (list []netip.Prefix) {
+	for _, a := range h.addresses {
+		if a.Addr().Is6() {
+			list = append(list, a)
+		}
+	}
+	return list
+}
+
 // close closes what was opened, except links: Device.Close waits for those who
 // use them.
 func (h *host) close() error {
 	if h.tap != nil {
 		h.tap.Close()
+	}
+	if h.slave.port != nil { // the relay knows it only while it is up
+		h.slave.port.Close()
 	}
 	if h.control == nil {
 		return nil
@@ -118,6 +142,9 @@ func CheckName(name string) error {
 	switch {
 	case name == "" || name == "." || name == "..":
 		return fmt.Errorf("name: %q: not a name for an interface", name)
+	case name == "all" || name == "default":
+		// net/ipv4/devinet.c, sysctl_dev_name_is_allowed
+		return fmt.Errorf("name: %q: the kernel means every interface by it", name)
 	case len(name) > 15:
 		return fmt.Errorf("name: %q: longer than 15 bytes", name)
 	case strings.ContainsAny(name, "/:% \t\n\v\f\r"):

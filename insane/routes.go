@@ -32,6 +32,7 @@ func (r *routes) keep(h *host) error {
 		if have, ok := r.have[dst]; ok && have == want {
 			continue
 		}
+		delete(r.have, dst) // on an error the next change of anything tries again
 		if err := h.tap.ReplaceRoute(want); err != nil {
 			errs = append(errs, err)
 			continue

@@ -64,7 +64,7 @@ func (d *Device) checkSlave(name string) (port.Link, error) {
 	}
 	link, err := d.host.links.ByName(name)
 	if errors.Is(err, port.ErrNoLink) {
-		return port.Link{}, wire.Errorf(wire.ErrNoDevice, "slave", "slave: %q: no such device", name)
+		return port.Link{}, noDevice(name)
 	}
 	if err != nil {
 		return port.Link{}, err
@@ -73,6 +73,10 @@ func (d *Device) checkSlave(name string) (port.Link, error) {
 		return port.Link{}, wire.Errorf(wire.ErrLoop, "slave", "slave: %q: the device cannot be its own slave", name)
 	}
 	return link, checkType(link)
+}
+
+func noDevice(name string) error {
+	return wire.Errorf(wire.ErrNoDevice, "slave", "slave: %q: no such device", name)
 }
 
 func checkType(link port.Link) error {
@@ -124,6 +128,16 @@ func (d *Device) attach(link port.Link) (err error) {
 			d.restore(before)
 		}
 	}()
+	// Look again: the link may be a device that has published its own wish
+	// since it was looked up, and may have overlooked ours.
+	name := link.Name
+	link, err = h.links.ByIndex(link.Index)
+	if errors.Is(err, port.ErrNoLink) {
+		return noDevice(name)
+	}
+	if err != nil {
+		return err
+	}
 	if err := h.checkChain(link); err != nil {
 		return err
 	}
@@ -138,15 +152,24 @@ func (d *Device) attach(link port.Link) (err error) {
 	d.exchange(slave{name: link.Name, link: link, port: far})
 	d.startRX(far)
 	d.log.Info("slave attached", "slave", link.Name, "index", link.Index)
+	if port.StrictReversePath(link.Name) {
+		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
+			"set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", link.Name)
+	}
 	return nil
 }
 
-// adopt makes the interface look like the link.
+// adopt makes the interface look like the link. IPv6 addresses are given again:
+// an MTU that is too small for IPv6 takes them away, until it grows.
 func (h *host) adopt(link port.Link) error {
 	if err := h.tap.Adopt(link); err != nil {
 		return err
 	}
-	return h.tap.SetMTU(min(max(link.MTU, minMTU), maxMTU))
+	mtu := min(max(link.MTU, minMTU), maxMTU)
+	if err := h.tap.SetMTU(mtu); err != nil || mtu < port.MinIPv6MTU {
+		return err
+	}
+	return h.address(h.addresses6())
 }
 
 // restore undoes what a failed attach did to the interface.

@@ -4,7 +4,7 @@ package cli
 // urfave/cli, hence no braces in pairs.
 const help = `insane - a network device that loses packets as you wish
 
-  insane [FLAG...]                 make the device, run it until SIGINT or SIGTERM
+  insane [FLAG...]                 make the device, run it until SIGINT, SIGTERM
   insane lab [FLAG...]             make two hosts and show what the device does
   insane lab --shell               a shell on the first of them, to play
   insane lab -- COMMAND [ARG...]   run COMMAND there

@@ -20,7 +20,8 @@ var ErrInUse = errors.New("another daemon serves it")
 const (
 	// controlMode lets everybody connect, since reading is free; who may
 	// change is decided by the credentials of the peer.
-	controlMode = 0o666
+	controlMode    = 0o666
+	controlDirMode = 0o755
 
 	lockPatience = 5 * time.Second // for another daemon that is starting in the same directory
 	lockPoll     = 10 * time.Millisecond
@@ -43,7 +44,7 @@ func ListenControl(path string) (*ControlListener, error) {
 		return bindControl(path)
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("create directory of control socket: %w", err)
 	}
 	unlock, err := lockDir(dir)
@@ -63,6 +64,18 @@ func ListenControl(path string) (*ControlListener, error) {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
 	return l, nil
+}
+
+// makeDir makes a directory that everybody can look into, whatever the umask is.
+// One that exists is left as it is.
+func makeDir(dir string) error {
+	if _, err := os.Stat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(dir, controlDirMode); err != nil {
+		return err
+	}
+	return os.Chmod(dir, controlDirMode)
 }
 
 func bindControl(path string) (*ControlListener, error) {
@@ -86,22 +99,23 @@ func (l *ControlListener) publish() (err error) {
 	return err
 }
 
-// Close stops listening and removes the file, unless the path is somebody
-// else's by now.
+// Close removes the file, unless the path is somebody else's by now, and stops
+// listening. It does so in this order and under the lock: the number of a socket
+// that is still open cannot be that of another's file.
 func (l *ControlListener) Close() error {
-	err := l.UnixListener.Close()
 	if l.file == nil {
-		return err
+		return l.UnixListener.Close()
 	}
-	unlock, lockErr := lockDir(filepath.Dir(l.path))
-	if lockErr != nil {
-		return errors.Join(err, lockErr)
+	unlock, err := lockDir(filepath.Dir(l.path))
+	if err != nil {
+		return errors.Join(l.UnixListener.Close(), fmt.Errorf("remove control socket: %w", err))
 	}
 	defer unlock()
 	if now, statErr := os.Lstat(l.path); statErr == nil && os.SameFile(now, l.file) {
-		err = errors.Join(err, os.Remove(l.path))
+		err = os.Remove(l.path)
 	}
-	return err
+	l.file = nil
+	return errors.Join(err, l.UnixListener.Close())
 }
 
 // removeDead removes a socket that nobody serves. A daemon that hangs still
@@ -120,6 +134,9 @@ func removeDead(path string) error {
 	conn, err := net.DialTimeout("unix", path, lockPatience)
 	if err == nil {
 		conn.Close()
+		return ErrInUse
+	}
+	if errors.Is(err, unix.EAGAIN) { // as many wait already as it lets wait
 		return ErrInUse
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {

@@ -4,11 +4,15 @@ import (
 	"errors"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
+
+// pollRetry is how often Read looks for itself while the poller will not wait.
+const pollRetry = 10 * time.Millisecond
 
 // file is a non-blocking descriptor that carries a frame a read and a frame a
 // write, each with its virtio header in front: a TAP queue or a packet socket.
@@ -20,6 +24,7 @@ type file struct {
 	arena   arena
 	readErr error
 	drainFn func(fd uintptr) bool // f.drain, bound once: a method value allocates
+	lookFn  func(fd uintptr)      // the same, not waiting
 
 	out      []frame.Frame
 	sent     int
@@ -34,6 +39,7 @@ func newFile(f *os.File) (*file, error) {
 	}
 	p := &file{f: f, raw: raw, arena: newArena()}
 	p.drainFn, p.sendFn = p.drain, p.send
+	p.lookFn = func(fd uintptr) { p.drain(fd) }
 	return p, nil
 }
 
@@ -41,8 +47,19 @@ func newFile(f *os.File) (*file, error) {
 func (p *file) Read() ([]frame.Frame, error) {
 	p.arena.reset()
 	p.readErr = nil
-	if p.raw.Read(p.drainFn) != nil {
-		return nil, os.ErrClosed // the one error of RawConn, in the poller's own words
+	for p.raw.Read(p.drainFn) != nil {
+		// Closed; or the poller was told of an error and of nothing else,
+		// and does not wait until it is told of more (runtime/
+		// netpoll_epoll.go, setEventErr). So it goes with a deleted TAP,
+		// and with a packet socket whose link went down while its send
+		// buffer was full.
+		if p.raw.Control(p.lookFn) != nil {
+			return nil, os.ErrClosed
+		}
+		if len(p.arena.frames) > 0 || p.readErr != nil {
+			break
+		}
+		time.Sleep(pollRetry)
 	}
 	if len(p.arena.frames) == 0 {
 		return nil, p.readErr
@@ -67,7 +84,7 @@ func (p *file) drain(fd uintptr) bool {
 			// away (net/packet/af_packet.c, packet_notifier). It is no
 			// frame and no end: the link watcher knows more.
 		default:
-			p.readErr = err
+			p.readErr = portError(err.(unix.Errno))
 			return true
 		}
 	}
@@ -110,9 +127,9 @@ func (p *file) Close() error {
 	return nil
 }
 
-// portError names what an errno of write(2) says of the frame. TAP:
-// drivers/net/tun.c, tun_get_user; packet socket: net/packet/af_packet.c,
-// packet_snd.
+// portError names what an errno says of a frame that was written, or of the
+// interface. TAP: drivers/net/tun.c, tun_get_user and tun_chr_read_iter; packet
+// socket: net/packet/af_packet.c, packet_snd.
 func portError(errno unix.Errno) error {
 	switch errno {
 	case unix.ENOBUFS:

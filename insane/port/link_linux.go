@@ -32,22 +32,31 @@ type Link struct {
 }
 
 // Links answers questions about the links of one network namespace and
-// changes them, over one netlink socket. It is safe for concurrent use.
+// changes them, over netlink sockets. It is safe for concurrent use.
 type Links struct {
-	h *netlink.Handle
+	h   *netlink.Handle
+	raw *nl.SocketHandle // for what h has no call for
 }
 
-// OpenLinks opens the socket in the namespace of the calling thread.
+// OpenLinks opens the sockets in the namespace of the calling thread.
 func OpenLinks() (*Links, error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	return &Links{h: h}, nil
+	raw, err := nl.Subscribe(unix.NETLINK_ROUTE) // to nothing
+	if err != nil {
+		h.Close()
+		return nil, fmt.Errorf("open netlink socket: %w", err)
+	}
+	return &Links{h: h, raw: &nl.SocketHandle{Socket: raw}}, nil
 }
 
-// Close releases the socket.
-func (l *Links) Close() { l.h.Close() }
+// Close releases the sockets.
+func (l *Links) Close() {
+	l.h.Close()
+	l.raw.Close()
+}
 
 // ByName finds a link by its name; alternative names do not count. The error
 // is ErrNoLink if there is none.
@@ -121,6 +130,7 @@ func (l *Links) setBroadcast(index int, addr net.HardwareAddr) error {
 
 func (l *Links) request(kind, flags, index int) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(kind, flags)
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.raw}
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	msg.Index = int32(index)
 	req.AddData(msg)

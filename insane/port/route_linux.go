@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -38,15 +42,23 @@ func (l *Links) Borrow(dst netip.Prefix, slave int) Route {
 	return r
 }
 
-// sample is an address inside dst to ask the routing table about: not the
-// network's own, which may be a broadcast address. For a default route it is one
-// of those that RFC 5737 and RFC 3849 keep for documentation.
+// sample is an address inside dst to ask the routing table about. It is one from
+// the middle: those at the beginning are often the host's own or on a smaller
+// network that the slave is in, and speak for themselves alone; those at either
+// end may be broadcast addresses. For a default route it is one of those that
+// RFC 5737 and RFC 3849 keep for documentation.
 func sample(dst netip.Prefix) netip.Addr {
 	switch {
 	case dst.IsSingleIP():
 		return dst.Addr()
 	case dst.Bits() > 0:
-		return dst.Masked().Addr().Next()
+		bytes := dst.Masked().Addr().AsSlice()
+		bytes[dst.Bits()/8] |= 0x80 >> (dst.Bits() % 8)
+		middle, _ := netip.AddrFromSlice(bytes)
+		if dst.Addr().BitLen()-dst.Bits() > 2 {
+			return middle.Next()
+		}
+		return middle
 	case dst.Addr().Is4():
 		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
 	default:
@@ -90,11 +102,20 @@ func (t *TAP) hasRoute(dst netip.Prefix) (bool, error) {
 	}
 	want := ipNet(dst).String()
 	for _, have := range routes {
-		if have.Dst != nil && have.Dst.String() == want {
+		if have.Dst != nil && have.Dst.String() == want && have.Priority == metric(dst) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// metric is that of the routes which AddRoute adds. One of another metric is a
+// person's; to replace it would mean to replace whatever has this metric.
+func metric(dst netip.Prefix) int {
+	if dst.Addr().Is4() {
+		return 0
+	}
+	return 1024 // uapi/linux/ipv6_route.h, IP6_RT_PRIO_USER
 }
 
 func (t *TAP) route(r Route) *netlink.Route {
@@ -113,10 +134,10 @@ func (t *TAP) route(r Route) *netlink.Route {
 	return route
 }
 
-// AddAddress gives the TAP an address with its network.
+// AddAddress gives the TAP an address with its network. One that it has stays.
 func (t *TAP) AddAddress(p netip.Prefix) error {
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask(p)}}
-	if err := t.links.h.AddrAdd(t.link, addr); err != nil {
+	if err := t.links.h.AddrReplace(t.link, addr); err != nil {
 		return fmt.Errorf("add address %s: %w", p, err)
 	}
 	return nil
@@ -133,4 +154,23 @@ func family(p netip.Prefix) int {
 		return unix.AF_INET
 	}
 	return unix.AF_INET6
+}
+
+// StrictReversePath says whether the host refuses IPv4 packets that come in
+// through another link than the one their answer would leave through: of the
+// link's setting and that of all links the higher counts, and 1 is strict
+// (Documentation/networking/ip-sysctl.rst, rp_filter). It reads /proc in the
+// namespace of the process.
+func StrictReversePath(link string) bool {
+	highest := 0
+	for _, name := range []string{"all", link} {
+		text, err := os.ReadFile(filepath.Join("/proc/sys/net/ipv4/conf", name, "rp_filter"))
+		if err != nil {
+			continue // gone, or a kernel without IPv4
+		}
+		if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
+			highest = max(highest, n)
+		}
+	}
+	return highest == 1
 }

@@ -2,9 +2,7 @@ package port
 
 import (
 	"fmt"
-	"net"
 	"os"
-	"path/filepath"
 
 	"github.com/songgao/water"
 	"github.com/vishvananda/netlink"
@@ -69,10 +67,14 @@ func createTAP(links *Links, name string) (*os.File, error) {
 		Queues:     1,
 		NonPersist: true,
 	}
+	taken := fmt.Errorf("create interface %s: there is a link of that name", name)
 	if _, err := links.ByName(name); err == nil {
-		return nil, fmt.Errorf("create interface %s: there is a link of that name", name)
+		return nil, taken
 	}
 	if err := links.h.LinkAdd(tap); err != nil {
+		if _, lookErr := links.ByName(name); lookErr == nil {
+			return nil, taken // since a moment ago
+		}
 		return nil, fmt.Errorf("create interface %s: %w", name, err)
 	}
 	return tap.Fds[0], nil
@@ -113,7 +115,7 @@ func (t *TAP) setUp(name string) error {
 	if err := t.links.h.LinkSetTxQLen(t.link, tapQueueFrames); err != nil {
 		return fmt.Errorf("set queue length: %w", err)
 	}
-	return t.quietIPv6(name)
+	return t.quietIPv6()
 }
 
 // offload asks for UDP segmentation and goes without where the kernel refuses.
@@ -125,28 +127,6 @@ func (t *TAP) offload() error {
 		return nil
 	}
 	return set(tapOffloads)
-}
-
-// quietIPv6 gives the interface a random link-local address, since the one made
-// from the cloned MAC is the slave's already, and lets it be used at once:
-// detecting a duplicate of 64 random bits would only delay the first packet by
-// two seconds. Routers are the slave's business. The settings are the
-// interface's own and go with it.
-func (t *TAP) quietIPv6(name string) error {
-	dir := filepath.Join("/proc/sys/net/ipv6/conf", name)
-	if _, err := os.Stat(dir); err != nil {
-		return nil // a kernel without IPv6
-	}
-	const addrGenModeRandom = 3 // uapi/linux/if_link.h, IN6_ADDR_GEN_MODE_RANDOM
-	if err := t.links.h.LinkSetIP6AddrGenMode(t.link, addrGenModeRandom); err != nil {
-		return fmt.Errorf("set IPv6 address generation: %w", err)
-	}
-	for _, key := range []string{"accept_dad", "accept_ra", "router_solicitations"} {
-		if err := os.WriteFile(filepath.Join(dir, key), []byte("0"), 0); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Index is the kernel's number of the interface; a renaming does not change it.
@@ -165,14 +145,6 @@ func (t *TAP) SetCarrier(on bool) error {
 	return nil
 }
 
-// SetMTU takes bytes.
-func (t *TAP) SetMTU(mtu int) error {
-	if err := t.links.h.LinkSetMTU(t.link, mtu); err != nil {
-		return fmt.Errorf("set MTU of %s to %d: %w", t.link.Attrs().Name, mtu, err)
-	}
-	return nil
-}
-
 // SetUp does what `ip link set up` does.
 func (t *TAP) SetUp() error {
 	if err := t.links.h.LinkSetUp(t.link); err != nil {
@@ -187,40 +159,6 @@ func (t *TAP) SetAlias(alias string) error {
 		return fmt.Errorf("set alias of %s: %w", t.link.Attrs().Name, err)
 	}
 	return nil
-}
-
-// Adopt copies the MAC and the broadcast address of the slave, as the original
-// did, so that what the host sends looks like the slave's own. A loopback slave
-// has no address that an Ethernet interface could take; the TAP keeps its own
-// then.
-func (t *TAP) Adopt(slave Link) error {
-	if !validUnicast(slave.MAC) {
-		return nil
-	}
-	if err := t.links.h.LinkSetHardwareAddr(t.link, slave.MAC); err != nil {
-		return fmt.Errorf("set MAC address of %s to %s: %w", t.link.Attrs().Name, slave.MAC, err)
-	}
-	broadcast, err := t.links.broadcast(slave.Index)
-	if err != nil {
-		return err
-	}
-	if err := t.links.setBroadcast(t.index, broadcast); err != nil {
-		return fmt.Errorf("set broadcast address of %s to %s: %w", t.link.Attrs().Name, broadcast, err)
-	}
-	return nil
-}
-
-// validUnicast is include/linux/etherdevice.h, is_valid_ether_addr.
-func validUnicast(mac net.HardwareAddr) bool {
-	if len(mac) != 6 || mac[0]&1 != 0 {
-		return false
-	}
-	for _, b := range mac {
-		if b != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 func setCloseOnExec(fd int) error {

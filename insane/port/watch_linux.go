@@ -13,7 +13,7 @@ import (
 const resubscribeDelay = 100 * time.Millisecond
 
 // Watch calls wake after every change of a link or of an address in the
-// namespace, until ctx ends. It says that something changed, not what: events
+// namespace, which must be that of the whole process, until ctx ends. It says that something changed, not what: events
 // get lost when the socket overflows, so whoever listens looks at the state
 // itself. Calls follow each other, and changes that come during one share the
 // next. Watch returns when the subscriptions are in place; wait for done before
@@ -71,32 +71,40 @@ func resubscribe(ctx context.Context, subscribe func(context.Context, func()) (<
 }
 
 // watchLinks subscribes once. The channel closes when the subscription is over.
-func watchLinks(ctx context.Context, notify func()) (<-chan struct{}, error) {
+func watchLinks(outer context.Context, notify func()) (<-chan struct{}, error) {
+	ctx, cancel := context.WithCancel(outer)
 	updates := make(chan netlink.LinkUpdate)
 	err := netlink.LinkSubscribeWithOptions(updates, ctx.Done(), netlink.LinkSubscribeOptions{
 		ErrorCallback: func(error) { notify() },
 	})
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	return forward(updates, notify), nil
+	return forward(updates, notify, cancel), nil
 }
 
-func watchAddrs(ctx context.Context, notify func()) (<-chan struct{}, error) {
+func watchAddrs(outer context.Context, notify func()) (<-chan struct{}, error) {
+	ctx, cancel := context.WithCancel(outer)
 	updates := make(chan netlink.AddrUpdate)
 	err := netlink.AddrSubscribeWithOptions(updates, ctx.Done(), netlink.AddrSubscribeOptions{
 		ErrorCallback: func(error) { notify() },
 	})
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	return forward(updates, notify), nil
+	return forward(updates, notify, cancel), nil
 }
 
-func forward[T any](updates <-chan T, notify func()) <-chan struct{} {
+// forward passes updates on until there are no more. Then it calls cancel: the
+// library keeps the socket of a subscription open until its context ends, even
+// after the subscription itself did.
+func forward[T any](updates <-chan T, notify, cancel func()) <-chan struct{} {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		defer cancel()
 		for range updates {
 			notify()
 		}
