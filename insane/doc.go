@@ -12,7 +12,8 @@
 //	books.go    what became of it, counted so that the sums are right at any moment
 //	control.go  requests on the control socket; gate.go: who is let in
 //	set.go      a change: checked as a whole, then applied as a whole
-//	slave.go    the slave attached, followed, lost and picked up again
+//	slave.go    who can be the slave, and how it is attached
+//	follow.go   the slave followed, lost and picked up again
 //	routes.go   the destinations that lead through the device
 //	device.go   goroutines, life and end; open.go: the parts in the kernel
 //
