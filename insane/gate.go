@@ -44,11 +44,12 @@ func (g *gate) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		peer, err := port.PeerOf(c)
-		if err != nil || !g.enter(g.changer(peer)) {
+		changer := err == nil && g.changer(peer)
+		if err != nil || !g.enter(changer) {
 			c.Close()
 			continue
 		}
-		return &guest{UnixConn: c, peer: peer, gate: g}, nil
+		return &guest{UnixConn: c, peer: peer, changer: changer, gate: g}, nil
 	}
 }
 
@@ -74,14 +75,15 @@ func (g *gate) leave(changer bool) {
 // guest is a connection that counts until it is closed.
 type guest struct {
 	*net.UnixConn
-	peer port.Peer
-	gate *gate
-	once sync.Once
+	peer    port.Peer
+	changer bool // as which it was let in
+	gate    *gate
+	once    sync.Once
 }
 
 // Close implements net.Conn.
 func (c *guest) Close() error {
-	c.once.Do(func() { c.gate.leave(c.gate.changer(c.peer)) })
+	c.once.Do(func() { c.gate.leave(c.changer) })
 	return c.UnixConn.Close()
 }
 

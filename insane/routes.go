@@ -11,8 +11,10 @@ import (
 // borrow gateway and source address from the slave, and follow them: when an
 // address goes, the kernel removes the IPv4 routes that prefer it
 // (net/ipv4/fib_semantics.c, fib_sync_down_addr), and the packets would slip
-// past the device. A route that a person removed stays removed until the slave's
-// addresses change.
+// past the device. An address that goes and comes back before anybody looks leaves
+// no other trace, so such a route is looked for after every change; whoever wants
+// it gone ends the device. Any other route that a person removed stays removed
+// until the slave's addresses change.
 type routes struct {
 	wanted []netip.Prefix
 	have   map[netip.Prefix]port.Route
@@ -29,7 +31,7 @@ func (r *routes) keep(h *host) error {
 		if h.slave.port != nil {
 			want = h.links.Borrow(dst, h.slave.link.Index)
 		}
-		if have, ok := r.have[dst]; ok && have == want {
+		if have, ok := r.have[dst]; ok && have == want && !lost(h.tap, want) {
 			continue
 		}
 		delete(r.have, dst) // on an error the next change of anything tries again
@@ -40,4 +42,14 @@ func (r *routes) keep(h *host) error {
 		r.have[dst] = want
 	}
 	return errors.Join(errs...)
+}
+
+// lost reports whether the kernel has removed a route with an address that it
+// preferred.
+func lost(tap *port.TAP, r port.Route) bool {
+	if !r.Source.Is4() {
+		return false
+	}
+	there, err := tap.HasRoute(r.Dst)
+	return err == nil && !there
 }

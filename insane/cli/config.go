@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os/user"
@@ -148,12 +149,17 @@ func resolve(ctx context.Context, name string) (list []netip.Prefix, err error) 
 	return list, nil
 }
 
-// prefix reads ADDRESS or ADDRESS/BITS.
+// prefix reads ADDRESS or ADDRESS/BITS. It refuses what the kernel would take for
+// something else: zones, and IPv4 addresses in the clothes of IPv6.
 func prefix(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	p, err := netip.ParsePrefix(text)
+	if addr, addrErr := netip.ParseAddr(text); addrErr == nil && addr.Zone() == "" {
+		p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
-	return netip.ParsePrefix(text)
+	if err == nil && p.Addr().Is4In6() {
+		err = errors.New("IPv4-mapped")
+	}
+	return p, err
 }
 
 // group finds the number of a group by name or number; "" is none.
@@ -166,7 +172,7 @@ func group(name string) (*uint32, error) {
 		id = g.Gid
 	}
 	n, err := strconv.ParseUint(id, 10, 32)
-	if err != nil {
+	if err != nil || n == math.MaxUint32 { // (gid_t)-1 is no group
 		return nil, fmt.Errorf("group: %q: no such group", name)
 	}
 	gid := uint32(n)

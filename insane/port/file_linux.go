@@ -120,8 +120,11 @@ func (p *file) send(fd uintptr) bool {
 }
 
 // Close implements Port.
-func (p *file) Close() error {
-	if err := p.f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+func (p *file) Close() error { return closeFile(p.f) }
+
+// closeFile closes a file that may be closed already.
+func closeFile(f *os.File) error {
+	if err := f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return err
 	}
 	return nil

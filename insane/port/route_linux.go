@@ -69,7 +69,7 @@ func sample(dst netip.Prefix) netip.Addr {
 // AddRoute adds a route through the TAP and fails if the host has one to the
 // same destination already.
 func (t *TAP) AddRoute(r Route) error {
-	err := t.links.h.RouteAdd(t.route(r))
+	err := t.reach(r, t.links.h.RouteAdd)
 	if errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add route to %s: the host has a route to just that destination", r.Dst)
 	}
@@ -82,20 +82,39 @@ func (t *TAP) AddRoute(r Route) error {
 // ReplaceRoute makes a route of the TAP another one. If the TAP has none to that
 // destination (any more), it is added.
 func (t *TAP) ReplaceRoute(r Route) error {
-	have, err := t.hasRoute(r.Dst)
+	have, err := t.HasRoute(r.Dst)
 	if err != nil {
 		return err
 	}
 	if !have {
 		return t.AddRoute(r)
 	}
-	if err := t.links.h.RouteReplace(t.route(r)); err != nil {
+	if err := t.reach(r, t.links.h.RouteReplace); err != nil {
 		return fmt.Errorf("replace route to %s: %w", r.Dst, err)
 	}
 	return nil
 }
 
-func (t *TAP) hasRoute(dst netip.Prefix) (bool, error) {
+// reach makes a route by add. An IPv6 gateway which the kernel would reach
+// through another link is refused, on-link or not (net/ipv6/route.c,
+// ip6_route_check_nh_onlink). That is looked at only when the route is made, so
+// it is enough that the gateway is the TAP's neighbour for that moment.
+func (t *TAP) reach(r Route, add func(*netlink.Route) error) error {
+	err := add(t.route(r))
+	if !errors.Is(err, unix.EINVAL) || !r.Via.Is6() {
+		return err
+	}
+	gateway := t.route(Route{Dst: netip.PrefixFrom(r.Via, r.Via.BitLen())})
+	if t.links.h.RouteAdd(gateway) != nil {
+		return err
+	}
+	defer t.links.h.RouteDel(gateway)
+	return add(t.route(r))
+}
+
+// HasRoute says whether there is a route like those of AddRoute to just that
+// destination through the TAP.
+func (t *TAP) HasRoute(dst netip.Prefix) (bool, error) {
 	routes, err := t.links.h.RouteList(t.link, family(dst))
 	if err != nil {
 		return false, fmt.Errorf("list routes: %w", err)

@@ -1,0 +1,123 @@
+package insane
+
+import (
+	"net/netip"
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/seed-39a139a1/insane/insane/port"
+)
+
+// borea is a network namespace of a test's own. The thread is never unlocked and
+// dies with the goroutine of the test, and with it the namespace. Nothing here
+// runs a device: the test calls reconcile where a running one would.
+type borea struct {
+	t *testing.T
+	h *netlink.Handle
+}
+
+// newBorea needs root: it skips a test that its user may not run, or fails it
+// where INSANE_ROOT says that root is promised.
+func newBorea(t *testing.T) *borea {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("INSANE_ROOT") == "1" {
+			t.Fatal("INSANE_ROOT=1, but not run by root")
+		}
+		t.Skip("needs root, to make a network namespace")
+	}
+	runtime.LockOSThread()
+	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+		t.Fatal(os.NewSyscallError("unshare", err))
+	}
+	h, err := netlink.NewHandle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	b := &borea{t: t, h: h}
+	b.must(h.LinkSetUp(b.link("lo")))
+	return b
+}
+
+func (b *borea) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *borea) link(name string) netlink.Link {
+	b.t.Helper()
+	link, err := b.h.LinkByName(name)
+	b.must(err)
+	return link
+}
+
+// veth makes a link that is up, with carrier; index 0 is any.
+func (b *borea) veth(name string, index int, addresses ...string) {
+	b.t.Helper()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name, attrs.Index = name, index
+	b.must(b.h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: name + "-peer"}))
+	b.must(b.h.LinkSetUp(b.link(name + "-peer")))
+	b.must(b.h.LinkSetUp(b.link(name)))
+	for _, a := range addresses {
+		b.address(name, a, b.h.AddrAdd)
+	}
+}
+
+// address adds an address to a link or removes it.
+func (b *borea) address(name, text string, change func(netlink.Link, *netlink.Addr) error) {
+	b.t.Helper()
+	addr, err := netlink.ParseAddr(text)
+	b.must(err)
+	b.must(change(b.link(name), addr))
+}
+
+// routes are those through the device, as "DESTINATION via GATEWAY from SOURCE".
+func (b *borea) routes(family int) (list []string) {
+	b.t.Helper()
+	all, err := b.h.RouteList(b.link("insane"), family)
+	b.must(err)
+	for _, r := range all {
+		if r.Dst.IP.IsLinkLocalUnicast() || r.Dst.IP.IsMulticast() {
+			continue // the kernel's own
+		}
+		text := r.Dst.String()
+		if r.Gw != nil {
+			text += " via " + r.Gw.String()
+		}
+		if r.Src != nil {
+			text += " from " + r.Src.String()
+		}
+		list = append(list, text)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// open opens a device that goes with the test.
+func (b *borea) open(slave string, routes ...string) *Device {
+	b.t.Helper()
+	c := Config{Name: "insane", Slave: slave, Seed: 1}
+	for _, r := range routes {
+		c.Routes = append(c.Routes, netip.MustParsePrefix(r))
+	}
+	d, err := Open(c)
+	b.must(err)
+	b.t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// portOf is the slave's packet socket at present.
+func portOf(d *Device) *port.Slave {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.host.slave.port
+}

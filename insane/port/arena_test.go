@@ -1,0 +1,73 @@
+package port
+
+import (
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+)
+
+// Frames of a batch of any lengths have memory of their own, cannot grow into
+// each other, and there is always room for the longest or the arena is full.
+func TestArena(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	a := newArena()
+	for range 200 {
+		a.reset()
+		longest := 1 << (4 + random.IntN(13)) // few large ones, or many small
+		for number := byte(0); !a.full(); number++ {
+			next := a.next()
+			if len(next) != frame.MaxLen {
+				t.Fatalf("room for %d bytes, want %d", len(next), frame.MaxLen)
+			}
+			n := 1 + random.IntN(min(longest, frame.MaxLen))
+			for i := range n {
+				next[i] = number
+			}
+			a.took(n)
+		}
+		checkFrames(t, a.frames)
+	}
+}
+
+func checkFrames(t *testing.T, frames []frame.Frame) {
+	t.Helper()
+	if len(frames) == 0 || len(frames) > batchFrames {
+		t.Fatalf("%d frames, want 1 to %d", len(frames), batchFrames)
+	}
+	for number, f := range frames {
+		if cap(f) != len(f) {
+			t.Fatalf("frame %d of %d bytes could grow to %d", number, len(f), cap(f))
+		}
+		if at := uintptr(unsafe.Pointer(&f[0])); at%frameAlign != uintptr(unsafe.Pointer(&frames[0][0]))%frameAlign {
+			t.Fatalf("frame %d shares a cache line", number)
+		}
+		for i, b := range f {
+			if b != byte(number) {
+				t.Fatalf("byte %d of frame %d is %d: it was overwritten", i, number, b)
+			}
+		}
+	}
+}
+
+// An arena that is reset holds as much as a new one.
+func TestArenaCapacity(t *testing.T) {
+	a := newArena()
+	for range 3 {
+		for _, c := range []struct{ length, want int }{
+			{1, batchFrames},
+			{1524, batchFrames},
+			{frame.MaxLen, 3}, // alignment costs the fourth
+			{frame.MaxLen - frame.MaxLen%frameAlign, 4},
+		} {
+			a.reset()
+			for !a.full() {
+				a.took(c.length)
+			}
+			if len(a.frames) != c.want {
+				t.Errorf("%d frames of %d bytes, want %d", len(a.frames), c.length, c.want)
+			}
+		}
+	}
+}

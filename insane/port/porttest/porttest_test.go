@@ -1,0 +1,125 @@
+package porttest
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"testing/synctest"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/port"
+)
+
+var _ port.Port = (*Port)(nil)
+
+// numbered makes n frames of one byte, the number of each.
+func numbered(n int) (frames []frame.Frame) {
+	for i := range n {
+		frames = append(frames, frame.Frame{byte(i)})
+	}
+	return frames
+}
+
+// Read takes what is there, in order, and no more than a batch.
+func TestReadBatches(t *testing.T) {
+	for _, c := range []struct {
+		batch, offered int
+		want           []int
+	}{
+		{0, 1, []int{1}},
+		{0, 70, []int{64, 6}},
+		{3, 7, []int{3, 3, 1}},
+		{1, 2, []int{1, 1}},
+	} {
+		p := New(100, c.batch)
+		for _, f := range numbered(c.offered) {
+			p.In <- f
+		}
+		next := byte(0)
+		for _, want := range c.want {
+			frames, err := p.Read()
+			if err != nil || len(frames) != want {
+				t.Errorf("batch %d: %d frames (%v), want %d", c.batch, len(frames), err, want)
+			}
+			for _, f := range frames {
+				if f[0] != next {
+					t.Errorf("frame %d came where %d should", f[0], next)
+				}
+				next++
+			}
+		}
+	}
+}
+
+// What was written stays what it was when the writer uses its memory again.
+func TestWriteCopies(t *testing.T) {
+	p := New(1, 0)
+	f := frame.Frame{1}
+	if n, err := p.Write([]frame.Frame{f}); n != 1 || err != nil {
+		t.Fatalf("%d written, %v", n, err)
+	}
+	f[0] = 2
+	if got := <-p.Out; got[0] != 1 {
+		t.Error("the frame changed after Write")
+	}
+}
+
+// Write stops at what is refused and can go on behind it.
+func TestFail(t *testing.T) {
+	p := New(10, 0)
+	p.Fail(func(f frame.Frame) error {
+		if f[0] == 2 {
+			return port.ErrBusy
+		}
+		return nil
+	})
+	frames := numbered(5)
+	if n, err := p.Write(frames); n != 2 || !errors.Is(err, port.ErrBusy) {
+		t.Errorf("%d written, %v; want 2 and %v", n, err, port.ErrBusy)
+	}
+	if n, err := p.Write(frames[3:]); n != 2 || err != nil {
+		t.Errorf("%d written, %v; want 2", n, err)
+	}
+	p.Fail(nil)
+	if n, err := p.Write(frames); n != 5 || err != nil {
+		t.Errorf("%d written, %v; want all", n, err)
+	}
+	if len(p.Out) != 9 {
+		t.Errorf("%d came out, want 9", len(p.Out))
+	}
+}
+
+// Close wakes both, and whoever comes later hears the same.
+func TestCloseWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(0, 0)
+		ended := make(chan error)
+		go func() {
+			_, err := p.Read()
+			ended <- err
+		}()
+		go func() {
+			n, err := p.Write(numbered(1))
+			if n != 0 {
+				err = errors.New("written to nobody")
+			}
+			ended <- err
+		}()
+		synctest.Wait() // until both are blocked
+		for range 2 {
+			if err := p.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		}
+		for range 2 {
+			if err := <-ended; !errors.Is(err, os.ErrClosed) {
+				t.Errorf("woken with %v, want %v", err, os.ErrClosed)
+			}
+		}
+	})
+	p := New(1, 0)
+	p.Close()
+	if n, err := p.Write(numbered(1)); n != 0 || !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Close: %d written, %v; want %v", n, err, os.ErrClosed)
+	}
+}

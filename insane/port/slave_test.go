@@ -1,0 +1,211 @@
+package port
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"os"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+)
+
+// What the host sends through the slave, by this socket or by any other, is not
+// heard again: the device would relay it back and forth.
+func TestSlaveHearsNoSending(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptAll)
+	other := openSlave(t, l, "near", acceptNone)
+	far := openSlave(t, l, "far", acceptAll)
+	send(t, near, reply(1))
+	send(t, other, reply(2))
+	if got := numbers(readUntil(t, far, 2)); !slices.Equal(got, []int{1, 2}) {
+		t.Fatalf("%v were sent, want 1 and 2", got)
+	}
+	send(t, far, reply(3))
+	if got := numbers(readUntil(t, near, 3)); !slices.Equal(got, []int{3}) {
+		t.Errorf("heard %v, want 3 alone", got)
+	}
+}
+
+// A super-frame leaves as a super-frame, for a NIC that can segment.
+func TestSlaveSuperFrame(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptNone)
+	far := openSlave(t, l, "far", acceptAll)
+	want := superUDP(linkOf(t, l, "far").MAC, 1, 44, 1472)
+	send(t, near, want)
+	got := readUntil(t, far, 1)[0]
+	if !bytes.Equal(got[frame.HeaderLen:], want[frame.HeaderLen:]) {
+		t.Error("bytes changed on the way")
+	}
+	if shape, err := frame.Inspect(got); err != nil || shape.Packets() != 44 {
+		t.Errorf("%d packets, want 44 (%v)", shape.Packets(), err)
+	}
+}
+
+// For one that cannot, the kernel makes the packets that Inspect counts.
+func TestSlaveSuperFrameSegmented(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	for _, feature := range []uint32{unix.ETHTOOL_SGSO, unix.ETHTOOL_SSG, unix.ETHTOOL_STXCSUM} {
+		turnOff(t, "near", feature)
+	}
+	near := openSlave(t, l, "near", acceptNone)
+	far := openSlave(t, l, "far", acceptAll)
+	f := superUDP(linkOf(t, l, "far").MAC, 1, 5, 1400)
+	send(t, near, f[:len(f)-399:len(f)-399], reply(2)) // shorter than its headers say: the kernel counts bytes
+	got := readUntil(t, far, 2)
+	if len(got) != 6 {
+		t.Fatalf("%d packets and the last one, want 5", len(got)-1)
+	}
+	for i, p := range got[:5] {
+		payload := p[frame.HeaderLen+42:]
+		want := 1400
+		if i == 4 {
+			want = 1001
+		}
+		if len(payload) != want || payload[0] != byte(i) || payload[want-1] != byte(i) {
+			t.Errorf("packet %d has %d bytes of payload, want %d of packet %d", i, len(payload), want, i)
+		}
+		if length := binary.BigEndian.Uint16(p[frame.HeaderLen+38:]); int(length) != want+8 {
+			t.Errorf("packet %d says %d bytes of UDP, has %d", i, length, want+8)
+		}
+	}
+}
+
+// turnOff turns a feature of a link off (linux/ethtool.h, struct ethtool_value).
+func turnOff(t *testing.T, name string, feature uint32) {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	value := struct{ command, value uint32 }{command: feature}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data unsafe.Pointer
+		_    [16]byte // the rest of union ifr_ifru
+	}{data: unsafe.Pointer(&value)}
+	copy(request.name[:], name)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
+	if errno != 0 {
+		t.Fatalf("turn off feature %#x of %s: %v", feature, name, errno)
+	}
+}
+
+// Each way in which the kernel refuses a frame has its name, the frames in
+// front of it are sent, and those behind it can be.
+func TestSlaveWriteRefused(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptNone)
+	far := openSlave(t, l, "far", acceptAll)
+	noHeaderAtAll := frame.Frame{1, 2, 3}
+	badOffset, badType := reply(0), superUDP(macBroadcast, 0, 2, 100)
+	badOffset.SetHeader(frame.Header{Flags: frame.NeedsCsum, CsumStart: 9000})
+	badType.SetHeader(frame.Header{Flags: frame.NeedsCsum, GSOType: 0x7f, GSOSize: 100})
+	for _, c := range []struct {
+		what  string
+		frame frame.Frame
+		want  error
+	}{
+		{"a frame of one byte more than the MTU", packet(macBroadcast, 0, 0x88b5, make([]byte, 1501)), ErrTooBig},
+		{"a frame without virtio header", noHeaderAtAll, ErrInvalid},
+		{"a checksum behind the frame", badOffset, ErrInvalid},
+		{"an unknown GSO type", badType, ErrInvalid},
+		{"a frame that ends in its Ethernet header", reply(0)[:frame.HeaderLen+13], ErrInvalid},
+	} {
+		n, err := near.Write([]frame.Frame{reply(1), c.frame, reply(3)})
+		if n != 1 || !errors.Is(err, c.want) {
+			t.Errorf("%s: %d frames written, %v; want 1 and %v", c.what, n, err, c.want)
+		}
+		send(t, near, reply(2))
+		if got := numbers(readUntil(t, far, 2)); !slices.Equal(got, []int{1, 2}) {
+			t.Errorf("%s: %v arrived, want 1 and 2", c.what, got)
+		}
+	}
+	send(t, near, packet(macBroadcast, 9, 0x88b5, make([]byte, 1500)))
+	readUntil(t, far, 9)
+}
+
+// A queue that is full refuses, so that the relay can count it.
+func TestSlaveBusy(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptNone)
+	throttle(t, l, "near", 4000)
+	frames := slices.Repeat([]frame.Frame{packet(macBroadcast, 0, 0x88b5, make([]byte, 1000))}, 100)
+	n, err := near.Write(frames)
+	if n < 1 || n > 10 || !errors.Is(err, ErrBusy) {
+		t.Errorf("%d frames written, %v; want some and %v", n, err, ErrBusy)
+	}
+	if n, err = near.Write(frames); n > 10 || !errors.Is(err, ErrBusy) {
+		t.Errorf("%d frames written, %v; want few and %v", n, err, ErrBusy)
+	}
+}
+
+// throttle makes a link as good as stand still, with a queue of some bytes.
+func throttle(t *testing.T, l *Links, name string, limit uint32) {
+	t.Helper()
+	must(t, l.h.QdiscAdd(&netlink.Tbf{
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: linkOf(t, l, name).Index, Parent: netlink.HANDLE_ROOT},
+		// The kernel cuts the burst at what passes in 2^32 ns (net/sched/
+		// sch_tbf.c, tbf_change); it has to hold one frame at least.
+		Rate:   400,        // bytes a second
+		Buffer: 64_000_000, // ticks of 64 ns
+		Limit:  limit,
+	}))
+}
+
+// Write waits for room in the socket's share of memory, until Close.
+func TestSlaveCloseWakes(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptNone)
+	throttle(t, l, "near", 1<<30)
+	frames := slices.Repeat([]frame.Frame{packet(macBroadcast, 0, 0x88b5, make([]byte, 1400))}, 20_000)
+	ended := make(chan error)
+	go func() {
+		n, err := near.Write(frames)
+		if n == 0 || n == len(frames) {
+			err = errors.Join(err, errors.New("Write did not wait for room"))
+		}
+		ended <- err
+	}()
+	go func() {
+		_, err := near.Read()
+		ended <- err
+	}()
+	await(t, "the queue to fill", func() bool { return unsentBytes(t, near) > slaveSendBytes })
+	must(t, near.Close())
+	for range 2 {
+		if err := <-ended; err != os.ErrClosed {
+			t.Errorf("%v, want %v", err, os.ErrClosed)
+		}
+	}
+	must(t, near.Close())
+}
+
+// unsentBytes is what the kernel still holds of what was written.
+func unsentBytes(t *testing.T, s *Slave) (n int) {
+	t.Helper()
+	s.sender.raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+	return n
+}
+
+// setBuffer sets the size in bytes of the sender's or the receiver's buffer.
+func (s *Slave) setBuffer(option, size int) (err error) {
+	raw := s.file.raw
+	if option == unix.SO_SNDBUF || option == unix.SO_SNDBUFFORCE {
+		raw = s.sender.raw
+	}
+	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, option, size) })
+	return err
+}

@@ -1,0 +1,164 @@
+package insane
+
+import (
+	"errors"
+	"strconv"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// The state of a slave decides where tx goes, and nothing else does.
+func TestSlaveState(t *testing.T) {
+	far := &port.Slave{}
+	up := port.Link{Name: "eth0", MTU: 1400, Carrier: true}
+	for _, c := range []struct {
+		slave slave
+		state string
+		end   end
+	}{
+		{slave{}, wire.SlaveNone, end{why: dropNoSlave}},
+		{slave{name: "eth0"}, wire.SlaveGone, end{why: dropSlaveGone}},
+		{slave{name: "eth0", link: up}, wire.SlaveGone, end{why: dropSlaveGone}},
+		{slave{name: "eth0", port: far}, wire.SlaveDown, end{why: dropSlaveDown}},
+		{slave{name: "eth0", port: far, link: up}, wire.SlaveUp, end{port: far, mtu: 1400}},
+	} {
+		if state := c.slave.state(); state != c.state {
+			t.Errorf("%+v: %s, want %s", c.slave, state, c.state)
+		}
+		if e := c.slave.end(); *e != c.end {
+			t.Errorf("%+v: %+v, want %+v", c.slave, *e, c.end)
+		}
+	}
+}
+
+// attachTo asks for a slave as the control socket would.
+func attachTo(d *Device, name string) (wire.Info, error) { return d.Set(wire.Change{Slave: &name}) }
+
+// What cannot be a slave is refused in words, and everything stays.
+func TestBadSlaves(t *testing.T) {
+	b := newBorea(t)
+	b.veth("eth0", 0)
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "tun0"
+	tun := &netlink.Tuntap{LinkAttrs: attrs, Mode: netlink.TUNTAP_MODE_TUN, NonPersist: true, Queues: 1}
+	b.must(b.h.LinkAdd(tun))
+	defer tun.Fds[0].Close()
+	d := b.open("eth0")
+	before, mac := portOf(d), b.link("insane").Attrs().HardwareAddr.String()
+	for name, want := range map[string]*wire.Error{
+		"eth1":   wire.ErrNoDevice,
+		"":       wire.ErrNoDevice,
+		"tun0":   wire.ErrWrongType,
+		"insane": wire.ErrLoop,
+	} {
+		_, err := attachTo(d, name)
+		var refusal *wire.Error
+		if !errors.Is(err, want) || !errors.As(err, &refusal) || refusal.Field != "slave" {
+			t.Errorf("%q: %v, want %v", name, err, want)
+		}
+		link := b.link("insane").Attrs()
+		if portOf(d) != before || link.HardwareAddr.String() != mac || link.Alias != "insane: slave eth0" {
+			t.Errorf("%q: refused, and yet the device changed: %+v", name, link)
+		}
+	}
+}
+
+// The device looks like its slave, and follows it.
+func TestSlaveFollowed(t *testing.T) {
+	b := newBorea(t)
+	b.veth("eth0", 0)
+	d := b.open("eth0")
+	b.must(b.h.LinkSetUp(b.link("insane")))
+	check := func(what, state, name string, mtu int) {
+		t.Helper()
+		d.reconcile()
+		info, insane, slave := d.State(), b.link("insane").Attrs(), b.link(name).Attrs()
+		if info.SlaveState != state || info.Slave != name || info.Carrier != (state == wire.SlaveUp) {
+			t.Errorf("%s: %+v, want %s %s", what, info, name, state)
+		}
+		if insane.MTU != mtu || insane.HardwareAddr.String() != slave.HardwareAddr.String() || insane.Alias != aliasPrefix+name {
+			t.Errorf("%s: device is %+v, slave is %+v", what, insane, slave)
+		}
+	}
+	check("at first", wire.SlaveUp, "eth0", 1500)
+	socket := portOf(d)
+	b.must(b.h.LinkSetMTU(b.link("eth0"), 1400))
+	check("another MTU", wire.SlaveUp, "eth0", 1400)
+	b.must(b.h.LinkSetHardwareAddr(b.link("eth0"), []byte{2, 9, 0, 0, 0, 9}))
+	check("another MAC", wire.SlaveUp, "eth0", 1400)
+	b.must(b.h.LinkSetDown(b.link("eth0")))
+	check("down", wire.SlaveDown, "eth0", 1400)
+	b.must(b.h.LinkSetName(b.link("eth0"), "lan0"))
+	check("renamed", wire.SlaveDown, "lan0", 1400)
+	b.must(b.h.LinkSetUp(b.link("lan0")))
+	check("up again", wire.SlaveUp, "lan0", 1400)
+	if portOf(d) != socket {
+		t.Error("a new socket for the same link")
+	}
+}
+
+// A slave that went is picked up again by its name, and one that was exchanged
+// for another of the same name and index is noticed.
+func TestSlavePickedUpAgain(t *testing.T) {
+	b := newBorea(t)
+	b.veth("eth0", 0)
+	d := b.open("eth0")
+	index := b.link("eth0").Attrs().Index
+	b.must(b.h.LinkDel(b.link("eth0")))
+	d.reconcile()
+	if info := d.State(); info.SlaveState != wire.SlaveGone || info.Slave != "eth0" || portOf(d) != nil {
+		t.Errorf("%+v, want eth0 gone", info)
+	}
+	for range 3 {
+		before := portOf(d)
+		b.veth("eth0", index)
+		d.reconcile()
+		if info := d.State(); info.SlaveState != wire.SlaveUp || portOf(d) == before || !portOf(d).Bound() {
+			t.Fatalf("%+v, want eth0 up with a socket of its own", info)
+		}
+		b.must(b.h.LinkDel(b.link("eth0"))) // and at once comes another
+	}
+}
+
+// Of a chain of devices none may lead back, however long it is.
+func TestSlaveChain(t *testing.T) {
+	b := newBorea(t)
+	d := b.open("")
+	for i := range maxChain + 1 { // what other daemons would have published
+		name := "d" + strconv.Itoa(i)
+		b.veth(name, 0)
+		b.must(b.h.LinkSetAlias(b.link(name), aliasPrefix+"d"+strconv.Itoa(i+1)))
+	}
+	if _, err := attachTo(d, "d0"); !errors.Is(err, wire.ErrLoop) {
+		t.Errorf("a chain without end in sight: %v, want %v", err, wire.ErrLoop)
+	}
+	if _, err := attachTo(d, "d3"); err != nil { // ends at a link that is not there
+		t.Errorf("a chain of %d: %v", maxChain-2, err)
+	}
+	b.must(b.h.LinkSetAlias(b.link("d5"), aliasPrefix+"insane"))
+	_, err := attachTo(d, "d4")
+	if want := `slave: "d4": the device would be its own slave (by way of d4, d5, insane)`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if info := d.State(); info.Slave != "d3" || b.link("insane").Attrs().Alias != aliasPrefix+"d3" {
+		t.Errorf("refused, and yet the slave is %q", info.Slave)
+	}
+}
+
+// MTUs that an Ethernet TAP cannot have are the nearest that it can.
+func TestSlaveOfOddMTU(t *testing.T) {
+	b := newBorea(t)
+	d := b.open("lo")
+	if got := b.link("insane").Attrs().MTU; got != maxMTU {
+		t.Errorf("MTU %d before lo, whose MTU is 65536; want %d", got, maxMTU)
+	}
+	b.must(b.h.LinkSetMTU(b.link("lo"), 60))
+	d.reconcile()
+	if got := b.link("insane").Attrs().MTU; got != minMTU {
+		t.Errorf("MTU %d before lo with 60; want %d", got, minMTU)
+	}
+}
