@@ -44,6 +44,9 @@ func daemonFlags() []cli.Flag {
 // nothing has been created yet.
 func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 	conf := insane.Config{Name: c.String("name"), Slave: c.String("slave"), Socket: c.String("socket")}
+	if c.IsSet("group") && c.String("group") == "" {
+		return conf, usagef(`group: "": want the name or the number of a group`)
+	}
 	if conf.Socket == "" {
 		conf.Socket = wire.SocketPath(conf.Name)
 	}
@@ -119,7 +122,7 @@ func routes(ctx context.Context, texts []string) (list []netip.Prefix, err error
 			list = append(list, p.Masked())
 		case text == "default":
 			list = append(list, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
-		case strings.Contains(text, "/"):
+		case strings.ContainsAny(text, "/:%"): // no name of a host has these
 			return nil, fmt.Errorf("route: %q: want an address, a prefix such as 10.9.0.0/24, a host name or default", text)
 		default:
 			hosts, err := resolve(ctx, text)

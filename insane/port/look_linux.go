@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -62,37 +63,55 @@ func (t *TAP) SetMTU(mtu int) error {
 	if before.MTU >= MinIPv6MTU || mtu < MinIPv6MTU {
 		return nil
 	}
-	return t.quietIPv6()
+	return t.renewIPv6(before.Name)
 }
 
-// quietIPv6 gives the interface a random link-local address, since the one made
-// from the cloned MAC is the slave's already, and lets it be used at once:
-// detecting a duplicate of 64 random bits would only delay the first packet by
-// two seconds. Routers are the slave's business. The settings are the
-// interface's own and go with it.
-func (t *TAP) quietIPv6() error {
-	link, err := t.links.ByIndex(t.index)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join("/proc/sys/net/ipv6/conf", link.Name)
-	if _, err := os.Stat(dir); err != nil {
+// addrGenRandom is IN6_ADDR_GEN_MODE_RANDOM of uapi/linux/if_link.h.
+const addrGenRandom = 3
+
+// quietIPv6 gives the new interface a random link-local address for when it
+// comes up, since the one made from the cloned MAC is the slave's already, and
+// lets it be used at once: detecting a duplicate of 64 random bits would only
+// delay the first packet by two seconds. Routers are the slave's business. The
+// settings are the interface's own and go with it.
+func (t *TAP) quietIPv6(name string) error {
+	if _, err := os.Stat(ipv6Setting(name, "")); err != nil {
 		return nil // a kernel without IPv6
+	}
+	if err := t.links.h.LinkSetIP6AddrGenMode(t.link, addrGenRandom); err != nil {
+		return fmt.Errorf("set IPv6 address generation: %w", err)
+	}
+	return quietSettings(name)
+}
+
+// renewIPv6 does the same to an interface that may be up: the address that the
+// kernel has made already goes, and the change of the setting makes another
+// (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode).
+func (t *TAP) renewIPv6(name string) error {
+	if _, err := os.Stat(ipv6Setting(name, "")); err != nil {
+		return nil
+	}
+	if err := quietSettings(name); err != nil {
+		return err
 	}
 	if err := t.dropLinkLocal(); err != nil {
 		return err
 	}
-	for _, setting := range []struct{ key, value string }{
-		{"accept_dad", "0"},
-		{"accept_ra", "0"},
-		{"router_solicitations", "0"},
-		{"addr_gen_mode", "3"}, // random; makes a new address if the interface is up
-	} {
-		if err := os.WriteFile(filepath.Join(dir, setting.key), []byte(setting.value), 0); err != nil {
+	return os.WriteFile(ipv6Setting(name, "addr_gen_mode"), []byte(strconv.Itoa(addrGenRandom)), 0)
+}
+
+func quietSettings(name string) error {
+	for _, key := range []string{"accept_dad", "accept_ra", "router_solicitations"} {
+		if err := os.WriteFile(ipv6Setting(name, key), []byte("0"), 0); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ipv6Setting is the file of a setting of one interface (ip-sysctl.rst).
+func ipv6Setting(name, key string) string {
+	return filepath.Join("/proc/sys/net/ipv6/conf", name, key)
 }
 
 // dropLinkLocal removes the address that the kernel made by itself.

@@ -115,7 +115,7 @@ func (t *TAP) setUp(name string) error {
 	if err := t.links.h.LinkSetTxQLen(t.link, tapQueueFrames); err != nil {
 		return fmt.Errorf("set queue length: %w", err)
 	}
-	return t.quietIPv6()
+	return t.quietIPv6(name)
 }
 
 // offload asks for UDP segmentation and goes without where the kernel refuses.
