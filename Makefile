@@ -34,7 +34,9 @@ tools:
 # A skipped test is a promise nobody checked, so it fails the run.
 test: tools lint build
 	go test -race -timeout 20m -v ./... 2>&1 | tee bin/test.log | { grep -Ev '^(=== |--- PASS|\s+--- PASS|PASS$$)' || true; }
-	go test ./policy # its long statistics are too slow for the race detector, which runs short ones
+	@# What is too slow for the race detector, which runs a short form of it.
+	go test ./policy
+	INSANE_CHANGES=100000 go test -run TestChangesAreWhole ./cmd/insane
 	@if grep -E -- '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
 
 lint:

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// TestSignalEndsWell asks the daemon to end while packets pass through it. It
+// ends with status 0, the host is as it was, the file of the socket is gone, and
+// a stream that does not go through the device has lost nothing on the way.
+func TestSignalEndsWell(t *testing.T) {
+	t.Parallel()
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			l, r := newLab(t), seeded(t)
+			socket := socketPath(t, "insane")
+			defer flood(t, l)()
+			before := stateOf(t, l.Borea)
+			for round := range soak(t, 50) {
+				i := start(t, l, socket, furnished...).ready(t)
+				bystander := probeSpare(l)
+				time.Sleep(time.Duration(r.Int64N(int64(10 * time.Millisecond))))
+				i.signal(s)
+				if code := i.end(t); code != 0 {
+					t.Fatalf("round %d: exit code %d\n%s", round, code, i.log.String())
+				}
+				if !strings.Contains(i.log.String(), "device is gone") {
+					t.Errorf("round %d: no farewell in the log:\n%s", round, i.log.String())
+				}
+				if _, err := os.Lstat(socket); !os.IsNotExist(err) {
+					t.Fatalf("round %d: the file of the socket is still there: %v", round, err)
+				}
+				sameState(t, l.Borea, before)
+				if got := <-bystander; got.err != nil || got.Lost() != 0 || got.Refused != 0 {
+					t.Fatalf("round %d: a bystander lost packets: %+v", round, got)
+				}
+			}
+		})
+	}
+}
+
+// TestEndsInEveryState: however the slave is, the daemon ends well.
+func TestEndsInEveryState(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		state string
+		args  []string
+		make  func(t *testing.T, l *lab.Lab)
+	}{
+		{wire.SlaveNone, nil, func(*testing.T, *lab.Lab) {}},
+		{wire.SlaveUp, []string{"--slave", "eth0"}, func(*testing.T, *lab.Lab) {}},
+		{wire.SlaveDown, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { setUp(t, l.Borea, false) }},
+		{wire.SlaveDown, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { setUp(t, l.Morgana, false) }},
+		{wire.SlaveGone, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { unplug(t, l, "eth0") }},
+	} {
+		l := newLab(t)
+		i := start(t, l, "@insane", tt.args...).ready(t)
+		tt.make(t, l)
+		eventually(t, "the slave to be "+tt.state, func() bool {
+			now, err := i.Client.Info(t.Context())
+			return err == nil && now.SlaveState == tt.state
+		})
+		i.signal(syscall.SIGTERM)
+		if code := i.end(t); code != 0 {
+			t.Errorf("slave %s: exit code %d\n%s", tt.state, code, i.log.String())
+		}
+	}
+}
+
+// TestSecondSignal: impatience changes nothing.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	before := stateOf(t, l.Borea)
+	for range soak(t, 10) {
+		i := start(t, l, "@insane", furnished...).ready(t)
+		for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGTERM} {
+			i.signal(s)
+		}
+		<-i.exited
+		sameState(t, l.Borea, before)
+	}
+}
+
+// probed is what became of a stream.
+type probed struct {
+	*lab.Result
+	err error
+}
+
+// probeSpare sends past any device, from eth0 to an address of morgana that
+// nobody re-routes, for 100 ms.
+func probeSpare(l *lab.Lab) <-chan probed {
+	done := make(chan probed, 1)
+	go func() {
+		r, err := lab.Probe{
+			From: l.Borea, To: l.Morgana, Address: l.Morgana.SpareIPv4,
+			Count: 300, Rate: 3000, Settle: 20 * time.Millisecond,
+		}.Run(context.Background())
+		done <- probed{r, err}
+	}()
+	return done
+}

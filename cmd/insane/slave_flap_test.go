@@ -1,0 +1,116 @@
+package main
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// TestSlaveFlaps takes the slave, or the other end of its cable, down and up in
+// bursts. However many changes the kernel merges into one message: in the end the
+// carrier of insane is that of the slave, and what is sent meanwhile is counted
+// as lost for that reason.
+func TestSlaveFlaps(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		end   func(*lab.Lab) *lab.Host
+		storm bool
+	}{
+		{"slave", func(l *lab.Lab) *lab.Host { return l.Borea }, false},
+		{"peer", func(l *lab.Lab) *lab.Host { return l.Morgana }, false},
+		{"peer in a storm of events", func(l *lab.Lab) *lab.Host { return l.Morgana }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			d := newDaemon(t, l, "--slave", "eth0", "--address", "10.9.0.3/32")
+			silence(t, l)
+			awaitCarrier(t, l, true)
+			if tt.storm {
+				defer storm(t, l)()
+			}
+			descriptors, threads := openDescriptors(t, d.PID()), threadsOf(t, d.PID())
+			flap(t, l, d, tt.end(l))
+			if tt.storm {
+				return // between two subscriptions there are fewer
+			}
+			sameDescriptors(t, d.PID(), descriptors)
+			if now := threadsOf(t, d.PID()); now > threads+4 {
+				t.Errorf("%d threads, before there were %d", now, threads)
+			}
+		})
+	}
+}
+
+// flap does bursts of one to four changes, 200 in all.
+func flap(t *testing.T, l *lab.Lab, d *lab.Daemon, end *lab.Host) {
+	t.Helper()
+	r, into := seeded(t), newInjector(t, l, "insane")
+	up := true
+	for changes := 0; changes < soak(t, 200); {
+		for range 1 + r.IntN(4) {
+			up = !up
+			setUp(t, end, up)
+			changes++
+		}
+		awaitCarrier(t, l, up)
+		state := map[bool]string{true: wire.SlaveUp, false: wire.SlaveDown}[up]
+		eventually(t, "the slave to be "+state, func() bool { return info(t, d).SlaveState == state })
+		before := info(t, d).TX.Stats
+		const n = 20
+		into.send(n, 100)
+		after, dropped := settledStats(t, d, before, n)
+		want := map[string]uint64{wire.DropSlaveDown: n}
+		if up {
+			want = map[string]uint64{}
+		}
+		if diff := cmp.Diff(want, dropped); diff != "" {
+			t.Fatalf("with the slave up=%v, dropped (-want +got):\n%s", up, diff)
+		}
+		if sent := after.Relayed.Packets - before.Relayed.Packets; up && sent != n {
+			t.Fatalf("relayed %d of %d", sent, n)
+		}
+	}
+	setUp(t, end, true)
+	awaitCarrier(t, l, true)
+}
+
+func setUp(t testing.TB, h *lab.Host, up bool) {
+	t.Helper()
+	link, set := linkOf(t, h, lab.Link), h.Netlink().LinkSetDown
+	if up {
+		set = h.Netlink().LinkSetUp
+	}
+	if err := set(link); err != nil {
+		t.Fatalf("set %s of %s up=%v: %v", lab.Link, h.Name, up, err)
+	}
+}
+
+// storm makes as many messages about other links as it can, until stop.
+func storm(t *testing.T, l *lab.Lab) (stop func()) {
+	t.Helper()
+	plugSecond(t, l)
+	link := linkOf(t, l.Borea, "eth1")
+	var over atomic.Bool
+	var blowing sync.WaitGroup
+	events := 0
+	blowing.Go(func() {
+		for ; !over.Load(); events++ {
+			if err := l.Borea.Netlink().LinkSetMTU(link, 1400+events%2); err != nil {
+				t.Errorf("storm: %v", err)
+				return
+			}
+		}
+	})
+	return func() {
+		over.Store(true)
+		blowing.Wait()
+		t.Logf("%d events", events)
+	}
+}

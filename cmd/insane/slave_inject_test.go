@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/binary"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// injector sends frames into a link of borea as they are, past routes and
+// neighbours: what is sent is exactly what is counted.
+type injector struct {
+	t  testing.TB
+	fd int
+	to unix.SockaddrLinklayer
+}
+
+func newInjector(t testing.TB, l *lab.Lab, link string) *injector {
+	t.Helper()
+	i := &injector{t: t, to: unix.SockaddrLinklayer{Ifindex: linkOf(t, l.Borea, link).Attrs().Index}}
+	err := l.Borea.Do(func() (err error) {
+		i.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(i.fd) })
+	return i
+}
+
+// send sends n equal frames of length bytes, in portions that fit every queue.
+func (i *injector) send(n, length int) {
+	i.t.Helper()
+	for k := range n {
+		if err := i.try(length); err != nil {
+			i.t.Fatalf("send frame %d of %d bytes: %v", k, length, err)
+		}
+		if k%100 == 99 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// etherTypeTest is IEEE 802's "local experimental EtherType 1".
+const etherTypeTest = 0x88b5
+
+// try sends one frame, which says how long it is.
+func (i *injector) try(length int) error {
+	frame := []byte{2, 9, 0, 0, 0, 2, 2, 9, 0, 0, 0, 1, etherTypeTest >> 8, etherTypeTest & 0xff}
+	frame = binary.BigEndian.AppendUint32(frame, uint32(length))
+	for len(frame) < length {
+		frame = append(frame, byte(len(frame)))
+	}
+	return unix.Sendto(i.fd, frame, 0, &i.to)
+}
+
+// silence keeps the host from sending anything into insane by itself: IPv6
+// would report its multicast groups in the middle of a count.
+func silence(t testing.TB, l *lab.Lab) {
+	t.Helper()
+	disableIPv6(t, l, "insane")
+}
+
+// disableIPv6 is for a link, or for those that are still to come if it is called
+// default.
+func disableIPv6(t testing.TB, l *lab.Lab, link string) {
+	t.Helper()
+	err := l.Borea.Do(func() error {
+		return os.WriteFile("/proc/sys/net/ipv6/conf/"+link+"/disable_ipv6", []byte("1"), 0)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// settledStats waits until the device has accounted for n packets more than
+// before, and returns what was added to each reason.
+func settledStats(t testing.TB, d *lab.Daemon, before wire.Stats, n uint64) (after wire.Stats, dropped map[string]uint64) {
+	t.Helper()
+	eventually(t, "all packets to be accounted for", func() bool {
+		after = info(t, d).TX.Stats
+		return after.Offered.Packets+after.Overruns >= before.Offered.Packets+before.Overruns+n
+	})
+	checkBooks(t, after)
+	dropped = make(map[string]uint64)
+	for why, c := range after.Dropped {
+		if more := c.Packets - before.Dropped[why].Packets; more != 0 {
+			dropped[why] = more
+		}
+	}
+	return after, dropped
+}

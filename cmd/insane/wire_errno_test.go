@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// TestSenderSeesNoFault: a packet that the policy drops looks sent, even to a
+// sender who asked to be told of errors.
+func TestSenderSeesNoFault(t *testing.T) {
+	b := newTestbed(t)
+	for _, family := range []int{4, 6} {
+		to := b.Morgana.IPv4
+		if family == 6 {
+			to = b.Morgana.IPv6
+		}
+		in := listenUDP(t, b.Morgana, to) // or its kernel would tell that nobody listens
+		addr := in.LocalAddr().(*net.UDPAddr)
+		for _, percent := range []string{"0", "50"} {
+			t.Run(fmt.Sprintf("IPv%d/percent%s/connected", family, percent), func(t *testing.T) {
+				out := dialUDP(t, b.Borea, addr)
+				b.sendAll(t, family, percent, out, out.Write)
+			})
+			t.Run(fmt.Sprintf("IPv%d/percent%s/unconnected", family, percent), func(t *testing.T) {
+				out := listenUDP(t, b.Borea, anyAddress(family))
+				target := addr.AddrPort()
+				b.sendAll(t, family, percent, out, func(p []byte) (int, error) { return out.WriteToUDPAddrPort(p, target) })
+			})
+		}
+	}
+}
+
+func anyAddress(family int) netip.Addr {
+	if family == 6 {
+		return netip.IPv6Unspecified()
+	}
+	return netip.IPv4Unspecified()
+}
+
+// sendAll sends many packets, none of which may be refused, and looks for what
+// else a sender could notice.
+func (b *testbed) sendAll(t *testing.T, family int, percent string, conn *net.UDPConn, send func([]byte) (int, error)) {
+	t.Helper()
+	if family == 4 {
+		setOption(t, conn, unix.SOL_IP, unix.IP_RECVERR, 1)
+	} else {
+		setOption(t, conn, unix.SOL_IPV6, unix.IPV6_RECVERR, 1)
+	}
+	program, a := b.begin(t, "percent "+percent, uint64(20*family))
+	before := b.counters(t, b.Borea, device).TxDropped
+	const count = 25_000
+	payload := make([]byte, 36)
+	for i := range count {
+		if _, err := send(payload); err != nil {
+			t.Fatalf("send packet %d: %v", i, err)
+		}
+		if i%underWay == underWay-1 {
+			a.await(t, i+1) // an overrun would be a fault that no policy asked for
+		}
+	}
+	a.check(t, count, program)
+	if n := b.counters(t, b.Borea, device).TxDropped - before; n != 0 {
+		t.Errorf("the interface says that it dropped %d packets", n)
+	}
+	onSocket(t, conn, func(fd int) error {
+		pending, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == nil && pending != 0 {
+			t.Errorf("an error waits for the sender: %v", unix.Errno(pending))
+		}
+		if _, _, _, _, err := unix.Recvmsg(fd, nil, nil, unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT); err != unix.EAGAIN {
+			t.Errorf("read the error queue: %v, want %v", err, unix.EAGAIN)
+		}
+		return err
+	})
+}
+
+// TestTCPSeesALossyNetwork: to TCP a dropped packet is one that the network
+// lost, which it sends again, and not congestion of its own host.
+func TestTCPSeesALossyNetwork(t *testing.T) {
+	b := newTestbed(t)
+	b.begin(t, "percent 99", 20)
+	local := b.counters(t, b.Borea, device).TxDropped
+	info := b.sendStream(t, 4, 16<<20)
+	if info.Total_retrans == 0 {
+		t.Error("nothing was sent again")
+	}
+	if info.Ca_state > tcpRecovery || info.Backoff != 0 {
+		t.Errorf("TCP did not recover: state %d, backoff %d", info.Ca_state, info.Backoff)
+	}
+	// What its own host refuses to send, TCP does not count as a retransmission.
+	if n := b.counter(t, b.Borea, "netstat", "TcpExt:TCPRetransFail"); n != 0 {
+		t.Errorf("the host refused to send %d packets again", n)
+	}
+	if n := b.counters(t, b.Borea, device).TxDropped - local; n != 0 {
+		t.Errorf("the interface says that it dropped %d packets", n)
+	}
+	b.awaitQuiet(t)
+	checkBooks(t, b.stats(t))
+	if b.stats(t).Dropped[wire.DropPolicy].Packets == 0 {
+		t.Error("the policy dropped nothing")
+	}
+}
+
+// tcpRecovery is the last of TCP's states of congestion in which it is not
+// starting all over (linux/tcp.h, TCP_CA_Recovery).
+const tcpRecovery = 3

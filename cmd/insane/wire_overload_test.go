@@ -1,0 +1,141 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// TestOverloadIsAccountedFor: of more packets than anybody could relay each one
+// is in the books, and the books say what the kernel says.
+func TestOverloadIsAccountedFor(t *testing.T) {
+	for _, text := range []string{"pass", "percent 50"} {
+		t.Run(text, func(t *testing.T) {
+			b := newTestbed(t)
+			b.onlyIPv4(t)
+			o := b.overload(t, text)
+			f := b.newFlow(t, 4)
+			f.burst(t, o, 150_000)
+			// However fast the machine is, it does not relay while it sleeps.
+			b.stop(t, func() { f.burst(t, o, 20_000) })
+			o.check(t, f)
+		})
+	}
+}
+
+// overload is what happened between its making and check.
+type overload struct {
+	account
+	sent       int
+	tap, slave counters
+}
+
+// counters are those of the kernel that the books are compared with.
+type counters struct{ sent, dropped uint64 }
+
+func (b *testbed) sending(t testing.TB, link string) counters {
+	s := b.counters(t, b.Borea, link)
+	return counters{s.TxPackets, s.TxDropped}
+}
+
+func (b *testbed) overload(t testing.TB, text string) *overload {
+	t.Helper()
+	_, a := b.begin(t, text, 19)
+	return &overload{account: a, tap: b.sending(t, device), slave: b.sending(t, lab.Link)}
+}
+
+// burst sends count packets as fast as sendmmsg(2) can. Whatever becomes of
+// them, the sender does not see it.
+func (f *flow) burst(t testing.TB, o *overload, count int) {
+	t.Helper()
+	for left := count; left > 0; {
+		batch := f.messages[:min(left, len(f.messages))]
+		for i := range batch {
+			batch[i].Buffers[0] = batch[i].Buffers[0][:36]
+			fill(batch[i].Buffers[0], o.sent+i)
+		}
+		n, err := f.sender.WriteBatch(batch, 0)
+		if err != nil {
+			t.Fatalf("send packet %d: %v", o.sent, err)
+		}
+		o.sent += n
+		left -= n
+	}
+}
+
+// stop halts the daemon while fn runs.
+func (b *testbed) stop(t testing.TB, fn func()) {
+	t.Helper()
+	pid := b.daemon.PID()
+	if err := unix.Kill(pid, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unix.Kill(pid, unix.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	fn()
+}
+
+func (o *overload) check(t testing.TB, f *flow) {
+	t.Helper()
+	s := o.await(t, o.sent)
+	if s.Overruns == 0 {
+		t.Error("no overruns: this was no overload")
+	}
+	accounted := s.Relayed.Packets + s.Overruns
+	for _, c := range s.Dropped {
+		accounted += c.Packets
+	}
+	if accounted != uint64(o.sent) {
+		t.Errorf("%d packets were sent, %d are accounted for: %+v", o.sent, accounted, s)
+	}
+	tap, slave := o.bed.sending(t, device), o.bed.sending(t, lab.Link)
+	if n := tap.sent - o.tap.sent; n != s.Offered.Packets {
+		t.Errorf("offered %d packets, the kernel says %d", s.Offered.Packets, n)
+	}
+	if n := tap.dropped - o.tap.dropped; n != s.Overruns {
+		t.Errorf("%d overruns, the kernel says %d", s.Overruns, n)
+	}
+	if n := slave.sent - o.slave.sent; n != s.Relayed.Packets {
+		t.Errorf("relayed %d packets, the slave sent %d", s.Relayed.Packets, n)
+	}
+	// What the cable itself cannot take is refused to the relay, which says so.
+	if n := slave.dropped - o.slave.dropped; n != s.Dropped[wire.DropSlaveBusy].Packets {
+		t.Errorf("%d packets were dropped as %s, the slave says %d",
+			s.Dropped[wire.DropSlaveBusy].Packets, wire.DropSlaveBusy, n)
+	}
+	o.checkArrival(t, f, s.Relayed.Packets)
+}
+
+// checkArrival fails unless what was relayed arrives: in the receiver's socket,
+// or where its kernel counts what the socket has no room for.
+func (o *overload) checkArrival(t testing.TB, f *flow, relayed uint64) {
+	t.Helper()
+	received, overflowed := uint64(0), uint64(0)
+	for deadline := time.Now().Add(longest); received+overflowed < relayed && time.Now().Before(deadline); {
+		received += f.drain()
+		overflowed = o.bed.counter(t, o.bed.Morgana, "snmp", "Udp:RcvbufErrors")
+	}
+	f.expectNothing(t)
+	if received+overflowed != relayed {
+		t.Errorf("relayed %d packets, %d arrived and the receiver had no room for %d", relayed, received, overflowed)
+	}
+}
+
+// drain counts what waits in the receiving socket.
+func (f *flow) drain() (count uint64) {
+	_ = f.in.SetReadDeadline(time.Now().Add(longest))
+	for {
+		n, err := f.receiver.ReadBatch(f.arrived, unix.MSG_DONTWAIT)
+		if err != nil || n == 0 {
+			return count
+		}
+		count += uint64(n)
+	}
+}

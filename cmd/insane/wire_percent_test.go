@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+)
+
+// lossy are the percentages, each with how many packets show it: the edges, the
+// middle, the rare, and one that is neither.
+var lossy = []struct {
+	percent string
+	count   int
+}{
+	{"50", 40_000}, {"80", 40_000}, {"1", 40_000}, {"99", 40_000}, {"0", 20_000}, {"100", 20_000},
+}
+
+// TestPercentOnTheWire: which packets arrive is what the engine decided, packet
+// by packet.
+func TestPercentOnTheWire(t *testing.T) {
+	b := newTestbed(t)
+	for _, family := range []int{4, 6} {
+		headers := map[int]int{4: 20 + 8, 6: 40 + 8}[family]
+		for _, length := range []int{64, 1400} { // of the IP packet
+			for i, p := range lossy {
+				seed := uint64(family*length + i)
+				t.Run(fmt.Sprintf("IPv%d/%dB/percent%s", family, length, p.percent), func(t *testing.T) {
+					program, r := b.begin(t, "percent "+p.percent, seed)
+					got := b.newFlow(t, family).carry(t, r, program, cargo{count: p.count, size: always(length - headers)})
+					checkRate(t, p.count, got, p.percent)
+				})
+			}
+		}
+	}
+}
+
+// checkRate fails if chance does not explain that, of count packets, so many
+// were relayed at that percentage. It knows nothing of the engine.
+func checkRate(t testing.TB, count, relayed int, percent string) {
+	t.Helper()
+	p, err := strconv.ParseFloat(percent, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lo, hi := lab.Interval(uint64(count), p/100, lab.Alpha)
+	if uint64(relayed) < lo || uint64(relayed) > hi {
+		t.Errorf("relayed %d of %d packets; percent %s allows %d to %d", relayed, count, percent, lo, hi)
+	}
+}
+
+// TestPassOnTheWire: without a policy the device is a wire. A million packets of
+// all sizes: none lost, none doubled, none out of order, none changed.
+func TestPassOnTheWire(t *testing.T) {
+	b := newTestbed(t)
+	sizes := []int{8, 36, 64, 200, 512, 36, 1024, 1400, 64, 1452} // bytes of payload; 1452 fills an IPv6 packet
+	for _, family := range []int{4, 6} {
+		t.Run(fmt.Sprintf("IPv%d", family), func(t *testing.T) {
+			program, r := b.begin(t, "pass", 1)
+			const count = 500_000
+			got := b.newFlow(t, family).carry(t, r, program,
+				cargo{count: count, size: func(i int) int { return sizes[i%len(sizes)] }})
+			if got != count {
+				t.Errorf("%d of %d packets arrived", got, count)
+			}
+		})
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// requireProgram skips a test that needs a program which is not installed, or
+// fails it where INSANE_ROOT promises a complete machine.
+func requireProgram(t testing.TB, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err == nil {
+			continue
+		}
+		if os.Getenv("INSANE_ROOT") == "1" {
+			t.Fatalf("INSANE_ROOT=1, but %s is not installed", name)
+		}
+		t.Skipf("needs %s", name)
+	}
+}
+
+// transcript is what a program writes while it runs.
+type transcript struct {
+	mu   sync.Mutex
+	text strings.Builder // guarded by mu
+}
+
+func (s *transcript) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *transcript) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// await waits until the program has written what done wants to see.
+func (s *transcript) await(t testing.TB, what string, done func(text string) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(longest); !done(s.String()); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("wait for %s, have:\n%s", what, s)
+		}
+	}
+}
+
+// background starts a program in a host, both outputs into the transcript. It
+// is killed when the test ends.
+func background(t testing.TB, h *lab.Host, name string, args ...string) (*lab.Cmd, *transcript) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c, out := h.Command(ctx, name, args...), new(transcript)
+	c.Stdout, c.Stderr = out, out
+	if err := c.Start(); err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = c.Wait() // again, if the test has waited
+	})
+	return c, out
+}
+
+// numbers finds the groups of a pattern in a text; all of them must be numbers.
+func numbers(t testing.TB, text, pattern string) (list []int) {
+	t.Helper()
+	found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	if found == nil {
+		t.Fatalf("want %s in:\n%s", pattern, text)
+	}
+	for _, group := range found[1:] {
+		n, err := strconv.Atoi(group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+// ping sends count echo requests and returns how many were answered, by its own
+// account. It fails when it says that it sent another number.
+func (b *testbed) ping(t testing.TB, to netip.Addr, count int) (answered int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	out, err := b.Borea.Command(ctx, "ping", "-n", "-q", "-c", strconv.Itoa(count), "-i", "0.002", "-W", "1",
+		to.String()).CombinedOutput()
+	n := numbers(t, string(out), `(\d+) packets transmitted, (\d+) (?:packets )?received`)
+	if n[0] != count {
+		t.Errorf("ping sent %d requests, not %d", n[0], count)
+	}
+	if (err == nil) != (n[1] > 0) {
+		t.Errorf("ping ended with %v:\n%s", err, out)
+	}
+	return n[1]
+}
+
+// TestPing: what ping says is what the policy was asked for, to the packet.
+func TestPing(t *testing.T) {
+	requireProgram(t, "ping")
+	b := newTestbed(t)
+	for _, to := range []netip.Addr{b.Morgana.IPv4, b.Morgana.IPv6} {
+		for _, percent := range []string{"100", "50", "0"} {
+			t.Run(fmt.Sprintf("%s/percent%s", to, percent), func(t *testing.T) {
+				const count = 200
+				program, a := b.begin(t, "percent "+percent, 77)
+				answered := b.ping(t, to, count)
+				a.check(t, count, program)
+				if want := count - int(drops(program, count)); answered != want {
+					t.Errorf("ping got %d answers, the engine relayed %d requests", answered, want)
+				}
+				checkRate(t, count, answered, percent)
+			})
+		}
+	}
+}
+
+// TestTcpdumpBeforeAndBehind: tcpdump on the device shows every packet, on the
+// slave what is left of them.
+func TestTcpdumpBeforeAndBehind(t *testing.T) {
+	requireProgram(t, "ping", "tcpdump")
+	b := newTestbed(t)
+	near, far := b.capture(t, device), b.capture(t, lab.Link)
+	const count = 200
+	program, a := b.begin(t, "percent 60", 78)
+	b.ping(t, b.Morgana.IPv4, count)
+	a.check(t, count, program)
+	relayed := int(a.stats(t).Relayed.Packets)
+	if relayed == 0 || relayed == count {
+		t.Fatalf("relayed %d of %d: nothing to be seen", relayed, count)
+	}
+	near.check(t, count)
+	far.check(t, relayed)
+	if got := a.stats(t).Dropped[wire.DropPolicy].Packets; got != uint64(count-relayed) {
+		t.Errorf("%d dropped", got)
+	}
+}
+
+// dump is a tcpdump of echo requests that runs.
+type dump struct {
+	*lab.Cmd
+	out  *transcript
+	link string
+}
+
+func (b *testbed) capture(t testing.TB, link string) *dump {
+	t.Helper()
+	c, out := background(t, b.Borea, "tcpdump", "-n", "-l", "--immediate-mode", "-i", link, "icmp[icmptype] == icmp-echo")
+	out.await(t, "tcpdump", func(text string) bool { return strings.Contains(text, "listening on "+link) })
+	return &dump{c, out, link}
+}
+
+// check ends tcpdump and fails unless it saw just count packets.
+func (d *dump) check(t testing.TB, count int) {
+	t.Helper()
+	seen := func() int { return strings.Count(d.out.String(), "ICMP echo request") }
+	d.out.await(t, fmt.Sprintf("%d packets on %s", count, d.link), func(string) bool { return seen() >= count })
+	if err := d.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Wait(); err != nil {
+		t.Errorf("tcpdump on %s: %v", d.link, err)
+	}
+	n := numbers(t, d.out.String(), `(\d+) packets? received by filter\s+(\d+) packets? dropped by kernel`)
+	if seen() != count || n[0] != count || n[1] != 0 {
+		t.Errorf("tcpdump on %s shows %d packets (filter %d, dropped %d), want %d", d.link, seen(), n[0], n[1], count)
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// device is the interface that the tests on the wire start in borea.
+const device = wire.DefaultName
+
+// longest is how long a test waits for what must happen. It is no measure of
+// anything: the machine may be busy.
+const longest = 20 * time.Second
+
+// testbed is a device between borea and morgana through which only the packets
+// of the test go. Neighbours are known in advance and IPv6 has nothing to say
+// of the link, so that packet 0 of a run is the first one of the test.
+type testbed struct {
+	*lab.Lab
+	daemon *lab.Daemon
+}
+
+// newTestbed starts a device and routes both addresses of morgana through it.
+func newTestbed(t testing.TB) *testbed {
+	t.Helper()
+	l := newLab(t)
+	b := &testbed{Lab: l, daemon: newDaemon(t, l, "--slave", lab.Link)}
+	h := b.Borea.Netlink()
+	b.keepOrder(t)
+	near := b.link(t, b.Borea, device)
+	// Without a link-local address IPv6 is in no group of its own on the device
+	// and sends no reports of it, which it would repeat for up to a second
+	// (net/ipv6/mcast.c, igmp6_group_added) in the middle of a test.
+	if err := h.LinkSetIP6AddrGenMode(near, nl.IN6_ADDR_GEN_MODE_NONE); err != nil {
+		t.Fatalf("keep %s from having a link-local address: %v", device, err)
+	}
+	if err := h.LinkSetUp(near); err != nil {
+		t.Fatalf("set %s up: %v", device, err)
+	}
+	b.knowEachOther(t, near)
+	for _, way := range []struct{ to, from netip.Addr }{
+		{b.Morgana.IPv4, b.Borea.IPv4}, {b.Morgana.IPv6, b.Borea.IPv6},
+	} {
+		route := &netlink.Route{
+			LinkIndex: near.Attrs().Index,
+			Dst:       &net.IPNet{IP: way.to.AsSlice(), Mask: net.CIDRMask(way.to.BitLen(), way.to.BitLen())},
+			Src:       way.from.AsSlice(),
+		}
+		if err := h.RouteAdd(route); err != nil {
+			t.Fatalf("route %s: %v", way.to, err)
+		}
+	}
+	return b
+}
+
+// knowEachOther enters the MAC addresses that ARP and neighbour discovery would
+// have to ask for, for good.
+func (b *testbed) knowEachOther(t testing.TB, near netlink.Link) {
+	t.Helper()
+	wired, far := b.link(t, b.Borea, lab.Link), b.link(t, b.Morgana, lab.Link)
+	for _, n := range []struct {
+		on   *lab.Host
+		link netlink.Link
+		of   *lab.Host
+		mac  net.HardwareAddr
+	}{
+		{b.Borea, near, b.Morgana, far.Attrs().HardwareAddr},
+		{b.Borea, wired, b.Morgana, far.Attrs().HardwareAddr},
+		{b.Morgana, far, b.Borea, wired.Attrs().HardwareAddr},
+	} {
+		for _, addr := range []netip.Addr{n.of.IPv4, n.of.IPv6} {
+			neighbour := &netlink.Neigh{
+				LinkIndex: n.link.Attrs().Index, IP: addr.AsSlice(), HardwareAddr: n.mac, State: netlink.NUD_PERMANENT,
+			}
+			if err := n.on.Netlink().NeighSet(neighbour); err != nil {
+				t.Fatalf("set neighbour %s of %s: %v", addr, n.on.Name, err)
+			}
+		}
+	}
+}
+
+// keepOrder makes one processor receive everything for morgana. Otherwise
+// a veth queues each packet at the processor that sends it (net/core/dev.c,
+// enqueue_to_backlog): a relay that the scheduler moves would seem to reorder.
+func (b *testbed) keepOrder(t testing.TB) {
+	t.Helper()
+	const script = "echo 1 > /sys/class/net/" + lab.Link + "/queues/rx-0/rps_cpus"
+	if out, err := b.Morgana.Command(context.Background(), "sh", "-c", script).CombinedOutput(); err != nil {
+		t.Fatalf("steer packets of morgana to one processor: %v\n%s", err, out)
+	}
+}
+
+// onlyIPv4 ends IPv6 on every link between the hosts, so that counters of the
+// kernel which count everything count the test's packets alone.
+func (b *testbed) onlyIPv4(t testing.TB) {
+	t.Helper()
+	for _, link := range []string{device, lab.Link} {
+		b.sysctl(t, b.Borea, "ipv6/conf/"+link+"/disable_ipv6", "1")
+	}
+	b.sysctl(t, b.Morgana, "ipv6/conf/"+lab.Link+"/disable_ipv6", "1")
+}
+
+// begin sets the policy of tx and starts numbering at 0, once nobody else sends.
+// It returns the program that says what must become of each packet; a policy
+// that depends on the time is not for this.
+func (b *testbed) begin(t testing.TB, text string, seed uint64) (*policy.Program, account) {
+	t.Helper()
+	p, err := policy.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.awaitQuiet(t)
+	info := set(t, b.daemon, wire.Change{TX: &text, Seed: &seed})
+	program := p.Compile(0, seed)
+	return &program, account{before: info.TX.Stats, bed: b}
+}
+
+// awaitQuiet waits until nothing was offered for a while.
+func (b *testbed) awaitQuiet(t testing.TB) {
+	t.Helper()
+	const quiet = 100 * time.Millisecond
+	for deadline := time.Now().Add(longest); ; {
+		before := b.stats(t)
+		time.Sleep(quiet)
+		if after := b.stats(t); after.Offered == before.Offered {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the device does not come to rest")
+		}
+	}
+}
+
+// stats are the books of tx, overruns included.
+func (b *testbed) stats(t testing.TB) wire.Stats {
+	t.Helper()
+	s, err := b.daemon.Client.Stats(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.TX
+}
+
+func (b *testbed) link(t testing.TB, h *lab.Host, name string) netlink.Link {
+	t.Helper()
+	link, err := h.Netlink().LinkByName(name)
+	if err != nil {
+		t.Fatalf("find %s of %s: %v", name, h.Name, err)
+	}
+	return link
+}
+
+// counters are the kernel's own of a link.
+func (b *testbed) counters(t testing.TB, h *lab.Host, name string) netlink.LinkStatistics {
+	t.Helper()
+	return *b.link(t, h, name).Attrs().Statistics
+}
+
+// sysctl sets a value below net/ of a host.
+func (b *testbed) sysctl(t testing.TB, h *lab.Host, name, value string) {
+	t.Helper()
+	err := h.Do(func() error { return os.WriteFile("/proc/sys/net/"+name, []byte(value), 0) })
+	if err != nil {
+		t.Fatalf("set %s of %s: %v", name, h.Name, err)
+	}
+}
+
+// kernelBefore reports whether the running kernel is older than major.minor.
+func kernelBefore(t testing.TB, major, minor int) bool {
+	t.Helper()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	have := [2]int{}
+	for i, field := 0, 0; i < len(name.Release) && field < 2; i++ {
+		if c := name.Release[i]; c >= '0' && c <= '9' {
+			have[field] = have[field]*10 + int(c-'0')
+		} else {
+			field++
+		}
+	}
+	return have[0] < major || have[0] == major && have[1] < minor
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// TestCurlTransfers: curl gets and puts a file through a lossy device, and it is the
+// same file at both ends.
+func TestCurlTransfers(t *testing.T) {
+	requireProgram(t, "curl")
+	b := newTestbed(t)
+	file := make([]byte, 8<<20)
+	_, _ = rand.NewChaCha8([32]byte{3}).Read(file) // never fails
+	url := b.serve(t, file)
+	b.begin(t, "percent 99", 5)
+	t.Run("get", func(t *testing.T) {
+		if got := b.curl(t, nil, url); !bytes.Equal(got, file) {
+			t.Errorf("got %d bytes with the hash %s, want %d with %s", len(got), hash(got), len(file), hash(file))
+		}
+	})
+	t.Run("put", func(t *testing.T) {
+		if got := b.curl(t, file, "-T", "-", url); string(got) != hash(file) {
+			t.Errorf("what the server got has the hash %s, what was sent %s", got, hash(file))
+		}
+	})
+	s := b.stats(t)
+	checkBooks(t, s)
+	if s.Dropped[wire.DropPolicy].Packets == 0 {
+		t.Error("nothing was lost: no test")
+	}
+}
+
+func hash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// serve starts a web server in morgana that gives a file to who gets, and its
+// hash to who puts one.
+func (b *testbed) serve(t testing.TB, file []byte) (url string) {
+	t.Helper()
+	l := listenTCP(t, b, b.Morgana.IPv4)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPut {
+			_, _ = w.Write(file)
+			return
+		}
+		got, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Errorf("receive: %v", err)
+		}
+		fmt.Fprint(w, hash(got))
+	})}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { server.Close() })
+	return fmt.Sprintf("http://%s/file", l.Addr())
+}
+
+func (b *testbed) curl(t testing.TB, stdin []byte, args ...string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*longest)
+	defer cancel()
+	c := b.Borea.Command(ctx, "curl", append([]string{"--silent", "--show-error", "--fail", "--noproxy", "*"}, args...)...)
+	c.Stdin = bytes.NewReader(stdin)
+	complaint := new(transcript)
+	c.Stderr = complaint
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("curl: %v\n%s", err, complaint)
+	}
+	return out
+}
+
+// TestIperfMeasures: iperf3 measures what the device was asked for.
+func TestIperfMeasures(t *testing.T) {
+	requireProgram(t, "iperf3")
+	b := newTestbed(t)
+	t.Run("TCP", func(t *testing.T) {
+		b.begin(t, "percent 99", 6)
+		report := b.iperf(t, nil, "-n", "32M")
+		if report.End.SumSent.Retransmits == 0 {
+			t.Error("nothing was sent again")
+		}
+		if got := report.End.SumReceived.Bytes; got == 0 {
+			t.Error("nothing was received")
+		}
+	})
+	t.Run("UDP", func(t *testing.T) {
+		before := b.stats(t)
+		var verdicts wire.Verdicts
+		report := b.iperf(t, func() { verdicts = b.whileItFlows(t) }, "-u", "-b", "20M", "-l", "1000", "-t", "3")
+		lost := b.stats(t).Dropped[wire.DropPolicy].Packets - before.Dropped[wire.DropPolicy].Packets
+		if uint64(report.End.Sum.LostPackets) != lost || lost == 0 {
+			t.Errorf("iperf3 lost %d packets, the policy dropped %d", report.End.Sum.LostPackets, lost)
+		}
+		checkRate(t, int(verdicts.Relay+verdicts.Drop), int(verdicts.Relay), "80")
+	})
+}
+
+// whileItFlows sets a policy in the middle of a stream and takes it back before
+// the end: iperf3 does not survive the loss of its first words.
+func (b *testbed) whileItFlows(t testing.TB) wire.Verdicts {
+	t.Helper()
+	const judged = 2000 // packets
+	pass, some, seed := "pass", "percent 80", uint64(80)
+	set(t, b.daemon, wire.Change{TX: &pass})
+	begin := b.stats(t).Offered.Packets
+	b.awaitState(t, func(i wire.Info) bool { return i.TX.Stats.Offered.Packets > begin+500 })
+	set(t, b.daemon, wire.Change{TX: &some, Seed: &seed})
+	verdicts := b.awaitState(t, func(i wire.Info) bool {
+		return i.TX.Policy == some && i.TX.Verdicts.Relay+i.TX.Verdicts.Drop >= judged
+	}).TX.Verdicts
+	set(t, b.daemon, wire.Change{TX: &pass})
+	return verdicts
+}
+
+// awaitState waits for a state of the device.
+func (b *testbed) awaitState(t testing.TB, done func(wire.Info) bool) wire.Info {
+	t.Helper()
+	for deadline := time.Now().Add(longest); ; time.Sleep(time.Millisecond) {
+		if i := info(t, b.daemon); done(i) {
+			return i
+		} else if time.Now().After(deadline) {
+			t.Fatalf("waited in vain, have %+v", i)
+		}
+	}
+}
+
+// iperfReport is what of the report of iperf3 --json is looked at.
+type iperfReport struct {
+	Error string
+	End   struct {
+		SumSent     struct{ Retransmits int } `json:"sum_sent"`
+		SumReceived struct{ Bytes int64 }     `json:"sum_received"`
+		Sum         struct {
+			LostPackets int `json:"lost_packets"`
+			Packets     int
+		}
+	}
+}
+
+// iperf runs one test from borea to morgana, and meanwhile beside it.
+func (b *testbed) iperf(t testing.TB, meanwhile func(), args ...string) (report iperfReport) {
+	t.Helper()
+	pass := "pass"
+	_, server := background(t, b.Morgana, "iperf3", "-s", "-1", "--forceflush")
+	server.await(t, "the server", func(text string) bool { return strings.Contains(text, "Server listening") })
+	client, out := background(t, b.Borea, "iperf3", append([]string{"-c", b.Morgana.IPv4.String(), "--json"}, args...)...)
+	if meanwhile != nil {
+		meanwhile()
+	}
+	err := client.Wait()
+	set(t, b.daemon, wire.Change{TX: &pass})
+	if jsonErr := json.Unmarshal([]byte(out.String()), &report); err != nil || jsonErr != nil || report.Error != "" {
+		t.Fatalf("iperf3: %v, %v\n%s", err, jsonErr, out)
+	}
+	return report
+}
