@@ -89,8 +89,8 @@ func TestWhoMayChange(t *testing.T) {
 		} {
 			t.Run(tt.name, func(t *testing.T) { checkMay(t, i, tt.client(t, l.Borea, socket), tt.may) })
 		}
+		i.kill() // and all it has written is read
 		checkChangeLog(t, i.log.String())
-		i.kill()
 	}
 }
 

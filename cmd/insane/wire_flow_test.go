@@ -21,10 +21,11 @@ import (
 )
 
 // Bounds of what a flow has under way. The queue in front of the relay holds
-// 1000 frames (insane/port, tapQueueFrames).
+// 1000 frames (insane/port, tapQueueFrames), and a flow sends one window more
+// before it looks again.
 const (
 	window    = 256 // packets sent before the flow looks whether they arrived
-	underWay  = 768 // packets of whose fate the flow may be unsure
+	underWay  = 640 // packets of whose fate the flow may be unsure
 	sequence  = 8   // bytes at the start of each payload: the packet's number, big endian
 	maxUDP    = 1472
 	rcvBuffer = 64 << 20

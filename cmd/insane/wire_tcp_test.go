@@ -28,14 +28,12 @@ func TestTCPOnTheWire(t *testing.T) {
 		{"offloads", false, 128 << 20},
 		{"checksums", true, 64 << 20},
 	} {
+		b := newTestbed(t)
+		if tt.verify {
+			b.checkEveryChecksum(t)
+		}
 		for _, family := range []int{4, 6} {
-			t.Run(fmt.Sprintf("IPv%d/%s", family, tt.name), func(t *testing.T) {
-				b := newTestbed(t)
-				if tt.verify {
-					b.checkEveryChecksum(t)
-				}
-				b.stream(t, family, tt.bytes)
-			})
+			t.Run(fmt.Sprintf("IPv%d/%s", family, tt.name), func(t *testing.T) { b.stream(t, family, tt.bytes) })
 		}
 	}
 }

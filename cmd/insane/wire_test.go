@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
@@ -25,27 +24,31 @@ const device = wire.DefaultName
 const longest = 20 * time.Second
 
 // testbed is a device between borea and morgana through which only the packets
-// of the test go. Neighbours are known in advance and IPv6 has nothing to say
-// of the link, so that packet 0 of a run is the first one of the test.
+// of the test go. Neighbours are known in advance and IPv6 has said all it says
+// of a new link, so that packet 0 of a run is the first one of the test.
 type testbed struct {
 	*lab.Lab
 	daemon *lab.Daemon
+	quiet  time.Duration // for so long nobody must send before a run begins
 }
+
+// A host that has a new link reports its groups on it, at random moments less
+// than a second apart (RFC 3810 section 9.11), so whoever was silent for
+// firstQuiet is done. Later on only what a test has sent itself is on its way.
+const (
+	firstQuiet = 1200 * time.Millisecond
+	laterQuiet = 100 * time.Millisecond
+)
 
 // newTestbed starts a device and routes both addresses of morgana through it.
 func newTestbed(t testing.TB) *testbed {
 	t.Helper()
 	l := newLab(t)
-	b := &testbed{Lab: l, daemon: newDaemon(t, l, "--slave", lab.Link)}
+	b := &testbed{Lab: l, daemon: newDaemon(t, l, "--slave", lab.Link), quiet: firstQuiet}
 	h := b.Borea.Netlink()
 	b.keepOrder(t)
 	near := b.link(t, b.Borea, device)
-	// Without a link-local address IPv6 is in no group of its own on the device
-	// and sends no reports of it, which it would repeat for up to a second
-	// (net/ipv6/mcast.c, igmp6_group_added) in the middle of a test.
-	if err := h.LinkSetIP6AddrGenMode(near, nl.IN6_ADDR_GEN_MODE_NONE); err != nil {
-		t.Fatalf("keep %s from having a link-local address: %v", device, err)
-	}
+	b.awaitIPv6(t)
 	if err := h.LinkSetUp(near); err != nil {
 		t.Fatalf("set %s up: %v", device, err)
 	}
@@ -63,6 +66,28 @@ func newTestbed(t testing.TB) *testbed {
 		}
 	}
 	return b
+}
+
+// awaitIPv6 waits until borea's address may be used as a source. The kernel lets
+// a new one be tentative for a moment even where it looks for no duplicate
+// (net/ipv6/addrconf.c, addrconf_dad_work).
+func (b *testbed) awaitIPv6(t testing.TB) {
+	t.Helper()
+	wired := b.link(t, b.Borea, lab.Link)
+	for deadline := time.Now().Add(longest); ; time.Sleep(time.Millisecond) {
+		addrs, err := b.Borea.Netlink().AddrList(wired, netlink.FAMILY_V6)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, addr := range addrs {
+			if addr.IP.Equal(b.Borea.IPv6.AsSlice()) && addr.Flags&unix.IFA_F_TENTATIVE == 0 {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s of borea has no usable address: %v", lab.Link, addrs)
+		}
+	}
 }
 
 // knowEachOther enters the MAC addresses that ARP and neighbour discovery would
@@ -110,6 +135,7 @@ func (b *testbed) onlyIPv4(t testing.TB) {
 		b.sysctl(t, b.Borea, "ipv6/conf/"+link+"/disable_ipv6", "1")
 	}
 	b.sysctl(t, b.Morgana, "ipv6/conf/"+lab.Link+"/disable_ipv6", "1")
+	b.quiet = laterQuiet
 }
 
 // begin sets the policy of tx and starts numbering at 0, once nobody else sends.
@@ -130,17 +156,18 @@ func (b *testbed) begin(t testing.TB, text string, seed uint64) (*policy.Program
 // awaitQuiet waits until nothing was offered for a while.
 func (b *testbed) awaitQuiet(t testing.TB) {
 	t.Helper()
-	const quiet = 100 * time.Millisecond
-	for deadline := time.Now().Add(longest); ; {
-		before := b.stats(t)
-		time.Sleep(quiet)
-		if after := b.stats(t); after.Offered == before.Offered {
-			return
+	deadline := time.Now().Add(longest)
+	before, since := b.stats(t).Offered, time.Now()
+	for time.Since(since) < b.quiet {
+		time.Sleep(laterQuiet / 2)
+		if now := b.stats(t).Offered; now != before {
+			before, since = now, time.Now()
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the device does not come to rest")
 		}
 	}
+	b.quiet = laterQuiet
 }
 
 // stats are the books of tx, overruns included.

@@ -28,16 +28,14 @@ func (p *program) lab() *cli.Command {
 			&cli.BoolFlag{Name: "shell"},
 			cli.HelpFlag,
 		},
-		OnUsageError: badFlag,
-		Action:       p.visitLab,
+		CustomHelpTemplate: help,
+		OnUsageError:       badFlag,
+		Action:             p.visitLab,
 	}
 }
 
 // visitLab shows the device, or runs a command or a shell beside it.
 func (p *program) visitLab(c *cli.Context) error {
-	if c.Bool("help") {
-		return cli.ShowAppHelp(c)
-	}
 	command := c.Args().Slice()
 	if c.Bool("shell") && len(command) > 0 {
 		return usagef("lab: %q: want --shell or a command, not both", command[0])

@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// run runs a command line. No device comes of it even if nothing is wrong with
+// it, since its control socket cannot be.
+func run(args ...string) (status int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	status = Main(append([]string{"insane", "--socket", "/proc/nowhere/insane.sock"}, args...), &out, &err)
+	return status, out.String(), err.String()
+}
+
+// What cannot be is refused with status 2 and in one line that names the flag
+// and the value.
+func TestBadUsage(t *testing.T) {
+	long := strings.Repeat("x", 16)
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"eth0"}, `"eth0": want flags and no arguments`},
+		{[]string{"--slave", "eth0", "percent", "60"}, `"percent": want flags`},
+		{[]string{"--colour", "red"}, "flag provided but not defined: -colour"},
+		{[]string{"--slave"}, "flag needs an argument: -slave"},
+		{[]string{"--name", ""}, `name: ""`},
+		{[]string{"--name", "."}, `name: "."`},
+		{[]string{"--name", "a/b"}, `name: "a/b"`},
+		{[]string{"--name", "a b"}, `name: "a b"`},
+		{[]string{"--name", "a\nb"}, `name: "a\nb"`},
+		{[]string{"--name", "insane%d"}, `name: "insane%d"`},
+		{[]string{"--name", "default"}, `name: "default"`},
+		{[]string{"--name", long}, `name: "` + long + `"`},
+		{[]string{"--slave", ""}, `slave: "": want the name of a link`},
+		{[]string{"--address", ""}, `address: ""`},
+		{[]string{"--address", "10.9.0.300"}, `address: "10.9.0.300"`},
+		{[]string{"--address", "10.9.0.1/33"}, `address: "10.9.0.1/33"`},
+		{[]string{"--address", "10.9.0.1/-1"}, `address: "10.9.0.1/-1"`},
+		{[]string{"--address", "morgana"}, `address: "morgana"`},
+		{[]string{"--address", "fe80::1%eth0"}, `address: "fe80::1%eth0"`},
+		{[]string{"--address", "::ffff:10.9.0.1"}, `address: "::ffff:10.9.0.1"`},
+		{[]string{"--address", "10.9.0.1/24", "--address", "x"}, `address: "x"`},
+		{[]string{"--route", "10.9.0.0/99"}, `route: "10.9.0.0/99"`},
+		{[]string{"--route", "10.9.0.0/"}, `route: "10.9.0.0/"`},
+		{[]string{"--route", "fe80::1%lo"}, `route: "fe80::1%lo"`},
+		{[]string{"--route", "fe80::%lo/64"}, `route: "fe80::%lo/64"`},
+		{[]string{"--route", "::ffff:10.9.0.1"}, `route: "::ffff:10.9.0.1"`},
+		{[]string{"--route", "::ffff:10.9.0.0/120"}, `route: "::ffff:10.9.0.0/120"`},
+		{[]string{"--route", "no..such"}, `route: "no..such": no such host`},
+		{[]string{"--route", ""}, `route: ""`},
+		{[]string{"--policy", ""}, "policy: "},
+		{[]string{"--policy", "percent 200"}, "200"},
+		{[]string{"--policy", "percent -1"}, "-1"},
+		{[]string{"--policy", "time 0 0"}, "policy: "},
+		{[]string{"--policy", "maybe 50"}, "maybe"},
+		{[]string{"--receive", "all"}, `receive: "all": want none`},
+		{[]string{"--receive", ""}, `receive: "": want none`},
+		{[]string{"--seed", ""}, `seed: ""`},
+		{[]string{"--seed", "seven"}, `seed: "seven"`},
+		{[]string{"--seed", "-1"}, `seed: "-1"`},
+		{[]string{"--seed", "1.5"}, `seed: "1.5"`},
+		{[]string{"--seed", "18446744073709551616"}, `seed: "18446744073709551616"`},
+		{[]string{"--group", ""}, `group: ""`},
+		{[]string{"--group", "no-such-group"}, `group: "no-such-group"`},
+		{[]string{"--group", "-1"}, `group: "-1"`},
+		{[]string{"--group", "4294967295"}, `group: "4294967295"`},
+		{[]string{"--log-level", "loud"}, `log-level: "loud": want debug, info, warn or error`},
+		{[]string{"--log-format", "xml"}, `log-format: "xml": want text or json`},
+		{[]string{"lab", "--colour"}, "flag provided but not defined: -colour"},
+		{[]string{"lab", "--seed", "x"}, `seed: "x"`},
+		{[]string{"lab", "--shell", "true"}, `lab: "true": want --shell or a command, not both`},
+	} {
+		status, stdout, stderr := run(c.args...)
+		if status != exitUsage || stdout != "" {
+			t.Errorf("%q: status %d, stdout %q; want %d and nothing", c.args, status, stdout, exitUsage)
+		}
+		if !strings.HasPrefix(stderr, "insane: ") || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, c.says) {
+			t.Errorf("%q: %q, want one line with %q", c.args, stderr, c.says)
+		}
+	}
+}
+
+// A line that nothing is wrong with gets as far as the kernel: status 1.
+func TestGoodUsage(t *testing.T) {
+	for _, args := range [][]string{
+		nil,
+		{"--name", "bad0", "--slave", "eth0", "--policy", "percent 60", "--seed", "0x7"},
+		{"--address", "10.9.0.1/32", "--address", "fd00:9::1/64", "--route", "10.9.0.2", "--route", "default"},
+		{"--receive", "none", "--log-level", "debug", "--log-format", "json", "--group", "0"},
+	} {
+		status, stdout, stderr := run(args...)
+		if status != exitFailed || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, "/proc/nowhere") {
+			t.Errorf("%q: status %d, %q, %q; want %d over the control socket", args, status, stdout, stderr, exitFailed)
+		}
+	}
+}
+
+// A usage error leaves not even the directory of the control socket.
+func TestBadUsageMakesNothing(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "run", "insane.sock")
+	var out, err bytes.Buffer
+	if status := Main([]string{"insane", "--socket", socket, "--policy", "percent 200"}, &out, &err); status != exitUsage {
+		t.Fatalf("status %d: %s", status, &err)
+	}
+	if _, err := os.Stat(filepath.Dir(socket)); !os.IsNotExist(err) {
+		t.Errorf("%v, want no directory", err)
+	}
+}
+
+// The environment is held to the same rules as the flags that it stands for.
+func TestBadEnvironment(t *testing.T) {
+	t.Setenv("INSANE_NAME", "a/b")
+	if status, _, stderr := run(); status != exitUsage || !strings.Contains(stderr, `name: "a/b"`) {
+		t.Errorf("status %d, %q; want %d over the name", status, stderr, exitUsage)
+	}
+}
