@@ -51,6 +51,9 @@ func Open(c Config) (*Device, error) {
 	d, err := h.open(c)
 	if err != nil {
 		h.close()
+		if h.links != nil {
+			h.links.Close()
+		}
 		return nil, err
 	}
 	if err := d.furnish(c); err != nil {

@@ -50,9 +50,7 @@ func (p *file) Read() ([]frame.Frame, error) {
 	for p.raw.Read(p.drainFn) != nil {
 		// Closed; or the poller was told of an error and of nothing else,
 		// and does not wait until it is told of more (runtime/
-		// netpoll_epoll.go, setEventErr). So it goes with a deleted TAP,
-		// and with a packet socket whose link went down while its send
-		// buffer was full.
+		// netpoll_epoll.go, setEventErr). So it goes with a deleted TAP.
 		if p.raw.Control(p.lookFn) != nil {
 			return nil, os.ErrClosed
 		}

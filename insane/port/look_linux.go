@@ -1,6 +1,7 @@
 package port
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -100,9 +101,12 @@ func (t *TAP) renewIPv6(name string) error {
 	return os.WriteFile(ipv6Setting(name, "addr_gen_mode"), []byte(strconv.Itoa(addrGenRandom)), 0)
 }
 
+// quietSettings does without where /proc/sys is read-only, as in containers:
+// then the address is of use only when the kernel has looked for duplicates.
 func quietSettings(name string) error {
 	for _, key := range []string{"accept_dad", "accept_ra", "router_solicitations"} {
-		if err := os.WriteFile(ipv6Setting(name, key), []byte("0"), 0); err != nil {
+		err := os.WriteFile(ipv6Setting(name, key), []byte("0"), 0)
+		if err != nil && !errors.Is(err, unix.EROFS) {
 			return err
 		}
 	}
