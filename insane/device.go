@@ -102,6 +102,13 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 	if d.host == nil {
 		return nil
 	}
+	done, err := d.host.links.Watch(ctx, d.reconcile)
+	if err != nil {
+		return fmt.Errorf("watch links: %w", err)
+	}
+	d.group.Go(func() { <-done })
+	d.reconcile() // what happened before the watch was in place
+	// Last, so that a device that answers is a device that is complete.
 	if d.host.control != nil {
 		d.group.Go(func() {
 			if err := d.serveControl(ctx, d.host.control); err != nil {
@@ -109,12 +116,6 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 			}
 		})
 	}
-	done, err := d.host.links.Watch(ctx, d.reconcile)
-	if err != nil {
-		return fmt.Errorf("watch links: %w", err)
-	}
-	d.group.Go(func() { <-done })
-	d.reconcile() // what happened before the watch was in place
 	return nil
 }
 

@@ -158,11 +158,9 @@ func CheckName(name string) error {
 
 // describe fills in what the kernel knows of the device.
 func (h *host) describe(d *Device, info *wire.Info) {
-	d.settle()
+	link := d.settle()
 	info.Slave, info.SlaveState = h.slave.name, h.slave.state()
-	if link, err := h.links.ByIndex(h.tap.Index()); err == nil {
-		info.Carrier, info.MTU = link.Carrier, link.MTU
-	}
+	info.Carrier, info.MTU = link.Carrier, link.MTU
 	info.TX.Stats.Overruns, info.RX.Stats.Overruns = h.txOverruns, h.rxOverruns
 	if h.slave.port != nil {
 		info.RX.Stats.Overruns += h.slave.port.Overruns()
@@ -172,11 +170,13 @@ func (h *host) describe(d *Device, info *wire.Info) {
 // settle enters what the kernel dropped in front of the interface. While the
 // slave is away the interface has no carrier and the kernel drops everything
 // for it, so the state of the slave is the reason; otherwise the queue was full.
-func (d *Device) settle() {
+// It returns the interface as the kernel shows it: one that is gone, over which
+// Run ends, shows nothing.
+func (d *Device) settle() port.Link {
 	h := d.host
 	link, err := h.links.ByIndex(h.tap.Index())
 	if err != nil {
-		return // the interface is gone, and Run ends over it
+		return port.Link{}
 	}
 	lost := link.TxDropped - h.txDropped
 	h.txDropped = link.TxDropped
@@ -187,4 +187,5 @@ func (d *Device) settle() {
 	default:
 		d.tx.books.enterLost(lost, e.why)
 	}
+	return link
 }

@@ -61,16 +61,36 @@ func openDescriptors(t testing.TB, pid int) int {
 // sameDescriptors fails unless the process gets back to that many.
 func sameDescriptors(t testing.TB, pid, want int) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%d open descriptors", want), func() bool { return countDescriptors(t, pid) == want })
+	var have []string
+	defer func() {
+		if len(have) != want {
+			t.Logf("open are %q", have)
+		}
+	}()
+	eventually(t, fmt.Sprintf("%d open descriptors", want), func() bool {
+		have = descriptorsOf(t, pid)
+		return len(have) == want
+	})
 }
 
-func countDescriptors(t testing.TB, pid int) int {
+func countDescriptors(t testing.TB, pid int) int { return len(descriptorsOf(t, pid)) }
+
+// descriptorsOf are what the descriptors of a process are open on (proc(5)).
+func descriptorsOf(t testing.TB, pid int) (list []string) {
 	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	dir := fmt.Sprintf("/proc/%d/fd/", pid)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(entries)
+	for _, e := range entries {
+		target, err := os.Readlink(dir + e.Name())
+		if err != nil {
+			continue // closed meanwhile
+		}
+		list = append(list, e.Name()+" "+target)
+	}
+	return list
 }
 
 // threadsOf counts the threads of a process (proc(5)).
