@@ -34,11 +34,13 @@ tools:
 # One package after the other: their namespaces contend for the kernel's one lock
 # on network configuration. A skipped test is a promise nobody checked, so it fails the run.
 test: tools lint build
-	go test -race -p 1 -timeout 20m -v ./... 2>&1 | tee bin/test.log | { grep -Ev '^(=== |--- PASS|\s+--- PASS|PASS$$)' || true; }
+	@echo "go test -race ./...   takes about five minutes; every word of it is in bin/test.log"
+	@go test -race -p 1 -count 1 -timeout 20m -v ./... 2>&1 | tee bin/test.log | \
+	  { grep --line-buffered -E '^(ok|FAIL|\?|panic)|^\s*--- FAIL' || true; } || { cat bin/test.log; exit 1; }
+	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
 	@# What is too slow for the race detector, which runs a short form of it.
-	go test ./policy
-	INSANE_CHANGES=100000 go test -run TestChangesAreWhole ./cmd/insane
-	@if grep -E -- '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
+	go test -count 1 ./policy
+	INSANE_CHANGES=100000 go test -count 1 -run TestChangesAreWhole ./cmd/insane
 
 lint:
 	go vet ./...
