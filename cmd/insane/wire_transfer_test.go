@@ -103,8 +103,17 @@ func TestIperfMeasures(t *testing.T) {
 		var verdicts wire.Verdicts
 		report := b.iperf(t, func() { verdicts = b.whileItFlows(t) }, "-u", "-b", "20M", "-l", "1000", "-t", "3")
 		lost := b.stats(t).Dropped[wire.DropPolicy].Packets - before.Dropped[wire.DropPolicy].Packets
-		if uint64(report.End.Sum.LostPackets) != lost || lost == 0 {
-			t.Errorf("iperf3 lost %d packets, the policy dropped %d", report.End.Sum.LostPackets, lost)
+		if lost == 0 {
+			t.Error("the policy dropped nothing")
+		}
+		// On a busy machine the server's small socket may have no room for some
+		// more, of which iperf3 does not notice the last ones.
+		overflowed := b.counter(t, b.Morgana, "snmp", "Udp:RcvbufErrors")
+		if got := uint64(report.End.Sum.LostPackets); got < lost || got > lost+overflowed {
+			t.Errorf("iperf3 lost %d packets, the policy dropped %d and the receiving socket %d", got, lost, overflowed)
+		}
+		if n := b.stats(t).Overruns - before.Overruns; n != 0 {
+			t.Errorf("%d overruns", n)
 		}
 		checkRate(t, int(verdicts.Relay+verdicts.Drop), int(verdicts.Relay), "80")
 	})
@@ -127,14 +136,17 @@ func (b *testbed) whileItFlows(t testing.TB) wire.Verdicts {
 	return verdicts
 }
 
-// awaitState waits for a state of the device.
+// awaitState waits for a state of the device. An answer that does not come in
+// time is asked for again.
 func (b *testbed) awaitState(t testing.TB, done func(wire.Info) bool) wire.Info {
 	t.Helper()
-	for deadline := time.Now().Add(longest); ; time.Sleep(time.Millisecond) {
-		if i := info(t, b.daemon); done(i) {
+	for deadline := time.Now().Add(longest); ; time.Sleep(10 * time.Millisecond) {
+		i, err := b.daemon.Client.Info(context.Background())
+		if err == nil && done(i) {
 			return i
-		} else if time.Now().After(deadline) {
-			t.Fatalf("waited in vain, have %+v", i)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain, have %+v, %v", i, err)
 		}
 	}
 }
