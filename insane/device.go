@@ -49,7 +49,6 @@ type Device struct {
 // slave's; far may be nil. It opens nothing, and Run closes both.
 func New(near, far port.Port, o Options) *Device {
 	d := newDevice(near, o)
-	d.setEnd(&end{why: dropNoSlave})
 	if far != nil {
 		d.setEnd(&end{port: far})
 		d.startRX(far)

@@ -101,20 +101,31 @@ func (p *file) Write(frames []frame.Frame) (int, error) {
 // send writes frames until one is refused. It returns false, and so waits for
 // room, when the kernel says that the socket's share of memory is used up.
 func (p *file) send(fd uintptr) bool {
-	for p.sent < len(p.out) {
-		_, err := unix.Write(int(fd), p.out[p.sent])
+	n, err := writeFrames(int(fd), p.out[p.sent:])
+	p.sent += n
+	if err == unix.EAGAIN {
+		return false
+	}
+	p.writeErr = err
+	return true
+}
+
+// writeFrames writes frames until one is not taken. The error is what portError
+// says of that one, or EAGAIN if there is no room for it now.
+func writeFrames(fd int, frames []frame.Frame) (n int, err error) {
+	for n < len(frames) {
+		_, err := unix.Write(fd, frames[n])
 		switch err {
 		case nil:
-			p.sent++
+			n++
 		case unix.EINTR:
 		case unix.EAGAIN:
-			return false
+			return n, err
 		default:
-			p.writeErr = portError(err.(unix.Errno))
-			return true
+			return n, portError(err.(unix.Errno))
 		}
 	}
-	return true
+	return n, nil
 }
 
 // Close implements Port.

@@ -75,23 +75,18 @@ func (s *sender) Write(frames []frame.Frame) (int, error) {
 
 // send writes frames until one is refused.
 func (s *sender) send(fd uintptr) (done bool) {
-	for s.sent < len(s.out) {
-		_, err := unix.Write(int(fd), s.out[s.sent])
-		switch err {
-		case nil:
-			s.sent++
-		case unix.EINTR:
-		case unix.EAGAIN: // out of patience
-			if s.closed.Load() {
-				s.err = os.ErrClosed
-				return true
-			}
-		default:
-			s.err = portError(err.(unix.Errno))
+	for {
+		n, err := writeFrames(int(fd), s.out[s.sent:])
+		s.sent += n
+		if err != unix.EAGAIN { // EAGAIN: out of patience
+			s.err = err
+			return true
+		}
+		if s.closed.Load() {
+			s.err = os.ErrClosed
 			return true
 		}
 	}
-	return true
 }
 
 // Close makes Write fail, at the latest when its patience ends.
