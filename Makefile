@@ -1,7 +1,7 @@
 # make demo    see it work (root)
 # make test    all tests; installs what is missing (root)
 # make bench   measure it beside the bare cable and a naive relay (root)
-# The rest is for developers: build, install, lint, fuzz, soak, clean.
+# The rest is for developers: build, install, generate, lint, fuzz, soak, clean.
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
@@ -10,7 +10,7 @@ PREFIX      ?= /usr/local
 # Every test of a promise that needs root fails instead of being skipped.
 export INSANE_ROOT := 1
 
-.PHONY: build demo test bench soak fuzz lint tools install clean
+.PHONY: build demo test bench soak fuzz generate lint tools install clean
 
 build:
 	go build -o bin/ ./cmd/...
@@ -48,10 +48,25 @@ lint:
 	go mod tidy -diff
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt:" $$unformatted; exit 1; fi
 
+# The eBPF programs are compiled by one version of the compiler, as another one's
+# objects differ; they are committed, so only who changes the C needs it.
+CLANG ?= clang-14
+
+generate:
+	@missing=; \
+	command -v $(CLANG) >/dev/null || missing="$$missing $(CLANG)"; \
+	command -v llvm-strip-14 >/dev/null || missing="$$missing llvm-14"; \
+	[ -e /usr/include/bpf/bpf_helpers.h ] || missing="$$missing libbpf-dev"; \
+	if [ -n "$$missing" ]; then \
+	  echo "make: compiling eBPF programs needs$$missing: installing with apt-get"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
+	fi
+	BPF2GO_CC=$(CLANG) BPF2GO_STRIP=llvm-strip-14 BPF2GO_CFLAGS="-I/usr/include/$$(uname -m)-linux-gnu" go generate ./insane/kern
+
 # PACKAGE:TARGET. Minimising what was found interesting is bounded: otherwise
 # it takes most of the time.
 FUZZTIME    ?= 30s
-FUZZTARGETS := ./policy:FuzzParse ./insane:FuzzDecode ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit
+FUZZTARGETS := ./policy:FuzzParse ./insane:FuzzDecode ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive
 
 fuzz:
 	@for t in $(FUZZTARGETS); do \

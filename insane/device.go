@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -38,10 +38,13 @@ type Device struct {
 
 	strangers rate.Sometimes // log lines about those who may not change anything
 
-	mu        sync.Mutex // guards what follows; changes wait for each other
+	shown atomic.Pointer[shown] // what State tells of the fields below
+
+	mu        sync.Mutex // guards what follows; changes wait for each other, and for the kernel
 	seed      uint64
 	numbering uint64
-	host      *host // the interface in the kernel and its slave; nil between fakes
+	host      *host           // the interface in the kernel and its slave; nil between fakes
+	rxEnded   <-chan struct{} // closed when the relay of rx lets go of the last slave
 	closed    bool
 }
 
@@ -75,6 +78,7 @@ func newDevice(near port.Port, o Options) *Device {
 	now := o.Clock()
 	d.setRule(d.tx, o.TX, now)
 	d.setRule(d.rx, o.RX, now)
+	d.publish()
 	return d
 }
 
@@ -101,12 +105,19 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 	if d.host == nil {
 		return nil
 	}
-	done, err := d.host.links.Watch(ctx, d.reconcile)
+	links, err := d.host.links.Watch(ctx, d.reconcile)
 	if err != nil {
 		return fmt.Errorf("watch links: %w", err)
 	}
-	d.group.Go(func() { <-done })
-	d.reconcile() // what happened before the watch was in place
+	d.group.Go(func() { <-links })
+	routes, err := d.host.links.WatchRoutes(ctx, func() { d.followHost(ctx) })
+	if err != nil {
+		return fmt.Errorf("watch routes: %w", err)
+	}
+	d.group.Go(func() { <-routes })
+	// What happened before the watches were in place.
+	d.reconcile()
+	d.followHost(ctx)
 	// Last, so that a device that answers is a device that is complete.
 	if d.host.control != nil {
 		d.group.Go(func() {
@@ -141,9 +152,16 @@ func (d *Device) Close() error {
 // setEnd says where tx goes from now on.
 func (d *Device) setEnd(e *end) { d.tx.to.Store(e) }
 
-// startRX relays what arrives at far until far is closed.
+// startRX relays what arrives at far until far is closed. It begins when the
+// relay has done with the slave before.
 func (d *Device) startRX(far port.Port) {
+	before, ended := d.rxEnded, make(chan struct{})
+	d.rxEnded = ended
 	d.group.Go(func() {
+		defer close(ended)
+		if before != nil {
+			<-before
+		}
 		if err := d.rx.run(far); !errors.Is(err, os.ErrClosed) {
 			d.log.Error("receive from slave", "err", err)
 		}
@@ -169,34 +187,4 @@ func (d *Device) setRule(r *relay, p policy.Policy, epoch policy.Time) {
 func (d *Device) reseed(r *relay) {
 	old := r.rule.Load()
 	d.setRule(r, old.policy, old.epoch)
-}
-
-// State is the device as it is now.
-func (d *Device) State() wire.Info {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.state()
-}
-
-func (d *Device) state() wire.Info {
-	info := wire.Info{
-		Name: d.name, Seed: d.seed, SlaveState: wire.SlaveNone,
-		Receive: wire.ReceiveNone,
-		Path:    wire.PathRelay, PathReason: "this version has no in-kernel path",
-	}
-	if d.host != nil {
-		d.host.describe(d, &info)
-	}
-	info.TX, info.RX = direction(d.tx, info.TX), direction(d.rx, info.RX)
-	return info
-}
-
-// direction fills in what a relay knows; overruns are known already.
-func direction(r *relay, known wire.Direction) wire.Direction {
-	ru := r.rule.Load()
-	overruns := known.Stats.Overruns
-	known.Policy, known.Verdicts = ru.policy.String(), r.books.verdicts(ru)
-	known.Stats = r.books.stats()
-	known.Stats.Overruns = overruns
-	return known
 }

@@ -2,7 +2,8 @@
 // one, its slave, and relays what the host sends through it, minus the packets
 // that a policy drops.
 //
-//	host → insane ─ TAP queue → relay → packet socket → slave → wire
+//	tx: host → insane ─ TAP queue → relay → packet socket → slave → wire
+//	rx: wire → slave → receive filter ─ packet socket → relay → TAP → insane → host
 //
 // [Open] makes a device of the kernel's parts, [New] one of any two ports;
 // [Device.Run] works it. The files, in the order of a packet and then of a
@@ -14,6 +15,9 @@
 //	set.go      a change: checked as a whole, then applied as a whole
 //	slave.go    who can be the slave, and how it is attached
 //	follow.go   the slave followed, lost and picked up again
+//	receive.go  the frames that arrive: taken, or left to the slave
+//	claims.go   which of them are the device's, by the addresses and routes of the host
+//	lease.go    the slave gets its frames back from a device that does not work
 //	routes.go   the destinations that lead through the device
 //	device.go   goroutines, life and end; open.go: the parts in the kernel
 //
@@ -24,10 +28,11 @@
 //     on the seed, that number and the time alone.
 //   - The books of a direction balance whenever they are read.
 //   - A change is carried out whole or not at all, between two batches.
-//   - Nothing outlives the process: interface, addresses, routes and the
-//     memberships of the packet socket belong to file descriptors. Only the file
-//     of the control socket can stay behind; the next start replaces it.
+//   - Nothing outlives the process: interface, addresses, routes, the receive
+//     filter and the memberships of the packet socket belong to file descriptors.
+//     Only the file of the control socket can stay behind, and on old kernels a
+//     filter that does nothing (package kern); the next start replaces them.
 //
-// Receiving is the slave's business in this version; the device hears only
-// answers of ARP and neighbour discovery, through the same relay the other way.
+// Who owns a frame that arrives is decided in the kernel (package kern), once for
+// each frame; what is the device's goes through the same relay the other way.
 package insane

@@ -13,13 +13,16 @@ import (
 func (d *Device) exchange(s slave) {
 	h := d.host
 	d.settle()
-	old := h.slave.port
+	old := h.slave
 	h.slave = s
+	d.part(old.port)
 	d.follow()
-	if old != nil && old != s.port {
-		h.rxOverruns += old.Overruns()
-		old.Close()
+	if old.port != nil {
+		if err := old.close(); err != nil {
+			d.log.Error("let go of slave", "slave", old.name, "err", err)
+		}
 	}
+	d.reclaim()
 }
 
 // follow publishes the state of the slave: to the relay, as the carrier of the
@@ -68,6 +71,7 @@ func (d *Device) refresh(link port.Link) {
 	was := h.slave.link
 	d.settle()
 	h.slave.link, h.slave.name = link, link.Name
+	d.publish()
 	var err error
 	if link.Name != was.Name {
 		d.log.Info("slave was renamed", "from", was.Name, "to", link.Name)
@@ -94,8 +98,12 @@ func (d *Device) reattach(name string) error {
 	if err == nil {
 		err = checkType(link)
 	}
+	mode := d.host.receive.mode
+	if err == nil {
+		err = d.checkReceive(mode, link, d.rx.rule.Load().policy)
+	}
 	if err != nil {
 		return fmt.Errorf("look up: %w", err)
 	}
-	return d.attach(link)
+	return d.attach(link, mode)
 }

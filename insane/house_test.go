@@ -20,9 +20,10 @@ const module = "github.com/seed-39a139a1/insane"
 // know. What is not here may not exist.
 var rooms = map[string][]string{
 	"policy":               {},
-	"insane":               {"policy", "insane/frame", "insane/port", "insanely/wire"},
+	"insane":               {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/wire"},
 	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/wire"},
 	"insane/frame":         {},
+	"insane/kern":          {"policy"},
 	"insane/lab":           {"policy", "insanely", "insanely/wire"},
 	"insane/port":          {"policy", "insane/frame"},
 	"insanely":             {"insanely/wire"},

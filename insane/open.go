@@ -1,6 +1,7 @@
 package insane
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -18,26 +19,26 @@ type Config struct {
 	Addresses []netip.Prefix // that the interface gets
 	Routes    []netip.Prefix // that lead through the interface, with the slave's gateway and source address
 	Policy    policy.Policy  // of tx
+	RXPolicy  policy.Policy  // of rx; with Receive none only pass
+	Receive   string         // one of the wire.Receive… modes; "": none
 	Seed      uint64         // of every draw
 	Socket    string         // path of the control socket; "": none
 	Group     *uint32        // whose members may change the device beside root and the daemon's own user
 	Log       *slog.Logger   // nil: nothing is logged
 }
 
-// host is a device's presence in the kernel. Device.mu guards it.
+// host is a device's presence in the kernel. Device.mu guards it, but for lost.
 type host struct {
 	links   *port.Links
 	tap     *port.TAP
 	control *port.ControlListener // nil if none was asked for
 	group   *uint32
 	slave   slave
+	receive receiving
 	routes  routes
 
 	addresses []netip.Prefix // that were asked for
-
-	txDropped  uint64 // of the interface, as far as it is in the books
-	txOverruns uint64 // the part of it that no state of the slave explains
-	rxOverruns uint64 // of slaves that are closed
+	lost      losses
 }
 
 // Open creates the interface and what Config asks for. With an address or a
@@ -47,7 +48,7 @@ func Open(c Config) (*Device, error) {
 	if err := CheckName(c.Name); err != nil {
 		return nil, err
 	}
-	h := &host{group: c.Group}
+	h := &host{group: c.Group, receive: receiving{mode: wire.ReceiveNone}}
 	d, err := h.open(c)
 	if err != nil {
 		h.close()
@@ -79,6 +80,7 @@ func (h *host) open(c Config) (d *Device, err error) {
 	}
 	d = newDevice(h.tap, Options{Name: c.Name, TX: c.Policy, Seed: c.Seed, Log: c.Log})
 	d.host = h
+	d.publish()
 	return d, nil
 }
 
@@ -94,13 +96,25 @@ func (d *Device) furnish(c Config) error {
 			return err
 		}
 	}
-	if c.Slave != "" {
-		if _, err := d.Set(wire.Change{Slave: &c.Slave}); err != nil {
-			return err
-		}
+	if _, err := d.Set(c.change()); err != nil {
+		return err
 	}
 	h.routes.wanted = c.Routes
 	return h.routes.keep(h)
+}
+
+// change is the part of a Config that can be changed later.
+func (c *Config) change() (change wire.Change) {
+	if c.Slave != "" {
+		change.Slave = &c.Slave
+	}
+	if c.Receive != "" {
+		change.Receive = &c.Receive
+	}
+	if rx := c.RXPolicy.String(); rx != "pass" {
+		change.RX = &rx
+	}
+	return change
 }
 
 // address gives the interface addresses.
@@ -129,13 +143,11 @@ func (h *host) close() error {
 	if h.tap != nil {
 		h.tap.Close()
 	}
-	if h.slave.port != nil { // the relay knows it only while it is up
-		h.slave.port.Close()
+	err := errors.Join(h.slave.close(), h.receive.close())
+	if h.control != nil {
+		err = errors.Join(err, h.control.Close())
 	}
-	if h.control == nil {
-		return nil
-	}
-	return h.control.Close()
+	return err
 }
 
 // CheckName says whether an interface can have the name: it refuses what the
@@ -154,38 +166,4 @@ func CheckName(name string) error {
 		return fmt.Errorf("name: %q: has one of / : %% or white space in it", name)
 	}
 	return nil
-}
-
-// describe fills in what the kernel knows of the device.
-func (h *host) describe(d *Device, info *wire.Info) {
-	link := d.settle()
-	info.Slave, info.SlaveState = h.slave.name, h.slave.state()
-	info.Carrier, info.MTU = link.Carrier, link.MTU
-	info.TX.Stats.Overruns, info.RX.Stats.Overruns = h.txOverruns, h.rxOverruns
-	if h.slave.port != nil {
-		info.RX.Stats.Overruns += h.slave.port.Overruns()
-	}
-}
-
-// settle enters what the kernel dropped in front of the interface. While the
-// slave is away the interface has no carrier and the kernel drops everything
-// for it, so the state of the slave is the reason; otherwise the queue was full.
-// It returns the interface as the kernel shows it: one that is gone, over which
-// Run ends, shows nothing.
-func (d *Device) settle() port.Link {
-	h := d.host
-	link, err := h.links.ByIndex(h.tap.Index())
-	if err != nil {
-		return port.Link{}
-	}
-	lost := link.TxDropped - h.txDropped
-	h.txDropped = link.TxDropped
-	switch e := h.slave.end(); {
-	case lost == 0:
-	case e.port != nil:
-		h.txOverruns += lost
-	default:
-		d.tx.books.enterLost(lost, e.why)
-	}
-	return link
 }

@@ -51,6 +51,7 @@ type relay struct {
 	clock func() policy.Time
 	log   *slog.Logger
 	often rate.Sometimes // for trouble with frames
+	since atomic.Int64   // when the present batch began; 0: waiting for one
 
 	// The rest belongs to the goroutine in run.
 	numbering uint64
@@ -77,12 +78,23 @@ func (r *relay) run(from port.Port) error {
 	}
 }
 
+// stuck is how long a batch may take before the relay counts as hanging.
+const stuck = policy.Time(leaseSpan)
+
+// works reports whether the relay gets on with what it is given.
+func (r *relay) works(now policy.Time) bool {
+	since := policy.Time(r.since.Load())
+	return since == 0 || now < since+stuck
+}
+
 func (r *relay) batch(frames []frame.Frame) {
 	ru := r.rule.Load()
 	if ru.numbering != r.numbering {
 		r.numbering, r.next = ru.numbering, 0
 	}
 	now, to := r.clock(), r.to.Load()
+	r.since.Store(int64(now))
+	defer r.since.Store(0)
 	r.out, r.outCount = r.out[:0], r.outCount[:0]
 	r.splitter.Reset()
 	for _, f := range frames {

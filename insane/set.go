@@ -11,9 +11,10 @@ import (
 
 // plan is a change of which every member was found possible.
 type plan struct {
-	slave  *port.Link // nil: stays
-	tx, rx *policy.Policy
-	seed   *uint64
+	slave   *port.Link // nil: stays
+	receive string     // mode; the present one if it stays
+	tx, rx  *policy.Policy
+	seed    *uint64
 }
 
 // Set changes the device: all of what is given, or nothing. It returns the
@@ -35,14 +36,12 @@ func (d *Device) change(c wire.Change) (before, after wire.Info, err error) {
 	if err != nil {
 		return before, after, err
 	}
-	before = d.state()
-	if p.slave != nil {
-		if err := d.attach(*p.slave); err != nil {
-			return before, after, err
-		}
+	before = d.State()
+	if err := d.connect(p); err != nil {
+		return before, after, err
 	}
 	d.apply(p)
-	return before, d.state(), nil
+	return before, d.State(), nil
 }
 
 // check finds out whether each member of a change is possible, and changes
@@ -54,13 +53,6 @@ func (d *Device) check(c wire.Change) (p plan, err error) {
 	if p.rx, err = parse("rx", c.RX); err != nil {
 		return plan{}, err
 	}
-	if c.Receive != nil && *c.Receive != wire.ReceiveNone {
-		return plan{}, wire.Errorf(wire.ErrInvalid, "receive", "receive: %q: want %s", *c.Receive, wire.ReceiveNone)
-	}
-	if p.rx != nil && *p.rx != (policy.Policy{}) {
-		return plan{}, wire.Errorf(wire.ErrInvalid, "rx",
-			"rx: %q: receive is %s, so nothing that arrives is the device's to fault", p.rx, wire.ReceiveNone)
-	}
 	p.seed = c.Seed
 	if c.Slave != nil {
 		link, err := d.checkSlave(*c.Slave)
@@ -69,7 +61,42 @@ func (d *Device) check(c wire.Change) (p plan, err error) {
 		}
 		p.slave = &link
 	}
-	return p, nil
+	p.receive, err = d.checkReceiving(c, p)
+	return p, err
+}
+
+// checkReceiving checks the receive mode that a change leads to, together with
+// the slave and the policy of rx that it leads to.
+func (d *Device) checkReceiving(c wire.Change, p plan) (mode string, err error) {
+	mode, rx, link := wire.ReceiveNone, d.rx.rule.Load().policy, port.Link{}
+	if d.host != nil {
+		mode, link = d.host.receive.mode, d.host.slave.link
+	}
+	if c.Receive == nil && p.slave == nil && p.rx == nil {
+		return mode, nil
+	}
+	if c.Receive != nil {
+		mode = *c.Receive
+	}
+	if p.slave != nil {
+		link = *p.slave
+	}
+	if p.rx != nil {
+		rx = *p.rx
+	}
+	return mode, d.checkReceive(mode, link, rx)
+}
+
+// connect makes the slave and the receive mode those of the plan; on any error
+// both stay.
+func (d *Device) connect(p plan) error {
+	if p.slave != nil {
+		return d.attach(*p.slave, p.receive)
+	}
+	if d.host == nil {
+		return nil
+	}
+	return d.switchMode(p.receive)
 }
 
 // parse reads a policy text that may be absent.
@@ -90,6 +117,7 @@ func parse(field string, text *string) (*policy.Policy, error) {
 
 // apply swaps the rules. It cannot fail.
 func (d *Device) apply(p plan) {
+	defer d.publish()
 	now := d.clock()
 	if p.seed != nil {
 		d.seed = *p.seed

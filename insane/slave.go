@@ -2,6 +2,7 @@ package insane
 
 import (
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/port"
@@ -27,6 +28,20 @@ type slave struct {
 	name string      // "" if none was given yet
 	link port.Link   // as last seen
 	port *port.Slave // nil if the link is gone
+
+	withhold io.Closer // keeps from the slave's stack what is taken; nil if nothing is
+}
+
+// close closes what a slave has open. The socket goes first: what it no longer
+// decides about is the stack's.
+func (s *slave) close() (err error) {
+	if s.port != nil {
+		err = s.port.Close()
+	}
+	if s.withhold != nil {
+		err = errors.Join(err, s.withhold.Close())
+	}
+	return err
 }
 
 // state is one of the wire.Slave… states.
@@ -111,12 +126,12 @@ func (h *host) checkChain(link port.Link) error {
 	return wire.Errorf(wire.ErrLoop, "slave", "slave: a chain of more than %d devices", maxChain)
 }
 
-// attach makes a link the slave; on any error the old one stays. The caller
-// holds d.mu.
-func (d *Device) attach(link port.Link) (err error) {
+// attach makes a link the slave, in a receive mode; on any error the old one
+// stays, and its mode. The caller holds d.mu.
+func (d *Device) attach(link port.Link, mode string) (err error) {
 	h := d.host
 	if h.slave.port != nil && h.slave.link.Index == link.Index && h.slave.port.Bound() {
-		return nil
+		return d.switchMode(mode)
 	}
 	before := h.slave
 	if err := h.tap.SetAlias(aliasPrefix + link.Name); err != nil {
@@ -140,20 +155,20 @@ func (d *Device) attach(link port.Link) (err error) {
 	if err := h.checkChain(link); err != nil {
 		return err
 	}
-	far, err := port.OpenSlave(link, port.FilterNeighbours())
-	if err != nil {
+	s := slave{name: link.Name, link: link}
+	if s.port, s.withhold, err = h.receive.openSlave(link, mode); err != nil {
 		return err
 	}
 	if err := h.adopt(link); err != nil {
-		far.Close()
-		return err
+		return errors.Join(err, s.close())
 	}
-	d.exchange(slave{name: link.Name, link: link, port: far})
-	d.startRX(far)
-	d.log.Info("slave attached", "slave", link.Name, "index", link.Index)
-	if port.StrictReversePath(link.Name) {
+	h.receive.mode = mode
+	d.exchange(s)
+	d.startRX(s.port)
+	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
+	if mode == wire.ReceiveNone && port.StrictReversePath(link.Name) {
 		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
-			"set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", link.Name)
+			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", link.Name)
 	}
 	return nil
 }

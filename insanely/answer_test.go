@@ -13,7 +13,7 @@ import (
 func TestRefusals(t *testing.T) {
 	kinds := []*wire.Error{
 		wire.ErrInvalid, wire.ErrForbidden, wire.ErrNotFound, wire.ErrMethod, wire.ErrNoDevice,
-		wire.ErrWrongType, wire.ErrLoop, wire.ErrTooLarge, wire.ErrInternal,
+		wire.ErrWrongType, wire.ErrLoop, wire.ErrNoReceive, wire.ErrTooLarge, wire.ErrInternal,
 	}
 	for _, kind := range kinds {
 		for name, call := range calls {
@@ -31,6 +31,25 @@ func TestRefusals(t *testing.T) {
 					t.Errorf("error is %#v, want %#v", err, said)
 				}
 			})
+		}
+	}
+}
+
+// A client in another language goes by the status.
+func TestStatusOfRefusals(t *testing.T) {
+	for status, kinds := range map[int][]*wire.Error{
+		http.StatusBadRequest:            {wire.ErrInvalid},
+		http.StatusForbidden:             {wire.ErrForbidden},
+		http.StatusNotFound:              {wire.ErrNotFound},
+		http.StatusMethodNotAllowed:      {wire.ErrMethod},
+		http.StatusRequestEntityTooLarge: {wire.ErrTooLarge},
+		http.StatusUnprocessableEntity:   {wire.ErrNoDevice, wire.ErrWrongType, wire.ErrLoop, wire.ErrNoReceive},
+		http.StatusInternalServerError:   {wire.ErrInternal},
+	} {
+		for _, kind := range kinds {
+			if got := kind.Status(); got != status {
+				t.Errorf("%s has status %d, want %d", kind.Code, got, status)
+			}
 		}
 	}
 }

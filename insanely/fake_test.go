@@ -107,7 +107,9 @@ func sampleInfo() wire.Info {
 	}
 	return wire.Info{
 		Name: "insane", Slave: "eth0", SlaveState: wire.SlaveUp, Carrier: true, MTU: 1500,
-		Receive: wire.ReceiveNone, Path: wire.PathRelay, PathReason: "no eBPF", Seed: 1<<64 - 1,
+		Receive: wire.ReceiveAuto,
+		Takes:   wire.Takes{To: []string{"10.9.0.1", "fd00:9::1"}, From: []string{"10.9.0.2", "10.8.0.0/24"}, More: 12, Idle: "insane is down"},
+		Path:    wire.PathRelay, PathReason: "no eBPF", Seed: 1<<64 - 1,
 		TX: direction("percent 60", 100), RX: direction("pass", 200),
 	}
 }

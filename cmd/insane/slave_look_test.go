@@ -138,7 +138,7 @@ func TestBadSlaves(t *testing.T) {
 func TestLoopbackSlave(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	d := newDaemon(t, l, "--slave", "lo", "--address", "10.9.0.3/32")
+	d := newDaemon(t, l, "--slave", "lo", "--receive", "none", "--address", "10.9.0.3/32")
 	silence(t, l)
 	awaitCarrier(t, l, true)
 	before := info(t, d).TX.Stats

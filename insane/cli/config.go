@@ -19,7 +19,6 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane"
 	"github.com/seed-39a139a1/insane/insanely/wire"
-	"github.com/seed-39a139a1/insane/policy"
 )
 
 func daemonFlags() []cli.Flag {
@@ -28,8 +27,9 @@ func daemonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "slave"},
 		&cli.StringSliceFlag{Name: "address"},
 		&cli.StringSliceFlag{Name: "route"},
+		&cli.StringFlag{Name: "receive", Value: wire.ReceiveAuto},
 		&cli.StringFlag{Name: "policy", Value: "pass"},
-		&cli.StringFlag{Name: "receive", Value: wire.ReceiveNone},
+		&cli.StringFlag{Name: "rx-policy", Value: "pass"},
 		&cli.StringFlag{Name: "seed"},
 		&cli.StringFlag{Name: "socket", EnvVars: []string{"INSANE_SOCKET"}},
 		&cli.StringFlag{Name: "group"},
@@ -53,14 +53,11 @@ func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 	if c.IsSet("slave") && conf.Slave == "" {
 		return conf, usagef(`slave: "": want the name of a link`)
 	}
-	if r := c.String("receive"); r != wire.ReceiveNone {
-		return conf, usagef("receive: %q: want %s", r, wire.ReceiveNone)
-	}
 	var errs [7]error
 	conf.Log, errs[0] = logger(stderr, c.String("log-level"), c.String("log-format"))
 	conf.Addresses, errs[1] = addresses(c.StringSlice("address"))
 	conf.Routes, errs[2] = routes(c.Context, c.StringSlice("route"))
-	conf.Policy, errs[3] = parsePolicy(c.String("policy"))
+	errs[3] = directions(c, &conf)
 	conf.Seed, errs[4] = seed(c)
 	conf.Group, errs[5] = group(c.String("group"))
 	errs[6] = insane.CheckName(conf.Name)
@@ -70,14 +67,6 @@ func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 		}
 	}
 	return conf, nil
-}
-
-func parsePolicy(text string) (policy.Policy, error) {
-	p, err := policy.Parse(text)
-	if err != nil {
-		return p, fmt.Errorf("policy: %w", err)
-	}
-	return p, nil
 }
 
 // seed is the one that was asked for, or 32 random bits: few enough to be typed

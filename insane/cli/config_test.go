@@ -43,7 +43,8 @@ func TestConfigDefaults(t *testing.T) {
 	clearEnvironment(t)
 	c := parse(t, io.Discard)
 	if c.Name != "insane" || c.Socket != "/run/insane/insane.sock" || c.Slave != "" || c.Group != nil ||
-		c.Addresses != nil || c.Routes != nil || c.Policy.String() != "pass" || c.Log == nil {
+		c.Addresses != nil || c.Routes != nil || c.Policy.String() != "pass" || c.RXPolicy.String() != "pass" ||
+		c.Receive != "auto" || c.Log == nil {
 		t.Errorf("%+v", c)
 	}
 }
@@ -60,6 +61,10 @@ func TestConfig(t *testing.T) {
 		{[]string{"--slave", "eth0"}, func(c insane.Config) bool { return c.Slave == "eth0" }},
 		{[]string{"--policy", "percent 60"}, func(c insane.Config) bool { return c.Policy.String() == "percent 60" }},
 		{[]string{"--policy", "time 2s 500ms"}, func(c insane.Config) bool { return c.Policy.String() == "time 2s 500ms" }},
+		{[]string{"--rx-policy", "percent 60"}, func(c insane.Config) bool { return c.RXPolicy.String() == "percent 60" && c.Policy.String() == "pass" }},
+		{[]string{"--policy", "percent 60"}, func(c insane.Config) bool { return c.RXPolicy.String() == "pass" }},
+		{[]string{"--receive", "all"}, func(c insane.Config) bool { return c.Receive == "all" }},
+		{[]string{"--receive", "none"}, func(c insane.Config) bool { return c.Receive == "none" }},
 		{[]string{"--seed", "0"}, func(c insane.Config) bool { return c.Seed == 0 }},
 		{[]string{"--seed", "0xff"}, func(c insane.Config) bool { return c.Seed == 255 }},
 		{[]string{"--seed", "18446744073709551615"}, func(c insane.Config) bool { return c.Seed == 1<<64-1 }},

@@ -22,13 +22,12 @@ func (p *program) daemon(c *cli.Context) error {
 	}
 	d, err := insane.Open(conf)
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
-		return fmt.Errorf("%w (making a device needs root, or CAP_NET_ADMIN and CAP_NET_RAW)", err)
+		return fmt.Errorf("%w (making a device needs root, or CAP_NET_ADMIN, CAP_NET_RAW and, to receive, CAP_BPF)", err)
 	}
 	if err != nil {
 		return err
 	}
-	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket,
-		"slave", conf.Slave, "tx", conf.Policy, "seed", conf.Seed)
+	announce(conf)
 	p.notify(conf, daemon.SdNotifyReady)
 	err = d.Run(c.Context)
 	p.notify(conf, daemon.SdNotifyStopping)
@@ -37,6 +36,13 @@ func (p *program) daemon(c *cli.Context) error {
 	}
 	conf.Log.Info("device is gone", "name", conf.Name)
 	return nil
+}
+
+// announce logs what was asked for. Policies are written out here, since JSON
+// would see nothing in them.
+func announce(conf insane.Config) {
+	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket, "slave", conf.Slave,
+		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed)
 }
 
 // notify tells the service manager that asked to be told (sd_notify(3)).

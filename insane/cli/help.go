@@ -10,23 +10,32 @@ const help = `insane - a network device that loses packets as you wish
   insane lab -- COMMAND [ARG...]   run COMMAND there
 
 The device is an interface. What the host routes into it leaves through another
-one, its slave, minus the packets that a policy drops. insanely(1) sets slave
-and policy while it runs. When the process ends, however it ends, the interface
-is gone, and its addresses and routes with it.
+one, its slave, minus the packets that a policy drops; another policy drops of
+what arrives for it at the slave. insanely(1) sets the slave and the policies
+while it runs. When the process ends, however it ends, the interface is gone,
+and its addresses and routes with it.
 
 FLAGS
   --name NAME        of the interface (default insane, or $INSANE_NAME)
-  --slave LINK       that does the sending: Ethernet or loopback
+  --slave LINK       that does the sending and receiving: Ethernet, or loopback
+                     with --receive none
   --address ADDR     that the interface gets, such as 10.9.0.1/32; repeatable
   --route DEST       that is to be reached through the interface: an address, a
                      prefix, a host name or default; repeatable. Gateway and
                      source address are those the slave would use
+  --receive MODE     what of all that arrives at the slave is the interface's
+                     instead of the slave's (default auto):
+                     auto  what is for an address that only the interface has,
+                           and what comes from hosts routed through it
+                     none  nothing; only answers of ARP and neighbour discovery
+                           are copied to it
+                     all   everything; until insane ends, the slave's own
+                           addresses hear nothing
   --policy POLICY    of what is sent (default pass); in words as for insanely,
                      such as "percent 60" or "time 2s 500ms"
+  --rx-policy POLICY of what is received (default pass); not with --receive none
   --seed N           of every draw; the same seed, the same packets are lost
                      (default: a random one, which insanely shows)
-  --receive MODE     none: what arrives stays with the slave; only answers of
-                     ARP and neighbour discovery are copied to the interface
   --socket PATH      control socket, or @NAME for an abstract one
                      (default /run/insane/NAME.sock, or $INSANE_SOCKET)
   --group GROUP      whose members may change the device, beside root
@@ -37,6 +46,9 @@ FLAGS
 With an address or a route the interface is also set up. The slave has to be
 there and up when a route is to borrow from it.
 
+All of this needs root, or the capabilities CAP_NET_ADMIN and CAP_NET_RAW, and
+with --receive auto or all also CAP_BPF.
+
 FLAGS OF LAB
   --seed N           of the show (default: a fixed one)
   --shell            run $SHELL instead of the show
@@ -44,6 +56,8 @@ FLAGS OF LAB
 EXAMPLES
   insane --slave eth0 --route morgana --policy "percent 60"
       of what this host sends to morgana, 40 % is lost
+  insane --slave eth0 --route morgana --rx-policy "percent 60"
+      of what morgana sends to this host, 40 % is lost
   insane & insanely --wait 5s eth0 time 2s 500ms
       the same in two steps; routes are added with ip route
   insane --name bad0 --slave eth0 & insane --name bad1 --slave eth1 &

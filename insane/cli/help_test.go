@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
 // The manual fits a terminal, wherever it is asked for.
@@ -73,12 +75,23 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 func TestHelpTellsDefaults(t *testing.T) {
 	for _, f := range daemonFlags() {
 		s, ok := f.(*cli.StringFlag)
-		if !ok || s.Value == "" || s.Name == "receive" {
+		if !ok || s.Value == "" {
 			continue
 		}
 		_, text, _ := strings.Cut(help, "\n  --"+s.Name+" ")
 		if text, _, _ = strings.Cut(text, "\n  --"); !strings.Contains(text, "default "+s.Value) {
 			t.Errorf("--%s: the manual does not say that the default is %s", s.Name, s.Value)
+		}
+	}
+}
+
+// The manual has a line for every receive mode.
+func TestHelpTellsReceiveModes(t *testing.T) {
+	_, text, _ := strings.Cut(help, "\n  --receive ")
+	text, _, _ = strings.Cut(text, "\n  --")
+	for _, mode := range wire.ReceiveModes() {
+		if !regexp.MustCompile(`(?m)^ +` + mode + ` +\S`).MatchString(text) {
+			t.Errorf("the manual does not say what --receive %s means", mode)
 		}
 	}
 }

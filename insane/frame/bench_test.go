@@ -1,6 +1,7 @@
 package frame_test
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
@@ -23,6 +24,40 @@ func BenchmarkInspect(b *testing.B) {
 				if _, err := frame.Inspect(bench.frame); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+func BenchmarkInsertTag(b *testing.B) {
+	f := super{family: 4, protocol: tcp, payload: 64000, gso: 1448, tags: []uint16{typeTag}}.build()
+	buf := untagged(f)
+	head := bytes.Clone(buf[:64])
+	b.ReportAllocs()
+	for b.Loop() {
+		copy(buf, head) // the call before moved them
+		frame.InsertTag(buf, typeTag, 100)
+	}
+}
+
+func BenchmarkMakePartial(b *testing.B) {
+	for _, bench := range []struct {
+		name  string
+		frame frame.Frame
+	}{
+		{"plain", plain(typeIPv4, 1500)},
+		{"partial", supers()["tcp4"].build()},
+		{"tcp4", verified(b, supers()["tcp4"].build())},
+		{"tcp6", verified(b, supers()["tcp6"].build())},
+		{"tcp6ext", verified(b, supers()["tcp6 chain"].build())},
+		{"udp4", verified(b, supers()["udp4"].build())},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			head, work := bench.frame[:256].Clone(), bench.frame.Clone()
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(work, head) // the call before made it partial
+				frame.MakePartial(work)
 			}
 		})
 	}

@@ -37,6 +37,7 @@ type super struct {
 	ipv6     []extension
 	options  []byte // TCP options, a multiple of 4 bytes
 	flags    byte   // TCP flags beside ACK; CWR sets the virtio ECN bit too
+	accECN   bool   // CWR does not, which means that all packets have it
 	id       uint16
 	seq      uint32
 	payload  int
@@ -64,6 +65,16 @@ func homeAddress() extension {
 	body := make([]byte, 22)
 	body[0], body[1] = 2, 1 // type 2, one segment left
 	copy(body[6:], []byte{0xfd, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 99})
+	return extension{routing, body}
+}
+
+// segments is the routing header of RFC 8754 §2, for n hops of which left are
+// still to come.
+func segments(n, left byte) extension {
+	body := []byte{4, left, n - 1, 0, 0, 0}
+	for hop := range n {
+		body = append(body, 0xfd, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 5, hop)
+	}
 	return extension{routing, body}
 }
 
@@ -119,7 +130,7 @@ func (s super) virtio(headers, start int) frame.Header {
 		if s.family == 6 {
 			h.GSOType = frame.GSOTCPv6
 		}
-		if s.flags&cwr != 0 {
+		if s.flags&cwr != 0 && !s.accECN {
 			h.GSOType |= frame.GSOECN
 		}
 	}
@@ -185,6 +196,7 @@ func supers() map[string]super {
 		"tcp4 options":     {family: 4, protocol: tcp, ipv4: []byte{1, 1, 1, 1, 0x94, 4, 0, 0}, options: timestamps(), payload: 5000, gso: 800, flags: cwr},
 		"tcp4 tag":         {family: 4, protocol: tcp, tags: []uint16{typeTag}, payload: 5000, gso: 1400, flags: cwr | psh},
 		"tcp4 two tags":    {family: 4, protocol: tcp, tags: []uint16{typeSTag, typeTag}, payload: 5000, gso: 1400, flags: fin},
+		"tcp4 accurate":    {family: 4, protocol: tcp, payload: 4*1001 + 333, gso: 1001, flags: psh | cwr | ece, accECN: true},
 		"tcp4 gso 1":       {family: 4, protocol: tcp, payload: 70, gso: 1, flags: psh | cwr},
 		"tcp4 gso 8":       {family: 4, protocol: tcp, payload: 333, gso: 8},
 		"tcp4 gso 20":      {family: 4, protocol: tcp, payload: 999, gso: 20, flags: fin},
@@ -195,6 +207,9 @@ func supers() map[string]super {
 		"tcp6":             {family: 6, protocol: tcp, options: timestamps(), payload: 64000, gso: 1428, flags: psh | cwr},
 		"tcp6 hop-by-hop":  {family: 6, protocol: tcp, ipv6: []extension{padded(hopByHop, 0)}, payload: 5001, gso: 1000},
 		"tcp6 chain":       {family: 6, protocol: tcp, ipv6: []extension{padded(hopByHop, 1), padded(destinations, 0), homeAddress(), padded(destinations, 3)}, options: timestamps(), payload: 7001, gso: 1000, flags: psh},
+		"tcp6 accurate":    {family: 6, protocol: tcp, payload: 5000, gso: 1000, flags: fin | cwr, accECN: true},
+		"tcp6 segments":    {family: 6, protocol: tcp, ipv6: []extension{segments(3, 2)}, payload: 5000, gso: 1000},
+		"tcp6 arrived":     {family: 6, protocol: tcp, ipv6: []extension{segments(3, 0)}, payload: 5000, gso: 1000},
 		"tcp6 gso 8":       {family: 6, protocol: tcp, payload: 222, gso: 8, flags: fin},
 		"tcp6 tag":         {family: 6, protocol: tcp, tags: []uint16{typeTag}, payload: 5000, gso: 1400},
 		"udp4":             {family: 4, protocol: udp, payload: 60001, gso: 1472, id: 0xfff0},

@@ -1,7 +1,10 @@
 package frame_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
@@ -86,4 +89,78 @@ func FuzzSplit(f *testing.F) {
 		}
 		checkSplit(t, whole, relay)
 	})
+}
+
+// FuzzReceive holds that nothing a packet socket could hand out makes InsertTag
+// or MakePartial panic, that a tag put back changes nothing but the link header,
+// and that MakePartial either makes the sum that the oracle makes, of a frame
+// that Inspect accepts, or changes nothing.
+func FuzzReceive(f *testing.F) {
+	f.Add([]byte(plain(0x0806, 28)), uint16(typeTag), uint16(0xe064))
+	for _, s := range seeds() {
+		f.Add([]byte(s.build()), uint16(typeTag), uint16(7))
+		f.Add([]byte(verified(f, s.build())), uint16(typeSTag), uint16(0))
+	}
+	f.Fuzz(func(t *testing.T, in []byte, tpid, tci uint16) {
+		if len(in) > frame.MaxLen-frame.TagLen {
+			return
+		}
+		buf := append(make([]byte, frame.TagLen), in...)
+		checkTag(t, in, frame.InsertTag(buf, tpid, tci), tpid, tci)
+		checkPartial(t, in)
+	})
+}
+
+// checkTag compares a frame before and after InsertTag.
+func checkTag(t *testing.T, in, out frame.Frame, tpid, tci uint16) {
+	t.Helper()
+	const addresses = frame.HeaderLen + 12
+	if len(in) < addresses {
+		if !bytes.Equal(in, out) {
+			t.Fatalf("% x became % x", in, out)
+		}
+		return
+	}
+	tag := binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, tpid), tci)
+	want := slices.Concat(in[frame.HeaderLen:addresses], tag, in[addresses:])
+	if !bytes.Equal(want, out[frame.HeaderLen:]) {
+		t.Fatalf("with tag % x: % x became % x", tag, in, out)
+	}
+	before, err := frame.Inspect(in)
+	after, errAfter := frame.Inspect(out)
+	n := before.Packets()
+	switch {
+	case err != nil || tpid != typeTag && tpid != typeSTag:
+	case errors.Is(errAfter, frame.ErrHeaders): // they were as long as they may be
+	case int(before.Bytes(0, 1))-before.MTU() == 22: // nothing looks behind two tags
+	case errAfter != nil || after.Packets() != n || after.MTU() != before.MTU() ||
+		after.Bytes(0, n) != before.Bytes(0, n)+uint64(n*frame.TagLen):
+		t.Fatalf("%+v became %+v, %v", before, after, errAfter)
+	}
+}
+
+// checkPartial checks what MakePartial does to a frame.
+func checkPartial(t *testing.T, in frame.Frame) {
+	t.Helper()
+	out := in.Clone()
+	frame.MakePartial(out)
+	if bytes.Equal(in, out) {
+		return
+	}
+	sh, err := frame.Inspect(out)
+	if err != nil {
+		t.Fatalf("changed, and then %v", err)
+	}
+	checkSums(t, out, sh)
+	right := out.Clone()
+	repair(right)
+	check := frame.HeaderLen + dissect(out).check
+	want, got := binary.BigEndian.Uint16(right[check:]), binary.BigEndian.Uint16(out[check:])
+	if want%0xffff != got%0xffff {
+		t.Errorf("partial checksum is %#04x, want %#04x", got, want)
+	}
+	copy(out[check:], in[check:check+2])
+	if !bytes.Equal(in[frame.HeaderLen:], out[frame.HeaderLen:]) {
+		t.Error("more than the checksum was changed")
+	}
 }

@@ -4,13 +4,13 @@ import "encoding/binary"
 
 // Lengths of headers, in bytes.
 const (
-	etherLen = 14 // two addresses and a type
-	tagLen   = 4  // one VLAN tag
-	maxTags  = 2  // an 802.1ad tag around an 802.1Q tag
-	ipv4Len  = 20 // without options
-	ipv6Len  = 40 // without extension headers
-	tcpLen   = 20 // without options
-	udpLen   = 8
+	addressLen = 6
+	etherLen   = 2*addressLen + 2
+	maxTags    = 2  // an 802.1ad tag around an 802.1Q tag
+	ipv4Len    = 20 // without options
+	ipv6Len    = 40 // without extension headers
+	tcpLen     = 20 // without options
+	udpLen     = 8
 
 	// maxHeaders bounds the headers of a super-frame, virtio header included.
 	// All but IPv6 extension headers are 142 at most; the rest holds a
@@ -60,11 +60,11 @@ func Inspect(f Frame) (Shape, error) {
 func linkHeader(e []byte) (length int, etherType uint16) {
 	length, etherType = etherLen, binary.BigEndian.Uint16(e[etherLen-2:])
 	for range maxTags {
-		if etherType != etherTag && etherType != etherSTag || len(e) < length+tagLen {
+		if etherType != etherTag && etherType != etherSTag || len(e) < length+TagLen {
 			break
 		}
 		etherType = binary.BigEndian.Uint16(e[length+2:])
-		length += tagLen
+		length += TagLen
 	}
 	return length, etherType
 }
@@ -72,12 +72,25 @@ func linkHeader(e []byte) (length int, etherType uint16) {
 // inspectSuper is Inspect for a super-frame: h is its virtio header, e its
 // Ethernet bytes, of which link are the link header.
 func inspectSuper(h Header, e []byte, link int, etherType uint16) (Shape, error) {
+	s, err := walk(h, e, link, etherType)
+	switch {
+	case err != nil:
+		return Shape{}, err
+	case h.Flags&NeedsCsum == 0:
+		return Shape{}, ErrNoChecksum
+	case int(h.CsumStart) != s.l4 || int(h.CsumOffset) != s.checksumOffset():
+		return Shape{}, ErrChecksum
+	}
+	return s, nil
+}
+
+// walk checks everything about a super-frame but where the virtio header says
+// that its checksum is.
+func walk(h Header, e []byte, link int, etherType uint16) (Shape, error) {
 	s := Shape{link: link, size: int(h.GSOSize)}
 	switch {
 	case !s.setKind(h.GSOType, etherType):
 		return Shape{}, ErrGSOType
-	case h.Flags&NeedsCsum == 0:
-		return Shape{}, ErrNoChecksum
 	case s.size == 0 || s.size == gsoByFrags:
 		return Shape{}, ErrGSOSize
 	}
@@ -87,10 +100,7 @@ func inspectSuper(h Header, e []byte, link int, etherType uint16) (Shape, error)
 	if err := s.walkTransport(e); err != nil {
 		return Shape{}, err
 	}
-	switch {
-	case int(h.CsumStart) != s.l4 || int(h.CsumOffset) != s.checksumOffset():
-		return Shape{}, ErrChecksum
-	case HeaderLen+s.headers > maxHeaders:
+	if HeaderLen+s.headers > maxHeaders {
 		return Shape{}, ErrHeaders
 	}
 	s.payload = len(e) - s.headers

@@ -1,6 +1,7 @@
 package frame_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
@@ -14,8 +15,8 @@ import (
 // Then it sends what Split leaves of them, which shows that the kernel takes
 // the virtio headers that Split writes and understands them as meant.
 func TestKernelAgrees(t *testing.T) {
-	v := openVeth(t)
-	for name, s := range supers() {
+	v := openVeth(t, wiring{cut: true})
+	for name, s := range v.cuttable(t) {
 		t.Run(name, func(t *testing.T) {
 			f := s.build()
 			packets := packetsOf(t, f)
@@ -39,12 +40,15 @@ func TestKernelAgrees(t *testing.T) {
 // TestKernelCarriesShortSupers holds that super-frames with less payload than
 // one segment holds, which Inspect accepts as one packet, are one to the kernel.
 func TestKernelCarriesShortSupers(t *testing.T) {
-	v := openVeth(t)
+	v := openVeth(t, wiring{cut: true})
 	for name, s := range map[string]super{
 		"no payload":       {family: 4, protocol: tcp, gso: 1000},
 		"shorter than gso": {family: 6, protocol: tcp, payload: 10, gso: 1000},
 		"datagram":         {family: 6, protocol: udp, payload: 10, gso: 1000},
 	} {
+		if v.old && s.protocol == udp {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			f := s.build()
 			if sh, err := frame.Inspect(f); err != nil || sh.Packets() != 1 {
@@ -53,4 +57,19 @@ func TestKernelCarriesShortSupers(t *testing.T) {
 			comparePackets(t, packetsOf(t, f), v.carry(t, f))
 		})
 	}
+}
+
+// cuttable are the supers but for those that the kernel takes for something else:
+// accurate ECN, of which the virtio header does not tell it, TCP segments of less
+// than 8 bytes, which Linux 7.3 lengthens, and before Linux 6.2 all of UDP.
+func (v *veth) cuttable(t *testing.T) map[string]super {
+	t.Helper()
+	if v.old {
+		t.Log("this kernel has no virtio header for UDP super-frames: they are left out")
+	}
+	all := supers()
+	maps.DeleteFunc(all, func(_ string, s super) bool {
+		return s.accECN || s.protocol == tcp && s.gso < 8 || s.protocol == udp && v.old
+	})
+	return all
 }

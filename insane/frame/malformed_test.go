@@ -41,8 +41,15 @@ func chain(s super, n int) super {
 	return s
 }
 
-// TestInspectMalformed damages one thing at a time in frames that are right otherwise.
-func TestInspectMalformed(t *testing.T) {
+// damage is one thing that is wrong with a super-frame, and what Inspect says of it.
+type damage struct {
+	super  super
+	mutate func(frame.Frame)
+	want   error
+}
+
+// damages are what nothing is to be made of, by name.
+func damages() map[string]damage {
 	v4 := super{family: 4, protocol: tcp, payload: 3000, gso: 1000}
 	v6 := super{family: 6, protocol: tcp, payload: 3000, gso: 1000}
 	dgram := super{family: 4, protocol: udp, payload: 3000, gso: 1000}
@@ -53,15 +60,12 @@ func TestInspectMalformed(t *testing.T) {
 	threeTags := v4
 	threeTags.tags = []uint16{typeSTag, typeTag, typeTag}
 
-	tests := map[string]struct {
-		super  super
-		mutate func(frame.Frame)
-		want   error
-	}{
+	return map[string]damage{
 		"UFO":                    {dgram, header(func(h *frame.Header) { h.GSOType = 3 }), frame.ErrGSOType},
 		"tunnel":                 {v4, header(func(h *frame.Header) { h.GSOType |= 0x20 }), frame.ErrGSOType},
 		"ECN alone":              {v4, header(func(h *frame.Header) { h.GSOType = frame.GSOECN }), frame.ErrGSOType},
 		"ECN on UDP":             {dgram, header(func(h *frame.Header) { h.GSOType |= frame.GSOECN }), frame.ErrGSOType},
+		"unnamed bit":            {v4, header(func(h *frame.Header) { h.GSOType |= 0x10 }), frame.ErrGSOType},
 		"TCPv6 on IPv4":          {v4, header(func(h *frame.Header) { h.GSOType = frame.GSOTCPv6 }), frame.ErrGSOType},
 		"TCPv4 on IPv6":          {v6, header(func(h *frame.Header) { h.GSOType = frame.GSOTCPv4 }), frame.ErrGSOType},
 		"TCP on UDP":             {dgram, header(func(h *frame.Header) { h.GSOType = frame.GSOTCPv4 }), frame.ErrGSOType},
@@ -97,7 +101,11 @@ func TestInspectMalformed(t *testing.T) {
 		"UDP length too large":   {dgram, set(tcp4At+4, 0x0b, 0xc1), frame.ErrLength},
 		"UDP length 0":           {dgram, set(tcp4At+4, 0, 0), frame.ErrLength},
 	}
-	for name, test := range tests {
+}
+
+// TestInspectMalformed damages one thing at a time in frames that are right otherwise.
+func TestInspectMalformed(t *testing.T) {
+	for name, test := range damages() {
 		t.Run(name, func(t *testing.T) {
 			test.super.mutate = test.mutate
 			sh, err := frame.Inspect(test.super.build())

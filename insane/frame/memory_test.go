@@ -122,6 +122,16 @@ func TestNoAllocations(t *testing.T) {
 		}); n != 0 {
 			t.Errorf("%s: Inspect allocates %v times to refuse", name, n)
 		}
+		buf, arrived := append(make([]byte, frame.TagLen), f...), verified(t, f)
+		work := arrived.Clone()
+		if n := testing.AllocsPerRun(100, func() {
+			copy(buf[frame.TagLen:], f)
+			frame.InsertTag(buf, typeTag, 1)
+			copy(work, arrived)
+			frame.MakePartial(work)
+		}); n != 0 {
+			t.Errorf("%s: InsertTag and MakePartial allocate %v times", name, n)
+		}
 		var s frame.Splitter
 		out := make([]frame.Frame, 0, sh.Packets())
 		head := f[:len(f)-supers()[name].payload].Clone()

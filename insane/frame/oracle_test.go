@@ -1,6 +1,7 @@
 package frame_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 func packetsOf(t testing.TB, f frame.Frame) [][]byte {
 	t.Helper()
 	needsCsum, gsoType := f[0]&1 != 0, f[1]
+	allCWR := gsoType&0x80 == 0
 	size := int(binary.NativeEndian.Uint16(f[4:]))
 	e := f[10:].Clone()
 	if !needsCsum {
@@ -39,7 +41,7 @@ func packetsOf(t testing.TB, f frame.Frame) [][]byte {
 		n := min(size, len(rest))
 		p := append(append([]byte(nil), e[:d.payload]...), rest[:n]...)
 		rest = rest[n:]
-		d.patch(p, i, i*size, len(rest) == 0)
+		d.patch(p, i, i*size, len(rest) == 0, allCWR)
 		d.finish(p)
 		packets = append(packets, p)
 	}
@@ -68,7 +70,7 @@ func dissect(f frame.Frame) dissection {
 }
 
 // patch sets what differs from packet to packet, for number i.
-func (d dissection) patch(p []byte, i, offset int, last bool) {
+func (d dissection) patch(p []byte, i, offset int, last, allCWR bool) {
 	if d.family == 4 {
 		binary.BigEndian.PutUint16(p[d.l3+2:], uint16(len(p)-d.l3))
 		id := int(binary.BigEndian.Uint16(p[d.l3+4:]))
@@ -85,7 +87,7 @@ func (d dissection) patch(p []byte, i, offset int, last bool) {
 	if !last {
 		p[d.l4+13] &= ^byte(fin | psh)
 	}
-	if i > 0 {
+	if i > 0 && !allCWR {
 		p[d.l4+13] &= ^byte(cwr)
 	}
 }
@@ -116,15 +118,28 @@ func (d dissection) pseudo(p []byte) []byte {
 	return append(h, 0, byte(length>>16), byte(length>>8), byte(length), 0, 0, 0, byte(d.protocol))
 }
 
-// destination is the IPv6 address the packet ends at: that of a type 2 routing
-// header which is not used up yet, or else the one in the IPv6 header.
+// destination is the IPv6 address the packet ends at: that of a routing header
+// which is not used up yet, or else the one in the IPv6 header.
 func (d dissection) destination(p []byte) []byte {
+	end := p[d.l3+24 : d.l3+40]
 	for next, at := p[d.l3+6], d.l3+40; at < d.l4; next, at = p[at], at+8+8*int(p[at+1]) {
-		if next == routing && p[at+1] == 2 && p[at+2] == 2 && p[at+3] == 1 {
-			return p[at+8 : at+24]
+		if next != routing || p[at+3] == 0 {
+			continue
+		}
+		first, addresses := at+8, int(p[at+1])/2
+		if p[at+2] == 4 {
+			addresses = 1 // the first is the last hop
+		}
+		if addresses > 0 && first+16*addresses <= d.l4 { // else nobody knows
+			end = p[first+16*(addresses-1) : first+16*addresses]
 		}
 	}
-	return p[d.l3+24 : d.l3+40]
+	return end
+}
+
+// routed says whether p goes somewhere else first.
+func (d dissection) routed(p []byte) bool {
+	return d.family == 6 && !bytes.Equal(d.destination(p), p[d.l3+24:d.l3+40])
 }
 
 // repair sets the IPv4 header checksum and the partial transport checksum.

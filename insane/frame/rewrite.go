@@ -25,14 +25,14 @@ func (s Shape) rewrite(r Frame, from, to int) {
 	} else {
 		binary.BigEndian.PutUint16(e[s.link+4:], uint16(len(e)-s.link-ipv6Len))
 	}
-	t := e[s.l4:]
+	h, t := r.Header(), e[s.l4:]
 	s.rewriteChecksum(t)
 	if s.protocol == protocolUDP {
 		binary.BigEndian.PutUint16(t[4:], uint16(len(t)))
 	} else {
-		rewriteTCP(t, from*s.size, from == 0, to == s.packets)
+		keepCWR := from == 0 || h.GSOType&GSOECN == 0
+		rewriteTCP(t, from*s.size, keepCWR, to == s.packets)
 	}
-	h := r.Header()
 	h.HdrLen = uint16(s.headers)
 	switch {
 	case to-from == 1:
@@ -58,14 +58,18 @@ func rewriteIPv4(p []byte, length, i int) {
 
 // rewriteTCP makes t the header of a run that starts offset bytes into the
 // payload. What is said at the end of the data is said by the last segment
-// only, and the answer to a congestion mark (RFC 3168 §6.1.2) by the first.
-func rewriteTCP(t []byte, offset int, first, last bool) {
+// only. CWR, the answer to a congestion mark (RFC 3168 §6.1.2), is said by the
+// first if GSOECN says so; otherwise all have it, as part of a counter (RFC 9768
+// §3.2.2): Linux 7.3 merges such packets (SKB_GSO_TCP_ACCECN), for which the
+// virtio header has no name. It takes CWR from all but the first when it cuts
+// them itself.
+func rewriteTCP(t []byte, offset int, keepCWR, last bool) {
 	seq := binary.BigEndian.Uint32(t[4:])
 	binary.BigEndian.PutUint32(t[4:], seq+uint32(offset))
 	if !last {
 		t[flagsOffset] &^= flagFIN | flagPSH
 	}
-	if !first {
+	if !keepCWR {
 		t[flagsOffset] &^= flagCWR
 	}
 }
@@ -83,11 +87,14 @@ func (s Shape) rewriteChecksum(t []byte) {
 	binary.BigEndian.PutUint16(field, fold(partial))
 }
 
-// sum is the one's complement sum of p (RFC 1071), which has an even length.
+// sum is the one's complement sum of p (RFC 1071), which is at most 64 KiB.
 func sum(p []byte) uint16 {
 	var n uint32
 	for ; len(p) >= 2; p = p[2:] {
 		n += uint32(binary.BigEndian.Uint16(p))
+	}
+	if len(p) > 0 {
+		n += uint32(p[0]) << 8
 	}
 	return fold(n)
 }

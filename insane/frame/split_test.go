@@ -75,6 +75,32 @@ func TestSplitByHand(t *testing.T) {
 	}
 }
 
+// TestSplitCWR holds who gets the CWR of a super-frame: the first packet, or all
+// of them if it counts for accurate ECN.
+func TestSplitCWR(t *testing.T) {
+	for _, test := range []struct {
+		accECN bool
+		want   []int64 // GSO type and CWR of each frame
+	}{
+		{false, []int64{frame.GSONone, cwr, frame.GSOTCPv4, 0}},
+		{true, []int64{frame.GSONone, cwr, frame.GSOTCPv4, cwr}},
+	} {
+		f := super{family: 4, protocol: tcp, payload: 400, gso: 100, flags: cwr, accECN: test.accECN}.build()
+		sh, err := frame.Inspect(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s frame.Splitter
+		var got []int64
+		for _, r := range s.Split(f, sh, []bool{true, false, true, true}, nil) {
+			got = append(got, int64(r.Header().GSOType), int64(r[tcp4At+13]&cwr))
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("accurate %v (-want +got):\n%s", test.accECN, diff)
+		}
+	}
+}
+
 // TestSplitEveryIdentification walks all IPv4 identifications, and with them
 // every carry of the header checksum.
 func TestSplitEveryIdentification(t *testing.T) {

@@ -44,8 +44,9 @@ func (a *arena) next() []byte {
 	return a.mem[a.used : a.used+frame.MaxLen]
 }
 
-// took records that next was filled with n bytes.
-func (a *arena) took(n int) {
-	a.frames = append(a.frames, frame.Frame(a.mem[a.used:a.used+n:a.used+n]))
-	a.used += (n + frameAlign - 1) &^ (frameAlign - 1)
+// took records that the bytes [from, to) of next are a frame.
+func (a *arena) took(from, to int) {
+	from, to = a.used+from, a.used+to
+	a.frames = append(a.frames, frame.Frame(a.mem[from:to:to]))
+	a.used = (to + frameAlign - 1) &^ (frameAlign - 1)
 }

@@ -22,17 +22,19 @@ func TestArena(t *testing.T) {
 				t.Fatalf("room for %d bytes, want %d", len(next), frame.MaxLen)
 			}
 			n := 1 + random.IntN(min(longest, frame.MaxLen))
+			from := random.IntN(2) * min(n-1, frame.TagLen) // as a receiver may leave it
 			for i := range n {
 				next[i] = number
 			}
-			a.took(n)
+			a.took(from, n)
 		}
-		checkFrames(t, a.frames)
+		checkFrames(t, &a)
 	}
 }
 
-func checkFrames(t *testing.T, frames []frame.Frame) {
+func checkFrames(t *testing.T, a *arena) {
 	t.Helper()
+	frames := a.frames
 	if len(frames) == 0 || len(frames) > batchFrames {
 		t.Fatalf("%d frames, want 1 to %d", len(frames), batchFrames)
 	}
@@ -40,7 +42,7 @@ func checkFrames(t *testing.T, frames []frame.Frame) {
 		if cap(f) != len(f) {
 			t.Fatalf("frame %d of %d bytes could grow to %d", number, len(f), cap(f))
 		}
-		if at := uintptr(unsafe.Pointer(&f[0])); at%frameAlign != uintptr(unsafe.Pointer(&frames[0][0]))%frameAlign {
+		if at := uintptr(unsafe.Pointer(&f[0])); (at-uintptr(unsafe.Pointer(&a.mem[0])))%frameAlign > frame.TagLen {
 			t.Fatalf("frame %d shares a cache line", number)
 		}
 		for i, b := range f {
@@ -63,7 +65,7 @@ func TestArenaCapacity(t *testing.T) {
 		} {
 			a.reset()
 			for !a.full() {
-				a.took(c.length)
+				a.took(0, c.length)
 			}
 			if len(a.frames) != c.want {
 				t.Errorf("%d frames of %d bytes, want %d", len(a.frames), c.length, c.want)

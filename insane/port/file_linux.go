@@ -23,6 +23,10 @@ type file struct {
 
 	arena   arena
 	readErr error
+	// readFrame reads one frame into buf and says where in it. A frame that is
+	// lost is EINTR.
+	readFrame func(fd int, buf []byte) (from, to int, err error)
+
 	drainFn func(fd uintptr) bool // f.drain, bound once: a method value allocates
 	lookFn  func(fd uintptr)      // the same, not waiting
 
@@ -37,7 +41,7 @@ func newFile(f *os.File) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &file{f: f, raw: raw, arena: newArena()}
+	p := &file{f: f, raw: raw, arena: newArena(), readFrame: readWhole}
 	p.drainFn, p.sendFn = p.drain, p.send
 	p.lookFn = func(fd uintptr) { p.drain(fd) }
 	return p, nil
@@ -70,10 +74,10 @@ func (p *file) Read() ([]frame.Frame, error) {
 // frames is left for the next Read to meet again.
 func (p *file) drain(fd uintptr) bool {
 	for !p.arena.full() {
-		n, err := unix.Read(int(fd), p.arena.next())
+		from, to, err := p.readFrame(int(fd), p.arena.next())
 		switch err {
 		case nil:
-			p.arena.took(n)
+			p.arena.took(from, to)
 		case unix.EINTR:
 		case unix.EAGAIN:
 			return len(p.arena.frames) > 0
@@ -87,6 +91,12 @@ func (p *file) drain(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// readWhole reads a frame that has all it is in its bytes.
+func readWhole(fd int, buf []byte) (from, to int, err error) {
+	to, err = unix.Read(fd, buf)
+	return 0, to, err
 }
 
 // Write implements Port.

@@ -1,6 +1,34 @@
 package port
 
-import "golang.org/x/net/bpf"
+import (
+	"unsafe"
+
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// Filter says which of the frames that arrive at a slave its socket gets.
+type Filter struct {
+	classic []bpf.Instruction
+	program int
+}
+
+// Program is the filter that the eBPF program behind a descriptor is, of type
+// BPF_PROG_TYPE_SOCKET_FILTER. A socket that has it keeps it.
+func Program(fd int) Filter { return Filter{program: fd} }
+
+// attach gives a socket the filter, in place of any that it has.
+func (f Filter) attach(fd int) error {
+	if f.classic == nil {
+		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, f.program)
+	}
+	raw, err := bpf.Assemble(f.classic)
+	if err != nil {
+		return err
+	}
+	prog := unix.SockFprog{Len: uint16(len(raw)), Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(raw)))}
+	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog)
+}
 
 // Offsets into an Ethernet frame without VLAN tag. ARP: RFC 826; IPv6: RFC
 // 8200 §3; ICMPv6: RFC 4443 §2.1.
@@ -30,8 +58,8 @@ const (
 //     since IPv6 answers on the interface alone that has the address.
 //
 // Tagged frames and frames for other hosts are out.
-func FilterNeighbours() []bpf.Instruction {
-	return []bpf.Instruction{
+func FilterNeighbours() Filter {
+	return Filter{classic: []bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 15},
 		bpf.LoadExtension{Num: bpf.ExtType},
@@ -50,5 +78,5 @@ func FilterNeighbours() []bpf.Instruction {
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: ndAdvertisement, SkipFalse: 1},
 		bpf.RetConstant{Val: acceptWholeFrame},
 		bpf.RetConstant{Val: 0},
-	}
+	}}
 }

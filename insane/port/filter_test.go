@@ -90,13 +90,13 @@ func besideCases(first int, mac net.HardwareAddr) (cases []filterCase) {
 
 // The decisions on bytes alone, in a machine that is no kernel.
 func TestFilterNeighboursInMachine(t *testing.T) {
-	for i, instruction := range FilterNeighbours() {
+	for i, instruction := range FilterNeighbours().classic {
 		_, asks := instruction.(bpf.LoadExtension)
 		if asks && i >= extensionsLen {
 			t.Fatalf("instruction %d asks the kernel: this test begins behind the first %d", i, extensionsLen)
 		}
 	}
-	machine, err := bpf.NewVM(FilterNeighbours()[extensionsLen:])
+	machine, err := bpf.NewVM(FilterNeighbours().classic[extensionsLen:])
 	must(t, err)
 	for _, c := range filterCases(from(200)) {
 		if c.beside {

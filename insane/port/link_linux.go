@@ -24,6 +24,8 @@ type Link struct {
 	MAC      net.HardwareAddr
 	Up       bool // administratively
 	Carrier  bool // up and with a cable that leads somewhere
+	Promisc  bool // somebody wants what is addressed to others: a bridge, tcpdump
+	Master   int  // index of the bridge, bond or VRF that it is part of; 0: none
 
 	// TxDropped counts what the kernel could not hand to the interface. For
 	// a TAP these are frames that found its queue full, or that came while
@@ -84,18 +86,36 @@ func newLink(found netlink.Link, wanted string, err error) (Link, error) {
 	if err != nil {
 		return Link{}, fmt.Errorf("look up link %s: %w", wanted, err)
 	}
-	a := found.Attrs()
+	return toLink(found.Attrs()), nil
+}
+
+// All lists the links of the namespace.
+func (l *Links) All() ([]Link, error) {
+	found, err := dump(l.h.LinkList)
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	links := make([]Link, len(found))
+	for i, f := range found {
+		links[i] = toLink(f.Attrs())
+	}
+	return links, nil
+}
+
+func toLink(a *netlink.LinkAttrs) Link {
 	link := Link{
 		Index: a.Index, Name: a.Name, Alias: a.Alias, MTU: a.MTU, MAC: a.HardwareAddr,
 		Ethernet: a.EncapType == "ether",
 		Loopback: a.EncapType == "loopback",
 		Up:       a.RawFlags&unix.IFF_UP != 0,
 		Carrier:  a.RawFlags&unix.IFF_LOWER_UP != 0,
+		Promisc:  a.Promisc > 0,
+		Master:   a.MasterIndex,
 	}
 	if a.Statistics != nil {
 		link.TxDropped = a.Statistics.TxDropped
 	}
-	return link, nil
+	return link
 }
 
 // broadcast is the link-layer broadcast address of a link. The netlink library

@@ -158,12 +158,12 @@ func readSysctl(t testing.TB, path string) string {
 
 // acceptAll and acceptNone are filters.
 var (
-	acceptAll  = []bpf.Instruction{bpf.RetConstant{Val: acceptWholeFrame}}
-	acceptNone = []bpf.Instruction{bpf.RetConstant{Val: 0}}
+	acceptAll  = Filter{classic: []bpf.Instruction{bpf.RetConstant{Val: acceptWholeFrame}}}
+	acceptNone = Filter{classic: []bpf.Instruction{bpf.RetConstant{Val: 0}}}
 )
 
 // openSlave opens a packet socket that goes with the test.
-func openSlave(t testing.TB, l *Links, name string, filter []bpf.Instruction) *Slave {
+func openSlave(t testing.TB, l *Links, name string, filter Filter) *Slave {
 	t.Helper()
 	s, err := OpenSlave(linkOf(t, l, name), filter)
 	must(t, err)

@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -173,23 +169,4 @@ func family(p netip.Prefix) int {
 		return unix.AF_INET
 	}
 	return unix.AF_INET6
-}
-
-// StrictReversePath says whether the host refuses IPv4 packets that come in
-// through another link than the one their answer would leave through: of the
-// link's setting and that of all links the higher counts, and 1 is strict
-// (Documentation/networking/ip-sysctl.rst, rp_filter). It reads /proc in the
-// namespace of the process.
-func StrictReversePath(link string) bool {
-	highest := 0
-	for _, name := range []string{"all", link} {
-		text, err := os.ReadFile(filepath.Join("/proc/sys/net/ipv4/conf", name, "rp_filter"))
-		if err != nil {
-			continue // gone, or a kernel without IPv4
-		}
-		if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-			highest = max(highest, n)
-		}
-	}
-	return highest == 1
 }

@@ -151,7 +151,7 @@ func TestOpenSlaveOnNothing(t *testing.T) {
 		s.Close()
 		t.Error("a socket on a link that does not exist")
 	}
-	if s, err := OpenSlave(linkOf(t, l, "lo"), nil); err == nil {
+	if s, err := OpenSlave(linkOf(t, l, "lo"), Filter{}); err == nil {
 		s.Close()
 		t.Error("a socket without a filter, which would hear everything")
 	}

@@ -3,6 +3,7 @@ package port
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/songgao/water"
 	"github.com/vishvananda/netlink"
@@ -74,6 +75,9 @@ func createTAP(links *Links, name string) (*os.File, error) {
 	if err := links.h.LinkAdd(tap); err != nil {
 		if _, lookErr := links.ByName(name); lookErr == nil {
 			return nil, taken // since a moment ago
+		}
+		if strings.Contains(err.Error(), unix.EPERM.Error()) {
+			err = unix.EPERM // of which the library leaves only the text
 		}
 		return nil, fmt.Errorf("create interface %s: %w", name, err)
 	}

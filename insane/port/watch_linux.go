@@ -12,13 +12,27 @@ import (
 // overflows the socket again and again.
 const resubscribeDelay = 100 * time.Millisecond
 
+// subscription begins to listen to one kind of change. The channel is closed
+// when it is over.
+type subscription func(ctx context.Context, notify func()) (ended <-chan struct{}, err error)
+
 // Watch calls wake after every change of a link or of an address in the
-// namespace, which must be that of the whole process, until ctx ends. It says that something changed, not what: events
-// get lost when the socket overflows, so whoever listens looks at the state
-// itself. Calls follow each other, and changes that come during one share the
-// next. Watch returns when the subscriptions are in place; wait for done before
-// closing what wake uses.
+// namespace, which must be that of the whole process, until ctx ends. It says
+// that something changed, not what: events get lost when the socket overflows,
+// so whoever listens looks at the state itself. Calls follow each other, and
+// changes that come during one share the next. Watch returns when the
+// subscriptions are in place; wait for done before closing what wake uses.
 func (l *Links) Watch(ctx context.Context, wake func()) (done <-chan struct{}, err error) {
+	return watchAll(ctx, wake, watchLinks, watchAddrs)
+}
+
+// WatchRoutes is Watch for everything that decides where the host sends to:
+// links, addresses and routes.
+func (l *Links) WatchRoutes(ctx context.Context, wake func()) (done <-chan struct{}, err error) {
+	return watchAll(ctx, wake, watchLinks, watchAddrs, watchRoutes)
+}
+
+func watchAll(ctx context.Context, wake func(), kinds ...subscription) (done <-chan struct{}, err error) {
 	pending := make(chan struct{}, 1)
 	notify := func() {
 		select {
@@ -27,7 +41,7 @@ func (l *Links) Watch(ctx context.Context, wake func()) (done <-chan struct{}, e
 		}
 	}
 	var group sync.WaitGroup
-	for _, subscribe := range []func(context.Context, func()) (<-chan struct{}, error){watchLinks, watchAddrs} {
+	for _, subscribe := range kinds {
 		ended, err := subscribe(ctx, notify)
 		if err != nil {
 			return nil, err
@@ -52,8 +66,7 @@ func (l *Links) Watch(ctx context.Context, wake func()) (done <-chan struct{}, e
 
 // resubscribe keeps a subscription alive: the library ends one without a word
 // when its socket overflows (ENOBUFS).
-func resubscribe(ctx context.Context, subscribe func(context.Context, func()) (<-chan struct{}, error),
-	ended <-chan struct{}, notify func()) {
+func resubscribe(ctx context.Context, subscribe subscription, ended <-chan struct{}, notify func()) {
 	for {
 		<-ended
 		select {
@@ -88,6 +101,19 @@ func watchAddrs(outer context.Context, notify func()) (<-chan struct{}, error) {
 	ctx, cancel := context.WithCancel(outer)
 	updates := make(chan netlink.AddrUpdate)
 	err := netlink.AddrSubscribeWithOptions(updates, ctx.Done(), netlink.AddrSubscribeOptions{
+		ErrorCallback: func(error) { notify() },
+	})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return forward(updates, notify, cancel), nil
+}
+
+func watchRoutes(outer context.Context, notify func()) (<-chan struct{}, error) {
+	ctx, cancel := context.WithCancel(outer)
+	updates := make(chan netlink.RouteUpdate)
+	err := netlink.RouteSubscribeWithOptions(updates, ctx.Done(), netlink.RouteSubscribeOptions{
 		ErrorCallback: func(error) { notify() },
 	})
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
 // cmdline is a command line in the order that the flag package of the standard
@@ -165,3 +167,17 @@ func (d *duration) Set(text string) error {
 }
 
 func (d *duration) String() string { return time.Duration(*d).String() }
+
+// receiveMode is the value of a flag: one of the wire.Receive… modes.
+type receiveMode string
+
+// Set is what the flag package calls.
+func (m *receiveMode) Set(text string) error {
+	if !slices.Contains(wire.ReceiveModes(), text) {
+		return errors.New("want auto, none or all")
+	}
+	*m = receiveMode(text)
+	return nil
+}
+
+func (m *receiveMode) String() string { return string(*m) }

@@ -19,6 +19,34 @@ var (
 	modes      = []string{"pass", "percent", "time"}
 )
 
+// changeFlags are the flags that are part of a change, and mean nothing to a
+// subcommand that only shows.
+var changeFlags = []string{"receive", "seed"}
+
+// requested is the change that the words and flags ask for: the zero Change if
+// they only ask to be shown the device. A receive mode is a change by itself, a
+// seed only goes with one.
+func requested(c *cli.Context) (change wire.Change, err error) {
+	if words := c.Args().Slice(); len(words) > 0 {
+		if change, err = parseChange(words, c.App.Commands == nil); err != nil {
+			return wire.Change{}, err
+		}
+	}
+	if c.IsSet("receive") {
+		mode := c.Generic("receive").(*receiveMode).String()
+		change.Receive = &mode
+	}
+	if !c.IsSet("seed") {
+		return change, nil
+	}
+	if change == (wire.Change{}) {
+		return change, usagef("seed", "flag --seed: only with a change, as in \"insanely --seed 7 eth0 percent 80\"")
+	}
+	seed := c.Uint64("seed")
+	change.Seed = &seed
+	return change, nil
+}
+
 // parseChange makes a change of the words SLAVE [DIRECTION] [POLICY…]. Nothing
 // is asked of the system: whether there is such a link, the daemon knows.
 func parseChange(words []string, literal bool) (wire.Change, error) {

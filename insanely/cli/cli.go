@@ -57,7 +57,7 @@ func (p *program) app() *cli.App {
 		Flags:     globalFlags(),
 		Commands:  p.commands(),
 		Action:    p.device,
-		ArgsUsage: "[SLAVE [tx|rx|both] [POLICY]]",
+		ArgsUsage: "[SLAVE [[tx|rx|both] POLICY]]",
 		// One page says everything, so the same one serves all subcommands.
 		CustomAppHelpTemplate: help,
 		HideHelpCommand:       true,
@@ -74,6 +74,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "json"},
 		&cli.GenericFlag{Name: "wait", Value: new(duration)},
 		&cli.Uint64Flag{Name: "seed"},
+		&cli.GenericFlag{Name: "receive", Value: new(receiveMode)},
 		cli.HelpFlag,
 		cli.VersionFlag,
 	}

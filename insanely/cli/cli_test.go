@@ -67,6 +67,7 @@ func TestExitCodes(t *testing.T) {
 		{wire.ErrNoDevice, 1, "no-device"},
 		{wire.ErrWrongType, 1, "wrong-type"},
 		{wire.ErrLoop, 1, "loop"},
+		{wire.ErrNoReceive, 1, "no-receive"},
 		{wire.ErrForbidden, 4, "forbidden"},
 		{fmt.Errorf("%w: x", insanely.ErrNoDaemon), 3, "no-daemon"},
 		{fmt.Errorf("%w: x", insanely.ErrPermission), 4, "forbidden"},
@@ -148,6 +149,13 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
+	for _, words := range [][]string{wire.ReceiveModes(), modes} {
+		for _, word := range words {
+			if !strings.Contains(page, "\n  "+word+" ") {
+				t.Errorf("%s is not explained", word)
+			}
+		}
+	}
 	for _, args := range [][]string{{"-h"}, {"help"}, {"watch", "--help"}, {"eth0", "pass", "-h"}, {"completion", "--help"}} {
 		if code, again, _ := run(args...); code != 0 || again != page {
 			t.Errorf("%v: exit code %d and another page", args, code)
@@ -159,6 +167,7 @@ func TestHelp(t *testing.T) {
 func TestNamesStayText(t *testing.T) {
 	info := busyInfo()
 	info.Slave, info.PathReason = "\x1b[2J", "a\x1b]0;b\x07"
+	info.Takes.To = []string{"\x1b[2J"}
 	socket, d := daemonFor(t, info)
 	d.refusals["bell"] = wire.Errorf(wire.ErrInternal, "", "\x07\x1b[2J")
 	for _, line := range []string{"", "--json", "list", "list --json", "bell", "bell --json"} {
@@ -185,8 +194,8 @@ func TestHelpExamples(t *testing.T) {
 	if n < 5 {
 		t.Errorf("%d examples", n)
 	}
-	if d.info.TX.Policy != "percent 9" || d.info.RX.Policy != "time 2s 500ms" || d.info.Seed != 7 {
-		t.Errorf("in the end tx is %q, rx %q, seed %d", d.info.TX.Policy, d.info.RX.Policy, d.info.Seed)
+	if d.info.TX.Policy != "percent 9" || d.info.RX.Policy != "pass" || d.info.Receive != "all" || d.info.Seed != 7 {
+		t.Errorf("in the end tx is %q, rx %q, receive %s, seed %d", d.info.TX.Policy, d.info.RX.Policy, d.info.Receive, d.info.Seed)
 	}
 }
 

@@ -21,7 +21,7 @@ var shells = []string{"bash", "zsh", "fish"}
 
 // completion prints a script, or, asked by one, what could come next.
 func (p *program) completion(c *cli.Context) error {
-	if err := refuseFlags(c, "seed", "wait", "name", "socket"); err != nil {
+	if err := refuseFlags(c, append([]string{"wait", "name", "socket"}, changeFlags...)...); err != nil {
 		return err
 	}
 	words := c.Args().Slice()
@@ -58,6 +58,8 @@ func (p *program) candidates(app *cli.App, args []string) []string {
 	switch {
 	case wanting == "name":
 		all = deviceNames()
+	case wanting == "receive":
+		all = wire.ReceiveModes()
 	case wanting != "":
 	case strings.HasPrefix(prefix, "-"):
 		all = flagNames(app, words)

@@ -12,7 +12,7 @@ import (
 )
 
 // daemon is a stand-in for the insane daemon: it keeps an Info, applies changes
-// to it, and refuses the slaves that have a refusal.
+// to it, and refuses the slaves and receive modes that have a refusal.
 type daemon struct {
 	server   *httptest.Server
 	requests atomic.Int32 // of any kind
@@ -20,7 +20,7 @@ type daemon struct {
 
 	mu       sync.Mutex
 	info     wire.Info
-	refusals map[string]*wire.Error // by slave
+	refusals map[string]*wire.Error // by slave or receive mode
 }
 
 func startDaemon(socket, mood string, info wire.Info) (*daemon, error) {
@@ -63,23 +63,42 @@ func (d *daemon) put(w http.ResponseWriter, r *http.Request) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	after, refusal := d.changed(change)
+	if refusal != nil {
+		d.refuse(w, refusal)
+		return
+	}
+	d.info = after
+	d.answer(w, d.info)
+}
+
+// changed is what a change makes of the device, or why it cannot be.
+func (d *daemon) changed(change wire.Change) (wire.Info, *wire.Error) {
+	info := d.info
 	if change.Slave != nil {
-		if refusal := d.refusals[*change.Slave]; refusal != nil {
-			d.refuse(w, refusal)
-			return
+		info.Slave, info.SlaveState = *change.Slave, wire.SlaveUp
+	}
+	for member, asked := range map[*string]*string{
+		&info.Receive: change.Receive, &info.TX.Policy: change.TX, &info.RX.Policy: change.RX,
+	} {
+		if asked != nil {
+			*member = *asked
 		}
-		d.info.Slave, d.info.SlaveState = *change.Slave, wire.SlaveUp
 	}
-	if change.TX != nil {
-		d.info.TX.Policy = *change.TX
+	for _, asked := range []string{info.Slave, info.Receive} {
+		if refusal := d.refusals[asked]; refusal != nil {
+			return info, refusal
+		}
 	}
-	if change.RX != nil {
-		d.info.RX.Policy = *change.RX
+	if info.Receive == wire.ReceiveNone && info.RX.Policy != "pass" {
+		return info, wire.Errorf(wire.ErrInvalid, "rx",
+			"rx: %q: with receive none nothing that arrives is the device's to fault", info.RX.Policy)
 	}
 	if change.Seed != nil {
-		d.info.Seed = *change.Seed
+		info.Seed = *change.Seed
 	}
-	d.answer(w, d.info)
+	info.Takes = takesOf(info)
+	return info, nil
 }
 
 // stats moves on by a few packets each time, as a busy device does.
@@ -113,17 +132,33 @@ func idleInfo() wire.Info {
 		}
 		return wire.Direction{Policy: "pass", Stats: wire.Stats{Dropped: dropped}}
 	}
-	return wire.Info{
+	info := wire.Info{
 		Name: "insane", SlaveState: wire.SlaveNone, MTU: 1500,
-		Receive: wire.ReceiveNone, Path: wire.PathRelay, PathReason: "the only one",
+		Receive: wire.ReceiveAuto, Path: wire.PathRelay, PathReason: "the only one",
 		Seed: 42, TX: direction(), RX: direction(),
 	}
+	info.Takes = takesOf(info)
+	return info
+}
+
+// takesOf is what a device takes that has one address and one host to reach.
+func takesOf(info wire.Info) wire.Takes {
+	takes := wire.Takes{To: []string{}, From: []string{}}
+	switch {
+	case info.Receive == wire.ReceiveNone:
+	case info.SlaveState == wire.SlaveNone:
+		takes.Idle = "there is no slave"
+	case info.Receive == wire.ReceiveAuto:
+		takes.To, takes.From = append(takes.To, "10.9.0.1"), append(takes.From, "10.9.0.2")
+	}
+	return takes
 }
 
 // busyInfo is a device that has done something.
 func busyInfo() wire.Info {
 	info := idleInfo()
 	info.Slave, info.SlaveState, info.Carrier = "eth0", wire.SlaveUp, true
+	info.Takes = takesOf(info)
 	info.TX.Policy = "percent 60"
 	info.TX.Verdicts = wire.Verdicts{Relay: 5987, Drop: 4013}
 	info.TX.Stats.Offered = wire.Count{Packets: 10007, Bytes: 980686}

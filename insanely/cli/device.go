@@ -23,31 +23,18 @@ func (p *program) device(c *cli.Context) error {
 }
 
 func (p *program) askDevice(c *cli.Context) (wire.Info, error) {
-	words := c.Args().Slice()
-	if len(words) == 0 {
-		if c.IsSet("seed") {
-			return wire.Info{}, usagef("seed", "flag --seed: only with a change, as in \"insanely --seed 7 eth0 percent 80\"")
-		}
-		client, err := p.open(c)
-		if err != nil {
-			return wire.Info{}, err
-		}
-		defer client.Close()
-		return client.Info(c.Context)
-	}
-	change, err := parseChange(words, c.App.Commands == nil)
+	change, err := requested(c)
 	if err != nil {
 		return wire.Info{}, err
-	}
-	if c.IsSet("seed") {
-		seed := c.Uint64("seed")
-		change.Seed = &seed
 	}
 	client, err := p.open(c)
 	if err != nil {
 		return wire.Info{}, err
 	}
 	defer client.Close()
+	if change == (wire.Change{}) {
+		return client.Info(c.Context)
+	}
 	return client.Set(c.Context, change)
 }
 
@@ -68,6 +55,7 @@ func deviceText(info wire.Info) string {
 
 	blocks := blocks{{info.Name, []string{fmt.Sprintf("carrier %s  mtu %d  receive %s  seed %d",
 		upDown(info.Carrier), info.MTU, info.Receive, info.Seed)}}}
+	blocks.add("takes", takesLines(info)...)
 	blocks.add("slave", slaveText(info))
 	blocks.add("path", pathText(info))
 	counters := newCounters(info.TX.Stats, info.RX.Stats)

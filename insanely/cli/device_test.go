@@ -24,6 +24,7 @@ var views = map[string]func(*wire.Info){
 	},
 	"gone": func(info *wire.Info) {
 		info.SlaveState, info.Carrier = wire.SlaveGone, false
+		info.Takes.Idle = "there is no slave"
 		info.TX.Stats.Dropped[wire.DropSlaveGone] = wire.Count{Packets: 123456, Bytes: 12345678}
 	},
 	"every-reason": func(info *wire.Info) {
@@ -44,12 +45,20 @@ var views = map[string]func(*wire.Info){
 	"overrun": func(info *wire.Info) { info.RX.Stats.Overruns = 12345678901 },
 	// A daemon that is newer than this command.
 	"newer": func(info *wire.Info) {
-		info.SlaveState, info.Receive, info.Path = "asleep", "auto", "kernel"
+		info.SlaveState, info.Receive, info.Path = "asleep", "some", "kernel"
+		info.Takes = wire.Takes{}
 		info.TX.Policy = "delay 20ms"
 		info.RX.Stats.Dropped["too-late"] = wire.Count{Packets: 5, Bytes: 500}
 	},
 	// A link may be called like this.
-	"hostile": func(info *wire.Info) { info.Slave, info.PathReason = "\x1b[2J\x07\u202e", "a\x00b" },
+	"hostile": func(info *wire.Info) {
+		info.Slave, info.PathReason, info.Takes.Idle = "\x1b[2J\x07\u202e", "a\x00b", "\x1b[2J is down"
+	},
+	"transmit-only": func(info *wire.Info) { info.Receive, info.Takes = wire.ReceiveNone, wire.Takes{} },
+	"everything": func(info *wire.Info) {
+		info.Receive, info.Takes = wire.ReceiveAll, wire.Takes{}
+		info.RX.Policy, info.RX.Verdicts = "time 500ms 1s", wire.Verdicts{Relay: 4, Drop: 8}
+	},
 }
 
 func TestDeviceText(t *testing.T) {

@@ -8,6 +8,8 @@ const help = `insanely - control a fault-injecting network device
   insanely [FLAG...] SLAVE                   attach the slave
   insanely [FLAG...] SLAVE [tx|rx|both] POLICY
                                              attach it and set the policy
+  insanely [FLAG...] --receive MODE          set the receive mode; with a slave
+                                             and a policy, all at once
   insanely [FLAG...] stats                   show the counters
   insanely [FLAG...] watch                   show the counters as they move
   insanely [FLAG...] list                    show the devices of this host
@@ -15,9 +17,10 @@ const help = `insanely - control a fault-injecting network device
   insanely help                              print this page
 
 SLAVE is the link that sends and receives. A slave with the name of one of the
-words above is written behind "--". tx is what the host sends, rx what it
-receives; without a direction, tx is meant. Every change prints the device as
-it is afterwards. A bad value changes nothing.
+words above is written behind "--". tx is what the host sends through the
+device, rx what it receives through it, which the receive mode decides; without
+a direction, tx is meant. Every change prints the device as it is afterwards. A
+bad value changes nothing.
 
 POLICY
   pass            relay every packet
@@ -28,11 +31,20 @@ POLICY
   percent N time ON OFF
                   both: a packet is dropped if either says so
 
+RECEIVE MODE: what of all that arrives at the slave is the device's instead of
+the slave's
+  auto            what is for an address that only the device has, and what
+                  comes from hosts routed through it
+  none            nothing; only answers of ARP and neighbour discovery are
+                  copied to it
+  all             everything; the slave's own addresses hear nothing meanwhile
+
 FLAGS (anywhere on the line)
   --name NAME      the device (default insane, or $INSANE_NAME)
   --socket PATH    its control socket, or @NAME for an abstract one
                    (default /run/insane/NAME.sock, or $INSANE_SOCKET); goes
                    before --name, and list looks in its directory
+  --receive MODE   set the receive mode: auto, none or all
   --seed N         with a change: restart the random draws with this seed
   --wait DURATION  wait so long for the daemon to be there
   --json           print JSON, also of errors
@@ -44,7 +56,11 @@ EXAMPLES
   insanely eth0 percent 60          of what is sent, 40 % is lost
   insanely eth0 rx percent 99.5     of what is received, 0.5 % is lost
   insanely eth0 both time 2s 500ms  no network at all for 0.5 s of every 2.5 s
+  insanely eth0 rx time 50 100      deaf for 1 s after every 0.5 s
+  insanely eth0 rx pass             rx: no more faults
   insanely eth0 pass                tx: no more faults
+  insanely --receive none           whatever arrives is the slave's again
+  insanely --receive all eth0 pass  slave, receive mode and tx policy at once
   insanely --seed 7 eth0 percent 9  the same packets are lost each time
   insanely --json watch --count 1   what happens in one second, for a program
 

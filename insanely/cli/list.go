@@ -15,7 +15,7 @@ import (
 // list prints the devices of this host. That a daemon is gone is an answer and
 // no error.
 func (p *program) list(c *cli.Context) error {
-	if err := refuse(c, "seed", "wait", "name"); err != nil {
+	if err := refuse(c, append([]string{"wait", "name"}, changeFlags...)...); err != nil {
 		return err
 	}
 	dir, err := p.socketDir(c)

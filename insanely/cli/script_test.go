@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
 // The test binary is the command: in scripts, insanely is this.
@@ -46,6 +48,7 @@ func TestScripts(t *testing.T) {
 			"kill9":    killCommand,
 			"requests": requestsCommand,
 			"exit":     exitCommand,
+			"refuse":   refuseCommand,
 		},
 	})
 }
@@ -77,6 +80,15 @@ func killCommand(ts *testscript.TestScript, _ bool, args []string) {
 	d := daemons(ts)[args[0]]
 	d.server.Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	d.server.Close()
+}
+
+// refuseCommand is "refuse NAME WORD CODE MESSAGE": the daemon refuses the slave or
+// receive mode WORD from now on.
+func refuseCommand(ts *testscript.TestScript, _ bool, args []string) {
+	d := daemons(ts)[args[0]]
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.refusals[args[1]] = &wire.Error{Code: args[2], Field: "receive", Message: args[3]}
 }
 
 // requestsCommand is "requests NAME N": the daemon was asked exactly N times; or

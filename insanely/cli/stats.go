@@ -13,7 +13,7 @@ import (
 
 // stats prints the counters alone.
 func (p *program) stats(c *cli.Context) error {
-	if err := refuse(c, "seed"); err != nil {
+	if err := refuse(c, changeFlags...); err != nil {
 		return err
 	}
 	client, err := p.open(c)

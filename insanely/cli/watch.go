@@ -18,7 +18,7 @@ const leastInterval = 10 * time.Millisecond
 
 // watch prints the counters as they move, until it is interrupted.
 func (p *program) watch(c *cli.Context) error {
-	if err := refuse(c, "seed"); err != nil {
+	if err := refuse(c, changeFlags...); err != nil {
 		return err
 	}
 	interval := time.Duration(*c.Generic("interval").(*duration))
@@ -92,7 +92,12 @@ type rate struct {
 	Bytes   float64 `json:"bytes"`
 }
 
+// newSample counts from zero if any counter of either direction went back: then
+// the daemon was started again in between.
 func newSample(at time.Time, passed time.Duration, before, now wire.DeviceStats) sample {
+	if wentBack(before.TX, now.TX) || wentBack(before.RX, now.RX) {
+		before = wire.DeviceStats{}
+	}
 	return sample{
 		Time:    at,
 		Seconds: passed.Seconds(),
@@ -101,12 +106,7 @@ func newSample(at time.Time, passed time.Duration, before, now wire.DeviceStats)
 	}
 }
 
-// newMovement counts from zero if any counter went back: then the daemon was
-// started again in between.
 func newMovement(passed time.Duration, before, now wire.Stats) movement {
-	if now.Offered.Packets < before.Offered.Packets {
-		before = wire.Stats{}
-	}
 	per := func(before, now wire.Count) rate {
 		return rate{
 			Packets: float64(now.Packets-before.Packets) / passed.Seconds(),
@@ -119,6 +119,12 @@ func newMovement(passed time.Duration, before, now wire.Stats) movement {
 		Dropped: per(dropped(before), dropped(now)),
 		Stats:   now,
 	}
+}
+
+// wentBack reports whether one of the counters that rates are made of did.
+func wentBack(before, now wire.Stats) bool {
+	less := func(now, before wire.Count) bool { return now.Packets < before.Packets || now.Bytes < before.Bytes }
+	return less(now.Offered, before.Offered) || less(now.Relayed, before.Relayed) || less(dropped(now), dropped(before))
 }
 
 // dropped is the sum over all reasons.

@@ -77,8 +77,30 @@ func TestWatchDaemonStartedAgain(t *testing.T) {
 	if got := s.TX.Offered.Packets; got != 10 {
 		t.Errorf("%v packets/s offered, want 10", got)
 	}
-	if got := s.RX.Offered.Packets; got != 0 {
-		t.Errorf("%v packets/s received, want 0", got)
+	if got := s.RX.Offered.Packets; got != 20 {
+		t.Errorf("%v packets/s received, want 20 of the new daemon", got)
+	}
+}
+
+// One that was busier than the old one is known by any counter that went back.
+func TestWatchBusierDaemonStartedAgain(t *testing.T) {
+	lossy, relayed := counted(100), counted(1000)
+	relayed.Dropped, relayed.Relayed = nil, relayed.Offered
+	for name, now := range map[string]wire.DeviceStats{
+		"tx": {TX: relayed, RX: lossy},
+		"rx": {TX: lossy, RX: relayed},
+	} {
+		s := newSample(time.Now(), 10*time.Second, wire.DeviceStats{TX: lossy, RX: lossy}, now)
+		for direction, got := range map[string]float64{
+			"tx":         s.TX.Offered.Packets*10 - float64(now.TX.Offered.Packets),
+			"rx":         s.RX.Offered.Packets*10 - float64(now.RX.Offered.Packets),
+			"tx dropped": s.TX.Dropped.Packets*10 - float64(dropped(now.TX).Packets),
+			"rx dropped": s.RX.Dropped.Packets*10 - float64(dropped(now.RX).Packets),
+		} {
+			if got != 0 {
+				t.Errorf("%s went back: %s is %v packets off the new daemon's", name, direction, got)
+			}
+		}
 	}
 }
 
@@ -134,10 +156,12 @@ func TestWatchEnds(t *testing.T) {
 func TestWatchTable(t *testing.T) {
 	var text strings.Builder
 	show := (&program{out: &text}).tableWriter()
-	s := newSample(time.Now(), time.Second, wire.DeviceStats{}, wire.DeviceStats{TX: counted(12_500), RX: counted(0)})
+	received := counted(500)
+	received.Overruns = 7
+	s := newSample(time.Now(), time.Second, wire.DeviceStats{}, wire.DeviceStats{TX: counted(12_500), RX: received})
 	const heading = "    offered/s  relayed/s   Mbit/s  dropped/s       relayed      dropped overruns\n"
 	const rows = "tx      12500      10000     10.0       2500         10000         2500        0\n" +
-		"rx          0          0      0.0          0             0            0        0\n"
+		"rx        500        400      0.4        100           400          100        7\n"
 	const perScreen = 11
 	want := heading + strings.Repeat(rows, perScreen) + heading + rows
 	for range perScreen + 1 {

@@ -19,6 +19,7 @@ const (
 	CodeNoDevice  = "no-device"  // 422: no link of that name (ENODEV of the original)
 	CodeWrongType = "wrong-type" // 422: a link that cannot be a slave (EINVAL of the original)
 	CodeLoop      = "loop"       // 422: the device would be its own slave
+	CodeNoReceive = "no-receive" // 422: this kernel, or the daemon's rights, allow no receive filter
 	CodeTooLarge  = "too-large"  // 413: the body exceeds MaxBody
 	CodeInternal  = "internal"   // 500: the kernel refused; see the message
 )
@@ -32,6 +33,7 @@ var (
 	ErrNoDevice  = &Error{Code: CodeNoDevice, Message: "no such device"}
 	ErrWrongType = &Error{Code: CodeWrongType, Message: "not Ethernet or loopback"}
 	ErrLoop      = &Error{Code: CodeLoop, Message: "the device would be its own slave"}
+	ErrNoReceive = &Error{Code: CodeNoReceive, Message: "no receive filter"}
 	ErrTooLarge  = &Error{Code: CodeTooLarge, Message: "request too large"}
 	ErrInternal  = &Error{Code: CodeInternal, Message: "internal error"}
 )
@@ -62,7 +64,7 @@ func (e *Error) Status() int {
 		return 405
 	case CodeTooLarge:
 		return 413
-	case CodeNoDevice, CodeWrongType, CodeLoop:
+	case CodeNoDevice, CodeWrongType, CodeLoop, CodeNoReceive:
 		return 422
 	default:
 		return 500

@@ -39,7 +39,12 @@ func SocketPath(name string) string { return SocketDir + "/" + name + ".sock" }
 // Receive modes: which of the frames that arrive at the slave become the device's.
 const (
 	ReceiveNone = "none" // transmit only; answers of ARP and neighbour discovery are copied
+	ReceiveAuto = "auto" // what is for addresses that only the device has, or from hosts routed through it
+	ReceiveAll  = "all"  // everything
 )
+
+// ReceiveModes lists every mode, in the order in which they are shown.
+func ReceiveModes() []string { return []string{ReceiveAuto, ReceiveNone, ReceiveAll} }
 
 // Paths that packets can take.
 const (
@@ -54,12 +59,27 @@ type Info struct {
 	Carrier    bool      `json:"carrier"`    // of the interface; follows the slave's
 	MTU        int       `json:"mtu"`        // bytes, of the interface; follows the slave's
 	Receive    string    `json:"receive"`    // one of the Receive… modes
+	Takes      Takes     `json:"takes"`      // what receive means at the moment
 	Path       string    `json:"path"`       // one of the Path… data planes
 	PathReason string    `json:"pathReason"` // why not a faster one
 	Seed       uint64    `json:"seed"`       // of every draw
 	TX         Direction `json:"tx"`         // host → slave
 	RX         Direction `json:"rx"`         // slave → host
 }
+
+// Takes says what of that which arrives at the slave is the device's.
+type Takes struct {
+	To   []string `json:"to"`   // addresses that only the device has; auto only, at most MaxTakes
+	From []string `json:"from"` // prefixes of hosts that are routed through it; auto only, at most MaxTakes
+	More int      `json:"more"` // how many addresses and prefixes are left out above
+
+	// Idle says why nothing is taken, and all of it stays with the slave;
+	// "" if the device takes what it should.
+	Idle string `json:"idle,omitempty"`
+}
+
+// MaxTakes bounds the lists of Takes, so that an answer fits into MaxBody.
+const MaxTakes = 64
 
 // States of a slave.
 const (
@@ -98,7 +118,8 @@ type Stats struct {
 	Dropped map[string]Count `json:"dropped"` // by reason, one of the Drop… reasons; every reason is always present
 	// Overruns are frames (buffers, not packets: the kernel counts in its own
 	// unit) that the kernel lost before the relay was offered them, because
-	// a queue in front of it was full. No policy asked for them.
+	// a queue in front of it was full, or because it could not hand them over.
+	// No policy asked for them.
 	Overruns uint64 `json:"overruns"`
 }
 
@@ -132,9 +153,9 @@ func DropReasons() []string {
 // members are checked before the first is applied.
 type Change struct {
 	Slave   *string `json:"slave,omitempty"`
-	Receive *string `json:"receive,omitempty"`
-	TX      *string `json:"tx,omitempty"` // policy text
-	RX      *string `json:"rx,omitempty"` // policy text
+	Receive *string `json:"receive,omitempty"` // one of the Receive… modes
+	TX      *string `json:"tx,omitempty"`      // policy text
+	RX      *string `json:"rx,omitempty"`      // policy text
 	// Seed restarts the packet numbers of both directions at 0, so that the
 	// verdicts that follow are those of a device started with this seed.
 	Seed *uint64 `json:"seed,omitempty"`

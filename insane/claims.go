@@ -1,0 +1,189 @@
+package insane
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/port"
+)
+
+// outlook is what a device sees of its host when it decides what it claims. The
+// fields are as the kernel had them, one after the other: a change in between is
+// followed by another look.
+type outlook struct {
+	links      []port.Link
+	addresses  []port.Address
+	routes     []port.RouteEntry
+	ignoresARP bool // the host answers ARP only where the address is
+}
+
+// look reads the outlook of the device that is the link called name.
+func look(links *port.Links, name string) (o outlook, err error) {
+	if o.links, err = links.All(); err != nil {
+		return o, err
+	}
+	if o.addresses, err = links.Addresses(); err != nil {
+		return o, err
+	}
+	o.routes, err = links.Routes()
+	o.ignoresARP = port.IgnoresARP(name)
+	return o, err
+}
+
+// link finds a link by its index.
+func (o *outlook) link(index int) (port.Link, bool) {
+	i := slices.IndexFunc(o.links, func(l port.Link) bool { return l.Index == index })
+	if i < 0 {
+		return port.Link{}, false
+	}
+	return o.links[i], true
+}
+
+// above are the links that stand on one, itself included: what is theirs comes
+// in through it. A bridge stands on its ports, a device on its slave.
+func (o *outlook) above(index int) map[int]bool {
+	above := map[int]bool{index: true}
+	for grown := true; grown; {
+		grown = false
+		for _, l := range o.links {
+			if above[l.Index] && l.Master != 0 && !above[l.Master] {
+				above[l.Master], grown = true, true
+			}
+			if !above[l.Index] && o.standsOn(l, above) {
+				above[l.Index], grown = true, true
+			}
+		}
+	}
+	return above
+}
+
+// standsOn reports whether a link is a device whose slave is one of those.
+func (o *outlook) standsOn(l port.Link, those map[int]bool) bool {
+	for _, slave := range o.links {
+		if those[slave.Index] && l.Alias == aliasPrefix+slave.Name {
+			return true
+		}
+	}
+	return false
+}
+
+// unrouted are the networks that no route says anything about as a source: what is
+// not an address, and what is on every link of its own.
+var unrouted = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), // RFC 1122 section 3.2.1.3
+	netip.MustParsePrefix("::/127"),    // RFC 4291 sections 2.5.2, 2.5.3
+	netip.MustParsePrefix("fe80::/10"), // RFC 4291 section 2.5.6
+}
+
+// claims are what the device at that index makes of the outlook.
+func (o *outlook) claims(index int) kern.Claims {
+	above := o.above(index)
+	c := make(kern.Claims)
+	gateways := o.claimRoutes(c, above)
+	own, others := o.owners(above)
+	claimSubnets(c, own)
+	// Hosts last, as they inherit what is said of their network.
+	hosts := make(kern.Claims)
+	claim := func(addr netip.Addr, what kern.Claim) {
+		host := netip.PrefixFrom(addr, addr.BitLen())
+		hosts[host] |= c.Of(addr) | what
+	}
+	for p := range own {
+		if addr := p.Addr(); !others[addr] {
+			claim(addr, kern.Own)
+		}
+	}
+	for addr := range others {
+		if addr.Is4() && !o.ignoresARP {
+			claim(addr, kern.Host)
+		}
+	}
+	for _, addr := range gateways {
+		claim(addr, kern.Neighbour)
+	}
+	for p, what := range hosts {
+		c[p] = what
+	}
+	return c
+}
+
+// claimSubnets marks the networks that the links above are in themselves.
+func claimSubnets(c kern.Claims, own map[netip.Prefix]bool) {
+	for p := range own {
+		if network := p.Masked(); !p.IsSingleIP() && c[network]&kern.Routed != 0 {
+			for part, claim := range c {
+				if claim&kern.Routed != 0 && within(part, network) {
+					c[part] |= kern.Subnet
+				}
+			}
+		}
+	}
+}
+
+// within reports whether all of p is in network.
+func within(p, network netip.Prefix) bool {
+	return p.Bits() >= network.Bits() && network.Contains(p.Addr())
+}
+
+// owners are the addresses that the links above have, with their networks, and
+// those that other links have.
+func (o *outlook) owners(above map[int]bool) (own map[netip.Prefix]bool, others map[netip.Addr]bool) {
+	own, others = make(map[netip.Prefix]bool), make(map[netip.Addr]bool)
+	for _, a := range o.addresses {
+		if above[a.Link] {
+			own[a.Prefix] = true
+		} else {
+			others[a.Prefix.Addr()] = true
+		}
+	}
+	return own, others
+}
+
+// claimRoutes claims what the host sends through the links above, and returns the
+// gateways on the way. Of two routes to one destination the one of the lesser
+// metric counts, else the first, as for the host.
+func (o *outlook) claimRoutes(c kern.Claims, above map[int]bool) (gateways []netip.Addr) {
+	routes := slices.Clone(o.routes)
+	slices.SortStableFunc(routes, func(a, b port.RouteEntry) int {
+		if n := a.Dst.Bits() - b.Dst.Bits(); n != 0 {
+			return n
+		}
+		return a.Metric - b.Metric
+	})
+	seen := make(map[netip.Prefix]bool)
+	for _, r := range routes {
+		if seen[r.Dst] || slices.ContainsFunc(unrouted, func(p netip.Prefix) bool { return within(r.Dst, p) }) {
+			continue
+		}
+		seen[r.Dst] = true
+		var claim kern.Claim
+		if through(r, above) {
+			claim = kern.Routed
+			for _, hop := range r.Hops {
+				if hop.Via.IsValid() {
+					gateways = append(gateways, hop.Via)
+				}
+			}
+		}
+		if claim != 0 || c.Of(r.Dst.Addr()) != 0 {
+			c[r.Dst] = claim
+		}
+	}
+	for _, p := range unrouted {
+		if c.Of(p.Addr()) != 0 {
+			c[p] = 0
+		}
+	}
+	return gateways
+}
+
+// through reports whether whatever takes a route goes through the links above.
+func through(r port.RouteEntry, above map[int]bool) bool {
+	for _, hop := range r.Hops {
+		if !above[hop.Link] {
+			return false
+		}
+	}
+	return len(r.Hops) > 0
+}

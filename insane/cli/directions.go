@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insane"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// directions reads what the device is to do about either direction: the two
+// policies and the receive mode, which must go together.
+func directions(c *cli.Context, conf *insane.Config) (err error) {
+	if conf.Policy, err = parsePolicy("policy", c.String("policy")); err != nil {
+		return err
+	}
+	rx := c.String("rx-policy")
+	if conf.RXPolicy, err = parsePolicy("rx-policy", rx); err != nil {
+		return err
+	}
+	conf.Receive = c.String("receive")
+	switch {
+	case !slices.Contains(wire.ReceiveModes(), conf.Receive):
+		return fmt.Errorf("receive: %q: want auto, none or all", conf.Receive)
+	case conf.Receive == wire.ReceiveNone && conf.RXPolicy != (policy.Policy{}):
+		return fmt.Errorf("rx-policy: %q: with --receive none nothing that arrives is the device's to fault", rx)
+	}
+	return nil
+}
+
+func parsePolicy(flag, text string) (policy.Policy, error) {
+	p, err := policy.Parse(text)
+	if err != nil {
+		return p, fmt.Errorf("%s: %w", flag, err)
+	}
+	return p, nil
+}

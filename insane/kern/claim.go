@@ -1,0 +1,86 @@
+package kern
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+
+	"github.com/cilium/ebpf"
+)
+
+// Claim is what is known of an address or of a network. The values are those of
+// receive.c.
+type Claim uint32
+
+const (
+	Own       Claim = 1 << iota // only the device has it
+	Host                        // another link of this host has it
+	Routed                      // the host sends to it through the device
+	Subnet                      // it is in a network that the device itself is in
+	Neighbour                   // the device asks for its link-layer address
+)
+
+// Claims says what is known of each address: the longest prefix that it is in
+// speaks for it, alone.
+type Claims map[netip.Prefix]Claim
+
+// Of is what is known of an address.
+func (c Claims) Of(addr netip.Addr) Claim { return c.longest(addr, addr.BitLen()) }
+
+// Wider is what would be known of the addresses in p if nothing were claimed of p
+// itself.
+func (c Claims) Wider(p netip.Prefix) Claim { return c.longest(p.Addr(), p.Bits()-1) }
+
+// longest is the claim of the longest prefix of at most so many bits.
+func (c Claims) longest(addr netip.Addr, bits int) Claim {
+	for ; bits >= 0; bits-- {
+		if claim, ok := c[netip.PrefixFrom(addr, bits).Masked()]; ok {
+			return claim
+		}
+	}
+	return 0
+}
+
+// prefix is struct prefix of receive.c.
+type prefix struct {
+	Bits    uint32
+	Address [16]byte
+}
+
+// mapped is where IPv4 addresses are among those of IPv6.
+const mapped = 96
+
+func toPrefix(p netip.Prefix) prefix {
+	bits := p.Bits()
+	if p.Addr().Is4() {
+		bits += mapped
+	}
+	return prefix{Bits: uint32(bits), Address: p.Masked().Addr().As16()}
+}
+
+// Claim replaces all claims at once: no frame meets half of the new ones.
+func (r *Receive) Claim(claims Claims) error {
+	spec, err := loadReceive()
+	if err != nil {
+		return fmt.Errorf("read the receive filter: %w", err)
+	}
+	table, err := ebpf.NewMap(spec.Maps["claims"].InnerMap)
+	if err != nil {
+		return explain("make a table of claims", err)
+	}
+	defer table.Close() // the filter keeps it
+	claims = maps.Clone(claims)
+	// What is said of all IPv6 addresses is not said of IPv4.
+	if v4 := netip.PrefixFrom(netip.IPv4Unspecified(), 0); claims != nil {
+		claims[v4] = claims[v4]
+	}
+	for p, claim := range claims {
+		if err := table.Put(toPrefix(p), uint32(claim)); err != nil {
+			return fmt.Errorf("claim %s: %w", p, err)
+		}
+	}
+	if err := r.objects.Claims.Put(uint32(0), table); err != nil {
+		return fmt.Errorf("exchange claims: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package kern
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Names of filters tell whose they are, and whether the qdisc that they hang in
+// was made for them.
+const (
+	filterPrefix = "insane/"
+	madeQdisc    = "/clsact"
+)
+
+// lastPriority ends the search for a place among the filters of others.
+const lastPriority = 8
+
+// clsact is a filter in the ingress of a link on a kernel without tcx.
+type clsact struct {
+	index  int
+	device string
+}
+
+// attachClsact adds a clsact qdisc, unless there is one or an ingress qdisc, and
+// a filter in it.
+func (r *Receive) attachClsact(index int) (io.Closer, error) {
+	if err := sweep(r.device); err != nil {
+		return nil, explain("remove what an earlier device has left", err)
+	}
+	name := filterPrefix + r.device
+	qdisc := &netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
+		LinkIndex: index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
+	}}
+	switch err := netlink.QdiscAdd(qdisc); {
+	case err == nil:
+		name += madeQdisc
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP):
+		return nil, fmt.Errorf("add clsact qdisc: %w: neither tcx (Linux 6.6) nor sch_ingress: %w", err, ErrUnsupported)
+	case !errors.Is(err, unix.EEXIST):
+		return nil, explain("add clsact qdisc", err)
+	}
+	c := &clsact{index: index, device: r.device}
+	if err := addFilter(index, name, r.objects.ReceiveWithhold.FD()); err != nil {
+		if qdisc := qdisc; strings.HasSuffix(name, madeQdisc) {
+			_ = netlink.QdiscDel(qdisc)
+		}
+		return nil, explain("add clsact filter", err)
+	}
+	return c, nil
+}
+
+// addFilter takes the first priority at which the kernel lets it in: one that
+// another kind of filter has is refused.
+func addFilter(index int, name string, program int) (err error) {
+	for priority := uint16(1); priority <= lastPriority; priority++ {
+		err = netlink.FilterAdd(&netlink.BpfFilter{
+			FilterAttrs: netlink.FilterAttrs{
+				LinkIndex: index, Parent: netlink.HANDLE_MIN_INGRESS, Protocol: unix.ETH_P_ALL, Priority: priority,
+			},
+			Fd: program, Name: name, DirectAction: true,
+		})
+		if err == nil || errors.Is(err, unix.EPERM) {
+			return err
+		}
+	}
+	return err
+}
+
+// Close removes the filter, and the qdisc if it was made for the filter and
+// nobody else has put anything into it.
+func (c *clsact) Close() error {
+	l, err := netlink.LinkByIndex(c.index)
+	if errors.As(err, &netlink.LinkNotFoundError{}) {
+		return nil
+	}
+	if err == nil {
+		err = clean(l, func(device string) bool { return device == c.device })
+	}
+	if err != nil {
+		return fmt.Errorf("remove clsact filter: %w", err)
+	}
+	return nil
+}
+
+// sweep removes the filters of daemons that are dead: of those of this name, as
+// there can be one only, and of those whose interface is gone.
+func sweep(device string) error {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return err
+	}
+	alive := make(map[string]bool)
+	for _, l := range links {
+		alive[l.Attrs().Name] = true
+	}
+	alive[device] = false
+	for _, l := range links {
+		if err := clean(l, func(device string) bool { return !alive[device] }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clean removes the filters of those devices that dead says.
+func clean(l netlink.Link, dead func(device string) bool) error {
+	filters, err := netlink.FilterList(l, netlink.HANDLE_MIN_INGRESS)
+	if err != nil {
+		return nil // no qdisc there that could have any
+	}
+	for _, f := range filters {
+		ours, ok := f.(*netlink.BpfFilter)
+		if !ok || !strings.HasPrefix(ours.Name, filterPrefix) {
+			continue
+		}
+		device, made := strings.CutSuffix(strings.TrimPrefix(ours.Name, filterPrefix), madeQdisc)
+		if !dead(device) {
+			continue
+		}
+		if err := netlink.FilterDel(ours); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
+		if made {
+			if err := removeEmpty(l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeEmpty removes the clsact qdisc of a link if no filter is in it.
+func removeEmpty(l netlink.Link) error {
+	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
+		if filters, err := netlink.FilterList(l, parent); err != nil || len(filters) > 0 {
+			return err
+		}
+	}
+	qdiscs, err := netlink.QdiscList(l)
+	if err != nil {
+		return err
+	}
+	for _, q := range qdiscs {
+		if q.Type() == "clsact" {
+			return netlink.QdiscDel(q)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,289 @@
+//go:build ignore
+
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// The receive filter: who owns a frame that arrives at the slave.
+//
+// The kernel shows a received frame to packet sockets first and to tc ingress
+// right after, on the same processor and with nothing in between
+// (net/core/dev.c, __netif_receive_skb_core). So the filter of the device's
+// packet socket decides, once, and leaves the decision where the program at
+// ingress finds it: receive_auto or receive_all, then receive_withhold. If the
+// socket is gone nobody decides, and the slave's stack has all it ever had.
+
+#include <linux/bpf.h>
+#include <linux/icmpv6.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/igmp.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+// What is known of an address. claim.go has the same.
+enum claim {
+	OWN = 1,       // only the device has it
+	HOST = 2,      // another link of this host has it
+	ROUTED = 4,    // the host sends to it through the device
+	SUBNET = 8,    // it is in a network that the device itself is in
+	NEIGHBOUR = 16 // the device asks for its link-layer address
+};
+
+// Owners of a frame.
+enum owner {
+	SLAVE,  // the slave's stack alone
+	BOTH,   // a copy for each: an answer that either may have asked for
+	DEVICE, // the device alone
+};
+
+// An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, in the form of the kernel's
+// longest-prefix match (kernel/bpf/lpm_trie.c).
+struct prefix {
+	__u32 bits;
+	__u8 address[16];
+};
+
+struct claims {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1 << 20);
+	__uint(key_size, sizeof(struct prefix));
+	__uint(value_size, sizeof(__u32));
+};
+
+// The claims in force. They are exchanged as a whole.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct claims);
+} claims SEC(".maps");
+
+// Until when the device may take frames, in nanoseconds of CLOCK_MONOTONIC. A
+// daemon that works puts it off again and again.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} lease SEC(".maps");
+
+// Whether the frame that this processor is receiving is to be withheld from the
+// slave's stack.
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} withhold SEC(".maps");
+
+static const __u32 zero;
+
+// known says what is claimed of an address. A frame looks the table up once, so
+// that all it asks is answered from one.
+static __always_inline __u32 known(void *table, const struct prefix *address)
+{
+	__u32 *claim = bpf_map_lookup_elem(table, address);
+	return claim ? *claim : 0;
+}
+
+static __always_inline __u32 known4(void *table, __be32 address)
+{
+	struct prefix p = { .bits = 128, .address = { [10] = 0xff, [11] = 0xff } };
+	__builtin_memcpy(&p.address[12], &address, sizeof(address));
+	return known(table, &p);
+}
+
+static __always_inline __u32 known6(void *table, const struct in6_addr *address)
+{
+	struct prefix p = { .bits = 128 };
+	__builtin_memcpy(p.address, address, sizeof(p.address));
+	return known(table, &p);
+}
+
+// An ARP packet for Ethernet and IPv4 (RFC 826).
+struct arp {
+	__be16 hardware, protocol;
+	__u8 hardware_len, protocol_len;
+	__be16 operation;
+	__u8 sender_mac[ETH_ALEN];
+	__be32 sender;
+	__u8 target_mac[ETH_ALEN];
+	__be32 target;
+} __attribute__((packed));
+
+#define ARP_REQUEST 1
+#define ARP_REPLY 2
+
+// A request is the device's to answer if it is for an address of its own. So is
+// one from a host that is routed through the device, for any address of this
+// host: with a strict reverse path check the slave would not answer it
+// (net/ipv4/arp.c, arp_process). A reply may be what either stack waits for.
+static __always_inline enum owner owner_arp(struct __sk_buff *skb, void *table)
+{
+	struct arp arp;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &arp, sizeof(arp)) < 0)
+		return SLAVE;
+	if (arp.protocol != bpf_htons(ETH_P_IP) || arp.hardware_len != ETH_ALEN || arp.protocol_len != 4)
+		return SLAVE;
+	__u32 target = known4(table, arp.target);
+	if (target & OWN)
+		return DEVICE;
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		return SLAVE;
+	__u32 sender = known4(table, arp.sender);
+	if (arp.operation == bpf_htons(ARP_REQUEST) && arp.sender != arp.target)
+		return sender & ROUTED && target & HOST ? DEVICE : SLAVE;
+	// What is still a request announces its sender (RFC 5227 section 3).
+	if (arp.operation != bpf_htons(ARP_REQUEST) && arp.operation != bpf_htons(ARP_REPLY))
+		return SLAVE;
+	return sender & (ROUTED | NEIGHBOUR) ? BOTH : SLAVE;
+}
+
+// owner_packet is what remains to be said of a packet that is not to an address
+// of the device. query: it asks for groups, and each of the two stacks has its own
+// to report.
+static __always_inline enum owner owner_packet(struct __sk_buff *skb, __u32 sender, bool query)
+{
+	switch (skb->pkt_type) {
+	case PACKET_OTHERHOST:
+		return SLAVE;
+	case PACKET_BROADCAST:
+	case PACKET_MULTICAST:
+		if (query)
+			return BOTH;
+		return sender & SUBNET ? DEVICE : SLAVE;
+	}
+	return sender & ROUTED ? DEVICE : SLAVE;
+}
+
+static __always_inline enum owner owner_ipv4(struct __sk_buff *skb, void *table)
+{
+	struct iphdr ip;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+		return SLAVE;
+	if (known4(table, ip.daddr) & OWN)
+		return DEVICE;
+	__u8 type;
+	bool query = ip.protocol == IPPROTO_IGMP && bpf_skb_load_bytes(skb, ETH_HLEN + ip.ihl * 4, &type, 1) == 0 &&
+		     type == IGMP_HOST_MEMBERSHIP_QUERY;
+	return owner_packet(skb, known4(table, ip.saddr), query);
+}
+
+// The start of the messages of RFC 4861 sections 4.3 and 4.4.
+struct nd {
+	struct icmp6hdr head;
+	struct in6_addr target;
+};
+
+#define ND_SOLICITATION 135
+#define ND_ADVERTISEMENT 136
+
+// Neighbour discovery: IPv6 answers on the interface alone that has the address,
+// so only what is the device's own goes to the device, and advertisements that
+// either stack may have asked for go to both.
+static __always_inline enum owner owner_nd(struct __sk_buff *skb, void *table, const struct ipv6hdr *ip,
+					   const struct nd *nd)
+{
+	__u32 target = known6(table, &nd->target);
+	if (target & OWN)
+		return DEVICE;
+	if (nd->head.icmp6_type == ND_SOLICITATION)
+		return SLAVE;
+	if (known6(table, &ip->daddr) & OWN)
+		return DEVICE;
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		return SLAVE;
+	return target & (ROUTED | NEIGHBOUR) ? BOTH : SLAVE;
+}
+
+static __always_inline enum owner owner_ipv6(struct __sk_buff *skb, void *table)
+{
+	struct ipv6hdr ip;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+		return SLAVE;
+	// Listener queries stand behind a router alert (RFC 3810 section 5).
+	int at = ETH_HLEN + sizeof(ip);
+	__u8 next = ip.nexthdr, option[8];
+	if (next == IPPROTO_HOPOPTS && bpf_skb_load_bytes(skb, at, option, sizeof(option)) == 0 && option[1] == 0) {
+		next = option[0];
+		at += sizeof(option);
+	}
+	struct nd nd = {};
+	__u8 type = 0;
+	if (next == IPPROTO_ICMPV6 && bpf_skb_load_bytes(skb, at, &nd.head, sizeof(nd.head)) == 0)
+		type = nd.head.icmp6_type;
+	if ((type == ND_SOLICITATION || type == ND_ADVERTISEMENT) && bpf_skb_load_bytes(skb, at, &nd, sizeof(nd)) == 0)
+		return owner_nd(skb, table, &ip, &nd);
+	if (known6(table, &ip.daddr) & OWN)
+		return DEVICE;
+	return owner_packet(skb, known6(table, &ip.saddr), type == ICMPV6_MGM_QUERY);
+}
+
+// auto takes nothing that bears a VLAN tag: a network of its own is another link's.
+// Number 0 is no network but a priority (IEEE 802.1Q).
+static __always_inline enum owner owner_auto(struct __sk_buff *skb)
+{
+	if (skb->vlan_present && skb->vlan_tci & 0xfff)
+		return SLAVE;
+	void *table = bpf_map_lookup_elem(&claims, &zero);
+	if (!table)
+		return SLAVE;
+	switch (skb->protocol) {
+	case bpf_htons(ETH_P_ARP):
+		return owner_arp(skb, table);
+	case bpf_htons(ETH_P_IP):
+		return owner_ipv4(skb, table);
+	case bpf_htons(ETH_P_IPV6):
+		return owner_ipv6(skb, table);
+	}
+	return SLAVE;
+}
+
+static __always_inline bool lease_runs(void)
+{
+	__u64 *until = bpf_map_lookup_elem(&lease, &zero);
+	return until && bpf_ktime_get_ns() < *until;
+}
+
+// decide writes the decision down and returns it as a socket filter does: how
+// many bytes the socket gets. It is written for every frame, so that none can
+// meet the decision about an earlier one that never came to ingress.
+static __always_inline int decide(enum owner owner)
+{
+	__u32 *slot = bpf_map_lookup_elem(&withhold, &zero);
+	if (!slot)
+		return 0;
+	*slot = owner == DEVICE;
+	return owner == SLAVE ? 0 : -1;
+}
+
+SEC("socket")
+int receive_auto(struct __sk_buff *skb)
+{
+	return decide(lease_runs() ? owner_auto(skb) : SLAVE);
+}
+
+SEC("socket")
+int receive_all(struct __sk_buff *skb)
+{
+	return decide(lease_runs() ? DEVICE : SLAVE);
+}
+
+// The same numbers are TCX_NEXT and TCX_DROP to tcx (uapi/linux/bpf.h).
+SEC("tc")
+int receive_withhold(struct __sk_buff *skb)
+{
+	__u32 *slot = bpf_map_lookup_elem(&withhold, &zero);
+	if (!slot || !*slot)
+		return TC_ACT_UNSPEC;
+	*slot = 0;
+	return TC_ACT_SHOT;
+}
