@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 }
 
 // run runs a script of an example, bounded in time, and returns what it printed.
-func run(t *testing.T, script string) string {
+func run(t *testing.T, script string, env ...string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		if os.Getenv("INSANE_ROOT") == "1" {
@@ -43,6 +43,8 @@ func run(t *testing.T, script string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path)
+	// A program with the race detector would wait a second before it exits.
+	cmd.Env = append(os.Environ(), append(env, "GORACE=atexit_sleep_ms=0")...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -51,40 +53,98 @@ func run(t *testing.T, script string) string {
 	return string(out)
 }
 
+// number finds a number in what a script printed: that in the parentheses of a pattern.
+func number(t *testing.T, out, pattern string) int {
+	t.Helper()
+	m := regexp.MustCompile(pattern).FindStringSubmatch(out)
+	if m == nil {
+		t.Fatalf("no %q in\n%s", pattern, out)
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// checkRelayed fails unless of so many packets as many were relayed as the seed
+// makes it. What else the hosts say to each other takes numbers too, so the count
+// is that of the engine give or take a few.
+func checkRelayed(t *testing.T, text string, seed uint64, offered, relayed int) {
+	t.Helper()
+	p, err := policy.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, want := p.Compile(0, seed), 0
+	for i := range uint64(offered) {
+		if program.Decide(0, i) == policy.Relay {
+			want++
+		}
+	}
+	if relayed < want-10 || relayed > want+10 {
+		t.Errorf("%d packets were relayed of %d, want about %d", relayed, offered, want)
+	}
+}
+
 // The story of the README: the two tcpdumps see different counts, and the
 // counts are those that the seed of the script makes.
 func TestRouteAHost(t *testing.T) {
 	out := run(t, "route-a-host/route-a-host.sh")
-	count := func(what string) int {
-		m := regexp.MustCompile(what + `\s+(\d+)`).FindStringSubmatch(out)
-		if m == nil {
-			t.Fatalf("no %q in\n%s", what, out)
+	const pings, seed = 200, 2000
+	requests, answers := number(t, out, `insane +saw (\d+)`), number(t, out, `relayed (\d+)\n`)
+	sent, arrived := number(t, out, `eth0 +sent (\d+)`), number(t, out, `got (\d+)\n`)
+	if requests != pings {
+		t.Errorf("tcpdump on insane saw %d of %d requests", requests, pings)
+	}
+	checkRelayed(t, "percent 80", seed, requests, sent)
+	if arrived != sent {
+		t.Errorf("%d answers to %d requests arrived at eth0", arrived, sent)
+	}
+	checkRelayed(t, "percent 80", policy.Subseed(seed, 0), arrived, answers)
+	if received := number(t, out, `received (\d+)\n`); received != answers {
+		t.Errorf("ping received %d answers, insane relayed %d", received, answers)
+	}
+	if t.Failed() {
+		t.Log(out)
+	}
+}
+
+// Two sessions at a time, one through insane and one past it, of either kind that
+// the script knows.
+func TestSecondSubnet(t *testing.T) {
+	t.Run("iperf3", func(t *testing.T) { secondSubnet(t, "SESSION=iperf3") })
+	// The script looks there too, as many users have no sbin in their PATH.
+	_, err := exec.LookPath("sshd")
+	if _, statErr := os.Stat("/usr/sbin/sshd"); err == nil || statErr == nil {
+		t.Run("ssh", func(t *testing.T) { secondSubnet(t, "SESSION=ssh") })
+	}
+}
+
+func secondSubnet(t *testing.T, env string) {
+	out := run(t, "second-subnet/second-subnet.sh", env)
+	const size, seed = 4 << 20, 2000
+	plain, faulted := number(t, out, `bytes received +(\d+)`), number(t, out, `bytes received +\d+ +(\d+)`)
+	if plain < size || faulted < size {
+		t.Errorf("%d and %d bytes arrived of %d", plain, faulted, size)
+	}
+	if number(t, out, `segments sent again +\d+ +(\d+)`) == 0 {
+		t.Error("no segment was sent again over insane")
+	}
+	if n := number(t, out, `insane saw (\d+)`); n != 0 {
+		t.Errorf("insane saw %d packets of the slave's own network", n)
+	}
+	for _, want := range []string{`takes +to 10\.8\.0\.1`, `from 10\.8\.0\.0/24\n`} {
+		if !regexp.MustCompile(want).MatchString(out) {
+			t.Errorf("no %q", want)
 		}
-		n, _ := strconv.Atoi(m[1])
-		return n
 	}
-	const pings = 200
-	before, after := count("insane saw"), count("eth0 sent")
-	if before != pings {
-		t.Errorf("tcpdump on insane saw %d of %d pings", before, pings)
-	}
-	// What else the host says through insane takes numbers too, so the count
-	// is that of the engine give or take a few packets.
-	p, err := policy.Parse("percent 60")
-	if err != nil {
-		t.Fatal(err)
-	}
-	prog, want := p.Compile(0, 2000), 0
-	for i := range uint64(pings) {
-		if prog.Decide(0, i) == policy.Relay {
-			want++
+	for direction, seed := range map[string]uint64{"tx": seed, "rx": policy.Subseed(seed, 0)} {
+		books := `(?s)\n` + direction + ` .*?`
+		offered, relayed := number(t, out, books+`offered +(\d+)`), number(t, out, books+`relayed +(\d+)`)
+		if checkRelayed(t, "percent 90", seed, offered, relayed); relayed == offered {
+			t.Errorf("%s: nothing was lost", direction)
 		}
-	}
-	if after < want-10 || after > want+10 {
-		t.Errorf("tcpdump on eth0 saw %d pings, want about %d", after, want)
-	}
-	if got := count("ping received"); got != after {
-		t.Errorf("%d answers to %d pings sent", got, after)
 	}
 	if t.Failed() {
 		t.Log(out)

@@ -1,13 +1,16 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // linkIndex is borea's index of Link. The peer gets the first free one of its
@@ -107,20 +110,39 @@ func (h *Host) address(addrs ...netip.Addr) error {
 	return nil
 }
 
-// awaitCarrier waits until Link is operationally up. Before that the kernel
-// holds IPv6 addresses back as tentative (net/ipv6/addrconf.c, addrconf_link_ready).
+// awaitCarrier waits until Link is operationally up and its IPv6 addresses may be
+// used as sources. The kernel holds them back as tentative until there is a
+// carrier, and for a moment longer even where it looks for no duplicate
+// (net/ipv6/addrconf.c, addrconf_dad_work).
 func (h *Host) awaitCarrier() error {
 	const patience = 5 * time.Second
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		link, err := h.handle.LinkByName(Link)
-		if err != nil {
-			return fmt.Errorf("find %s of %s: %w", Link, h.Name, err)
-		}
-		if link.Attrs().OperState == netlink.OperUp {
-			return nil
+		ready, err := h.ready()
+		if ready || err != nil {
+			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("wait for carrier of %s of %s: %w", Link, h.Name, os.ErrDeadlineExceeded)
+			return fmt.Errorf("wait for %s of %s to be usable: %w", Link, h.Name, os.ErrDeadlineExceeded)
 		}
 	}
+}
+
+// ready reports whether Link and all addresses on it are.
+func (h *Host) ready() (bool, error) {
+	link, err := h.handle.LinkByName(Link)
+	if err != nil {
+		return false, fmt.Errorf("find %s of %s: %w", Link, h.Name, err)
+	}
+	if link.Attrs().OperState != netlink.OperUp {
+		return false, nil
+	}
+	addrs, err := h.handle.AddrList(link, netlink.FAMILY_V6)
+	if errors.Is(err, netlink.ErrDumpInterrupted) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("list addresses of %s of %s: %w", Link, h.Name, err)
+	}
+	tentative := func(a netlink.Addr) bool { return a.Flags&unix.IFA_F_TENTATIVE != 0 }
+	return !slices.ContainsFunc(addrs, tentative), nil
 }

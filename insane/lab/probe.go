@@ -24,6 +24,10 @@ type Probe struct {
 	// To.IPv4. It decides the route, and so whether they meet a device.
 	Address netip.Addr
 
+	// Source is where they come from, one of From's addresses; the zero one
+	// leaves it to the kernel.
+	Source netip.Addr
+
 	// Count is how many packets are sent, 1 to 10 million.
 	Count int
 
@@ -134,8 +138,12 @@ func (p Probe) send(ctx context.Context, conn *net.UDPConn, start time.Time) (se
 // source address once.
 func (p Probe) dial(port uint16) (conn *net.UDPConn, err error) {
 	err = p.From.Do(func() error {
+		var from *net.UDPAddr
+		if p.Source.IsValid() {
+			from = net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.Source, 0))
+		}
 		to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.Address, port))
-		if conn, err = net.DialUDP("udp", nil, to); err != nil {
+		if conn, err = net.DialUDP("udp", from, to); err != nil {
 			return fmt.Errorf("open sender: %w", err)
 		}
 		return nil

@@ -57,6 +57,19 @@ func TestProbeCountsWhatTheCableCarries(t *testing.T) {
 	}
 }
 
+// The kernel refuses a source that is not the host's, so one that it takes is used.
+func TestProbeHasTheSourceAskedFor(t *testing.T) {
+	l := newLab(t, Options{})
+	p := Probe{From: l.Morgana, To: l.Borea, Source: l.Borea.SpareIPv4, Count: 1, Rate: 1000}
+	if _, err := p.Run(background); !errors.Is(err, unix.EADDRNOTAVAIL) {
+		t.Errorf("sent from %s, which nobody has: %v", p.Source, err)
+	}
+	p.Source = l.Morgana.SpareIPv4
+	if r := runProbe(t, p); r.Received != 1 {
+		t.Errorf("sent from %s: received %d of 1", p.Source, r.Received)
+	}
+}
+
 // Packets that die in the receiver's buffer must be told apart from lost ones:
 // they were carried.
 func TestProbeTellsOverflowFromLoss(t *testing.T) {

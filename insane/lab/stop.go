@@ -3,7 +3,12 @@ package lab
 import (
 	"fmt"
 	"time"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
 )
+
+// bystanderRate is what a bystander sends at, in packets per second.
+const bystanderRate = 500
 
 // stop is one station of the story: a policy to set, a probe to send under it,
 // and what to expect.
@@ -11,7 +16,8 @@ type stop struct {
 	title  string
 	policy string
 	asked  string // the policy in words
-	ipv6   bool   // send to morgana's IPv6 address
+	rx     bool   // the policy is that of receiving, and morgana sends
+	ipv6   bool   // between the IPv6 addresses
 
 	count, rate int // of the probe, packets and packets per second
 
@@ -33,7 +39,7 @@ func stops() []stop {
 	}, {
 		title: "One in three", policy: "percent 33.3",
 		asked: "33.3 % is relayed; decimals count",
-		count: 20_000, rate: 10_000, chance: 0.333,
+		count: 10_000, rate: 10_000, chance: 0.333,
 	}, {
 		title: "A cut cable", policy: "percent 0",
 		asked: "nothing is relayed, and borea is not told",
@@ -46,14 +52,59 @@ func stops() []stop {
 		title: "The same for IPv6", policy: "percent 50",
 		asked: "50 % is relayed",
 		count: 10_000, rate: 10_000, chance: 0.5, ipv6: true,
+	}, {
+		title: "The other way", policy: "percent 60", rx: true,
+		asked: "60 % of what morgana sends gets through to borea",
+		count: 10_000, rate: 10_000, chance: 0.6,
 	}}
 }
 
+// command is what a person types after insanely and the slave to ask for it.
+func (s stop) command() string {
+	if s.rx {
+		return "rx " + s.policy
+	}
+	return s.policy
+}
+
+// change asks for the same. What is set for the other direction stays.
+func (s stop) change() wire.Change {
+	link := Link
+	if s.rx {
+		return wire.Change{Slave: &link, RX: &s.policy}
+	}
+	return wire.Change{Slave: &link, TX: &s.policy}
+}
+
+// stats are the books of the direction that the stop is about.
+func (s stop) stats(info wire.Info) wire.Stats {
+	if s.rx {
+		return info.RX.Stats
+	}
+	return info.TX.Stats
+}
+
 // probe is what is sent at this stop.
-func (s stop) probe(from, to *Host) Probe {
-	p := Probe{From: from, To: to, Address: to.IPv4, Count: s.count, Rate: s.rate}
+func (s stop) probe(l *Lab) Probe {
+	p := Probe{From: l.Borea, To: l.Morgana, Count: s.count, Rate: s.rate}
+	if s.rx {
+		p.From, p.To = p.To, p.From
+	}
+	p.Source, p.Address = p.From.IPv4, p.To.IPv4
 	if s.ipv6 {
-		p.Address = to.IPv6
+		p.Source, p.Address = p.From.IPv6, p.To.IPv6
+	}
+	return p
+}
+
+// bystander goes the same way, for as long, but at morgana's end it has the
+// address that the device has nothing to do with.
+func (s stop) bystander(l *Lab) Probe {
+	p := stop{rx: s.rx, count: max(1, s.count*bystanderRate/s.rate), rate: bystanderRate}.probe(l)
+	if s.rx {
+		p.Source = l.Morgana.SpareIPv4
+	} else {
+		p.Address = l.Morgana.SpareIPv4
 	}
 	return p
 }

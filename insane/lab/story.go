@@ -70,7 +70,7 @@ type story struct {
 	run     func(Probe, context.Context) (*Result, error) // Probe.Run
 	stops   []stop
 
-	bystander Result // sums of all that was sent to the address that is not re-routed
+	bystander Result // sums of all that went to and from the address that is not re-routed
 	wrong     []string
 }
 
@@ -113,14 +113,16 @@ func (s *story) greet(ctx context.Context, device string) error {
 	if err := m.Do(func() error { return keepNeighbours(Link) }); err != nil {
 		return err
 	}
-	for _, ipv6 := range []bool{false, true} {
-		hello := stop{count: 10, rate: 1000, ipv6: ipv6}.probe(b, m)
-		r, err := s.run(hello, ctx)
+	for _, hello := range []stop{{}, {ipv6: true}, {rx: true}, {rx: true, ipv6: true}} {
+		hello.count, hello.rate = 10, 1000
+		p := hello.probe(s.lab)
+		r, err := s.run(p, ctx)
 		if err != nil {
 			return err
 		}
 		if r.Received != r.Sent {
-			return fmt.Errorf("reach morgana at %s through %s: %d of %d packets arrived", hello.Address, device, r.Received, r.Sent)
+			return fmt.Errorf("reach %s at %s through %s: %d of %d packets arrived",
+				p.To.Name, p.Address, device, r.Received, r.Sent)
 		}
 	}
 	return nil
@@ -128,8 +130,9 @@ func (s *story) greet(ctx context.Context, device string) error {
 
 // askBystander says how the traffic fared that the device had nothing to do with.
 func (s *story) askBystander() {
-	s.printf("And the bystander: all the while borea also sent to %s, which is not\n", s.lab.Morgana.SpareIPv4)
-	s.printf("re-routed. %s sent, %s lost.  ", packets(s.bystander.Sent), number(s.bystander.Lost()))
+	s.printf("And the bystander: all the while packets went past insane, between borea and\n")
+	s.printf("%s, which is not re-routed. %s sent, %s lost.  ",
+		s.lab.Morgana.SpareIPv4, packets(s.bystander.Sent), number(s.bystander.Lost()))
 	var faults []string
 	if s.bystander.Lost() != 0 || s.bystander.Refused != 0 {
 		faults = []string{"this traffic was to be left alone"}

@@ -31,7 +31,7 @@ func tell(d *device, stops ...stop) (string, error) {
 func stopOf(t *testing.T, policy string) stop {
 	t.Helper()
 	for _, s := range stops() {
-		if s.policy == policy {
+		if s.command() == policy {
 			return s
 		}
 	}
@@ -55,14 +55,14 @@ func TestStoryOfAGoodDevice(t *testing.T) {
 }
 
 func TestStoryReads(t *testing.T) {
-	out, err := tell(newDevice(1), stopOf(t, "time 200ms 100ms"), stopOf(t, "percent 0"))
+	out, err := tell(newDevice(1), stopOf(t, "time 200ms 100ms"), stopOf(t, "percent 0"), stopOf(t, "rx percent 60"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const want = `1. A loose contact
    borea# insanely eth0 time 200ms 100ms
    asked     200 ms of everything, 100 ms of nothing, and so on
-   sent      6,000 packets to morgana, 10.9.0.2
+   sent      6,000 packets from borea, 10.9.0.1, to morgana, 10.9.0.2
    arrived   4,000, 66.7 %; 200ms of 300ms is 66.7 %
    books     offered 6,000 = relayed 4,000 + dropped 2,000; relayed − arrived = 0
    time      ████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁  50 ms each
@@ -72,15 +72,23 @@ func TestStoryReads(t *testing.T) {
 2. A cut cable
    borea# insanely eth0 percent 0
    asked     nothing is relayed, and borea is not told
-   sent      5,000 packets to morgana, 10.9.0.2
+   sent      5,000 packets from borea, 10.9.0.1, to morgana, 10.9.0.2
    arrived   0; it must be 0 exactly
    books     offered 5,000 = relayed 0 + dropped 5,000; relayed − arrived = 0
    ok
 
-And the bystander: all the while borea also sent to 10.9.0.4, which is not
-re-routed. 1,750 packets sent, 0 lost.  ok
+3. The other way
+   borea# insanely eth0 rx percent 60
+   asked     60 % of what morgana sends gets through to borea
+   sent      10,000 packets from morgana, 10.9.0.2, to borea, 10.9.0.1
+   arrived   5,998, 59.98 %; chance allows 5,783 to 6,216
+   books     offered 10,000 = relayed 5,998 + dropped 4,002; relayed − arrived = 0
+   ok
 
-All 2 were as asked.
+And the bystander: all the while packets went past insane, between borea and
+10.9.0.4, which is not re-routed. 2,250 packets sent, 0 lost.  ok
+
+All 3 were as asked.
 `
 	if diff := cmp.Diff(want, out); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -135,6 +143,12 @@ func TestStoryOfABadDevice(t *testing.T) {
 			s.Offered.Packets += strangers + 1
 			addDropped(s, wire.DropPolicy, strangers+1)
 		}, "in the books, but not sent: 9 packets"},
+		{"received too seldom", "rx percent 60", func(r *Result) { r.Received = 5782 }, nil,
+			"5,782 of 10,000 arrived, chance allows 5,783 to 6,216"},
+		{"received past the books", "rx percent 60", nil, func(s *wire.Stats) {
+			s.Offered.Packets--
+			s.Relayed.Packets--
+		}, "sent, but not in the books: 1 packet"},
 		{"an edge too early", "time 200ms 100ms", lateFates(-25 * time.Millisecond), nil,
 			"from the nearest edge, 20ms is allowed"},
 		{"an edge too late", "time 200ms 100ms", lateFates(30 * time.Millisecond), nil,
@@ -242,17 +256,17 @@ func TestVisitOfAnIdleDaemon(t *testing.T) {
 	var out bytes.Buffer
 	s := &story{
 		printer: newPrinter(&out), lab: l, control: daemon.Client, run: Probe.Run,
-		stops: []stop{stopOf(t, "pass"), stopOf(t, "percent 50")},
+		stops: []stop{stopOf(t, "pass"), stopOf(t, "percent 50"), stopOf(t, "rx percent 60")},
 	}
 	err = s.tell(background)
-	if !errors.Is(err, ErrNotAsAsked) || strings.Count(out.String(), "NOT OK") != 2 {
+	if !errors.Is(err, ErrNotAsAsked) || strings.Count(out.String(), "NOT OK") != 3 {
 		t.Errorf("got %v\n%s", err, out.String())
 	}
 	for _, want := range []string{
 		"sent, but not in the books: 5,000 packets",
 		"10,000 of 10,000 arrived, chance allows 4,779 to 5,221",
-		"5,000 packets to morgana, 10.9.0.2",
-		"10,000 packets to morgana, fd00:9::2",
+		"5,000 packets from borea, 10.9.0.1, to morgana, 10.9.0.2",
+		"10,000 packets from borea, fd00:9::1, to morgana, fd00:9::2",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("not said that %s:\n%s", want, out.String())

@@ -3,22 +3,15 @@ package lab
 import (
 	"context"
 	"time"
-
-	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
-const (
-	// bystanderRate is what the bystander sends at, in packets per second.
-	bystanderRate = 500
-
-	// attempts is how often a stop is measured when the machine is too busy.
-	attempts = 3
-)
+// attempts is how often a stop is measured when the machine is too busy.
+const attempts = 3
 
 // visit shows one stop.
 func (s *story) visit(ctx context.Context, nth int, stop stop) error {
 	s.printf("%d. %s\n", nth, stop.title)
-	s.printf("   borea# %s\n", s.paint(bold, "insanely "+Link+" "+stop.policy))
+	s.printf("   borea# %s\n", s.paint(bold, "insanely "+Link+" "+stop.command()))
 	s.row("asked", "%s", stop.asked)
 	m, err := s.measure(ctx, stop)
 	for try := 1; err == nil && try < attempts && stop.unfair(m); try++ {
@@ -31,16 +24,15 @@ func (s *story) visit(ctx context.Context, nth int, stop stop) error {
 	}
 	s.show(stop, m)
 	s.printf("   ")
-	s.verdict(stop.policy, stop.judge(m))
+	s.verdict(stop.command(), stop.judge(m))
 	return s.err
 }
 
 // measure sets the policy, sends the probe and the bystander's at the same
 // time, and reads the books before and after.
 func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
-	link := Link
 	m := measurement{set: time.Now()}
-	before, err := s.control.Set(ctx, wire.Change{Slave: &link, TX: &stop.policy})
+	before, err := s.control.Set(ctx, stop.change())
 	if err != nil {
 		return m, err
 	}
@@ -49,7 +41,7 @@ func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 	// change and probe would be in the books and not in the probe.
 	bystander := make(chan error, 1)
 	go func() { bystander <- s.bystand(ctx, stop) }()
-	m.result, err = s.run(stop.probe(s.lab.Borea, s.lab.Morgana), ctx)
+	m.result, err = s.run(stop.probe(s.lab), ctx)
 	if failed := <-bystander; err == nil {
 		err = failed
 	}
@@ -60,16 +52,13 @@ func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 	if err != nil {
 		return m, err
 	}
-	m.books = between(before.TX.Stats, after.TX.Stats)
+	m.books = between(stop.stats(before), stop.stats(after))
 	return m, nil
 }
 
 // bystand sends past the device for as long as the stop's probe takes.
 func (s *story) bystand(ctx context.Context, stop stop) error {
-	r, err := s.run(Probe{
-		From: s.lab.Borea, To: s.lab.Morgana, Address: s.lab.Morgana.SpareIPv4,
-		Count: max(1, stop.count*bystanderRate/stop.rate), Rate: bystanderRate,
-	}, ctx)
+	r, err := s.run(stop.bystander(s.lab), ctx)
 	if err != nil {
 		return err
 	}
@@ -83,8 +72,8 @@ func (s *story) bystand(ctx context.Context, stop stop) error {
 // show prints what was measured.
 func (s *story) show(stop stop, m measurement) {
 	r, b := m.result, m.books
-	to := stop.probe(s.lab.Borea, s.lab.Morgana).Address
-	s.row("sent", "%s to morgana, %s", packets(r.Sent), to)
+	p := stop.probe(s.lab)
+	s.row("sent", "%s from %s, %s, to %s, %s", packets(r.Sent), p.From.Name, p.Source, p.To.Name, p.Address)
 	s.row("arrived", "%s", arrived(stop, m))
 	s.row("books", "offered %s = relayed %s + dropped %s; relayed − arrived = %d",
 		number(b.offered), number(b.relayed), number(b.dropped+b.others), m.difference())

@@ -12,16 +12,17 @@ func welcome(p *printer) {
      borea                                   morgana
    ┌──────────────────┐                    ┌──────────────────┐
    │  insane          │                    │                  │
-   │     ↓            │                    │                  │
+   │     ↕            │                    │                  │
    │    eth0 10.9.0.1 ├────────────────────┤ eth0  10.9.0.2   │
    │        fd00:9::1 │                    │      fd00:9::2   │
    └──────────────────┘                    └──────────────────┘
 
 Both were made a moment ago out of network namespaces and a veth pair, and
 nothing here touches your real network. On borea, what goes to morgana is
-routed through insane, a network interface in front of eth0 that relays as
-much as it is told to. Borea numbers her packets, morgana notes which arrive,
-and insane keeps books of its own; here they are side by side.
+routed through insane, and what morgana sends comes in through it: a network
+interface in front of eth0 that relays as much as it is told to. One of them
+numbers her packets, the other notes which arrive, and insane keeps books of
+its own; here they are side by side.
 
 "Chance allows" is an exact binomial interval: a device that works as asked
 leaves it about once in %d measurements.
@@ -42,6 +43,7 @@ func hint(p *printer) {
 	p.printf(`This shell is on borea; morgana is one cable away, behind insane. Try:
   ping morgana
   insanely eth0 percent 60      lose 40 %% of what borea sends to her
+  insanely eth0 rx percent 60   and of what she sends to borea
   insanely                      what is set, and what became of it
   insanely watch                the same as it happens
   tcpdump -i insane             every packet before any is lost; -i eth0: after
