@@ -1,6 +1,7 @@
 package insane
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -94,8 +95,12 @@ func (o *outlook) claims(index int) kern.Claims {
 			claim(addr, kern.Own)
 		}
 	}
+	has := make(map[netip.Addr]bool)
+	for p := range own {
+		has[p.Addr()] = true
+	}
 	for addr := range others {
-		if addr.Is4() && !o.ignoresARP {
+		if addr.Is4() && (!o.ignoresARP || has[addr]) {
 			claim(addr, kern.Host)
 		}
 	}
@@ -108,14 +113,23 @@ func (o *outlook) claims(index int) kern.Claims {
 	return c
 }
 
-// claimSubnets marks the networks that the links above are in themselves.
+// claimSubnets marks the networks that the links above are in themselves, as far
+// as the host sends there through these links. A network without a route of its own
+// is part of what a wider route leads to.
 func claimSubnets(c kern.Claims, own map[netip.Prefix]bool) {
 	for p := range own {
-		if network := p.Masked(); !p.IsSingleIP() && c[network]&kern.Routed != 0 {
-			for part, claim := range c {
-				if claim&kern.Routed != 0 && within(part, network) {
-					c[part] |= kern.Subnet
-				}
+		network := p.Masked()
+		claim, routed := c[network]
+		if !routed {
+			claim = c.Wider(network)
+		}
+		if p.IsSingleIP() || claim&kern.Routed == 0 {
+			continue
+		}
+		c[network] = claim
+		for part, claim := range c {
+			if claim&kern.Routed != 0 && within(part, network) {
+				c[part] |= kern.Subnet
 			}
 		}
 	}
@@ -145,18 +159,20 @@ func (o *outlook) owners(above map[int]bool) (own map[netip.Prefix]bool, others 
 // metric counts, else the first, as for the host.
 func (o *outlook) claimRoutes(c kern.Claims, above map[int]bool) (gateways []netip.Addr) {
 	routes := slices.Clone(o.routes)
+	// What is around a network comes before it.
 	slices.SortStableFunc(routes, func(a, b port.RouteEntry) int {
-		if n := a.Dst.Bits() - b.Dst.Bits(); n != 0 {
-			return n
-		}
-		return a.Metric - b.Metric
+		return cmp.Or(a.Dst.Compare(b.Dst), cmp.Compare(a.Metric, b.Metric))
 	})
-	seen := make(map[netip.Prefix]bool)
+	var around []netip.Prefix // claimed, from the widest on
+	var last netip.Prefix
 	for _, r := range routes {
-		if seen[r.Dst] || slices.ContainsFunc(unrouted, func(p netip.Prefix) bool { return within(r.Dst, p) }) {
+		if r.Dst == last || slices.ContainsFunc(unrouted, func(p netip.Prefix) bool { return within(r.Dst, p) }) {
 			continue
 		}
-		seen[r.Dst] = true
+		last = r.Dst
+		for len(around) > 0 && !within(r.Dst, around[len(around)-1]) {
+			around = around[:len(around)-1]
+		}
 		var claim kern.Claim
 		if through(r, above) {
 			claim = kern.Routed
@@ -166,8 +182,9 @@ func (o *outlook) claimRoutes(c kern.Claims, above map[int]bool) (gateways []net
 				}
 			}
 		}
-		if claim != 0 || c.Of(r.Dst.Addr()) != 0 {
+		if claim != 0 || len(around) > 0 && c[around[len(around)-1]] != 0 {
 			c[r.Dst] = claim
+			around = append(around, r.Dst)
 		}
 	}
 	for _, p := range unrouted {

@@ -143,7 +143,11 @@ func (s *slave) switchMode(r *receiving, mode string) (err error) {
 	s.withhold = withhold
 	if mode == wire.ReceiveNone && withhold != nil {
 		s.withhold = nil
-		return withhold.Close()
+		// The old filter may be deciding still, on another processor, and
+		// its decision must be met: an exchange of claims waits for that.
+		err := r.filter.Claim(nil)
+		r.claims = nil
+		return errors.Join(err, withhold.Close())
 	}
 	return nil
 }

@@ -58,7 +58,10 @@ func toPrefix(p netip.Prefix) prefix {
 	return prefix{Bits: uint32(bits), Address: p.Masked().Addr().As16()}
 }
 
-// Claim replaces all claims at once: no frame meets half of the new ones.
+// Claim replaces all claims at once: no frame meets half of the new ones. When it
+// returns, the kernel has done with every frame that met the old ones, and with
+// every filter that was exchanged before (kernel/bpf/syscall.c,
+// maybe_wait_bpf_programs).
 func (r *Receive) Claim(claims Claims) error {
 	spec, err := loadReceive()
 	if err != nil {
@@ -69,12 +72,10 @@ func (r *Receive) Claim(claims Claims) error {
 		return explain("make a table of claims", err)
 	}
 	defer table.Close() // the filter keeps it
-	claims = maps.Clone(claims)
 	// What is said of all IPv6 addresses is not said of IPv4.
-	if v4 := netip.PrefixFrom(netip.IPv4Unspecified(), 0); claims != nil {
-		claims[v4] = claims[v4]
-	}
-	for p, claim := range claims {
+	all := Claims{netip.PrefixFrom(netip.IPv4Unspecified(), 0): 0}
+	maps.Copy(all, claims)
+	for p, claim := range all {
 		if err := table.Put(toPrefix(p), uint32(claim)); err != nil {
 			return fmt.Errorf("claim %s: %w", p, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -32,26 +33,38 @@ func (r *Receive) attachClsact(index int) (io.Closer, error) {
 	if err := sweep(r.device); err != nil {
 		return nil, explain("remove what an earlier device has left", err)
 	}
-	name := filterPrefix + r.device
 	qdisc := &netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
 		LinkIndex: index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
 	}}
-	switch err := netlink.QdiscAdd(qdisc); {
-	case err == nil:
-		name += madeQdisc
+	err := netlink.QdiscAdd(qdisc)
+	switch {
+	case err == nil, errors.Is(err, unix.EEXIST):
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EOPNOTSUPP):
 		return nil, fmt.Errorf("add clsact qdisc: %w: neither tcx (Linux 6.6) nor sch_ingress: %w", err, ErrUnsupported)
-	case !errors.Is(err, unix.EEXIST):
+	default:
 		return nil, explain("add clsact qdisc", err)
 	}
-	c := &clsact{index: index, device: r.device}
-	if err := addFilter(index, name, r.objects.ReceiveWithhold.FD()); err != nil {
-		if qdisc := qdisc; strings.HasSuffix(name, madeQdisc) {
+	name := filterPrefix + r.device
+	if err == nil || madeForDevice(index) {
+		name += madeQdisc
+	}
+	if ferr := addFilter(index, name, r.objects.ReceiveWithhold.FD()); ferr != nil {
+		if err == nil {
 			_ = netlink.QdiscDel(qdisc)
 		}
-		return nil, explain("add clsact filter", err)
+		return nil, explain("add clsact filter", ferr)
 	}
-	return c, nil
+	return &clsact{index: index, device: r.device}, nil
+}
+
+// madeForDevice reports whether a qdisc was made for the filter of another device,
+// in which case the last of them removes it.
+func madeForDevice(index int) bool {
+	filters, err := netlink.FilterList(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: index}}, netlink.HANDLE_MIN_INGRESS)
+	return err == nil && slices.ContainsFunc(filters, func(f netlink.Filter) bool {
+		other, ok := f.(*netlink.BpfFilter)
+		return ok && strings.HasPrefix(other.Name, filterPrefix) && strings.HasSuffix(other.Name, madeQdisc)
+	})
 }
 
 // addFilter takes the first priority at which the kernel lets it in: one that
