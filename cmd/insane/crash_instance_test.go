@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -82,7 +83,8 @@ func dialFrom(ctx context.Context, h *lab.Host, socket string) (conn net.Conn, e
 	return conn, err
 }
 
-// ready waits for the first answer.
+// ready waits for the first answer. The client's own timeout is for daemons that
+// run; one that has just made its socket may take longer on a busy machine.
 func (i *instance) ready(t testing.TB) *instance {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -91,10 +93,15 @@ func (i *instance) ready(t testing.TB) *instance {
 		<-i.exited
 		cancel()
 	}()
-	if _, err := i.Client.Wait(ctx); err != nil {
-		t.Fatalf("insane does not answer: %v\n%s", err, i.log.String())
+	for {
+		_, err := i.Client.Wait(ctx)
+		if err == nil {
+			return i
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("insane does not answer: %v\n%s", err, i.log.String())
+		}
 	}
-	return i
 }
 
 func (i *instance) signal(s os.Signal) { _ = i.cmd.Process.Signal(s) } // it may have ended

@@ -112,7 +112,7 @@ func (s *hostState) routes(h *netlink.Handle) error {
 	return nil
 }
 
-// traffic is what tc shows.
+// traffic is what tc shows, and the programs of tcx.
 func (s *hostState) traffic(h *netlink.Handle) error {
 	links, err := h.LinkList()
 	if err != nil {
@@ -120,6 +120,13 @@ func (s *hostState) traffic(h *netlink.Handle) error {
 	}
 	for _, l := range links {
 		name := l.Attrs().Name
+		programs, _, err := attached(l.Attrs().Index)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		for _, p := range programs {
+			s.add("tcx %s %s", name, p)
+		}
 		qdiscs, err := h.QdiscList(l)
 		if err != nil {
 			return fmt.Errorf("list qdiscs of %s: %w", name, err)
@@ -133,7 +140,9 @@ func (s *hostState) traffic(h *netlink.Handle) error {
 				continue // no qdisc there that could have any
 			}
 			for _, f := range filters {
-				s.add("filter %s %s parent %#x", name, f.Type(), parent)
+				a := f.Attrs()
+				s.add("filter %s %s parent %#x priority %d protocol %#x handle %#x",
+					name, f.Type(), parent, a.Priority, a.Protocol, a.Handle)
 			}
 		}
 	}

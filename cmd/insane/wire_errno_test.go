@@ -13,24 +13,21 @@ import (
 
 // TestSenderSeesNoFault: a packet that the policy drops looks sent, even to a
 // sender who asked to be told of errors.
-func TestSenderSeesNoFault(t *testing.T) {
-	b := newTestbed(t)
+func TestSenderSeesNoFault(t *testing.T) { newTestbed(t).hideFaults(t, 25_000) }
+
+func (b *testbed) hideFaults(t *testing.T, count int) {
 	for _, family := range []int{4, 6} {
-		to := b.Morgana.IPv4
-		if family == 6 {
-			to = b.Morgana.IPv6
-		}
-		in := listenUDP(t, b.Morgana, to) // or its kernel would tell that nobody listens
+		in := listenUDP(t, b.to, b.address(family)) // or its kernel would tell that nobody listens
 		addr := in.LocalAddr().(*net.UDPAddr)
 		for _, percent := range []string{"0", "50"} {
 			t.Run(fmt.Sprintf("IPv%d/percent%s/connected", family, percent), func(t *testing.T) {
-				out := dialUDP(t, b.Borea, addr)
-				b.sendAll(t, family, percent, out, out.Write)
+				out := b.dialUDP(t, addr)
+				b.sendAll(t, family, percent, count, out, out.Write)
 			})
 			t.Run(fmt.Sprintf("IPv%d/percent%s/unconnected", family, percent), func(t *testing.T) {
-				out := listenUDP(t, b.Borea, anyAddress(family))
+				out := listenUDP(t, b.from, anyAddress(family))
 				target := addr.AddrPort()
-				b.sendAll(t, family, percent, out, func(p []byte) (int, error) { return out.WriteToUDPAddrPort(p, target) })
+				b.sendAll(t, family, percent, count, out, func(p []byte) (int, error) { return out.WriteToUDPAddrPort(p, target) })
 			})
 		}
 	}
@@ -45,7 +42,9 @@ func anyAddress(family int) netip.Addr {
 
 // sendAll sends many packets, none of which may be refused, and looks for what
 // else a sender could notice.
-func (b *testbed) sendAll(t *testing.T, family int, percent string, conn *net.UDPConn, send func([]byte) (int, error)) {
+func (b *testbed) sendAll(t *testing.T, family int, percent string, count int,
+	conn *net.UDPConn, send func([]byte) (int, error),
+) {
 	t.Helper()
 	if family == 4 {
 		setOption(t, conn, unix.SOL_IP, unix.IP_RECVERR, 1)
@@ -53,8 +52,7 @@ func (b *testbed) sendAll(t *testing.T, family int, percent string, conn *net.UD
 		setOption(t, conn, unix.SOL_IPV6, unix.IPV6_RECVERR, 1)
 	}
 	program, a := b.begin(t, "percent "+percent, uint64(20*family))
-	before := b.counters(t, b.Borea, device).TxDropped
-	const count = 25_000
+	before := b.counters(t, b.from, b.door(b.from)).TxDropped
 	payload := make([]byte, 36)
 	for i := range count {
 		if _, err := send(payload); err != nil {
@@ -65,7 +63,7 @@ func (b *testbed) sendAll(t *testing.T, family int, percent string, conn *net.UD
 		}
 	}
 	a.check(t, count, program)
-	if n := b.counters(t, b.Borea, device).TxDropped - before; n != 0 {
+	if n := b.counters(t, b.from, b.door(b.from)).TxDropped - before; n != 0 {
 		t.Errorf("the interface says that it dropped %d packets", n)
 	}
 	onSocket(t, conn, func(fd int) error {
@@ -82,10 +80,11 @@ func (b *testbed) sendAll(t *testing.T, family int, percent string, conn *net.UD
 
 // TestTCPSeesALossyNetwork: to TCP a dropped packet is one that the network
 // lost, which it sends again, and not congestion of its own host.
-func TestTCPSeesALossyNetwork(t *testing.T) {
-	b := newTestbed(t)
+func TestTCPSeesALossyNetwork(t *testing.T) { newTestbed(t).looseStream(t) }
+
+func (b *testbed) looseStream(t *testing.T) {
 	b.begin(t, "percent 99", 20)
-	local := b.counters(t, b.Borea, device).TxDropped
+	local := b.counters(t, b.from, b.door(b.from)).TxDropped
 	info := b.sendStream(t, 4, 16<<20)
 	if info.Total_retrans == 0 {
 		t.Error("nothing was sent again")
@@ -94,10 +93,10 @@ func TestTCPSeesALossyNetwork(t *testing.T) {
 		t.Errorf("TCP did not recover: state %d, backoff %d", info.Ca_state, info.Backoff)
 	}
 	// What its own host refuses to send, TCP does not count as a retransmission.
-	if n := b.counter(t, b.Borea, "netstat", "TcpExt:TCPRetransFail"); n != 0 {
+	if n := b.counter(t, b.from, "netstat", "TcpExt:TCPRetransFail"); n != 0 {
 		t.Errorf("the host refused to send %d packets again", n)
 	}
-	if n := b.counters(t, b.Borea, device).TxDropped - local; n != 0 {
+	if n := b.counters(t, b.from, b.door(b.from)).TxDropped - local; n != 0 {
 		t.Errorf("the interface says that it dropped %d packets", n)
 	}
 	b.awaitQuiet(t)

@@ -21,9 +21,14 @@ var stranger = net.HardwareAddr{0x02, 0x09, 0, 0, 0, 0xee}
 // TestForeignFramesOnTheWire: a frame need not be IP to be relayed, or dropped,
 // unchanged.
 func TestForeignFramesOnTheWire(t *testing.T) {
-	b := newTestbed(t)
-	out, in := b.rawSocket(t, b.Borea, device, 0), b.rawSocket(t, b.Morgana, lab.Link, unix.PACKET_AUXDATA)
-	to := b.link(t, b.Morgana, lab.Link).Attrs().HardwareAddr
+	newTestbed(t).foreignFrames(t, "pass", "percent 50", "percent 0")
+}
+
+func (b *testbed) foreignFrames(t *testing.T, policies ...string) {
+	out := b.rawSocket(t, b.from, b.door(b.from), 0)
+	in := b.rawSocket(t, b.to, b.door(b.to), unix.PACKET_AUXDATA)
+	to := b.link(t, b.to, b.door(b.to)).Attrs().HardwareAddr
+	bridges := net.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, 0x0e} // the nearest one (IEEE 802.1AB)
 	broadcast := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 	const experimental = 0x88b5 // an EtherType of IEEE 802 for private use
 	frames := []struct {
@@ -34,16 +39,19 @@ func TestForeignFramesOnTheWire(t *testing.T) {
 		{"short", ether(to, 1, experimental)},
 		{"full", ether(to, 1500, experimental)},
 		{"broadcast", ether(broadcast, 46, experimental)},
+		{"LLDP", ether(bridges, 46, 0x88cc)},
 		{"802.3 length", ether(to, 46, 46)},
 		{"jumbo length", ether(to, 100, 1501)},
 		{"tagged", ether(to, 46, 0x8100, 0x2005, experimental)},
 		{"tagged full", ether(to, 1500, 0x8100, 0x0fff, experimental)},
+		{"priority", ether(to, 46, 0x8100, 0xe000, experimental)},
+		{"service tag", ether(to, 46, 0x88a8, 0x1064, experimental)},
 		{"tagged IPv4 that is none", ether(to, 46, 0x8100, 0x0001, 0x0800)},
 		{"tagged twice", ether(to, 1400, 0x88a8, 0x0064, 0x8100, 0x0065, experimental)},
 		{"IPv6 that is none", ether(to, 3, 0x86dd)},
 		{"ARP that is none", ether(broadcast, 2, 0x0806)},
 	}
-	for _, text := range []string{"pass", "percent 50", "percent 0"} {
+	for _, text := range policies {
 		t.Run(text, func(t *testing.T) {
 			program, a := b.begin(t, text, 3)
 			seq := 0

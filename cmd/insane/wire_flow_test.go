@@ -38,24 +38,20 @@ type batcher interface {
 	WriteBatch([]ipv4.Message, int) (int, error)
 }
 
-// flow is a pair of UDP sockets: one in borea that is connected, through the
-// device, to one in morgana.
+// flow is a pair of UDP sockets: one of the sending host that is connected,
+// through the device, to one of the receiving host.
 type flow struct {
 	out, in           *net.UDPConn
 	sender, receiver  batcher
 	messages, arrived []ipv4.Message
 }
 
-// newFlow opens the sockets, to the address of morgana of that family (4 or 6).
+// newFlow opens the sockets, to the address of that family (4 or 6).
 func (b *testbed) newFlow(t testing.TB, family int) *flow {
 	t.Helper()
-	to := b.Morgana.IPv4
-	if family == 6 {
-		to = b.Morgana.IPv6
-	}
 	f := &flow{messages: messages(window), arrived: messages(window)}
-	f.in = listenUDP(t, b.Morgana, to)
-	f.out = dialUDP(t, b.Borea, f.in.LocalAddr().(*net.UDPAddr))
+	f.in = listenUDP(t, b.to, b.address(family))
+	f.out = b.dialUDP(t, f.in.LocalAddr().(*net.UDPAddr))
 	if family == 4 {
 		f.sender, f.receiver = ipv4.NewPacketConn(f.out), ipv4.NewPacketConn(f.in)
 	} else {
@@ -79,9 +75,14 @@ func listenUDP(t testing.TB, h *lab.Host, addr netip.Addr) (conn *net.UDPConn) {
 	return conn
 }
 
-func dialUDP(t testing.TB, h *lab.Host, to *net.UDPAddr) (conn *net.UDPConn) {
+// dialUDP opens a socket of the sending host that is connected to an address of the
+// receiving one.
+func (b *testbed) dialUDP(t testing.TB, to *net.UDPAddr) (conn *net.UDPConn) {
 	t.Helper()
-	err := h.Do(func() (err error) { conn, err = net.DialUDP("udp", nil, to); return err })
+	err := b.from.Do(func() (err error) {
+		conn, err = net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.source(to.AddrPort().Addr()), 0)), to)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,24 +4,40 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+	"net"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
 // TestGarbageOnTheWire: the device is offered what no stack would send, as far
 // as the kernel lets it in. It goes on, its books balance, and what follows is
 // treated right.
 func TestGarbageOnTheWire(t *testing.T) {
-	const count = 100_000
 	b := newTestbed(t)
-	out := b.rawSocket(t, b.Borea, device, unix.PACKET_VNET_HDR)
+	before := b.counters(t, b.Borea, device).TxDropped
+	s, frames := b.offerGarbage(t, 100_000)
+	if s.Offered.Packets < frames {
+		t.Errorf("offered %d packets, but the kernel handed over %d frames", s.Offered.Packets, frames)
+	}
+	if n := b.counters(t, b.Borea, device).TxDropped - before; s.Overruns != n {
+		t.Errorf("%d overruns, the kernel says %d", s.Overruns, n)
+	}
+}
+
+// offerGarbage sends so many frames, of which the kernel has frames for the relay.
+func (b *testbed) offerGarbage(t *testing.T, count int) (s wire.Stats, frames uint64) {
+	out := b.rawSocket(t, b.from, b.door(b.from), unix.PACKET_VNET_HDR)
 	_, a := b.begin(t, "percent 70", 13)
-	before := b.counters(t, b.Borea, device)
-	g := garbage{Rand: rand.New(rand.NewPCG(13, 37)), bed: b}
+	before := b.framesOffered(t)
+	g := garbage{
+		Rand: rand.New(rand.NewPCG(13, 37)), course: b.course,
+		mac: b.link(t, b.to, b.door(b.to)).Attrs().HardwareAddr,
+	}
 	accepted := 0
 	for i := range count {
 		if out.send(g.frame(t)) == nil {
@@ -32,20 +48,15 @@ func TestGarbageOnTheWire(t *testing.T) {
 		}
 	}
 	b.awaitRead(t)
-	s, after := a.stats(t), b.counters(t, b.Borea, device)
+	s, frames = a.stats(t), b.framesOffered(t)-before
 	t.Logf("of %d frames the kernel let %d in; the device was offered %d packets in %d frames: relayed %d, dropped %v, overruns %d",
-		count, accepted, s.Offered.Packets, after.TxPackets-before.TxPackets, s.Relayed.Packets, s.Dropped, s.Overruns)
+		count, accepted, s.Offered.Packets, frames, s.Relayed.Packets, s.Dropped, s.Overruns)
 	if accepted < count/10 {
 		t.Errorf("the kernel let only %d of %d frames in", accepted, count)
 	}
-	if s.Offered.Packets < after.TxPackets-before.TxPackets {
-		t.Errorf("offered %d packets, but the kernel handed over %d frames", s.Offered.Packets, after.TxPackets-before.TxPackets)
-	}
-	if s.Overruns != after.TxDropped-before.TxDropped {
-		t.Errorf("%d overruns, the kernel says %d", s.Overruns, after.TxDropped-before.TxDropped)
-	}
 	program, a := b.begin(t, "percent 50", 14)
 	b.newFlow(t, 4).carry(t, a, program, cargo{count: 2000, size: always(100)})
+	return s, frames
 }
 
 // awaitRead waits until the relay has read all that was queued for it: nobody
@@ -53,10 +64,10 @@ func TestGarbageOnTheWire(t *testing.T) {
 func (b *testbed) awaitRead(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(longest); ; {
-		kernel := b.counters(t, b.Borea, device).TxPackets
+		kernel := b.framesOffered(t)
 		books := b.stats(t).Offered
 		time.Sleep(200 * time.Microsecond)
-		if b.counters(t, b.Borea, device).TxPackets == kernel && b.stats(t).Offered == books {
+		if b.framesOffered(t) == kernel && b.stats(t).Offered == books {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -69,7 +80,8 @@ func (b *testbed) awaitRead(t testing.TB) {
 // them super-frames of which something is wrong.
 type garbage struct {
 	*rand.Rand
-	bed *testbed
+	course
+	mac net.HardwareAddr // where the frames go
 }
 
 func (g garbage) frame(t testing.TB) []byte {
@@ -109,7 +121,7 @@ func (g garbage) superFrame() frame.Frame {
 	tcp, v6 := g.IntN(2) == 0, g.IntN(2) == 0
 	transport := transportHeader(tcp, payload)
 	network := g.networkHeader(tcp, v6, len(transport)+payload)
-	link := append(append([]byte{}, g.farMAC()...), stranger...)
+	link := append(append([]byte{}, g.mac...), stranger...)
 	link = binary.BigEndian.AppendUint16(link, map[bool]uint16{false: 0x0800, true: 0x86dd}[v6])
 	f := make(frame.Frame, frame.HeaderLen)
 	header := frame.Header{
@@ -127,26 +139,21 @@ func (g garbage) superFrame() frame.Frame {
 	return append(f, make([]byte, payload-payload%len(noise))...)
 }
 
-func (g garbage) farMAC() []byte {
-	return []byte{0x02, 0x09, 0, 0, 0, 0x02} // of morgana's end of the cable
-}
-
-// networkHeader is an IP header from borea to morgana; its checksum is wrong,
-// which is for the receiver to find.
+// networkHeader is an IP header from one host to the other; its checksum is
+// wrong, which is for the receiver to find.
 func (g garbage) networkHeader(tcp, v6 bool, length int) []byte {
 	protocol := byte(unix.IPPROTO_UDP)
 	if tcp {
 		protocol = unix.IPPROTO_TCP
 	}
-	b, m := g.bed.Borea, g.bed.Morgana
 	if v6 {
 		h := binary.BigEndian.AppendUint16([]byte{0x60, 0, 0, 0}, uint16(length))
 		h = append(h, protocol, 64)
-		return append(append(h, b.IPv6.AsSlice()...), m.IPv6.AsSlice()...)
+		return append(append(h, g.from.IPv6.AsSlice()...), g.ipv6.AsSlice()...)
 	}
 	h := binary.BigEndian.AppendUint16([]byte{0x45, 0}, uint16(20+length))
 	h = append(h, 0, 1, 0x40, 0, 64, protocol, 0, 0)
-	return append(append(h, b.IPv4.AsSlice()...), m.IPv4.AsSlice()...)
+	return append(append(h, g.from.IPv4.AsSlice()...), g.ipv4.AsSlice()...)
 }
 
 // transportHeader is from port 9 to port 9.

@@ -52,33 +52,40 @@ func parseCounter(t testing.TB, name, value string) uint64 {
 	return n
 }
 
-// unicastReceived is how many IP packets a host got, super-frames counted as the
-// packets they are (net/ipv4/ip_input.c, ip_rcv_core: by gso_segs), and without
-// multicast, in which a new link tells of its IPv6 groups.
-func (b *testbed) unicastReceived(t testing.TB, h *lab.Host, family int) (n uint64) {
+// unicastReceived is how many IP packets a host got, and how many bytes in them.
+// Super-frames count as the packets they are, if that is known
+// (net/ipv4/ip_input.c, ip_rcv_core: by gso_segs), and as their bytes. Multicast,
+// in which a new link tells of its IPv6 groups, does not count.
+func (b *testbed) unicastReceived(t testing.TB, h *lab.Host, family int) (packets, octets uint64) {
 	t.Helper()
 	file, prefix := "netstat", "IpExt:"
 	if family == 6 {
 		file, prefix = "snmp6", "Ip6"
 	}
 	for _, mark := range []string{"InNoECTPkts", "InECT0Pkts", "InECT1Pkts", "InCEPkts"} {
-		n += b.counter(t, h, file, prefix+mark)
+		packets += b.counter(t, h, file, prefix+mark)
 	}
-	return n - b.counter(t, h, file, prefix+"InMcastPkts")
+	octets = b.counter(t, h, file, prefix+"InOctets") - b.counter(t, h, file, prefix+"InMcastOctets")
+	return packets - b.counter(t, h, file, prefix+"InMcastPkts"), octets
 }
 
 // checkEveryChecksum makes the two ends of the cable do without checksum offload. Usually a
 // veth leaves checksums open, as nothing can go wrong inside one machine; now
-// borea's end finishes each and morgana's kernel verifies each.
-func (b *testbed) checkEveryChecksum(t testing.TB) {
+// the sender's end finishes each and the receiver's kernel verifies each. That also
+// ends the sender's super-frames, so the receiver puts packets together as a NIC
+// does, if it is to.
+func (b *testbed) checkEveryChecksum(t testing.TB, merge bool) {
 	t.Helper()
-	b.ethtool(t, b.Borea, unix.ETHTOOL_STXCSUM)
-	b.ethtool(t, b.Morgana, unix.ETHTOOL_SRXCSUM)
+	b.ethtool(t, b.from, unix.ETHTOOL_STXCSUM, 0)
+	b.ethtool(t, b.to, unix.ETHTOOL_SRXCSUM, 0)
+	if merge {
+		b.ethtool(t, b.to, unix.ETHTOOL_SGRO, 1)
+	}
 }
 
-// ethtool turns off a feature of a host's end of the cable (struct
-// ethtool_value of linux/ethtool.h).
-func (b *testbed) ethtool(t testing.TB, h *lab.Host, command uint32) {
+// ethtool sets a feature of a host's end of the cable (struct ethtool_value of
+// linux/ethtool.h).
+func (b *testbed) ethtool(t testing.TB, h *lab.Host, command, value uint32) {
 	t.Helper()
 	err := h.Do(func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -86,7 +93,7 @@ func (b *testbed) ethtool(t testing.TB, h *lab.Host, command uint32) {
 			return os.NewSyscallError("socket", err)
 		}
 		defer unix.Close(fd)
-		value := struct{ command, data uint32 }{command: command}
+		value := struct{ command, data uint32 }{command, value}
 		request := struct {
 			name [unix.IFNAMSIZ]byte
 			data unsafe.Pointer
@@ -100,6 +107,6 @@ func (b *testbed) ethtool(t testing.TB, h *lab.Host, command uint32) {
 		return nil
 	})
 	if err != nil {
-		t.Fatalf("turn off feature %#x of %s: %v", command, h.Name, err)
+		t.Fatalf("set feature %#x of %s to %d: %v", command, h.Name, value, err)
 	}
 }

@@ -120,7 +120,7 @@ func (o *overload) checkArrival(t testing.TB, f *flow, relayed uint64) {
 	received, overflowed := uint64(0), uint64(0)
 	for deadline := time.Now().Add(longest); received+overflowed < relayed && time.Now().Before(deadline); {
 		received += f.drain()
-		overflowed = o.bed.counter(t, o.bed.Morgana, "snmp", "Udp:RcvbufErrors")
+		overflowed = o.bed.counter(t, o.bed.to, "snmp", "Udp:RcvbufErrors")
 	}
 	f.expectNothing(t)
 	if received+overflowed != relayed {

@@ -8,23 +8,26 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// lossy are the percentages, each with how many packets show it: the edges, the
-// middle, the rare, and one that is neither.
-var lossy = []struct {
+// lossiness is a percentage, and how many packets show it.
+type lossiness struct {
 	percent string
 	count   int
-}{
+}
+
+// lossy are the edges, the middle, the rare, and one that is neither.
+var lossy = []lossiness{
 	{"50", 40_000}, {"80", 40_000}, {"1", 40_000}, {"99", 40_000}, {"0", 20_000}, {"100", 20_000},
 }
 
 // TestPercentOnTheWire: which packets arrive is what the engine decided, packet
 // by packet.
-func TestPercentOnTheWire(t *testing.T) {
-	b := newTestbed(t)
+func TestPercentOnTheWire(t *testing.T) { newTestbed(t).losePercents(t, lossy) }
+
+func (b *testbed) losePercents(t *testing.T, list []lossiness) {
 	for _, family := range []int{4, 6} {
 		headers := map[int]int{4: 20 + 8, 6: 40 + 8}[family]
 		for _, length := range []int{64, 1400} { // of the IP packet
-			for i, p := range lossy {
+			for i, p := range list {
 				seed := uint64(family*length + i)
 				t.Run(fmt.Sprintf("IPv%d/%dB/percent%s", family, length, p.percent), func(t *testing.T) {
 					program, r := b.begin(t, "percent "+p.percent, seed)
@@ -52,8 +55,9 @@ func checkRate(t testing.TB, count, relayed int, percent string) {
 
 // TestPassOnTheWire: without a policy the device is a wire. A million packets of
 // all sizes: none lost, none doubled, none out of order, none changed.
-func TestPassOnTheWire(t *testing.T) {
-	b := newTestbed(t)
+func TestPassOnTheWire(t *testing.T) { newTestbed(t).passMillion(t) }
+
+func (b *testbed) passMillion(t *testing.T) {
 	sizes := []int{8, 36, 64, 200, 512, 36, 1024, 1400, 64, 1452} // bytes of payload; 1452 fills an IPv6 packet
 	for _, family := range []int{4, 6} {
 		t.Run(fmt.Sprintf("IPv%d", family), func(t *testing.T) {

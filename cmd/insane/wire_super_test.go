@@ -12,37 +12,38 @@ import (
 
 // What the super-frames are like.
 const (
-	segment    = 1400 // bytes of UDP payload in each packet but the last
-	perSuper   = 40   // packets
-	superCount = 100_000
+	segment  = 1400 // bytes of UDP payload in each packet but the last
+	perSuper = 40   // packets
 )
 
-// superEnd reports whether packet i is the last one of its super-frame. No
-// super-frame reaches into the next window, whatever is left of one is a
-// shorter super-frame.
-func superEnd(i int) bool {
+// supers are so many packets in super-frames.
+type supers int
+
+// end reports whether packet i is the last one of its super-frame. No super-frame
+// reaches into the next window, whatever is left of one is a shorter super-frame.
+func (s supers) end(i int) bool {
 	inWindow := i % window
-	return inWindow%perSuper == perSuper-1 || inWindow == window-1 || i == superCount-1
+	return inWindow%perSuper == perSuper-1 || inWindow == window-1 || i == int(s)-1
 }
 
-// superSize is the payload of packet i in bytes: the last packet of a
-// super-frame is shorter, and never twice by the same.
-func superSize(i int) int {
-	if superEnd(i) {
+// size is the payload of packet i in bytes: the last packet of a super-frame is
+// shorter, and never twice by the same.
+func (s supers) size(i int) int {
+	if s.end(i) {
 		return sequence + i%(segment-sequence)
 	}
 	return segment
 }
 
-// sendSuper sends packets [from, to), a super-frame with each system call (udp(7), UDP_SEGMENT).
-func (f *flow) sendSuper(t testing.TB, from, to int) (frames int) {
+// send sends packets [from, to), a super-frame with each system call (udp(7), UDP_SEGMENT).
+func (s supers) send(t testing.TB, f *flow, from, to int) (frames int) {
 	t.Helper()
 	buffer := make([]byte, 0, perSuper*segment)
 	for i := from; i < to; i++ {
-		end := len(buffer) + superSize(i)
+		end := len(buffer) + s.size(i)
 		fill(buffer[len(buffer):end], i)
 		buffer = buffer[:end]
-		if !superEnd(i) {
+		if !s.end(i) {
 			continue
 		}
 		if _, err := f.out.Write(buffer); err != nil {
@@ -55,24 +56,26 @@ func (f *flow) sendSuper(t testing.TB, from, to int) (frames int) {
 }
 
 // TestSuperFramesOnTheWire: the packets of a super-frame are judged one by one.
-func TestSuperFramesOnTheWire(t *testing.T) {
-	b := newTestbed(t)
+func TestSuperFramesOnTheWire(t *testing.T) { newTestbed(t).superFrames(t, 100_000) }
+
+func (b *testbed) superFrames(t *testing.T, list supers) {
+	count := int(list)
 	for _, family := range []int{4, 6} {
 		for i, percent := range []string{"99", "50"} {
 			t.Run(fmt.Sprintf("IPv%d/percent%s", family, percent), func(t *testing.T) {
 				f := b.newFlow(t, family)
 				setOption(t, f.out, unix.SOL_UDP, unix.UDP_SEGMENT, segment)
 				program, a := b.begin(t, "percent "+percent, uint64(90*family+i))
-				before := b.counters(t, b.Borea, device).TxPackets
+				before := b.framesOffered(t)
 				frames := 0
 				got := f.carry(t, a, program, cargo{
-					count: superCount, size: superSize,
-					send: func(from, to int) { frames += f.sendSuper(t, from, to) },
+					count: count, size: list.size,
+					send: func(from, to int) { frames += list.send(t, f, from, to) },
 				})
-				checkRate(t, superCount, got, percent)
-				checkRuns(t, program, superCount)
-				// The TAP counts frames. Before 6.2 the kernel cuts UDP in front of it.
-				if crossed := b.counters(t, b.Borea, device).TxPackets - before; crossed != uint64(frames) && !kernelBefore(t, 6, 2) {
+				checkRate(t, count, got, percent)
+				checkRuns(t, program, uint64(count))
+				// Before 6.2 the kernel cuts UDP in front of a TAP.
+				if crossed := b.framesOffered(t) - before; crossed != uint64(frames) && !kernelBefore(t, 6, 2) {
 					t.Errorf("%d super-frames were sent, %d frames reached the device", frames, crossed)
 				}
 			})
@@ -104,17 +107,17 @@ func checkRuns(t testing.TB, program *policy.Program, count uint64) {
 	}
 }
 
-// checkChecksums fails if morgana's kernel found a wrong checksum.
+// checkChecksums fails if the receiving kernel found a wrong checksum.
 func (b *testbed) checkChecksums(t testing.TB) {
 	t.Helper()
 	for _, name := range []string{"Ip:InHdrErrors", "Tcp:InCsumErrors", "Udp:InCsumErrors", "Icmp:InCsumErrors"} {
-		if n := b.counter(t, b.Morgana, "snmp", name); n != 0 {
-			t.Errorf("morgana counts %s %d", name, n)
+		if n := b.counter(t, b.to, "snmp", name); n != 0 {
+			t.Errorf("%s counts %s %d", b.to.Name, name, n)
 		}
 	}
 	for _, name := range []string{"Ip6InHdrErrors", "Icmp6InCsumErrors", "Udp6InCsumErrors"} {
-		if n := b.counter(t, b.Morgana, "snmp6", name); n != 0 {
-			t.Errorf("morgana counts %s %d", name, n)
+		if n := b.counter(t, b.to, "snmp6", name); n != 0 {
+			t.Errorf("%s counts %s %d", b.to.Name, name, n)
 		}
 	}
 }

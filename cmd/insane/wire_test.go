@@ -28,6 +28,7 @@ const longest = 20 * time.Second
 // of a new link, so that packet 0 of a run is the first one of the test.
 type testbed struct {
 	*lab.Lab
+	course
 	daemon *lab.Daemon
 	quiet  time.Duration // for so long nobody must send before a run begins
 }
@@ -41,51 +42,63 @@ const (
 )
 
 // newTestbed starts a device and routes both addresses of morgana through it.
+// Packets go from borea to morgana.
 func newTestbed(t testing.TB) *testbed {
 	t.Helper()
 	l := newLab(t)
-	b := &testbed{Lab: l, daemon: newDaemon(t, l, "--slave", lab.Link), quiet: firstQuiet}
+	b := &testbed{
+		Lab: l, daemon: newDaemon(t, l, "--slave", lab.Link), quiet: firstQuiet,
+		course: course{from: l.Borea, to: l.Morgana, ipv4: l.Morgana.IPv4, ipv6: l.Morgana.IPv6},
+	}
+	t.Cleanup(func() { b.checkBothBooks(t) })
 	h := b.Borea.Netlink()
 	b.keepOrder(t)
 	near := b.link(t, b.Borea, device)
-	b.awaitIPv6(t)
+	b.awaitIPv6(t, lab.Link, b.Borea.IPv6)
 	if err := h.LinkSetUp(near); err != nil {
 		t.Fatalf("set %s up: %v", device, err)
 	}
 	b.knowEachOther(t, near)
-	for _, way := range []struct{ to, from netip.Addr }{
-		{b.Morgana.IPv4, b.Borea.IPv4}, {b.Morgana.IPv6, b.Borea.IPv6},
-	} {
-		route := &netlink.Route{
-			LinkIndex: near.Attrs().Index,
-			Dst:       &net.IPNet{IP: way.to.AsSlice(), Mask: net.CIDRMask(way.to.BitLen(), way.to.BitLen())},
-			Src:       way.from.AsSlice(),
-		}
+	for _, route := range b.routes(near) {
 		if err := h.RouteAdd(route); err != nil {
-			t.Fatalf("route %s: %v", way.to, err)
+			t.Fatalf("route %s: %v", route.Dst, err)
 		}
 	}
 	return b
 }
 
-// awaitIPv6 waits until borea's address may be used as a source. The kernel lets
-// a new one be tentative for a moment even where it looks for no duplicate
+// routes are borea's to both addresses of morgana.
+func (b *testbed) routes(through netlink.Link) (list []*netlink.Route) {
+	for _, way := range []struct{ to, from netip.Addr }{
+		{b.Morgana.IPv4, b.Borea.IPv4}, {b.Morgana.IPv6, b.Borea.IPv6},
+	} {
+		list = append(list, &netlink.Route{
+			LinkIndex: through.Attrs().Index,
+			Dst:       &net.IPNet{IP: way.to.AsSlice(), Mask: net.CIDRMask(way.to.BitLen(), way.to.BitLen())},
+			Src:       way.from.AsSlice(),
+		})
+	}
+	return list
+}
+
+// awaitIPv6 waits until an address of borea may be used as a source. The kernel
+// lets a new one be tentative for a moment even where it looks for no duplicate
 // (net/ipv6/addrconf.c, addrconf_dad_work).
-func (b *testbed) awaitIPv6(t testing.TB) {
+func (b *testbed) awaitIPv6(t testing.TB, name string, want netip.Addr) {
 	t.Helper()
-	wired := b.link(t, b.Borea, lab.Link)
+	on := b.link(t, b.Borea, name)
 	for deadline := time.Now().Add(longest); ; time.Sleep(time.Millisecond) {
-		addrs, err := b.Borea.Netlink().AddrList(wired, netlink.FAMILY_V6)
+		addrs, err := b.Borea.Netlink().AddrList(on, netlink.FAMILY_V6)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, addr := range addrs {
-			if addr.IP.Equal(b.Borea.IPv6.AsSlice()) && addr.Flags&unix.IFA_F_TENTATIVE == 0 {
+			if addr.IP.Equal(want.AsSlice()) && addr.Flags&unix.IFA_F_TENTATIVE == 0 {
 				return
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s of borea has no usable address: %v", lab.Link, addrs)
+			t.Fatalf("%s of borea cannot use %s: %v", name, want, addrs)
 		}
 	}
 }
@@ -95,35 +108,35 @@ func (b *testbed) awaitIPv6(t testing.TB) {
 func (b *testbed) knowEachOther(t testing.TB, near netlink.Link) {
 	t.Helper()
 	wired, far := b.link(t, b.Borea, lab.Link), b.link(t, b.Morgana, lab.Link)
-	for _, n := range []struct {
-		on   *lab.Host
-		link netlink.Link
-		of   *lab.Host
-		mac  net.HardwareAddr
-	}{
-		{b.Borea, near, b.Morgana, far.Attrs().HardwareAddr},
-		{b.Borea, wired, b.Morgana, far.Attrs().HardwareAddr},
-		{b.Morgana, far, b.Borea, wired.Attrs().HardwareAddr},
-	} {
-		for _, addr := range []netip.Addr{n.of.IPv4, n.of.IPv6} {
-			neighbour := &netlink.Neigh{
-				LinkIndex: n.link.Attrs().Index, IP: addr.AsSlice(), HardwareAddr: n.mac, State: netlink.NUD_PERMANENT,
-			}
-			if err := n.on.Netlink().NeighSet(neighbour); err != nil {
-				t.Fatalf("set neighbour %s of %s: %v", addr, n.on.Name, err)
-			}
+	know(t, b.Borea, near, far, b.Morgana.IPv4, b.Morgana.IPv6)
+	know(t, b.Borea, wired, far, b.Morgana.IPv4, b.Morgana.IPv6)
+	know(t, b.Morgana, far, wired, b.Borea.IPv4, b.Borea.IPv6)
+}
+
+// know tells a host that addresses are at the MAC address of a link.
+func know(t testing.TB, h *lab.Host, through, at netlink.Link, addrs ...netip.Addr) {
+	t.Helper()
+	for _, addr := range addrs {
+		neighbour := &netlink.Neigh{
+			LinkIndex: through.Attrs().Index, IP: addr.AsSlice(),
+			HardwareAddr: at.Attrs().HardwareAddr, State: netlink.NUD_PERMANENT,
+		}
+		if err := h.Netlink().NeighSet(neighbour); err != nil {
+			t.Fatalf("set neighbour %s of %s: %v", addr, h.Name, err)
 		}
 	}
 }
 
-// keepOrder makes one processor receive everything for morgana. Otherwise
+// keepOrder makes one processor receive everything for either host. Otherwise
 // a veth queues each packet at the processor that sends it (net/core/dev.c,
-// enqueue_to_backlog): a relay that the scheduler moves would seem to reorder.
+// enqueue_to_backlog): a sender that the scheduler moves would seem to reorder.
 func (b *testbed) keepOrder(t testing.TB) {
 	t.Helper()
 	const script = "echo 1 > /sys/class/net/" + lab.Link + "/queues/rx-0/rps_cpus"
-	if out, err := b.Morgana.Command(context.Background(), "sh", "-c", script).CombinedOutput(); err != nil {
-		t.Fatalf("steer packets of morgana to one processor: %v\n%s", err, out)
+	for _, h := range []*lab.Host{b.Borea, b.Morgana} {
+		if out, err := h.Command(context.Background(), "sh", "-c", script).CombinedOutput(); err != nil {
+			t.Fatalf("steer packets of %s to one processor: %v\n%s", h.Name, err, out)
+		}
 	}
 }
 
@@ -138,19 +151,16 @@ func (b *testbed) onlyIPv4(t testing.TB) {
 	b.quiet = laterQuiet
 }
 
-// begin sets the policy of tx and starts numbering at 0, once nobody else sends.
-// It returns the program that says what must become of each packet; a policy
-// that depends on the time is not for this.
+// begin sets the policy of the packets' direction and starts numbering at 0, once
+// nobody else sends. It returns the program that says what must become of each
+// packet; a policy that depends on the time is not for this.
 func (b *testbed) begin(t testing.TB, text string, seed uint64) (*policy.Program, account) {
 	t.Helper()
-	p, err := policy.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	program := b.program(t, text, seed)
 	b.awaitQuiet(t)
-	info := set(t, b.daemon, wire.Change{TX: &text, Seed: &seed})
-	program := p.Compile(0, seed)
-	return &program, account{before: info.TX.Stats, bed: b}
+	c := b.change(text)
+	c.Seed = &seed
+	return program, account{before: b.direction(set(t, b.daemon, c)).Stats, bed: b}
 }
 
 // awaitQuiet waits until nothing was offered for a while.
@@ -170,12 +180,15 @@ func (b *testbed) awaitQuiet(t testing.TB) {
 	b.quiet = laterQuiet
 }
 
-// stats are the books of tx, overruns included.
+// stats are the books of the packets' direction, overruns included.
 func (b *testbed) stats(t testing.TB) wire.Stats {
 	t.Helper()
 	s, err := b.daemon.Client.Stats(context.Background())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if b.receiving() {
+		return s.RX
 	}
 	return s.TX
 }

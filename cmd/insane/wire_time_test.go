@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
 // never is later than anything that happens in a probe.
@@ -25,16 +24,22 @@ const manyCycles = 50
 // any machine. How near that comes to an edge depends on how busy the machine
 // is, so there only the middle of many edges is asked for (checkEdges).
 func TestTimeOnTheWire(t *testing.T) {
-	b := newTestbed(t)
-	for _, tt := range []struct {
-		on, off time.Duration
-		cycles  int
-	}{
+	newTestbed(t).changeSides(t, []sides{
 		{10 * time.Millisecond, 10 * time.Millisecond, 150},
 		{20 * time.Millisecond, 30 * time.Millisecond, 60},
 		{100 * time.Millisecond, 900 * time.Millisecond, 3},
 		{time.Second, time.Second, 2},
-	} {
+	})
+}
+
+// sides are the two of a policy, and how many cycles of them are looked at.
+type sides struct {
+	on, off time.Duration
+	cycles  int
+}
+
+func (b *testbed) changeSides(t *testing.T, list []sides) {
+	for _, tt := range list {
 		t.Run(fmt.Sprintf("%v_%v", tt.on, tt.off), func(t *testing.T) {
 			b.awaitQuiet(t)
 			before := b.stats(t)
@@ -105,7 +110,7 @@ func (b *testbed) setWave(t testing.TB, on, off time.Duration) *wave {
 	text := fmt.Sprintf("time %v %v", on, off)
 	for limit := time.Millisecond; ; limit += limit / 20 {
 		w.asked = time.Now()
-		set(t, b.daemon, wire.Change{TX: &text})
+		set(t, b.daemon, b.change(text))
 		w.confirmed = time.Now()
 		if w.confirmed.Sub(w.asked) < limit {
 			return w
@@ -119,7 +124,7 @@ func (b *testbed) probe(t testing.TB, w *wave, cycles int) *lab.Result {
 	const perSecond = 5000
 	span := time.Duration(cycles)*w.cycle() + w.on
 	r, err := lab.Probe{
-		From: b.Borea, To: b.Morgana, Rate: perSecond, Count: int(span * perSecond / time.Second),
+		From: b.from, To: b.to, Address: b.ipv4, Rate: perSecond, Count: int(span * perSecond / time.Second),
 		Settle: 100 * time.Millisecond,
 	}.Run(context.Background())
 	if err != nil {

@@ -52,7 +52,7 @@ func hash(data []byte) string {
 // hash to who puts one.
 func (b *testbed) serve(t testing.TB, file []byte) (url string) {
 	t.Helper()
-	l := listenTCP(t, b, b.Morgana.IPv4)
+	l := listenTCP(t, b.Morgana, b.Morgana.IPv4)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPut {
 			_, _ = w.Write(file)

@@ -30,7 +30,7 @@ type clsact struct {
 // attachClsact adds a clsact qdisc, unless there is one or an ingress qdisc, and
 // a filter in it.
 func (r *Receive) attachClsact(index int) (io.Closer, error) {
-	if err := sweep(r.device); err != nil {
+	if err := r.sweepOnce(); err != nil {
 		return nil, explain("remove what an earlier device has left", err)
 	}
 	qdisc := &netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
@@ -98,6 +98,18 @@ func (c *clsact) Close() error {
 		return fmt.Errorf("remove clsact filter: %w", err)
 	}
 	return nil
+}
+
+// sweepOnce sweeps before the first filter of this device is there.
+func (r *Receive) sweepOnce() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.swept {
+		return nil
+	}
+	err := sweep(r.device)
+	r.swept = err == nil
+	return err
 }
 
 // sweep removes the filters of daemons that are dead: of those of this name, as

@@ -18,6 +18,7 @@ package kern
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
@@ -38,6 +39,9 @@ var (
 type Receive struct {
 	device  string
 	objects receiveObjects
+
+	mu    sync.Mutex
+	swept bool // of what earlier daemons have left
 }
 
 // OpenReceive loads the filter. It takes nothing before it is attached, has a
@@ -73,10 +77,13 @@ func (r *Receive) Lease(until policy.Time) error {
 
 // explain says what an error of the kernel means for a person.
 func explain(what string, err error) error {
-	switch {
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%s: %w: %w", what, err, ErrRights)
-	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, unix.ENOSYS):
+	// Of rights the library has more to say, to programmers.
+	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES} {
+		if errors.Is(err, errno) {
+			return fmt.Errorf("%s: %w: %w", what, errno, ErrRights)
+		}
+	}
+	if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {
 		return fmt.Errorf("%s: %w: %w", what, err, ErrUnsupported)
 	}
 	return fmt.Errorf("%s: %w", what, err)

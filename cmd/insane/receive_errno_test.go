@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+)
+
+// TestReceiveSenderSeesNoFault: the host on the far side sees nothing but loss.
+func TestReceiveSenderSeesNoFault(t *testing.T) {
+	b := newReceiver(t)
+	b.hideFaults(t, 10_000)
+	for _, name := range []string{"Icmp:OutMsgs", "Icmp:OutDestUnreachs"} {
+		if n := b.counter(t, b.Borea, "snmp", name); n != 0 {
+			t.Errorf("borea counts %s %d", name, n)
+		}
+	}
+	if n := b.counter(t, b.Borea, "snmp6", "Icmp6OutDestUnreachs"); n != 0 {
+		t.Errorf("borea told IPv6 senders of %d packets that they do not arrive", n)
+	}
+}
+
+// TestReceiveTCPSeesALossyNetwork: to TCP on the far side a dropped packet is one
+// that the network lost, which it sends again.
+func TestReceiveTCPSeesALossyNetwork(t *testing.T) {
+	b := newReceiver(t)
+	b.looseStream(t)
+	if n := b.counter(t, b.Borea, "snmp", "Tcp:OutRsts"); n != 0 {
+		t.Errorf("borea reset %d connections", n)
+	}
+}
+
+// TestReceiveNobodyAnswers: at percent 0 neither the device nor the slave tells
+// the far side that nobody listens, which they do as soon as packets pass.
+func TestReceiveNobodyAnswers(t *testing.T) {
+	b := newReceiver(t)
+	for _, family := range []int{4, 6} {
+		const closed = 7 // nobody listens on any port
+		to := netip.AddrPortFrom(b.address(family), closed)
+		for _, tt := range []struct {
+			percent string
+			wait    time.Duration // for an answer that must not come, or that must
+			right   func(error) bool
+		}{{"0", 300 * time.Millisecond, timedOut}, {"100", longest, refused}} {
+			t.Run(fmt.Sprintf("IPv%d/percent%s", family, tt.percent), func(t *testing.T) {
+				b.begin(t, "percent "+tt.percent, 61)
+				if err := dialTCP(b.from, to, tt.wait); !tt.right(err) {
+					t.Errorf("connect: got %v", err)
+				}
+				if err := b.askUDP(t, to, tt.wait); !tt.right(err) {
+					t.Errorf("ask: got %v", err)
+				}
+				b.awaitQuiet(t)
+			})
+		}
+	}
+}
+
+func timedOut(err error) bool {
+	failed, ok := errors.AsType[net.Error](err)
+	return ok && failed.Timeout()
+}
+
+func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+
+// dialTCP connects to an address at which nobody listens.
+func dialTCP(h *lab.Host, to netip.AddrPort, wait time.Duration) error {
+	return h.Do(func() error {
+		dialer := net.Dialer{Timeout: wait}
+		conn, err := dialer.Dial("tcp", to.String())
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	})
+}
+
+// askUDP sends a datagram to an address at which nobody listens, and waits for
+// an answer.
+func (b *testbed) askUDP(t testing.TB, to netip.AddrPort, wait time.Duration) error {
+	t.Helper()
+	conn := b.dialUDP(t, net.UDPAddrFromAddrPort(to))
+	if to.Addr().Is6() {
+		setOption(t, conn, unix.SOL_IPV6, unix.IPV6_RECVERR, 1)
+	}
+	if _, err := conn.Write([]byte("?")); err != nil {
+		return err
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(wait))
+	_, err := conn.Read(make([]byte, 1))
+	return err
+}

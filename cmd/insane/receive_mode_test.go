@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// TestReceiveNoneHasNoPolicy: with receive none nothing that arrives is the
+// device's to fault, so whoever asks for both is refused, and nothing changes.
+func TestReceiveNoneHasNoPolicy(t *testing.T) {
+	l := newLab(t)
+	d := newDaemon(t, l, "--slave", lab.Link)
+	none, auto, pass, half, tx := wire.ReceiveNone, wire.ReceiveAuto, "pass", "percent 50", "percent 70"
+	for _, tt := range []struct {
+		name    string
+		change  wire.Change
+		refused bool
+		receive string
+		rx      string // afterwards
+	}{
+		{"none and a policy at once", wire.Change{Receive: &none, RX: &half, TX: &tx}, true, auto, "pass"},
+		{"a policy", wire.Change{RX: &half}, false, auto, half},
+		{"none over a policy", wire.Change{Receive: &none, TX: &tx}, true, auto, half},
+		{"none and pass", wire.Change{Receive: &none, RX: &pass}, false, none, "pass"},
+		{"a policy over none", wire.Change{RX: &half, TX: &tx}, true, none, "pass"},
+		{"pass over none", wire.Change{RX: &pass}, false, none, "pass"},
+		{"auto and a policy at once", wire.Change{Receive: &auto, RX: &half}, false, auto, half},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := d.Client.Set(context.Background(), tt.change)
+			if refused := errors.Is(err, wire.ErrInvalid); refused != tt.refused || err != nil && !refused {
+				t.Errorf("set: %v", err)
+			}
+			i := info(t, d)
+			if i.Receive != tt.receive || i.RX.Policy != tt.rx || i.TX.Policy != "pass" {
+				t.Errorf("receive %s, rx %q, tx %q; want %s, %q, pass", i.Receive, i.RX.Policy, i.TX.Policy, tt.receive, tt.rx)
+			}
+		})
+	}
+}
+
+// TestReceiveNoneHasNoPolicyByCommand: a person is told in one line.
+func TestReceiveNoneHasNoPolicyByCommand(t *testing.T) {
+	l := newLab(t)
+	oneLine := func(t *testing.T, out string) {
+		t.Helper()
+		if strings.Count(strings.TrimSpace(out), "\n") != 0 || !strings.Contains(out, "receive none") {
+			t.Errorf("it says:\n%s", out)
+		}
+	}
+	t.Run("insane", func(t *testing.T) {
+		code, out := fails(t, l.Borea, "insane", "--socket", "@refused", "--slave", lab.Link,
+			"--receive", "none", "--rx-policy", "percent 50")
+		if code == 0 {
+			t.Error("it succeeded")
+		}
+		oneLine(t, out)
+		if _, err := l.Borea.Netlink().LinkByName(device); err == nil {
+			t.Errorf("%s is there", device)
+		}
+	})
+	t.Run("insanely", func(t *testing.T) {
+		d := newDaemon(t, l, "--slave", lab.Link, "--receive", "none")
+		for _, words := range [][]string{{"rx", "percent", "50"}, {"both", "percent", "50"}} {
+			out, err := d.Command(context.Background(), "insanely", append([]string{lab.Link}, words...)...).CombinedOutput()
+			if err == nil {
+				t.Errorf("%v: it succeeded", words)
+			}
+			oneLine(t, string(out))
+		}
+		if i := info(t, d); i.RX.Policy != "pass" || i.TX.Policy != "pass" {
+			t.Errorf("rx %q, tx %q", i.RX.Policy, i.TX.Policy)
+		}
+	})
+}

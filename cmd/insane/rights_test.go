@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// Capabilities of capabilities(7), as setpriv(1) takes them.
+const (
+	transmitRights = "-all,+net_admin,+net_raw"
+	receiveRights  = transmitRights + ",+bpf"
+)
+
+// withRights prepares a lab whose daemons have those capabilities and no more.
+func withRights(t testing.TB, rights string) *lab.Lab {
+	t.Helper()
+	requireRoot(t)
+	// Root's capabilities are those of the bounding set.
+	l, err := lab.New(lab.Options{Insane: []string{"setpriv", "--bounding-set", rights, "insane"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("close lab: %v", err)
+		}
+	})
+	return l
+}
+
+// TestRightsWithoutBPF: a daemon that may make a device but load no filter says in
+// a line what is missing and how to do without, and leaves nothing. With receive
+// none it works, and refuses later what it cannot.
+func TestRightsWithoutBPF(t *testing.T) {
+	t.Parallel()
+	l := withRights(t, transmitRights)
+	before := stateOf(t, l.Borea)
+	for _, args := range [][]string{nil, {"--receive", "auto"}, {"--receive", "all", "--slave", "eth0", "--address", "10.9.0.3"}} {
+		args = append([]string{"--bounding-set", transmitRights, "insane", "--socket", "@insane"}, args...)
+		code, out := fails(t, l.Borea, "setpriv", args...)
+		if code != 1 || strings.Count(out, "\n") != 1 {
+			t.Errorf("%q: exit code %d, said:\n%s", args, code, out)
+		}
+		for _, words := range []string{"insane: receive: ", "CAP_BPF", "--receive none"} {
+			if !strings.Contains(out, words) {
+				t.Errorf("%q: not a word of %q:\n%s", args, words, out)
+			}
+		}
+		sameState(t, l.Borea, before)
+	}
+	d := newDaemon(t, l, "--receive", "none", "--slave", "eth0", "--route", "10.9.0.2")
+	awaitCarrier(t, l, true)
+	relays(t, l, d.Client)
+	before = stateOf(t, l.Borea)
+	for _, mode := range []string{wire.ReceiveAuto, wire.ReceiveAll} {
+		_, err := d.Client.Set(t.Context(), wire.Change{Receive: &mode, TX: new("percent 1")})
+		if !errors.Is(err, wire.ErrNoReceive) || !strings.Contains(err.Error(), "CAP_BPF") {
+			t.Errorf("%s: %v", mode, err)
+		}
+		if i := info(t, d); i.Receive != wire.ReceiveNone || i.TX.Policy != "pass" {
+			t.Errorf("a refused change changed receive to %s, tx to %s", i.Receive, i.TX.Policy)
+		}
+		refusedOverHTTP(t, l, d, mode)
+		code, out := fails(t, l.Borea, "insanely", "--socket", d.Socket, "--receive", mode)
+		if code != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(out, "CAP_BPF") {
+			t.Errorf("insanely --receive %s: exit code %d, said:\n%s", mode, code, out)
+		}
+	}
+	sameState(t, l.Borea, before)
+	relays(t, l, d.Client)
+}
+
+// refusedOverHTTP asks as a program would that knows nothing but HTTP.
+func refusedOverHTTP(t *testing.T, l *lab.Lab, d *lab.Daemon, mode string) {
+	t.Helper()
+	kept := keptConnection(l, d.Socket)
+	defer kept.CloseIdleConnections()
+	request, err := http.NewRequest("PUT", "http://insane"+wire.PathInfo, strings.NewReader(`{"receive":"`+mode+`"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := kept.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("receive %s: HTTP status %d", mode, answer.StatusCode)
+	}
+}
+
+// TestRightsEnough: CAP_BPF is all that taking frames wants beside the rights to
+// make a device. No mode needs CAP_SYS_ADMIN.
+func TestRightsEnough(t *testing.T) {
+	t.Parallel()
+	l := withRights(t, receiveRights)
+	before, objects := stateOf(t, l.Borea), objectsNow(t)
+	d := newDaemon(t, l, append([]string{"--receive", "auto"}, furnished...)...)
+	for _, mode := range []string{wire.ReceiveAll, wire.ReceiveNone, wire.ReceiveAuto} {
+		if i := set(t, d, wire.Change{Receive: &mode}); i.Receive != mode {
+			t.Errorf("asked for receive %s, got %s", mode, i.Receive)
+		}
+	}
+	knowBorea(t, l, "10.9.0.3")
+	p := newProber(t, l, "10.9.0.4", "10.9.0.3")
+	p.awaitNow(t, device)
+	if err := d.Stop(); err != nil {
+		t.Error(err)
+	}
+	sameState(t, l.Borea, before)
+	noOrphans(t, objects)
+}

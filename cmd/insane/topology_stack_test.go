@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// TestTopologyDeviceOnDevice: one device is the slave of another. What is for the
+// address of the upper one, and from hosts routed through it, goes through both,
+// and so do their faults: each judges what the other leaves.
+func TestTopologyDeviceOnDevice(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	disableIPv6(t, l, "default") // what the host says on its own is not to be counted
+	secondSubnet(t, l)
+	lower := newDaemon(t, l, "--name", "lower", "--slave", lab.Link)
+	run(t, l.Borea, "ip", "link", "set", "lower", "up")
+	upper := newDaemon(t, l, "--name", "upper", "--slave", "lower", "--address", "10.8.0.1/24")
+	eventually(t, "carrier through both", func() bool { return info(t, upper).Carrier })
+	run(t, l.Borea, "ip", "route", "add", "10.9.0.2", "dev", "upper", "src", "10.9.0.1")
+	for _, d := range []*lab.Daemon{lower, upper} {
+		eventually(t, "both to take the same", func() bool {
+			takes := info(t, d).Takes
+			return slices.Equal(takes.To, []string{"10.8.0.1"}) && slices.Contains(takes.From, "10.9.0.2")
+		})
+	}
+	b, m := l.Borea, l.Morgana
+	pingsAll(t, m, "10.8.0.1")
+	pingsAll(t, m, "10.9.0.1")
+	pingsAll(t, b, "10.9.0.2")
+	pingsAll(t, m, "10.9.0.1", "-I", "10.9.0.4") // the slave's
+	keepNeighbours(t, b, m)
+	for _, w := range []way{
+		{b, m, "10.8.0.2", 0.5 * 0.6}, {b, m, "10.9.0.2", 0.5 * 0.6}, {b, m, "10.9.0.4", 1},
+		{m, b, "10.8.0.1", 0.7 * 0.4}, {m, b, "10.9.0.1", 0.7 * 0.4},
+	} {
+		faults(t, lower, "percent 60", "percent 70")
+		faults(t, upper, "percent 50", "percent 40")
+		all := uint64(w.check(t))
+		tx, rx := all, uint64(0)
+		switch {
+		case w.share == 1:
+			tx = 0 // past both
+		case w.to == b:
+			tx, rx = rx, tx
+		}
+		awaitChain(t, tx, upper, lower, func(i wire.Info) wire.Verdicts { return i.TX.Verdicts })
+		awaitChain(t, rx, lower, upper, func(i wire.Info) wire.Verdicts { return i.RX.Verdicts })
+	}
+	balanced(t, lower)
+	balanced(t, upper)
+}
+
+// awaitChain waits until the first device has judged so many packets, and the
+// second one those that the first one relayed, and no others.
+func awaitChain(t testing.TB, all uint64, first, second *lab.Daemon, of func(wire.Info) wire.Verdicts) {
+	t.Helper()
+	var a, b wire.Verdicts
+	defer func() {
+		if t.Failed() {
+			t.Logf("of %d packets the first device relayed %d and dropped %d, the second one %d and %d",
+				all, a.Relay, a.Drop, b.Relay, b.Drop)
+		}
+	}()
+	eventually(t, "each device to judge what the other leaves", func() bool {
+		a, b = of(info(t, first)), of(info(t, second))
+		return a.Relay+a.Drop == all && b.Relay+b.Drop == a.Relay
+	})
+}
+
+// TestTopologySideBySide: two devices stand in front of one slave, and each takes
+// its own.
+func TestTopologySideBySide(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	secondSubnet(t, l)
+	run(t, l.Morgana, "ip", "address", "add", "10.7.0.2/24", "dev", lab.Link)
+	one := newDaemon(t, l, "--name", "one", "--slave", lab.Link, "--address", "10.8.0.1/24", "--route", "10.9.0.2")
+	two := newDaemon(t, l, "--name", "two", "--slave", lab.Link, "--address", "10.7.0.1/24")
+	eventually(t, "carrier of both", func() bool { return info(t, one).Carrier && info(t, two).Carrier })
+	b, m := l.Borea, l.Morgana
+	for _, address := range []string{"10.8.0.1", "10.7.0.1", "10.9.0.1"} {
+		pingsAll(t, m, address)
+	}
+	pingsAll(t, m, "10.9.0.1", "-I", "10.9.0.4")
+	for _, address := range []string{"10.8.0.2", "10.7.0.2", "10.9.0.2", "10.9.0.4"} {
+		pingsAll(t, b, address)
+	}
+	keepNeighbours(t, b, m)
+	faults(t, one, "percent 50", "percent 60")
+	faults(t, two, "percent 30", "percent 80")
+	for _, w := range []way{
+		{b, m, "10.8.0.2", 0.5}, {m, b, "10.8.0.1", 0.6}, {b, m, "10.9.0.2", 0.5}, {m, b, "10.9.0.1", 0.6},
+		{b, m, "10.7.0.2", 0.3}, {m, b, "10.7.0.1", 0.8}, {b, m, "10.9.0.4", 1},
+	} {
+		w.check(t)
+	}
+	balanced(t, one)
+	balanced(t, two)
+}
+
+// TestTopologyLoopback: what arrives at loopback is the host's own. It is refused
+// in one line, and with receive none it is a slave like any other.
+func TestTopologyLoopback(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	before := stateOf(t, l.Borea)
+	for _, mode := range []string{wire.ReceiveAuto, wire.ReceiveAll} {
+		code, out := fails(t, l.Borea, "insane", "--socket", "@lo", "--slave", "lo", "--receive", mode, "--address", "10.8.0.1")
+		checkLoopbackRefused(t, "insane", code, out)
+		sameState(t, l.Borea, before)
+	}
+	d := newDaemon(t, l, "--slave", "lo", "--receive", "none")
+	if i := info(t, d); i.Slave != "lo" || i.SlaveState != wire.SlaveUp {
+		t.Errorf("slave %q is %s", i.Slave, i.SlaveState)
+	}
+	for _, mode := range []string{wire.ReceiveAuto, wire.ReceiveAll} {
+		code, out := fails(t, l.Borea, "insanely", "--socket", d.Socket, "--receive", mode)
+		checkLoopbackRefused(t, "insanely", code, out)
+		_, err := d.Client.Set(t.Context(), wire.Change{Receive: &mode, TX: new("percent 1")})
+		if !errors.Is(err, wire.ErrWrongType) {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	set(t, d, wire.Change{Slave: new(lab.Link), Receive: new(wire.ReceiveAuto)})
+	code, out := fails(t, l.Borea, "insanely", "--socket", d.Socket, "lo")
+	checkLoopbackRefused(t, "insanely", code, out)
+	if i := info(t, d); i.Slave != lab.Link || i.Receive != wire.ReceiveAuto || i.TX.Policy != "pass" {
+		t.Errorf("after the refusals: slave %q, receive %s, tx %s", i.Slave, i.Receive, i.TX.Policy)
+	}
+	set(t, d, wire.Change{Slave: new("lo"), Receive: new(wire.ReceiveNone)})
+}
+
+func checkLoopbackRefused(t *testing.T, who string, code int, out string) {
+	t.Helper()
+	if code != 1 || strings.Count(out, "\n") != 1 || !strings.HasPrefix(out, who+`: slave: "lo": `) || !strings.Contains(out, "receive none") {
+		t.Errorf("exit code %d, said:\n%s", code, out)
+	}
+}
+
+// TestTopologyMacvlan: the slave may be a macvlan, and a macvlan may stand on the
+// device, in mode all: its address is not one of the device's own.
+func TestTopologyMacvlan(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		args []string
+		has  string // the link that has 10.8.0.1
+	}{
+		{"below", []string{"--slave", "below"}, device},
+		{"above", []string{"--slave", lab.Link, "--receive", wire.ReceiveAll}, "above"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			secondSubnet(t, l)
+			b, m := l.Borea, l.Morgana
+			run(t, b, "ip", "link", "add", "link", lab.Link, "name", "below", "up", "type", "macvlan", "mode", "bridge")
+			d := newDaemon(t, l, tt.args...)
+			run(t, b, "ip", "link", "set", device, "up")
+			run(t, b, "ip", "link", "add", "link", device, "name", "above", "up", "type", "macvlan", "mode", "bridge")
+			run(t, b, "ip", "address", "add", "10.8.0.1/24", "dev", tt.has)
+			awaitCarrier(t, l, true)
+			pingsAll(t, m, "10.8.0.1")
+			if tt.has == device { // in mode all the slave has ears for nothing
+				pingsAll(t, m, "10.9.0.1")
+			}
+			keepNeighbours(t, b, m)
+			faults(t, d, "percent 50", "percent 60")
+			way{b, m, "10.8.0.2", 0.5}.check(t)
+			way{m, b, "10.8.0.1", 0.6}.check(t)
+			balanced(t, d)
+		})
+	}
+}
+
+// TestTopologyMasters: the slave may be a bond, and the device a part of a VRF,
+// where the kernel has these.
+func TestTopologyMasters(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	secondSubnet(t, l)
+	b, m := l.Borea, l.Morgana
+	slave := lab.Link
+	if canAdd(l, "bond0", "type", "bond", "mode", "active-backup") {
+		run(t, b, "ip", "address", "flush", "dev", lab.Link)
+		run(t, b, "ip", "link", "set", lab.Link, "down")
+		run(t, b, "ip", "link", "set", lab.Link, "master", "bond0")
+		furnishLink(t, b, "bond0", "10.9.0.1/24")
+		eventually(t, "the bond to be up", func() bool { return carrierOf(t, b, "bond0") })
+		slave = "bond0"
+	} else {
+		t.Log("this kernel has no bonds")
+	}
+	d := newDaemon(t, l, "--slave", slave, "--address", "10.8.0.1/24")
+	awaitCarrier(t, l, true)
+	if canAdd(l, "red", "up", "type", "vrf", "table", "10") {
+		run(t, b, "ip", "link", "set", device, "master", "red")
+	} else {
+		t.Log("this kernel has no VRFs")
+	}
+	pingsAll(t, m, "10.8.0.1")
+	pingsAll(t, m, "10.9.0.1")
+	if takes := info(t, d).Takes; !slices.Contains(takes.To, "10.8.0.1") {
+		t.Errorf("takes what is for %q", takes.To)
+	}
+	set(t, d, wire.Change{RX: new("percent 0")})
+	if err := m.Command(context.Background(), "ping", "-c", "1", "-W", "1", "10.8.0.1").Run(); err == nil {
+		t.Error("what is for the device's address did not come through it")
+	}
+	pingsAll(t, m, "10.9.0.1")
+	balanced(t, d)
+}
+
+// canAdd tries to add a link to borea.
+func canAdd(l *lab.Lab, name string, args ...string) bool {
+	args = append([]string{"link", "add", name}, args...)
+	return l.Borea.Command(context.Background(), "ip", args...).Run() == nil
+}
