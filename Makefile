@@ -1,6 +1,7 @@
 # make demo    see it work (root)
 # make test    all tests; installs what is missing (root)
 # make bench   measure it beside the bare cable and a naive relay (root)
+# make kernels test it under Linux 6.1, 6.12, 6.18 and the newest, in QEMU (root)
 # The rest is for developers: build, install, generate, lint, fuzz, soak, clean.
 
 SHELL       := /bin/bash
@@ -10,7 +11,7 @@ PREFIX      ?= /usr/local
 # Every test of a promise that needs root fails instead of being skipped.
 export INSANE_ROOT := 1
 
-.PHONY: build demo test bench soak fuzz generate lint tools install clean
+.PHONY: build demo test bench soak fuzz generate kernels lint tools install clean
 
 build:
 	go build -o bin/ ./cmd/...
@@ -20,7 +21,8 @@ demo: build
 
 # Programs nobody here wrote, through which the tests look at the device, and
 # the C compiler that the race detector wants: COMMAND:PACKAGE.
-TOOLS := ping:iputils-ping ip:iproute2 iperf3:iperf3 tcpdump:tcpdump curl:curl unshare:util-linux gcc:gcc
+TOOLS := ping:iputils-ping ip:iproute2 iperf3:iperf3 tcpdump:tcpdump curl:curl unshare:util-linux gcc:gcc \
+  arping:arping sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client
 
 tools:
 	@missing=; \
@@ -76,25 +78,37 @@ fuzz:
 
 # Each round measures all ways one after the other, and every other round in
 # reverse, so that drift of the machine cancels out. The books are checked in
-# the same runs.
-ROUNDS    ?= 10
-BENCHTIME ?= 1s
+# the same runs. What a device costs a bystander is so little that it takes more
+# and shorter rounds to see.
+ROUNDS     ?= 10
+BENCHTIME  ?= 1s
+BYSTANDERS ?= 40
+
+# $(call rounds,NUMBER,BENCHMARKS,BENCHTIME,FILE)
+rounds = rm -f $(4); cd cmd/insane; for round in $$(seq $(1)); do \
+	  echo "round $$round of $(1)"; \
+	  INSANE_BENCH_REVERSE=$$([ $$((round % 2)) = 0 ] && echo 1 || true) ../../bin/bench.test \
+	    -test.run '^$$' -test.bench '$(2)' -test.benchtime $(3) >>../../$(4); \
+	done
 
 bench: tools
 	go test -c -o bin/bench.test ./cmd/insane
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./policy ./insane/frame | tee bin/bench-parts.txt
-	@rm -f bin/bench.txt; cd cmd/insane; for round in $$(seq $(ROUNDS)); do \
-	  echo "round $$round of $(ROUNDS)"; \
-	  INSANE_BENCH_REVERSE=$$([ $$((round % 2)) = 0 ] && echo 1 || true) ../../bin/bench.test \
-	    -test.run '^$$' -test.bench 'TCP|RoundTrip|Packets' -test.benchtime $(BENCHTIME) >>../../bin/bench.txt; \
-	done
+	@$(call rounds,$(ROUNDS),^Benchmark(TCP|RoundTrip|Packets)$$,$(BENCHTIME),bin/bench.txt)
+	@$(call rounds,$(BYSTANDERS),^BenchmarkBystander,0.3s,bin/bench-bystander.txt)
 	@cd cmd/insane && ../../bin/bench.test -test.run '^$$' -test.bench Footprint -test.benchtime 1x
-	go tool benchstat -col /path@'(direct relay naive)' bin/bench.txt
+	go tool benchstat -col /path@'(direct route own naive)' bin/bench.txt
+	go tool benchstat -col /device@'(without with)' bin/bench-bystander.txt
 
 # The same tests as often as figures of reliability want: hours.
 soak: tools
 	INSANE_KILLS=3000 INSANE_SOAK=1 go test -race -timeout 12h -v ./cmd/insane
 	$(MAKE) fuzz FUZZTIME=1h
+
+# What depends on the kernel, under others than this machine's. KERNELS="6.1 newest",
+# KERNELS_PACKAGES and KERNELS_RUN narrow it: see the head of the script.
+kernels: tools
+	.ci/kernels
 
 install: build
 	install -D -t $(DESTDIR)$(PREFIX)/bin bin/insane bin/insanely

@@ -1,84 +1,106 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/net/ipv4"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// The benchmarks compare three ways from borea to morgana in one run, so that
-// what else the machine does cancels out: the bare veth pair, the device, and
-// the naive relay. `make bench` alternates them many times and lets benchstat
-// judge. In a race-detector build they mean nothing.
+// The benchmarks compare ways between borea and morgana in one run, so that what
+// else the machine does cancels out: the bare veth pair, the device in front of
+// it, and the naive relay. `make bench` alternates them many times and lets
+// benchstat judge. In a race-detector build they mean nothing.
 
-// benchNet has an address of morgana for each way.
+// benchNet has a pair of addresses for each way.
 type benchNet struct {
 	*lab.Lab
-	daemon *lab.Daemon
+	daemon *lab.Daemon // nil: there is no device
 	paths  []benchPath
 }
 
+// benchPath is a way from an address of borea to one of morgana and back.
 type benchPath struct {
-	name string
-	to   netip.Addr
+	name          string
+	near, far     netip.Addr
+	transmitsOnly bool // what morgana sends does not go this way
 }
 
-// newBenchNet makes the lab, a device that passes everything, and a naive relay
-// in front of the same slave.
+// The two ends of a network in which the device has an address of its own, and
+// morgana's address behind the naive relay.
+var (
+	ownNear = netip.MustParseAddr("10.8.0.1")
+	ownFar  = netip.MustParseAddr("10.8.0.2")
+	naiveTo = netip.MustParseAddr("10.9.0.6")
+)
+
+// newBenchNet makes the lab, a device that passes everything in both directions,
+// and a naive relay in front of the same slave.
 func newBenchNet(b *testing.B) *benchNet {
 	b.Helper()
-	l := newLab(b)
-	naiveTo := netip.MustParseAddr("10.9.0.6")
-	n := &benchNet{Lab: l, daemon: newDaemon(b, l, "--slave", "eth0", "--route", l.Morgana.IPv4.String()), paths: []benchPath{
-		{"direct", l.Morgana.SpareIPv4}, {"relay", l.Morgana.IPv4}, {"naive", naiveTo},
-	}}
+	n := newDeviceNet(b)
+	near, m := n.Borea.IPv4, n.Morgana
+	n.paths = []benchPath{
+		{name: "direct", near: near, far: m.SpareIPv4},
+		{name: "route", near: near, far: m.IPv4},
+		{name: "own", near: ownNear, far: ownFar},
+		{name: "naive", near: near, far: naiveTo, transmitsOnly: true},
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := l.Borea.Command(ctx, "naive", "naive0", "eth0")
+	cmd := n.Borea.Command(ctx, "naive", "naive0", lab.Link)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { cancel(); cmd.Wait() })
-	var mac net.HardwareAddr
-	if err := l.Morgana.Do(func() (err error) { mac, err = addAddress("eth0", naiveTo.String()+"/24"); return err }); err != nil {
+	mac := n.addAddress(b, naiveTo)
+	if err := n.Borea.Do(func() error { return leadThrough("naive0", naiveTo, mac) }); err != nil {
 		b.Fatal(err)
 	}
-	if err := l.Borea.Do(func() error { return leadThrough("naive0", naiveTo, mac) }); err != nil {
-		b.Fatal(err)
-	}
-	if os.Getenv("INSANE_BENCH_REVERSE") != "" {
-		slices.Reverse(n.paths)
-	}
+	n.paths = inTurn(n.paths)
 	return n
 }
 
-// addAddress adds an address to a link and returns the link's MAC address.
-func addAddress(link, cidr string) (net.HardwareAddr, error) {
-	found, err := netlink.LinkByName(link)
-	if err != nil {
-		return nil, err
+// newDeviceNet makes the lab and a device that has something of everything to
+// take: a host that is routed through it, and an address and a network of its own.
+func newDeviceNet(b *testing.B) *benchNet {
+	b.Helper()
+	l := newLab(b)
+	n := &benchNet{Lab: l, daemon: newDaemon(b, l,
+		"--slave", lab.Link, "--route", l.Morgana.IPv4.String(), "--address", ownNear.String()+"/24")}
+	n.addAddress(b, ownFar)
+	return n
+}
+
+// inTurn turns a list around for every other run, so that drift cancels out.
+func inTurn[T any](list []T) []T {
+	if os.Getenv("INSANE_BENCH_REVERSE") != "" {
+		slices.Reverse(list)
 	}
-	addr, err := netlink.ParseAddr(cidr)
+	return list
+}
+
+// addAddress gives morgana another address, and returns the MAC address of it.
+func (n *benchNet) addAddress(b *testing.B, addr netip.Addr) net.HardwareAddr {
+	b.Helper()
+	h := n.Morgana.Netlink()
+	link, err := h.LinkByName(lab.Link)
 	if err != nil {
-		return nil, err
+		b.Fatal(err)
 	}
-	return found.Attrs().HardwareAddr, netlink.AddrAdd(found, addr)
+	prefix := &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(24, 32)}
+	if err := h.AddrAdd(link, &netlink.Addr{IPNet: prefix}); err != nil {
+		b.Fatal(err)
+	}
+	return link.Attrs().HardwareAddr
 }
 
 // leadThrough routes a host through the naive relay once it is there. What the
@@ -105,12 +127,50 @@ func leadThrough(name string, to netip.Addr, mac net.HardwareAddr) error {
 	})
 }
 
-// listen opens a socket in morgana, dial one in borea.
-func (n *benchNet) listenTCP(b *testing.B, at netip.Addr) net.Listener {
+// benchEnd is one end of a way.
+type benchEnd struct {
+	host *lab.Host
+	addr netip.Addr
+}
+
+// ends are those of a way on which the host of that name sends.
+func (n *benchNet) ends(p benchPath, from string) (sender, receiver benchEnd) {
+	near, far := benchEnd{n.Borea, p.near}, benchEnd{n.Morgana, p.far}
+	if from == n.Borea.Name {
+		return near, far
+	}
+	return far, near
+}
+
+// each runs a benchmark for each way, with either host sending.
+func (n *benchNet) each(b *testing.B, run func(b *testing.B, sender, receiver benchEnd)) {
+	for _, from := range []string{n.Borea.Name, n.Morgana.Name} {
+		for _, p := range n.paths {
+			if p.transmitsOnly && from != n.Borea.Name {
+				continue
+			}
+			sender, receiver := n.ends(p, from)
+			b.Run("from="+from+"/path="+p.name, func(b *testing.B) { run(b, sender, receiver) })
+		}
+	}
+	n.checkBooks(b)
+}
+
+// checkBooks makes a run void whose books do not balance.
+func (n *benchNet) checkBooks(b *testing.B) {
+	b.Helper()
+	if n.daemon != nil {
+		state := info(b, n.daemon)
+		checkBooks(b, state.TX.Stats)
+		checkBooks(b, state.RX.Stats)
+	}
+}
+
+func (e benchEnd) listenTCP(b *testing.B) net.Listener {
 	b.Helper()
 	var l net.Listener
-	err := n.Morgana.Do(func() (err error) {
-		l, err = net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
+	err := e.host.Do(func() (err error) {
+		l, err = net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(e.addr, 0)))
 		return err
 	})
 	if err != nil {
@@ -120,25 +180,17 @@ func (n *benchNet) listenTCP(b *testing.B, at netip.Addr) net.Listener {
 	return l
 }
 
-func (n *benchNet) listenUDP(b *testing.B, at netip.Addr) *net.UDPConn {
+// dial connects to an address of the other end.
+func (e benchEnd) dial(b *testing.B, to net.Addr) net.Conn {
 	b.Helper()
-	var c *net.UDPConn
-	err := n.Morgana.Do(func() (err error) {
-		c, err = net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 0)))
-		return err
-	})
-	if err != nil {
-		b.Fatal(err)
+	var local net.Addr = &net.TCPAddr{IP: e.addr.AsSlice()}
+	if to.Network() == "udp" {
+		local = &net.UDPAddr{IP: e.addr.AsSlice()}
 	}
-	b.Cleanup(func() { c.Close() })
-	return c
-}
-
-func (n *benchNet) dial(b *testing.B, to net.Addr) net.Conn {
-	b.Helper()
 	var c net.Conn
-	err := n.Borea.Do(func() (err error) {
-		c, err = net.DialTimeout(to.Network(), to.String(), 5*time.Second)
+	err := e.host.Do(func() (err error) {
+		d := net.Dialer{Timeout: longest, LocalAddr: local}
+		c, err = d.Dial(to.Network(), to.String())
 		return err
 	})
 	if err != nil {
@@ -146,198 +198,4 @@ func (n *benchNet) dial(b *testing.B, to net.Addr) net.Conn {
 	}
 	b.Cleanup(func() { c.Close() })
 	return c
-}
-
-// BenchmarkTCP is one stream; an op is 1 MiB that has arrived.
-func BenchmarkTCP(b *testing.B) {
-	n := newBenchNet(b)
-	for _, p := range n.paths {
-		b.Run("path="+p.name, func(b *testing.B) {
-			l := n.listenTCP(b, p.to)
-			var got atomic.Int64
-			arrived := make(chan error, 1)
-			go func() {
-				c, err := l.Accept()
-				if err != nil {
-					arrived <- err
-					return
-				}
-				defer c.Close()
-				size, err := io.Copy(io.Discard, onlyReader{c})
-				got.Store(size)
-				arrived <- err
-			}()
-			c := n.dial(b, l.Addr())
-			chunk := make([]byte, 1<<20)
-			b.SetBytes(int64(len(chunk)))
-			for b.Loop() {
-				if _, err := c.Write(chunk); err != nil {
-					b.Fatal(err)
-				}
-			}
-			c.(*net.TCPConn).CloseWrite()
-			if err := <-arrived; err != nil {
-				b.Fatal(err)
-			}
-			b.StopTimer()
-			if got.Load() < int64(b.N)*int64(len(chunk)) {
-				b.Fatalf("%d bytes arrived of %d MiB", got.Load(), b.N)
-			}
-			b.ReportMetric(float64(got.Load())*8/b.Elapsed().Seconds()/1e9, "Gbit/s")
-		})
-	}
-	n.checkBooks(b)
-}
-
-// onlyReader hides the fast ways of a TCP connection into io.Discard, which
-// would leave reading out.
-type onlyReader struct{ io.Reader }
-
-// checkBooks makes a run void whose books do not balance.
-func (n *benchNet) checkBooks(b *testing.B) {
-	b.Helper()
-	checkBooks(b, info(b, n.daemon).TX.Stats)
-}
-
-// BenchmarkRoundTrip is one small packet there and, past the device, back.
-func BenchmarkRoundTrip(b *testing.B) {
-	n := newBenchNet(b)
-	for _, p := range n.paths {
-		b.Run("path="+p.name, func(b *testing.B) {
-			far := n.listenUDP(b, p.to)
-			go func() {
-				for buf := make([]byte, 64); ; {
-					size, from, err := far.ReadFromUDPAddrPort(buf)
-					if err != nil {
-						return
-					}
-					far.WriteToUDPAddrPort(buf[:size], from)
-				}
-			}()
-			c := n.dial(b, far.LocalAddr())
-			buf := make([]byte, 64)
-			for b.Loop() {
-				if _, err := c.Write(buf[:18]); err != nil {
-					b.Fatal(err)
-				}
-				c.SetReadDeadline(time.Now().Add(5 * time.Second))
-				if _, err := c.Read(buf); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-	n.checkBooks(b)
-}
-
-// BenchmarkPackets offers 64-byte packets as fast as one sender can; what
-// counts is how many of them arrive in a second.
-func BenchmarkPackets(b *testing.B) {
-	n := newBenchNet(b)
-	for _, p := range n.paths {
-		b.Run("path="+p.name, func(b *testing.B) {
-			far := n.listenUDP(b, p.to)
-			far.SetReadBuffer(64 << 20)
-			var arrived atomic.Int64
-			go countPackets(far, &arrived)
-			out := ipv4.NewPacketConn(n.dial(b, far.LocalAddr()).(*net.UDPConn))
-			batch := make([]ipv4.Message, 64)
-			for i := range batch {
-				batch[i].Buffers = [][]byte{make([]byte, 64-20-8)}
-			}
-			sent := 0
-			for b.Loop() {
-				k, err := out.WriteBatch(batch, 0)
-				if err != nil {
-					b.Fatal(err)
-				}
-				sent += k
-			}
-			elapsed := b.Elapsed().Seconds()
-			b.StopTimer()
-			b.ReportMetric(float64(arrived.Load())/elapsed, "arrived/s")
-			b.ReportMetric(float64(sent)/elapsed, "sent/s")
-		})
-	}
-	n.checkBooks(b)
-}
-
-func countPackets(c *net.UDPConn, n *atomic.Int64) {
-	in := ipv4.NewPacketConn(c)
-	batch := make([]ipv4.Message, 64)
-	for i := range batch {
-		batch[i].Buffers = [][]byte{make([]byte, 128)}
-	}
-	for {
-		k, err := in.ReadBatch(batch, 0)
-		n.Add(int64(k))
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-	}
-}
-
-// BenchmarkFootprint is what a daemon costs that has relayed a stream and then
-// has nothing to do.
-func BenchmarkFootprint(b *testing.B) {
-	n := newBenchNet(b)
-	l := n.listenTCP(b, n.Morgana.IPv4)
-	go func() {
-		if c, err := l.Accept(); err == nil {
-			io.Copy(io.Discard, onlyReader{c})
-		}
-	}()
-	c := n.dial(b, l.Addr())
-	for range 512 {
-		if _, err := c.Write(make([]byte, 1<<20)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	const idle = 5 * time.Second
-	for b.Loop() {
-		time.Sleep(time.Second) // for the last acknowledgements
-		before := cpuTime(b, n.daemon.PID())
-		time.Sleep(idle)
-		used := cpuTime(b, n.daemon.PID()) - before
-		b.ReportMetric(100*used.Seconds()/idle.Seconds(), "idle-CPU-%")
-		b.ReportMetric(peakMemory(b, n.daemon.PID()), "peak-MiB")
-	}
-}
-
-// cpuTime is what a process has used, in user and kernel mode: proc(5), stat,
-// fields 14 and 15, in ticks of 10 ms.
-func cpuTime(b *testing.B, pid int) time.Duration {
-	b.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+2:]))
-	ticks := 0
-	for _, f := range fields[11:13] {
-		n, err := strconv.Atoi(f)
-		if err != nil {
-			b.Fatal(err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
-}
-
-// peakMemory is the largest resident set a process has had.
-func peakMemory(b *testing.B, pid int) float64 {
-	b.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, after, ok := strings.Cut(string(status), "VmHWM:")
-	if !ok {
-		b.Fatal("no VmHWM in /proc/PID/status")
-	}
-	kib, err := strconv.ParseFloat(strings.Fields(after)[0], 64)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return kib / 1024
 }
