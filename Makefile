@@ -42,7 +42,7 @@ test: tools lint build
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
 	@# What is too slow for the race detector, which runs a short form of it.
 	go test -count 1 ./policy
-	INSANE_CHANGES=100000 go test -count 1 -run TestChangesAreWhole ./cmd/insane
+	INSANE_CHANGES=100000 go test -count 1 -run 'TestChangesAreWhole|TestPassOnTheWire|TestReceivePass' ./cmd/insane
 
 lint:
 	go vet ./...

@@ -37,11 +37,16 @@ func (l *lease) arm(on bool) error {
 	return l.renew()
 }
 
-// end takes the lease and the filter away.
+// end takes the lease and the filter away. A second time it does nothing.
 func (l *lease) end() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.armed = false
+	select {
+	case <-l.stop:
+		return nil
+	default:
+	}
 	close(l.stop)
 	return l.filter.Close()
 }

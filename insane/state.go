@@ -15,6 +15,7 @@ type shown struct {
 	receive           string
 	takes             wire.Takes
 	seed              uint64
+	tx, rx            *rule
 	end               *end        // where tx goes in this state
 	port              *port.Slave // nil if the link is gone
 }
@@ -23,7 +24,7 @@ type shown struct {
 func (d *Device) publish() {
 	s := &shown{
 		slaveState: wire.SlaveNone, receive: wire.ReceiveNone, takes: (&receiving{}).takes(),
-		seed: d.seed, end: d.tx.to.Load(),
+		seed: d.seed, tx: d.tx.rule.Load(), rx: d.rx.rule.Load(), end: d.tx.to.Load(),
 	}
 	if h := d.host; h != nil {
 		s.slave, s.slaveState = h.slave.name, h.slave.state()
@@ -48,14 +49,13 @@ func (d *Device) State() wire.Info {
 		info.Carrier, info.MTU = link.Up && s.slaveState == wire.SlaveUp, link.MTU
 		tx, rx = d.host.lost.overruns(d)
 	}
-	info.TX, info.RX = d.direction(d.tx), d.direction(d.rx)
+	info.TX, info.RX = d.tx.direction(s.tx), d.rx.direction(s.rx)
 	info.TX.Stats.Overruns, info.RX.Stats.Overruns = tx, rx
 	return info
 }
 
-// direction is what a relay knows of itself.
-func (d *Device) direction(r *relay) wire.Direction {
-	ru := r.rule.Load()
+// direction is a relay with a rule of its.
+func (r *relay) direction(ru *rule) wire.Direction {
 	return wire.Direction{Policy: ru.policy.String(), Verdicts: r.books.verdicts(ru), Stats: r.books.stats()}
 }
 

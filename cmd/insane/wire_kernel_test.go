@@ -62,11 +62,19 @@ func (b *testbed) unicastReceived(t testing.TB, h *lab.Host, family int) (packet
 	if family == 6 {
 		file, prefix = "snmp6", "Ip6"
 	}
-	for _, mark := range []string{"InNoECTPkts", "InECT0Pkts", "InECT1Pkts", "InCEPkts"} {
-		packets += b.counter(t, h, file, prefix+mark)
+	groups := b.counter(t, h, file, prefix+"InMcastPkts")
+	for {
+		packets = 0
+		for _, mark := range []string{"InNoECTPkts", "InECT0Pkts", "InECT1Pkts", "InCEPkts"} {
+			packets += b.counter(t, h, file, prefix+mark)
+		}
+		octets = b.counter(t, h, file, prefix+"InOctets") - b.counter(t, h, file, prefix+"InMcastOctets")
+		again := b.counter(t, h, file, prefix+"InMcastPkts")
+		if again == groups { // else one may have come while the counters were read
+			return packets - groups, octets
+		}
+		groups = again
 	}
-	octets = b.counter(t, h, file, prefix+"InOctets") - b.counter(t, h, file, prefix+"InMcastOctets")
-	return packets - b.counter(t, h, file, prefix+"InMcastPkts"), octets
 }
 
 // checkEveryChecksum makes the two ends of the cable do without checksum offload. Usually a

@@ -62,7 +62,7 @@ func (b *testbed) passMillion(t *testing.T) {
 	for _, family := range []int{4, 6} {
 		t.Run(fmt.Sprintf("IPv%d", family), func(t *testing.T) {
 			program, r := b.begin(t, "pass", 1)
-			const count = 500_000
+			const count = million / 2
 			got := b.newFlow(t, family).carry(t, r, program,
 				cargo{count: count, size: func(i int) int { return sizes[i%len(sizes)] }})
 			if got != count {

@@ -21,13 +21,15 @@ type watched struct {
 	end   func() // ends it and waits
 }
 
-func watch(t *testing.T) *watched {
+func watch(t *testing.T) *watched { return watchBy(t, (*Links).Watch) }
+
+func watchBy(t *testing.T, by func(*Links, context.Context, func()) (<-chan struct{}, error)) *watched {
 	t.Helper()
 	l, err := OpenLinks()
 	must(t, err)
 	w := &watched{links: l}
 	ctx, cancel := context.WithCancel(context.Background())
-	done, err := l.Watch(ctx, func() { w.wakes.Add(1) })
+	done, err := by(l, ctx, func() { w.wakes.Add(1) })
 	must(t, err)
 	w.end = func() { cancel(); <-done }
 	t.Cleanup(func() { w.end(); l.Close() })

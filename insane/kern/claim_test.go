@@ -1,0 +1,142 @@
+package kern
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// What is claimed of IPv6 as a whole is not claimed of IPv4, though the kernel has
+// both in one table, and the other way round.
+func TestDefaultRoutes(t *testing.T) {
+	b := newBench(t, nil)
+	for _, c := range []struct {
+		what   string
+		claims Claims
+		v4, v6 owner
+	}{
+		{"nothing", nil, slave, slave},
+		{"an empty table", Claims{}, slave, slave},
+		{"all of IPv4", Claims{network("0.0.0.0/0"): Routed}, device, slave},
+		{"all of IPv6", Claims{network("::/0"): Routed}, slave, device},
+		{"the half of IPv6 that IPv4 is in", Claims{network("::/1"): Routed}, slave, device},
+		{"both", Claims{network("::/0"): Routed, network("0.0.0.0/0"): Routed}, device, device},
+		{"all but one", Claims{network("0.0.0.0/0"): Routed, network(routed4 + "/32"): 0,
+			network("::/0"): Routed, network(routed6 + "/128"): 0}, slave, slave},
+		{"only one", Claims{network("0.0.0.0/0"): 0, network(routed4 + "/32"): Routed,
+			network("::/0"): 0, network(routed6 + "/128"): Routed}, device, device},
+		{"of a longer prefix only", Claims{network("192.0.2.0/29"): Routed, network("192.0.2.6/31"): 0,
+			network("2001:db8::/125"): Routed, network("2001:db8::6/127"): 0}, slave, slave},
+		{"host bits", Claims{netip.MustParsePrefix("192.0.2.9/24"): Routed,
+			netip.MustParsePrefix("2001:db8::9/64"): Routed}, device, device},
+	} {
+		before := len(c.claims)
+		must(t, b.Claim(c.claims))
+		if len(c.claims) != before {
+			t.Errorf("%s: Claim changed what it was given", c.what)
+		}
+		if got := b.auto(toHost, 0x0800, udp4(routed4, host4)); got != c.v4 {
+			t.Errorf("%s: IPv4 is the %v's, want the %v's", c.what, got, c.v4)
+		}
+		if got := b.auto(toHost, 0x86dd, udp6(routed6, plain6)); got != c.v6 {
+			t.Errorf("%s: IPv6 is the %v's, want the %v's", c.what, got, c.v6)
+		}
+	}
+}
+
+// While claims are exchanged again and again, every frame meets all of one set or
+// all of the other. By either set each of these frames is the device's: by one for
+// its destination, by the other for its source. By half of a set, by none, or by one
+// set for the destination and the other for the source it would be the slave's.
+func TestClaimExchangesAll(t *testing.T) {
+	b := newBench(t, nil)
+	sets := exchanged()
+	must(t, b.Claim(sets[0]))
+	const enough = 80
+	var done atomic.Int32
+	var group sync.WaitGroup
+	group.Go(func() {
+		for done.Load() < enough && done.Add(1) > 0 {
+			if err := b.Claim(sets[done.Load()%2]); err != nil {
+				t.Error(err)
+				break
+			}
+		}
+		done.Store(enough)
+	})
+	frames, slaves := 0, 0
+	for ; done.Load() < enough; frames++ {
+		body := udp6(hostNumber(hosts+frames%hosts).String(), hostNumber(frames%hosts).String())
+		if b.auto(toHost, 0x86dd, body) != device {
+			slaves++
+		}
+	}
+	group.Wait()
+	if slaves > 0 || frames < 10*enough {
+		t.Errorf("%d of %d frames met parts of two sets", slaves, frames)
+	}
+}
+
+// hosts is how many of them exchanged claims.
+const hosts = 60
+
+// exchanged are two sets of claims. In the second one the way to the destinations
+// is long, so that an exchange often falls between two look-ups of one frame.
+func exchanged() (sets [2]Claims) {
+	sets = [2]Claims{{}, {}}
+	for i := range hosts {
+		sets[0][netip.PrefixFrom(hostNumber(i), 128)] = Own
+		sets[1][netip.PrefixFrom(hostNumber(hosts+i), 128)] = Routed
+	}
+	for bits := range 120 {
+		sets[1][netip.PrefixFrom(hostNumber(0), bits).Masked()] = 0
+	}
+	return sets
+}
+
+func hostNumber(i int) netip.Addr { return netip.AddrFrom16([16]byte{0: 0x20, 15: byte(i)}) }
+
+// Nothing is anybody's but the slave's without a lease that runs.
+func TestLease(t *testing.T) {
+	b := newBench(t, hostClaims)
+	auto := func() bool { return b.auto(toHost, 0x0800, udp4(plain4, own4)) == device }
+	all := func() bool {
+		return b.owner(b.objects.ReceiveAll, toHost, etherExperiment, someUDP) == device
+	}
+	for _, c := range []struct {
+		what  string
+		until policy.Time
+		want  bool
+	}{
+		{"no lease", 0, false},
+		{"a lease to come", now() + forever, true},
+		{"one that has run out", now() - 1, false},
+		{"one for ever", 1<<63 - 1, true},
+		{"ended", 0, false},
+	} {
+		must(t, b.Lease(c.until))
+		if gotAuto, gotAll := auto(), all(); gotAuto != c.want || gotAll != c.want {
+			t.Errorf("%s: auto takes %v, all %v, want %v", c.what, gotAuto, gotAll, c.want)
+		}
+	}
+	must(t, b.Lease(now()+forever/3600/20)) // 50 ms
+	await(t, "the lease to run out", func() bool { return !auto() && !all() })
+}
+
+// A filter that nobody has told anything takes nothing.
+func TestFreshFilter(t *testing.T) {
+	b := newBench(t, nil)
+	fresh, err := OpenReceive("insane")
+	must(t, err)
+	defer fresh.Close()
+	b.Receive = fresh
+	for _, lease := range []policy.Time{0, now() + forever} {
+		must(t, fresh.Lease(lease))
+		if got := b.auto(toHost, 0x0800, udp4(plain4, own4)); got != slave {
+			t.Errorf("lease %d: %v", lease, got)
+		}
+	}
+}

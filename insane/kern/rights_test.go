@@ -1,0 +1,83 @@
+package kern
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// drop takes capabilities from the thread, which is never used again.
+func drop(t *testing.T, capabilities ...int) {
+	t.Helper()
+	runtime.LockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	must(t, unix.Capget(&header, &data[0]))
+	for _, c := range capabilities {
+		data[c/32].Effective &^= 1 << (c % 32)
+	}
+	must(t, unix.Capset(&header, &data[0]))
+}
+
+// Who may not load programs is told what is missing.
+func TestOpenWithoutRights(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		lost []int
+	}{
+		{"CAP_BPF and CAP_SYS_ADMIN", []int{unix.CAP_BPF, unix.CAP_SYS_ADMIN}},
+		{"CAP_NET_ADMIN and CAP_SYS_ADMIN", []int{unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			needRoot(t)
+			drop(t, c.lost...)
+			r, err := OpenReceive("insane")
+			if err == nil {
+				r.Close()
+			}
+			if !errors.Is(err, ErrRights) || !strings.Contains(err.Error(), "CAP_BPF and CAP_NET_ADMIN") {
+				t.Errorf("%v, want %v", err, ErrRights)
+			}
+		})
+	}
+}
+
+// CAP_BPF and CAP_NET_ADMIN are enough, and so nothing more is asked for.
+func TestRightsThatAreEnough(t *testing.T) {
+	near, _ := newNamespace(t)
+	drop(t, unix.CAP_SYS_ADMIN, unix.CAP_SYS_RESOURCE, unix.CAP_PERFMON, unix.CAP_NET_RAW)
+	r, err := OpenReceive("insane")
+	must(t, err)
+	defer r.Close()
+	must(t, r.Claim(hostClaims))
+	must(t, r.Lease(now()+forever))
+	for _, a := range attachments(t) {
+		closer, err := a.attach(r, near.Attrs().Index)
+		if err != nil {
+			t.Errorf("%s: %v", a.name, err)
+			continue
+		}
+		must(t, closer.Close())
+	}
+}
+
+// Who has lost the rights since has nothing attached, and nothing is left of the
+// attempt. (To tcx a program may be attached by whoever could load it.)
+func TestAttachWithoutRights(t *testing.T) {
+	near, _ := newNamespace(t)
+	index := near.Attrs().Index
+	r := openReceive(t, nil)
+	drop(t, unix.CAP_NET_ADMIN, unix.CAP_BPF, unix.CAP_SYS_ADMIN)
+	if closer, err := r.attachClsact(index); err == nil {
+		closer.Close()
+		t.Error("a filter was attached without CAP_NET_ADMIN")
+	} else if !errors.Is(err, ErrRights) {
+		t.Errorf("%v, want %v", err, ErrRights)
+	}
+	if state := tcState(t, index); len(state) > 0 {
+		t.Errorf("left behind: %v", state)
+	}
+}

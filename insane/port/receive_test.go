@@ -1,0 +1,267 @@
+package port
+
+import (
+	"bytes"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+)
+
+// doubleTagged puts an 802.1ad tag around an 802.1Q tag.
+func doubleTagged(f frame.Frame, outer, inner byte) frame.Frame {
+	const split = frame.HeaderLen + 12
+	return append(append(f[:split:split], 0x88, 0xa8, 0, outer, 0x81, 0, 0, inner), f[split:]...)
+}
+
+// A VLAN tag that the kernel keeps beside the bytes is in them again.
+func TestReceiveTags(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptAll)
+	far := openSlave(t, l, "far", acceptNone)
+	mac := linkOf(t, l, "near").MAC
+	plain := func(n int) frame.Frame { return packet(mac, n, 0x88b5, []byte("some payload of some length")) }
+	priority := tagged(plain(2), 0)
+	priority[frame.HeaderLen+14] = 0xe0
+	sent := []frame.Frame{
+		plain(0), tagged(plain(1), 7), priority, doubleTagged(plain(3), 9, 7), doubleTagged(plain(4), 0, 0),
+		plain(5), // the tag before was not this one's
+		tagged(packet(mac, 6, 0x88b5, []byte{1, 2}), 7),
+		tagged(packet(mac, 7, 0x88b5, bytes.Repeat([]byte{1}, 1496)), 7),
+	}
+	send(t, far, sent...)
+	got := readUntil(t, near, len(sent)-1)
+	if len(got) != len(sent) {
+		t.Fatalf("%d frames, want %d", len(got), len(sent))
+	}
+	for i := range sent {
+		if !bytes.Equal(got[i], sent[i]) {
+			t.Errorf("frame %d is\n% x, was\n% x", i, got[i], sent[i])
+		}
+	}
+}
+
+// superTCP makes a TCP super-frame of n packets, as superUDP does; every kernel
+// with TCP knows it.
+func superTCP(to net.HardwareAddr, number, n, size int) frame.Frame {
+	f := superUDP(to, number, n, size)
+	ip := f[frame.HeaderLen+14:]
+	ip[9], ip[20+12] = unix.IPPROTO_TCP, 5<<4 // 20 bytes of header
+	f.SetHeader(frame.Header{Flags: frame.NeedsCsum, GSOType: frame.GSOTCPv4, GSOSize: uint16(size),
+		HdrLen: 54, CsumStart: 34, CsumOffset: 16})
+	return f
+}
+
+// A tagged super-frame has its tag, and its header counts it.
+func TestReceiveTaggedSuperFrame(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptAll)
+	far := openSlave(t, l, "far", acceptNone)
+	f := tagged(superTCP(linkOf(t, l, "near").MAC, 1, 20, 1400), 7)
+	h := f.Header()
+	h.CsumStart, h.HdrLen = h.CsumStart+frame.TagLen, h.HdrLen+frame.TagLen
+	f.SetHeader(h)
+	send(t, far, f)
+	got := readUntil(t, near, 1)
+	last := got[len(got)-1]
+	if shape, err := frame.Inspect(last); len(got) != 1 || err != nil || shape.Packets() != 20 {
+		t.Fatalf("%d frames, of %d packets (%v); want one of 20", len(got), shape.Packets(), err)
+	}
+	if !bytes.Equal(last[frame.HeaderLen:], f[frame.HeaderLen:]) || last.Header().CsumStart != h.CsumStart {
+		t.Errorf("%+v % x, want %+v % x", last.Header(), last[:70], h, f[:70])
+	}
+}
+
+// A super-frame whose checksums were verified gets the partial one that the relay
+// wants. It comes from a socket of another kind: to make the kernel verify takes
+// features that not every link has.
+func TestReceiveVerified(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	f := superTCP(macBroadcast, 1, 3, 1000)
+	h := f.Header()
+	h.Flags, h.CsumStart, h.CsumOffset = frame.DataValid, 0, 0
+	f.SetHeader(h)
+	_, err = unix.Write(pair[0], f)
+	must(t, err)
+	var r receiver
+	buf := make([]byte, frame.MaxLen)
+	from, to, err := r.readFrame(pair[1], buf)
+	must(t, err)
+	got := frame.Frame(buf[from:to])
+	if h := got.Header(); h.Flags != frame.NeedsCsum || h.CsumStart != 34 || h.CsumOffset != 16 {
+		t.Errorf("header %+v, want a partial checksum at 34 + 16", h)
+	}
+	if shape, err := frame.Inspect(got); err != nil || shape.Packets() != 3 {
+		t.Errorf("%d packets (%v), want 3", shape.Packets(), err)
+	}
+}
+
+// newProgram loads a socket filter that says the same of every frame.
+func newProgram(t *testing.T, keep int32) Filter {
+	t.Helper()
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SocketFilter, License: "GPL",
+		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, keep), asm.Return()}})
+	must(t, err)
+	t.Cleanup(func() { p.Close() })
+	return Program(p.FD())
+}
+
+// An eBPF program is a filter like any other, and stays when its descriptor goes.
+func TestProgramFilter(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	far := openSlave(t, l, "far", acceptNone)
+	near := openSlave(t, l, "near", newProgram(t, 0))
+	send(t, far, reply(1))
+	must(t, near.SetFilter(newProgram(t, -1)))
+	send(t, far, packet(macBroadcast, 2, 0x88b5, make([]byte, 1500)))
+	got := readUntil(t, near, 2)
+	if len(got) != 1 || len(got[0]) != frame.HeaderLen+1514 {
+		t.Errorf("%v, of %d bytes; want the whole of 2 alone", numbers(got), len(got[0]))
+	}
+	if err := near.SetFilter(Program(-1)); err == nil {
+		t.Error("a filter that is no descriptor was taken")
+	}
+	if err := near.SetFilter(Program(int(l.raw.Socket.GetFd()))); err == nil {
+		t.Error("a filter that is a socket was taken")
+	}
+	send(t, far, reply(3))
+	if got := numbers(readUntil(t, near, 3)); len(got) != 1 {
+		t.Errorf("%v after a filter that was refused, want 3", got)
+	}
+	must(t, near.Close())
+	if err := near.SetFilter(acceptAll); err == nil {
+		t.Error("a closed socket took a filter")
+	}
+}
+
+// While filters are exchanged under traffic every frame meets one of them: one
+// accepts it whole, the other its first bytes, and none is lost or comes twice.
+func TestSetFilterUnderTraffic(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	const short = 60
+	near := openSlave(t, l, "near", acceptAll)
+	far := openSlave(t, l, "far", acceptNone)
+	acceptShort := Filter{classic: []bpf.Instruction{bpf.RetConstant{Val: short}}}
+	filters := []Filter{acceptAll, newProgram(t, short), newProgram(t, -1), acceptShort}
+	var group sync.WaitGroup
+	stop := make(chan struct{})
+	exchanges := 0
+	group.Go(func() {
+		for ; ; exchanges++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Microsecond):
+			}
+			if err := near.SetFilter(filters[exchanges%len(filters)]); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	const batches, batch = 200, 100
+	lengths := make(map[int]int)
+	for range batches {
+		for n := range batch {
+			send(t, far, packet(macBroadcast, n, 0x88b5, make([]byte, 100)))
+		}
+		got := readUntil(t, near, batch-1)
+		for i, n := range numbers(got) {
+			if n != i {
+				t.Fatalf("frame %d came where %d should: %v", n, i, numbers(got))
+			}
+			lengths[len(got[i])-frame.HeaderLen]++
+		}
+		if len(got) != batch {
+			t.Fatalf("%d frames of %d", len(got), batch)
+		}
+	}
+	close(stop)
+	group.Wait()
+	if lengths[short]+lengths[114] != batches*batch || lengths[short] == 0 || lengths[114] == 0 || exchanges < 20 {
+		t.Errorf("lengths %v after %d exchanges, want %d and %d of both filters", lengths, exchanges, short, 114)
+	}
+}
+
+// promiscuity is how many want what is addressed to others.
+func promiscuity(t *testing.T, l *Links, name string) int {
+	t.Helper()
+	return handleOf(t, l, name).Attrs().Promisc
+}
+
+// The wish for what is addressed to others is the socket's, counts once however
+// often it is said, and goes with the socket.
+func TestSetPromiscuous(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptNone)
+	for i, on := range []bool{false, true, true, false, false, true} {
+		must(t, near.SetPromiscuous(on))
+		want := 0
+		if on {
+			want = 1
+		}
+		if got := promiscuity(t, l, "near"); got != want {
+			t.Errorf("step %d: promiscuity %d, want %d", i, got, want)
+		}
+		if link := linkOf(t, l, "near"); link.Promisc != on {
+			t.Errorf("step %d: the link says %v", i, link.Promisc)
+		}
+	}
+	other := openSlave(t, l, "near", acceptNone)
+	must(t, other.SetPromiscuous(true))
+	if got := promiscuity(t, l, "near"); got != 2 {
+		t.Errorf("promiscuity %d with two sockets", got)
+	}
+	must(t, near.Close())
+	must(t, other.SetPromiscuous(false))
+	if got := promiscuity(t, l, "near"); got != 0 {
+		t.Errorf("promiscuity %d in the end", got)
+	}
+	if err := near.SetPromiscuous(false); err == nil {
+		t.Error("a closed socket has wishes")
+	}
+}
+
+// A frame that the kernel cannot hand out with a virtio header is lost, and counted;
+// the socket works on. A buffer too short for the header is refused by the same
+// function, and as if the frame had been the reason (net/packet/af_packet.c,
+// packet_rcv_vnet).
+func TestUnreadableIsOverrun(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptAll)
+	far := openSlave(t, l, "far", acceptNone)
+	send(t, far, reply(1), reply(2))
+	await(t, "a frame to be lost", func() bool {
+		near.receiver.raw.Control(func(fd uintptr) {
+			_, _, err := near.readFrame(int(fd), make([]byte, frame.TagLen+frame.HeaderLen-1))
+			if err != unix.EINTR && err != unix.EAGAIN {
+				t.Fatalf("%v, want %v, which is no end", err, unix.EINTR)
+			}
+		})
+		return near.Overruns() > 0
+	})
+	if got := numbers(readUntil(t, near, 2)); len(got) != 1 {
+		t.Errorf("read %v, want 2 alone", got)
+	}
+	for range 2 {
+		if got := near.Overruns(); got != 1 {
+			t.Errorf("%d overruns, want one", got)
+		}
+	}
+}
