@@ -15,7 +15,7 @@
 //	set.go      a change: checked as a whole, then applied as a whole
 //	slave.go    who can be the slave, and how it is attached
 //	follow.go   the slave followed, lost and picked up again
-//	receive.go  the frames that arrive: taken, or left to the slave
+//	receive.go  the receive modes; take.go: the frames that arrive, taken or left
 //	claims.go   which of them are the device's, by the addresses and routes of the host
 //	lease.go    the slave gets its frames back from a device that does not work
 //	routes.go   the destinations that lead through the device
