@@ -34,10 +34,11 @@ tools:
 	fi
 
 # One package after the other: their namespaces contend for the kernel's one lock
-# on network configuration. A skipped test is a promise nobody checked, so it fails the run.
+# on network configuration. A skipped test is a promise nobody checked, so it fails
+# the run. The race detector would let every command that a test runs end a second late.
 test: tools lint build
 	@echo "go test -race ./...   takes about five minutes; every word of it is in bin/test.log"
-	@go test -race -p 1 -count 1 -timeout 20m -v ./... 2>&1 | tee bin/test.log | \
+	@GORACE=atexit_sleep_ms=0 go test -race -p 1 -count 1 -timeout 20m -v ./... 2>&1 | tee bin/test.log | \
 	  { grep --line-buffered -E '^(ok|FAIL|\?|panic)|^\s*--- FAIL' || true; } || { cat bin/test.log; exit 1; }
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
 	@# What is too slow for the race detector, which runs a short form of it.
