@@ -267,12 +267,15 @@ static __always_inline bool lease_runs(void)
 
 // decide writes the decision down and returns it as a socket filter does: how
 // many bytes the socket gets. It is written for every frame, so that none can
-// meet the decision about an earlier one that never came to ingress.
+// meet the decision about an earlier one that never came to ingress. The clock is
+// read only for what would be taken.
 static __always_inline int decide(enum owner owner)
 {
 	__u32 *slot = bpf_map_lookup_elem(&withhold, &zero);
 	if (!slot)
 		return 0;
+	if (owner != SLAVE && !lease_runs())
+		owner = SLAVE;
 	*slot = owner == DEVICE;
 	return owner == SLAVE ? 0 : -1;
 }
@@ -280,13 +283,13 @@ static __always_inline int decide(enum owner owner)
 SEC("socket")
 int receive_auto(struct __sk_buff *skb)
 {
-	return decide(lease_runs() ? owner_auto(skb) : SLAVE);
+	return decide(owner_auto(skb));
 }
 
 SEC("socket")
 int receive_all(struct __sk_buff *skb)
 {
-	return decide(lease_runs() ? DEVICE : SLAVE);
+	return decide(DEVICE);
 }
 
 // The same numbers are TCX_NEXT and TCX_DROP to tcx (uapi/linux/bpf.h).
