@@ -11,10 +11,11 @@ import (
 // The dead-man rule: the receive filter takes frames only as long as its lease
 // runs, and the lease is put off only while the relay works. Whoever stops the
 // daemon, or the machine that has no time for it, gives the slave its frames
-// back after leaseSpan at the latest.
+// back after leaseSpan at the latest. Beats are as rare as that allows: each wakes
+// a process that may have nothing else to do.
 const (
-	leaseSpan = 800 * time.Millisecond
-	leaseBeat = 250 * time.Millisecond
+	leaseSpan = 900 * time.Millisecond
+	leaseBeat = 400 * time.Millisecond
 )
 
 // lease holds the receive filter's lease. It is safe for concurrent use, and
