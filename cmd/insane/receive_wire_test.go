@@ -29,10 +29,15 @@ func TestReceivePercent(t *testing.T) {
 // TestReceivePass: without a policy the device is a wire.
 func TestReceivePass(t *testing.T) { newReceiver(t).passMillion(t) }
 
-// TestReceiveSuperFrames: the packets of a super-frame are judged one by one.
+// TestReceiveSuperFrames: the packets of a super-frame are judged one by one. Before
+// Linux 6.2 a packet socket has no words for one of UDP, and each is an overrun.
 func TestReceiveSuperFrames(t *testing.T) {
 	b := newReceiver(t)
 	b.quiet = firstQuiet // the cable counts the frames, of which some would be reports of groups
+	if kernelBefore(t, 6, 2) {
+		b.overrunSupers(t, 10_000)
+		return
+	}
 	b.superFrames(t, 40_000)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/seed-39a139a1/insane/insanely/wire"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -80,6 +81,36 @@ func (b *testbed) superFrames(t *testing.T, list supers) {
 				}
 			})
 		}
+	}
+	b.checkChecksums(t)
+}
+
+// overrunSupers sends super-frames that no socket can hand out: each is an overrun,
+// and nothing of any arrives. What follows them does.
+func (b *testbed) overrunSupers(t *testing.T, list supers) {
+	for _, family := range []int{4, 6} {
+		t.Run(fmt.Sprintf("IPv%d", family), func(t *testing.T) {
+			f := b.newFlow(t, family)
+			_, a := b.begin(t, "percent 50", uint64(90*family))
+			before := b.framesOffered(t)
+			setOption(t, f.out, unix.SOL_UDP, unix.UDP_SEGMENT, segment)
+			frames := 0
+			for from := 0; from < int(list); from += window {
+				frames += list.send(t, f, from, min(from+window, int(list)))
+				a.await(t, frames)
+			}
+			f.expectNothing(t)
+			s := a.stats(t)
+			if s.Overruns != uint64(frames) || s.Offered != (wire.Count{}) {
+				t.Errorf("%d super-frames were sent: %d overruns, %d packets offered", frames, s.Overruns, s.Offered.Packets)
+			}
+			if crossed := b.framesOffered(t) - before; crossed != uint64(frames) {
+				t.Errorf("%d super-frames were sent, %d frames reached the slave", frames, crossed)
+			}
+			setOption(t, f.out, unix.SOL_UDP, unix.UDP_SEGMENT, 0)
+			program, a := b.begin(t, "percent 50", uint64(90*family))
+			f.carry(t, a, program, cargo{count: 1000, size: always(segment)})
+		})
 	}
 	b.checkChecksums(t)
 }

@@ -17,7 +17,7 @@ func TestNoAllocation(t *testing.T) {
 	host := openSlave(t, l, "insane", acceptAll)
 	near := openSlave(t, l, "near", acceptAll)
 	far := openSlave(t, l, "far", acceptAll)
-	batch := []frame.Frame{reply(1), superUDP(macBroadcast, 2, 10, 1000), reply(3)}
+	batch := []frame.Frame{reply(1), superTCP(macBroadcast, 2, 10, 1000), reply(3)}
 	for _, c := range []struct {
 		what     string
 		from, to Port

@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
@@ -62,22 +60,6 @@ func icmpv6(to net.HardwareAddr, number int, kind, hopLimit byte) frame.Frame {
 func tagged(f frame.Frame, vlan byte) frame.Frame {
 	split := frame.HeaderLen + 12
 	return append(append(f[:split:split], 0x81, 0, 0, vlan), f[split:]...)
-}
-
-// superUDP makes a UDP super-frame of n packets with size bytes of payload.
-func superUDP(to net.HardwareAddr, number, n, size int) frame.Frame {
-	ip := make([]byte, 28+n*size)
-	ip[0], ip[8], ip[9] = 0x45, 64, unix.IPPROTO_UDP
-	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip)))
-	copy(ip[12:], []byte{10, 9, 0, 1, 10, 9, 0, 2})
-	binary.BigEndian.PutUint16(ip[24:], uint16(8+n*size))
-	for i := range n * size {
-		ip[28+i] = byte(i / size)
-	}
-	f := packet(to, number, 0x0800, ip)
-	f.SetHeader(frame.Header{Flags: frame.NeedsCsum, GSOType: frame.GSOUDPL4, GSOSize: uint16(size),
-		HdrLen: 42, CsumStart: 34, CsumOffset: 6})
-	return f
 }
 
 // send writes frames, all of which must be taken.

@@ -2,7 +2,6 @@ package port
 
 import (
 	"bytes"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -47,17 +46,6 @@ func TestReceiveTags(t *testing.T) {
 			t.Errorf("frame %d is\n% x, was\n% x", i, got[i], sent[i])
 		}
 	}
-}
-
-// superTCP makes a TCP super-frame of n packets, as superUDP does; every kernel
-// with TCP knows it.
-func superTCP(to net.HardwareAddr, number, n, size int) frame.Frame {
-	f := superUDP(to, number, n, size)
-	ip := f[frame.HeaderLen+14:]
-	ip[9], ip[20+12] = unix.IPPROTO_TCP, 5<<4 // 20 bytes of header
-	f.SetHeader(frame.Header{Flags: frame.NeedsCsum, GSOType: frame.GSOTCPv4, GSOSize: uint16(size),
-		HdrLen: 54, CsumStart: 34, CsumOffset: 16})
-	return f
 }
 
 // A tagged super-frame has its tag, and its header counts it.

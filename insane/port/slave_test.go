@@ -1,13 +1,10 @@
 package port
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"os"
 	"slices"
 	"testing"
-	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -31,72 +28,6 @@ func TestSlaveHearsNoSending(t *testing.T) {
 	send(t, far, reply(3))
 	if got := numbers(readUntil(t, near, 3)); !slices.Equal(got, []int{3}) {
 		t.Errorf("heard %v, want 3 alone", got)
-	}
-}
-
-// A super-frame leaves as a super-frame, for a NIC that can segment.
-func TestSlaveSuperFrame(t *testing.T) {
-	l := newNamespace(t)
-	newVeth(t, l, "near", "far")
-	near := openSlave(t, l, "near", acceptNone)
-	far := openSlave(t, l, "far", acceptAll)
-	want := superUDP(linkOf(t, l, "far").MAC, 1, 44, 1472)
-	send(t, near, want)
-	got := readUntil(t, far, 1)[0]
-	if !bytes.Equal(got[frame.HeaderLen:], want[frame.HeaderLen:]) {
-		t.Error("bytes changed on the way")
-	}
-	if shape, err := frame.Inspect(got); err != nil || shape.Packets() != 44 {
-		t.Errorf("%d packets, want 44 (%v)", shape.Packets(), err)
-	}
-}
-
-// For one that cannot, the kernel makes the packets that Inspect counts.
-func TestSlaveSuperFrameSegmented(t *testing.T) {
-	l := newNamespace(t)
-	newVeth(t, l, "near", "far")
-	for _, feature := range []uint32{unix.ETHTOOL_SGSO, unix.ETHTOOL_SSG, unix.ETHTOOL_STXCSUM} {
-		turnOff(t, "near", feature)
-	}
-	near := openSlave(t, l, "near", acceptNone)
-	far := openSlave(t, l, "far", acceptAll)
-	f := superUDP(linkOf(t, l, "far").MAC, 1, 5, 1400)
-	send(t, near, f[:len(f)-399:len(f)-399], reply(2)) // shorter than its headers say: the kernel counts bytes
-	got := readUntil(t, far, 2)
-	if len(got) != 6 {
-		t.Fatalf("%d packets and the last one, want 5", len(got)-1)
-	}
-	for i, p := range got[:5] {
-		payload := p[frame.HeaderLen+42:]
-		want := 1400
-		if i == 4 {
-			want = 1001
-		}
-		if len(payload) != want || payload[0] != byte(i) || payload[want-1] != byte(i) {
-			t.Errorf("packet %d has %d bytes of payload, want %d of packet %d", i, len(payload), want, i)
-		}
-		if length := binary.BigEndian.Uint16(p[frame.HeaderLen+38:]); int(length) != want+8 {
-			t.Errorf("packet %d says %d bytes of UDP, has %d", i, length, want+8)
-		}
-	}
-}
-
-// turnOff turns a feature of a link off (linux/ethtool.h, struct ethtool_value).
-func turnOff(t *testing.T, name string, feature uint32) {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	must(t, err)
-	defer unix.Close(fd)
-	value := struct{ command, value uint32 }{command: feature}
-	request := struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte // the rest of union ifr_ifru
-	}{data: unsafe.Pointer(&value)}
-	copy(request.name[:], name)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
-	if errno != 0 {
-		t.Fatalf("turn off feature %#x of %s: %v", feature, name, errno)
 	}
 }
 
