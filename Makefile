@@ -60,6 +60,7 @@ generate:
 	command -v $(CLANG) >/dev/null || missing="$$missing $(CLANG)"; \
 	command -v llvm-strip-14 >/dev/null || missing="$$missing llvm-14"; \
 	[ -e /usr/include/bpf/bpf_helpers.h ] || missing="$$missing libbpf-dev"; \
+	[ -e /usr/include/linux/bpf.h ] || missing="$$missing linux-libc-dev"; \
 	if [ -n "$$missing" ]; then \
 	  echo "make: compiling eBPF programs needs$$missing: installing with apt-get"; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
