@@ -117,7 +117,7 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 	d.group.Go(func() { <-routes })
 	// What happened before the watches were in place.
 	d.reconcile()
-	d.followHost(ctx)
+	d.followOnce()
 	// Last, so that a device that answers is a device that is complete.
 	if d.host.control != nil {
 		d.group.Go(func() {

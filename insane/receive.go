@@ -3,8 +3,6 @@ package insane
 import (
 	"errors"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
@@ -25,9 +23,10 @@ type receiving struct {
 // checkReceive finds out whether a mode is one, and possible with a slave and
 // with the policy of rx. It loads the filter that the mode needs.
 func (d *Device) checkReceive(mode string, slave port.Link, rx policy.Policy) error {
+	if err := wire.CheckReceive(mode); err != nil {
+		return wire.Errorf(wire.ErrInvalid, "receive", "receive: %q: %v", mode, err)
+	}
 	switch {
-	case !slices.Contains(wire.ReceiveModes(), mode):
-		return wire.Errorf(wire.ErrInvalid, "receive", "receive: %q: want %s", mode, wantedModes())
 	case mode == wire.ReceiveNone && rx != (policy.Policy{}):
 		return wire.Errorf(wire.ErrInvalid, "rx",
 			"rx: %q: with receive none nothing that arrives is the device's to fault", rx)
@@ -40,12 +39,6 @@ func (d *Device) checkReceive(mode string, slave port.Link, rx policy.Policy) er
 			"it can be a slave with receive none, not with %s", slave.Name, mode)
 	}
 	return d.openFilter(mode)
-}
-
-func wantedModes() string {
-	modes := wire.ReceiveModes()
-	last := len(modes) - 1
-	return strings.Join(modes[:last], ", ") + " or " + modes[last]
 }
 
 // openFilter loads the receive filter if it is not there.

@@ -78,17 +78,25 @@ const (
 	longClaimPause = time.Second
 )
 
-// followHost looks at the host after a change of its links, addresses or routes.
-// It looks without the device's lock, as that may take long on a host with many
-// routes; if the device changed meanwhile, the next look is right.
+// followHost is followOnce after a change, with the pause.
 func (d *Device) followHost(ctx context.Context) {
+	began := time.Now()
+	d.followOnce()
+	select {
+	case <-ctx.Done():
+	case <-time.After(min(claimPause*time.Since(began), longClaimPause)):
+	}
+}
+
+// followOnce looks at the host's links, addresses and routes. It looks without the device's lock, as that may take long on a host with many
+// routes; if the device changed meanwhile, the next look is right.
+func (d *Device) followOnce() {
 	d.mu.Lock()
 	takes := d.host.receive.filter != nil
 	d.mu.Unlock()
 	if !takes {
 		return
 	}
-	began := time.Now()
 	o, err := look(d.host.links, d.name)
 	if err == nil {
 		claims := o.claims(d.host.tap.Index())
@@ -101,10 +109,6 @@ func (d *Device) followHost(ctx context.Context) {
 	if err != nil {
 		d.log.Error("follow addresses and routes", "err", err)
 	}
-	select {
-	case <-ctx.Done():
-	case <-time.After(min(claimPause*time.Since(began), longClaimPause)):
-	}
 }
 
 // takes describes what is taken for a person.
@@ -113,13 +117,7 @@ func (r *receiving) takes() wire.Takes {
 	if r.mode != wire.ReceiveAuto {
 		return t
 	}
-	prefixes := slices.SortedFunc(maps.Keys(r.claims), func(a, b netip.Prefix) int {
-		if n := a.Addr().Compare(b.Addr()); n != 0 {
-			return n
-		}
-		return a.Bits() - b.Bits()
-	})
-	for _, p := range prefixes {
+	for _, p := range slices.SortedFunc(maps.Keys(r.claims), netip.Prefix.Compare) {
 		claim := r.claims[p]
 		switch {
 		case claim&kern.Own == 0 && (claim&kern.Routed == 0 || r.claims.Wider(p)&kern.Routed != 0):

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,10 +21,10 @@ func directions(c *cli.Context, conf *insane.Config) (err error) {
 		return err
 	}
 	conf.Receive = c.String("receive")
-	switch {
-	case !slices.Contains(wire.ReceiveModes(), conf.Receive):
-		return fmt.Errorf("receive: %q: want auto, none or all", conf.Receive)
-	case conf.Receive == wire.ReceiveNone && conf.RXPolicy != (policy.Policy{}):
+	if err := wire.CheckReceive(conf.Receive); err != nil {
+		return fmt.Errorf("receive: %q: %w", conf.Receive, err)
+	}
+	if conf.Receive == wire.ReceiveNone && conf.RXPolicy != (policy.Policy{}) {
 		return fmt.Errorf("rx-policy: %q: with --receive none nothing that arrives is the device's to fault", rx)
 	}
 	return nil

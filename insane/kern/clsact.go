@@ -62,9 +62,21 @@ func (r *Receive) attachClsact(index int) (io.Closer, error) {
 func madeForDevice(index int) bool {
 	filters, err := netlink.FilterList(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: index}}, netlink.HANDLE_MIN_INGRESS)
 	return err == nil && slices.ContainsFunc(filters, func(f netlink.Filter) bool {
-		other, ok := f.(*netlink.BpfFilter)
-		return ok && strings.HasPrefix(other.Name, filterPrefix) && strings.HasSuffix(other.Name, madeQdisc)
+		_, made, ok := ownerOf(f)
+		return ok && made
 	})
+}
+
+// ownerOf is the device that a filter is of, and whether the qdisc was made for it.
+// Others' filters are not ok.
+func ownerOf(f netlink.Filter) (device string, made, ok bool) {
+	bpf, ok := f.(*netlink.BpfFilter)
+	if !ok {
+		return "", false, false
+	}
+	name, ok := strings.CutPrefix(bpf.Name, filterPrefix)
+	device, made = strings.CutSuffix(name, madeQdisc)
+	return device, made, ok
 }
 
 // addFilter takes the first priority at which the kernel lets it in: one that
@@ -139,15 +151,11 @@ func clean(l netlink.Link, dead func(device string) bool) error {
 		return nil // no qdisc there that could have any
 	}
 	for _, f := range filters {
-		ours, ok := f.(*netlink.BpfFilter)
-		if !ok || !strings.HasPrefix(ours.Name, filterPrefix) {
+		device, made, ok := ownerOf(f)
+		if !ok || !dead(device) {
 			continue
 		}
-		device, made := strings.CutSuffix(strings.TrimPrefix(ours.Name, filterPrefix), madeQdisc)
-		if !dead(device) {
-			continue
-		}
-		if err := netlink.FilterDel(ours); err != nil && !errors.Is(err, unix.ENOENT) {
+		if err := netlink.FilterDel(f); err != nil && !errors.Is(err, unix.ENOENT) {
 			return err
 		}
 		if made {

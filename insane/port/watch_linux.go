@@ -83,44 +83,30 @@ func resubscribe(ctx context.Context, subscribe subscription, ended <-chan struc
 	}
 }
 
-// watchLinks subscribes once. The channel closes when the subscription is over.
-func watchLinks(outer context.Context, notify func()) (<-chan struct{}, error) {
-	ctx, cancel := context.WithCancel(outer)
-	updates := make(chan netlink.LinkUpdate)
-	err := netlink.LinkSubscribeWithOptions(updates, ctx.Done(), netlink.LinkSubscribeOptions{
-		ErrorCallback: func(error) { notify() },
+// The subscriptions of the library, each of which is for once.
+var (
+	watchLinks = subscribing(func(updates chan<- netlink.LinkUpdate, done <-chan struct{}, failed func(error)) error {
+		return netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{ErrorCallback: failed})
 	})
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	return forward(updates, notify, cancel), nil
-}
+	watchAddrs = subscribing(func(updates chan<- netlink.AddrUpdate, done <-chan struct{}, failed func(error)) error {
+		return netlink.AddrSubscribeWithOptions(updates, done, netlink.AddrSubscribeOptions{ErrorCallback: failed})
+	})
+	watchRoutes = subscribing(func(updates chan<- netlink.RouteUpdate, done <-chan struct{}, failed func(error)) error {
+		return netlink.RouteSubscribeWithOptions(updates, done, netlink.RouteSubscribeOptions{ErrorCallback: failed})
+	})
+)
 
-func watchAddrs(outer context.Context, notify func()) (<-chan struct{}, error) {
-	ctx, cancel := context.WithCancel(outer)
-	updates := make(chan netlink.AddrUpdate)
-	err := netlink.AddrSubscribeWithOptions(updates, ctx.Done(), netlink.AddrSubscribeOptions{
-		ErrorCallback: func(error) { notify() },
-	})
-	if err != nil {
-		cancel()
-		return nil, err
+// subscribing makes a subscription of one of the library's.
+func subscribing[T any](subscribe func(chan<- T, <-chan struct{}, func(error)) error) subscription {
+	return func(outer context.Context, notify func()) (<-chan struct{}, error) {
+		ctx, cancel := context.WithCancel(outer)
+		updates := make(chan T)
+		if err := subscribe(updates, ctx.Done(), func(error) { notify() }); err != nil {
+			cancel()
+			return nil, err
+		}
+		return forward(updates, notify, cancel), nil
 	}
-	return forward(updates, notify, cancel), nil
-}
-
-func watchRoutes(outer context.Context, notify func()) (<-chan struct{}, error) {
-	ctx, cancel := context.WithCancel(outer)
-	updates := make(chan netlink.RouteUpdate)
-	err := netlink.RouteSubscribeWithOptions(updates, ctx.Done(), netlink.RouteSubscribeOptions{
-		ErrorCallback: func(error) { notify() },
-	})
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	return forward(updates, notify, cancel), nil
 }
 
 // forward passes updates on until there are no more. Then it calls cancel: the

@@ -173,8 +173,8 @@ type receiveMode string
 
 // Set is what the flag package calls.
 func (m *receiveMode) Set(text string) error {
-	if !slices.Contains(wire.ReceiveModes(), text) {
-		return errors.New("want auto, none or all")
+	if err := wire.CheckReceive(text); err != nil {
+		return err
 	}
 	*m = receiveMode(text)
 	return nil

@@ -14,6 +14,12 @@
 // the daemon's control group.
 package wire
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 // Paths of the requests.
 const (
 	PathInfo    = "/v1/info"
@@ -45,6 +51,16 @@ const (
 
 // ReceiveModes lists every mode, in the order in which they are shown.
 func ReceiveModes() []string { return []string{ReceiveAuto, ReceiveNone, ReceiveAll} }
+
+// CheckReceive says what is wanted if mode is none of the Receive… modes.
+func CheckReceive(mode string) error {
+	modes := ReceiveModes()
+	if slices.Contains(modes, mode) {
+		return nil
+	}
+	last := len(modes) - 1
+	return fmt.Errorf("want %s or %s", strings.Join(modes[:last], ", "), modes[last])
+}
 
 // Paths that packets can take.
 const (
