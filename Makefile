@@ -39,7 +39,8 @@ tools:
 test: tools lint build
 	@echo "go test -race ./...   takes about five minutes; every word of it is in bin/test.log"
 	@GORACE=atexit_sleep_ms=0 go test -race -p 1 -count 1 -timeout 20m -v ./... 2>&1 | tee bin/test.log | \
-	  { grep --line-buffered -E '^(ok|FAIL|\?|panic)|^\s*--- FAIL' || true; } || { cat bin/test.log; exit 1; }
+	  { grep --line-buffered -E '^(ok|FAIL|\?|panic)|^\s*--- FAIL' || true; } || \
+	  { cat bin/test.log; echo "make: what failed:"; grep -E -B 12 '^\s*--- FAIL|^panic:|DATA RACE' bin/test.log | tail -n 120 || true; exit 1; }
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
 	@# What is too slow for the race detector, which runs a short form of it.
 	go test -count 1 ./policy
