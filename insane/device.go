@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -40,12 +41,11 @@ type Device struct {
 
 	shown atomic.Pointer[shown] // what State tells of the fields below
 
-	mu        sync.Mutex // guards what follows; changes wait for each other, and for the kernel
-	seed      uint64
-	numbering uint64
-	host      *host           // the interface in the kernel and its slave; nil between fakes
-	rxEnded   <-chan struct{} // closed when the relay of rx lets go of the last slave
-	closed    bool
+	mu      sync.Mutex // guards what follows; changes wait for each other, and for the kernel
+	seed    uint64
+	host    *host           // the interface in the kernel and its slave; nil between fakes
+	rxEnded <-chan struct{} // closed when the relay of rx lets go of the last slave
+	closed  bool
 }
 
 // New makes a device between two open ports, near the host's and far the
@@ -54,7 +54,7 @@ func New(near, far port.Port, o Options) *Device {
 	d := newDevice(near, o)
 	if far != nil {
 		d.setEnd(&end{port: far})
-		d.startRX(far)
+		d.startRX(far, nil)
 	}
 	return d
 }
@@ -78,7 +78,7 @@ func newDevice(near port.Port, o Options) *Device {
 	now := o.Clock()
 	d.setRule(d.tx, o.TX, now)
 	d.setRule(d.rx, o.RX, now)
-	d.publish()
+	d.steer()
 	return d
 }
 
@@ -88,7 +88,7 @@ func (d *Device) Run(outer context.Context) error {
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	d.group.Go(func() {
-		cancel(fmt.Errorf("read from %s: %w", d.name, d.tx.run(d.near)))
+		cancel(fmt.Errorf("read from %s: %w", d.name, d.tx.run(d.near, d.queue())))
 	})
 	err := d.serve(ctx, cancel)
 	if err == nil {
@@ -115,6 +115,7 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 		return fmt.Errorf("watch routes: %w", err)
 	}
 	d.group.Go(func() { <-routes })
+	d.group.Go(func() { d.mind(ctx) })
 	// What happened before the watches were in place.
 	d.reconcile()
 	d.followOnce()
@@ -154,7 +155,7 @@ func (d *Device) setEnd(e *end) { d.tx.to.Store(e) }
 
 // startRX relays what arrives at far until far is closed. It begins when the
 // relay has done with the slave before.
-func (d *Device) startRX(far port.Port) {
+func (d *Device) startRX(far port.Port, berth *kern.Berth) {
 	before, ended := d.rxEnded, make(chan struct{})
 	d.rxEnded = ended
 	d.group.Go(func() {
@@ -162,7 +163,7 @@ func (d *Device) startRX(far port.Port) {
 		if before != nil {
 			<-before
 		}
-		if err := d.rx.run(far); !errors.Is(err, os.ErrClosed) {
+		if err := d.rx.run(far, berth); !errors.Is(err, os.ErrClosed) {
 			d.log.Error("receive from slave", "err", err)
 		}
 	})
@@ -179,12 +180,28 @@ func (d *Device) setRule(r *relay, p policy.Policy, epoch policy.Time) {
 	if r == d.rx {
 		seed = policy.Subseed(seed, rxLane)
 	}
-	r.rule.Store(&rule{policy: p, epoch: epoch, program: p.Compile(epoch, seed), numbering: d.numbering})
+	if r.lane != nil {
+		// Until steer opens it again, so that no frame meets the new rule in
+		// the relay and a later one the old rule in the kernel.
+		r.lane.Close()
+	}
+	r.rule.Store(&rule{policy: p, epoch: epoch, program: p.Compile(epoch, seed), next: r.next})
 }
 
-// reseed compiles the present policy of a direction anew, with the seed and
-// the numbering of the device. Its phase goes on.
+// renumber begins the packet numbers of a direction at 0 again, from the next rule
+// on.
+func (r *relay) renumber() {
+	if r.lane != nil {
+		r.next = r.lane.Numbers()
+	} else {
+		r.next = new(atomic.Uint64)
+	}
+}
+
+// reseed compiles the present policy of a direction anew, with the seed of the
+// device. Its phase goes on, its numbers do not.
 func (d *Device) reseed(r *relay) {
+	r.renumber()
 	old := r.rule.Load()
 	d.setRule(r, old.policy, old.epoch)
 }

@@ -13,6 +13,7 @@ import (
 func (d *Device) exchange(s slave) {
 	h := d.host
 	d.settle()
+	d.closeLanes()
 	old := h.slave
 	h.slave = s
 	d.part(old.port)
@@ -43,8 +44,14 @@ func (d *Device) follow() {
 func (d *Device) reconcile() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.closed {
+		return
+	}
+	if d.queue() != nil {
+		d.review(d.host.look())
+	}
 	s := &d.host.slave
-	if s.name == "" || d.closed {
+	if s.name == "" {
 		return
 	}
 	if s.port != nil {
@@ -71,7 +78,8 @@ func (d *Device) refresh(link port.Link) {
 	was := h.slave.link
 	d.settle()
 	h.slave.link, h.slave.name = link, link.Name
-	d.publish()
+	h.slave.queues = port.TxQueues(link.Name)
+	d.steer()
 	var err error
 	if link.Name != was.Name {
 		d.log.Info("slave was renamed", "from", was.Name, "to", link.Name)

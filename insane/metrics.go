@@ -12,7 +12,7 @@ type collector struct {
 
 	info, carrier, mtu, seed            *prometheus.Desc
 	packets, bytes, dropped, droppedLen *prometheus.Desc
-	overruns, verdicts                  *prometheus.Desc
+	overruns, verdicts, fastPath        *prometheus.Desc
 }
 
 func newRegistry(d *Device) *prometheus.Registry {
@@ -26,11 +26,12 @@ func newRegistry(d *Device) *prometheus.Registry {
 		carrier:    desc("carrier", "1 if the interface has carrier."),
 		mtu:        desc("mtu_bytes", "MTU of the interface."),
 		seed:       desc("seed", "Seed of every draw."),
-		packets:    desc("packets_total", "Wire packets offered to the relay and relayed by it.", "direction", "what"),
+		packets:    desc("packets_total", "Wire packets offered to the device and relayed by it, on either path.", "direction", "what"),
 		bytes:      desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
 		dropped:    desc("dropped_packets_total", "Wire packets dropped, by reason.", "direction", "reason"),
 		droppedLen: desc("dropped_bytes_total", "Ethernet bytes of the packets dropped, by reason.", "direction", "reason"),
 		overruns:   desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
+		fastPath:   desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
 		verdicts:   desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
 	})
 	return r
@@ -39,7 +40,7 @@ func newRegistry(d *Device) *prometheus.Registry {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.packets, c.bytes,
-		c.dropped, c.droppedLen, c.overruns, c.verdicts} {
+		c.dropped, c.droppedLen, c.overruns, c.verdicts, c.fastPath} {
 		ch <- d
 	}
 }
@@ -61,6 +62,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for name, d := range map[string]wire.Direction{"tx": i.TX, "rx": i.RX} {
 		gauge(c.verdicts, float64(d.Verdicts.Relay), name, "relay")
 		gauge(c.verdicts, float64(d.Verdicts.Drop), name, "drop")
+		fast := 0.0
+		if d.Path == wire.PathKernel {
+			fast = 1
+		}
+		gauge(c.fastPath, fast, name)
 		c.collectStats(ch, i.Name, name, d.Stats)
 	}
 }

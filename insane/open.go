@@ -21,6 +21,7 @@ type Config struct {
 	Policy    policy.Policy  // of tx
 	RXPolicy  policy.Policy  // of rx; with Receive none only pass
 	Receive   string         // one of the wire.Receive… modes; "": none
+	Path      string         // wire.PathAuto, PathRelay or PathKernel; "": relay
 	Seed      uint64         // of every draw
 	Socket    string         // path of the control socket; "": none
 	Group     *uint32        // whose members may change the device beside root and the daemon's own user
@@ -35,6 +36,7 @@ type host struct {
 	group   *uint32
 	slave   slave
 	receive receiving
+	path    path
 	routes  routes
 
 	addresses []netip.Prefix // that were asked for
@@ -61,6 +63,9 @@ func Open(c Config) (*Device, error) {
 		d.Close()
 		return nil, err
 	}
+	if h.path.queue == nil && c.Path == wire.PathAuto {
+		d.log.Info("no fast path: the relay carries everything", "reason", h.path.none)
+	}
 	return d, nil
 }
 
@@ -80,7 +85,11 @@ func (h *host) open(c Config) (d *Device, err error) {
 	}
 	d = newDevice(h.tap, Options{Name: c.Name, TX: c.Policy, Seed: c.Seed, Log: c.Log})
 	d.host = h
-	d.publish()
+	if err := d.openPath(c.Path); err != nil {
+		d.Close()
+		return nil, err
+	}
+	d.steer()
 	return d, nil
 }
 
@@ -143,7 +152,7 @@ func (h *host) close() error {
 	if h.tap != nil {
 		h.tap.Close()
 	}
-	err := errors.Join(h.slave.close(), h.receive.close())
+	err := errors.Join(h.slave.close(), h.path.close(), h.receive.close())
 	if h.control != nil {
 		err = errors.Join(err, h.control.Close())
 	}

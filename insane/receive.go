@@ -3,6 +3,7 @@ package insane
 import (
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
@@ -13,11 +14,11 @@ import (
 // receiving is what a device does about the frames that arrive at its slave.
 // Device.mu guards it.
 type receiving struct {
-	mode   string        // one of the wire.Receive… modes
-	filter *kern.Receive // nil until a mode needs it
-	lease  *lease        // nil as long as filter is
-	claims kern.Claims   // in force
-	idle   string        // why nothing is taken; "" if the device takes what it should
+	mode     string         // one of the wire.Receive… modes
+	programs *kern.Programs // nil until a mode, or the fast path, needs them
+	lease    *lease         // nil as long as programs are
+	claims   kern.Claims    // in force
+	idle     string         // why nothing is taken; "" if the device takes what it should
 }
 
 // checkReceive finds out whether a mode is one, and possible with a slave and
@@ -43,16 +44,24 @@ func (d *Device) checkReceive(mode string, slave port.Link, rx policy.Policy) er
 
 // openFilter loads the receive filter if it is not there.
 func (d *Device) openFilter(mode string) error {
-	r := &d.host.receive
-	if r.filter != nil {
-		return nil
-	}
-	filter, err := kern.OpenReceive(d.name)
-	if err != nil {
+	if err := d.load(); err != nil {
 		return noReceive(mode, err)
 	}
-	r.filter = filter
-	r.lease = &lease{filter: filter, clock: d.clock, works: d.rx.works, stop: make(chan struct{})}
+	return nil
+}
+
+// load loads the eBPF programs if they are not there.
+func (d *Device) load() error {
+	r := &d.host.receive
+	if r.programs != nil {
+		return nil
+	}
+	programs, err := kern.Open(d.name)
+	if err != nil {
+		return err
+	}
+	r.programs = programs
+	r.lease = newLease(programs.RX(), d.rx)
 	d.group.Go(r.lease.beat)
 	return nil
 }
@@ -62,38 +71,59 @@ func noReceive(mode string, err error) error {
 	return wire.Errorf(wire.ErrNoReceive, "receive", "receive: %q: %v; --receive none does without", mode, err)
 }
 
-// close ends what openFilter began.
+// close ends what load began.
 func (r *receiving) close() error {
-	if r.filter == nil {
+	if r.programs == nil {
 		return nil
 	}
-	return r.lease.end()
+	r.lease.end()
+	return r.programs.Close()
 }
 
 // socketFilter is what the slave's socket gets in a mode.
 func (r *receiving) socketFilter(mode string) port.Filter {
 	switch mode {
 	case wire.ReceiveAuto:
-		return port.Program(r.filter.Auto())
+		return port.Program(r.programs.Auto())
 	case wire.ReceiveAll:
-		return port.Program(r.filter.All())
+		return port.Program(r.programs.All())
+	}
+	if r.programs != nil {
+		return port.Program(r.programs.None())
 	}
 	return port.FilterNeighbours()
 }
 
 // openSlave opens the ports of a slave for a mode. The program at ingress comes
 // first and goes last: a frame that the socket takes must not be the stack's too.
-func (r *receiving) openSlave(link port.Link, mode string) (far *port.Slave, withhold io.Closer, err error) {
+func (d *Device) openSlave(link port.Link, mode string) (s slave, err error) {
+	s = slave{name: link.Name, link: link, queues: port.TxQueues(link.Name)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	r := &d.host.receive
 	if mode != wire.ReceiveNone {
-		if withhold, err = r.filter.Attach(link.Index); err != nil {
-			return nil, nil, noReceive(mode, err)
+		if s.withhold, err = r.attach(link); err != nil {
+			return s, noReceive(mode, err)
 		}
 	}
-	far, err = port.OpenSlave(link, r.socketFilter(mode))
-	if err != nil && withhold != nil {
-		err = errors.Join(err, withhold.Close())
+	if d.rx.lane != nil {
+		if old := &d.host.slave; old.berth != nil && old.link.Index == link.Index {
+			old.berth.Leave() // its socket lost the link, which is back
+		}
+		if s.berth, err = d.rx.lane.Moor(link.Index); err != nil {
+			return s, err
+		}
 	}
-	return far, withhold, err
+	s.port, err = port.OpenSlave(link, r.socketFilter(mode))
+	return s, err
+}
+
+// attach hangs the program that withholds into a slave's ingress.
+func (r *receiving) attach(link port.Link) (io.Closer, error) {
+	return r.programs.Attach(link.Index, strings.HasPrefix(link.Alias, aliasPrefix))
 }
 
 // switchMode makes the ports that are open work in another mode. Which frame is
@@ -119,7 +149,7 @@ func (d *Device) switchMode(mode string) (err error) {
 func (s *slave) switchMode(r *receiving, mode string) (err error) {
 	withhold := s.withhold
 	if mode != wire.ReceiveNone && withhold == nil {
-		if withhold, err = r.filter.Attach(s.link.Index); err != nil {
+		if withhold, err = r.attach(s.link); err != nil {
 			return noReceive(mode, err)
 		}
 	}
@@ -134,7 +164,7 @@ func (s *slave) switchMode(r *receiving, mode string) (err error) {
 		s.withhold = nil
 		// The old filter may be deciding still, on another processor, and
 		// its decision must be met: an exchange of claims waits for that.
-		err := r.filter.Claim(nil)
+		err := r.programs.Claim(nil)
 		r.claims = nil
 		return errors.Join(err, withhold.Close())
 	}

@@ -9,6 +9,8 @@ package insane
 //	4  split   makes frames of the survivors, where verdicts differ
 //	5  flush   writes what is relayed and learns what the kernel refuses
 //	6  enter   adds the batch to the books
+//
+// What the fast path carries never comes here.
 
 import (
 	"errors"
@@ -20,6 +22,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/wire"
 	"github.com/seed-39a139a1/insane/policy"
@@ -31,9 +34,9 @@ type rule struct {
 	epoch   policy.Time
 	program policy.Program
 
-	// numbering changes when packet numbers begin again at 0; between two
-	// rules of one numbering they go on.
-	numbering uint64
+	// next is the number of the next packet. Rules that share it go on with each
+	// other's numbers. With a fast path, the kernel takes numbers as well.
+	next *atomic.Uint64
 }
 
 // end is where frames go: a port, or the reason why there is none.
@@ -45,6 +48,8 @@ type end struct {
 
 // relay is one direction.
 type relay struct {
+	lane  *kern.Lane     // the kernel's part of the direction; nil: it has none
+	next  *atomic.Uint64 // of the rule that is set next; Device.mu guards it
 	rule  atomic.Pointer[rule]
 	to    atomic.Pointer[end]
 	books books
@@ -54,27 +59,30 @@ type relay struct {
 	since atomic.Int64   // when the present batch began; 0: waiting for one
 
 	// The rest belongs to the goroutine in run.
-	numbering uint64
-	next      uint64 // number of the next packet
-	page      page
-	splitter  frame.Splitter
-	keep      []bool        // verdicts of one frame's packets
-	out       []frame.Frame // what this batch relays
-	outCount  []wire.Count  // what is in each of out
+	land     func() // waits for what the kernel has sent on before; nil: nothing to wait for
+	page     page
+	splitter frame.Splitter
+	keep     []bool        // verdicts of one frame's packets
+	out      []frame.Frame // what this batch relays
+	outCount []wire.Count  // what is in each of out
 }
 
 func newRelay(clock func() policy.Time, log *slog.Logger) *relay {
-	return &relay{clock: clock, log: log, often: rate.Sometimes{Interval: time.Second}}
+	return &relay{next: new(atomic.Uint64), clock: clock, log: log, often: rate.Sometimes{Interval: time.Second}}
 }
 
-// run relays from a port until it is closed or fails.
-func (r *relay) run(from port.Port) error {
+// run relays from a port until it is closed or fails. berth is where the kernel
+// counts what it leaves in the port, if it does.
+func (r *relay) run(from port.Port, berth *kern.Berth) error {
 	for {
 		frames, err := from.Read()
 		if err != nil {
 			return err
 		}
 		r.batch(frames)
+		if berth != nil {
+			berth.Done(len(frames))
+		}
 	}
 }
 
@@ -89,9 +97,6 @@ func (r *relay) works(now policy.Time) bool {
 
 func (r *relay) batch(frames []frame.Frame) {
 	ru := r.rule.Load()
-	if ru.numbering != r.numbering {
-		r.numbering, r.next = ru.numbering, 0
-	}
 	now, to := r.clock(), r.to.Load()
 	r.since.Store(int64(now))
 	defer r.since.Store(0)
@@ -99,6 +104,9 @@ func (r *relay) batch(frames []frame.Frame) {
 	r.splitter.Reset()
 	for _, f := range frames {
 		r.judge(f, ru, now, to)
+	}
+	if r.land != nil {
+		r.land()
 	}
 	r.flush()
 	r.books.enter(&r.page, ru)
@@ -111,7 +119,7 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 	shape, err := frame.Inspect(f)
 	if err != nil {
 		c := wire.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
-		r.next++
+		ru.next.Add(1)
 		add(&r.page.offered, c)
 		r.page.drop(dropMalformed, c)
 		r.trouble("drop malformed frame", err)
@@ -119,8 +127,7 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 	}
 	n := shape.Packets()
 	all := wire.Count{Packets: uint64(n), Bytes: shape.Bytes(0, n)}
-	number := r.next
-	r.next += uint64(n)
+	number := ru.next.Add(uint64(n)) - uint64(n)
 	add(&r.page.offered, all)
 	switch {
 	case to.port == nil:

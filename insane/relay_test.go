@@ -336,7 +336,7 @@ func TestExchangeLosesNothing(t *testing.T) {
 func TestBatchDoesNotAllocate(t *testing.T) {
 	r := newRelay(func() policy.Time { return 0 }, New(porttest.New(0, 0), nil, Options{}).log)
 	p := mustParse(t, "percent 90")
-	r.rule.Store(&rule{policy: p, program: p.Compile(0, 1)})
+	r.rule.Store(&rule{policy: p, program: p.Compile(0, 1), next: r.next})
 	r.to.Store(&end{port: sink{}})
 	batch := []frame.Frame{superFrame(0, 45, 1400), superFrame(0, 1, 64), superFrame(0, 300, 40)}
 	fresh := make([]frame.Frame, len(batch))

@@ -117,11 +117,10 @@ func parse(field string, text *string) (*policy.Policy, error) {
 
 // apply swaps the rules. It cannot fail.
 func (d *Device) apply(p plan) {
-	defer d.publish()
+	defer d.steer()
 	now := d.clock()
 	if p.seed != nil {
 		d.seed = *p.seed
-		d.numbering++
 		d.reseed(d.tx)
 		d.reseed(d.rx)
 	}

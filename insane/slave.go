@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/wire"
 )
@@ -25,11 +26,13 @@ const (
 
 // slave is the NIC a device stands in front of.
 type slave struct {
-	name string      // "" if none was given yet
-	link port.Link   // as last seen
-	port *port.Slave // nil if the link is gone
+	name   string      // "" if none was given yet
+	link   port.Link   // as last seen
+	queues int         // for transmitting
+	port   *port.Slave // nil if the link is gone
 
-	withhold io.Closer // keeps from the slave's stack what is taken; nil if nothing is
+	berth    *kern.Berth // where what arrives waits for the relay; nil without a fast path
+	withhold io.Closer   // keeps from the slave's stack what is taken; nil if nothing is
 }
 
 // close closes what a slave has open. The socket goes first: what it no longer
@@ -37,6 +40,9 @@ type slave struct {
 func (s *slave) close() (err error) {
 	if s.port != nil {
 		err = s.port.Close()
+	}
+	if s.berth != nil {
+		s.berth.Leave()
 	}
 	if s.withhold != nil {
 		err = errors.Join(err, s.withhold.Close())
@@ -155,8 +161,8 @@ func (d *Device) attach(link port.Link, mode string) (err error) {
 	if err := h.checkChain(link); err != nil {
 		return err
 	}
-	s := slave{name: link.Name, link: link}
-	if s.port, s.withhold, err = h.receive.openSlave(link, mode); err != nil {
+	s, err := d.openSlave(link, mode)
+	if err != nil {
 		return err
 	}
 	if err := h.adopt(link); err != nil {
@@ -164,7 +170,7 @@ func (d *Device) attach(link port.Link, mode string) (err error) {
 	}
 	h.receive.mode = mode
 	d.exchange(s)
-	d.startRX(s.port)
+	d.startRX(s.port, s.berth)
 	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
 	if mode == wire.ReceiveNone && port.StrictReversePath(link.Name) {
 		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+

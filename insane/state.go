@@ -16,6 +16,7 @@ type shown struct {
 	takes             wire.Takes
 	seed              uint64
 	tx, rx            *rule
+	txRelay, rxRelay  string      // why the relay carries everything; "": it does not
 	end               *end        // where tx goes in this state
 	port              *port.Slave // nil if the link is gone
 }
@@ -30,6 +31,7 @@ func (d *Device) publish() {
 		s.slave, s.slaveState = h.slave.name, h.slave.state()
 		s.receive, s.takes = h.receive.mode, h.receive.takes()
 		s.end, s.port = h.slave.end(), h.slave.port
+		s.txRelay, s.rxRelay = h.path.reasons()
 	}
 	d.shown.Store(s)
 }
@@ -40,7 +42,6 @@ func (d *Device) State() wire.Info {
 	info := wire.Info{
 		Name: d.name, Slave: s.slave, SlaveState: s.slaveState,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed,
-		Path: wire.PathRelay, PathReason: "this version has no in-kernel path",
 	}
 	var tx, rx uint64
 	if d.host != nil {
@@ -49,14 +50,40 @@ func (d *Device) State() wire.Info {
 		info.Carrier, info.MTU = link.Up && s.slaveState == wire.SlaveUp, link.MTU
 		tx, rx = d.host.lost.overruns(d)
 	}
-	info.TX, info.RX = d.tx.direction(s.tx), d.rx.direction(s.rx)
+	info.TX, info.RX = d.tx.direction(s.tx, s.txRelay), d.rx.direction(s.rx, s.rxRelay)
+	info.Path, info.PathReason = wire.Slowest(info)
 	info.TX.Stats.Overruns, info.RX.Stats.Overruns = tx, rx
 	return info
 }
 
-// direction is a relay with a rule of its.
-func (r *relay) direction(ru *rule) wire.Direction {
-	return wire.Direction{Policy: ru.policy.String(), Verdicts: r.books.verdicts(ru), Stats: r.books.stats()}
+// direction is a relay with a rule of its, and why it carries everything.
+func (r *relay) direction(ru *rule, why string) wire.Direction {
+	d := wire.Direction{
+		Policy: ru.policy.String(), Verdicts: r.books.verdicts(ru), Stats: r.books.stats(),
+		Path: wire.PathRelay, PathReason: why,
+	}
+	if r.lane == nil {
+		return d
+	}
+	if why == "" {
+		d.Path = wire.PathKernel
+	}
+	kernel, here := r.lane.Counts(), r.lane.CountsOf(ru)
+	relayed := wire.Count{Packets: kernel.RelayedPackets, Bytes: kernel.RelayedBytes}
+	add(&d.Stats.Offered, relayed)
+	add(&d.Stats.Relayed, relayed)
+	for why, c := range map[string]wire.Count{
+		wire.DropPolicy:    {Packets: kernel.DroppedPackets, Bytes: kernel.DroppedBytes},
+		wire.DropSlaveBusy: {Packets: kernel.RefusedPackets, Bytes: kernel.RefusedBytes},
+	} {
+		add(&d.Stats.Offered, c)
+		sum := d.Stats.Dropped[why]
+		add(&sum, c)
+		d.Stats.Dropped[why] = sum
+	}
+	d.Verdicts.Relay += here.RelayedPackets + here.RefusedPackets - here.UnjudgedPackets
+	d.Verdicts.Drop += here.DroppedPackets
+	return d
 }
 
 // losses are what the kernel lost before the relay was offered it.
@@ -73,6 +100,9 @@ func (l *losses) overruns(d *Device) (tx, rx uint64) {
 	tx, rx = l.txOverruns, l.rxOverruns
 	if far := d.shown.Load().port; far != nil {
 		rx += far.Overruns()
+	}
+	if d.rx.lane != nil {
+		rx += d.rx.lane.Missing()
 	}
 	return tx, rx
 }

@@ -29,14 +29,14 @@ func (d *Device) reclaim() {
 func (d *Device) claim(o *outlook, claims kern.Claims) error {
 	h := d.host
 	r, s := &h.receive, &h.slave
-	if r.filter == nil {
+	if r.programs == nil {
 		return nil
 	}
 	tap, there := o.link(h.tap.Index())
 	r.idle = d.idle(tap, there)
 	var errs []error
 	if !maps.Equal(claims, r.claims) {
-		err := r.filter.Claim(claims)
+		err := r.programs.Claim(claims)
 		if err == nil {
 			r.claims = claims
 		}
@@ -45,11 +45,12 @@ func (d *Device) claim(o *outlook, claims kern.Claims) error {
 	if s.port != nil {
 		// Whoever has the interface promiscuous wants what is addressed to
 		// others: a bridge that it is part of, or tcpdump.
-		others := tap.Promisc && (r.mode == wire.ReceiveAll || r.mode == wire.ReceiveAuto && tap.Master != 0)
+		others := tap.Promiscuity > 0 && (r.mode == wire.ReceiveAll || r.mode == wire.ReceiveAuto && tap.Master != 0)
 		errs = append(errs, s.port.SetPromiscuous(others))
 	}
-	d.publish()
-	return errors.Join(append(errs, r.lease.arm(r.mode != wire.ReceiveNone && r.idle == ""))...)
+	r.lease.arm(r.mode != wire.ReceiveNone && r.idle == "")
+	d.steer()
+	return errors.Join(errs...)
 }
 
 // idle says why nothing can be taken, if so. While the interface is down nothing
@@ -92,7 +93,7 @@ func (d *Device) followHost(ctx context.Context) {
 // routes; if the device changed meanwhile, the next look is right.
 func (d *Device) followOnce() {
 	d.mu.Lock()
-	takes := d.host.receive.filter != nil
+	takes := d.host.receive.programs != nil && d.host.receive.mode != wire.ReceiveNone
 	d.mu.Unlock()
 	if !takes {
 		return

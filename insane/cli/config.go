@@ -28,6 +28,7 @@ func daemonFlags() []cli.Flag {
 		&cli.StringSliceFlag{Name: "address"},
 		&cli.StringSliceFlag{Name: "route"},
 		&cli.StringFlag{Name: "receive", Value: wire.ReceiveAuto},
+		&cli.StringFlag{Name: "path", Value: wire.PathAuto},
 		&cli.StringFlag{Name: "policy", Value: "pass"},
 		&cli.StringFlag{Name: "rx-policy", Value: "pass"},
 		&cli.StringFlag{Name: "seed"},
@@ -53,7 +54,7 @@ func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 	if c.IsSet("slave") && conf.Slave == "" {
 		return conf, usagef(`slave: "": want the name of a link`)
 	}
-	var errs [7]error
+	var errs [8]error
 	conf.Log, errs[0] = logger(stderr, c.String("log-level"), c.String("log-format"))
 	conf.Addresses, errs[1] = addresses(c.StringSlice("address"))
 	conf.Routes, errs[2] = routes(c.Context, c.StringSlice("route"))
@@ -61,6 +62,10 @@ func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 	conf.Seed, errs[4] = seed(c)
 	conf.Group, errs[5] = group(c.String("group"))
 	errs[6] = insane.CheckName(conf.Name)
+	conf.Path = c.String("path")
+	if err := wire.CheckPath(conf.Path); err != nil {
+		errs[7] = fmt.Errorf("path: %q: %w", conf.Path, err)
+	}
 	for _, err := range errs {
 		if err != nil {
 			return conf, usagef("%v", err)

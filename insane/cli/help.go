@@ -31,6 +31,12 @@ FLAGS
                            are copied to it
                      all   everything; until insane ends, the slave's own
                            addresses hear nothing
+  --path PATH        that packets take (default auto):
+                     auto    through the kernel wherever the result is exactly
+                             the relay's; insanely says where it is not, and why
+                     relay   all through this process
+                     kernel  as auto, but fails if the kernel cannot, and makes
+                             do with clsact on kernels without tcx (before 6.6)
   --policy POLICY    of what is sent (default pass); in words as for insanely,
                      such as "percent 60" or "time 2s 500ms"
   --rx-policy POLICY of what is received (default pass); not with --receive none
@@ -47,7 +53,7 @@ With an address or a route the interface is also set up. The slave has to be
 there and up when a route is to borrow from it.
 
 All of this needs root, or the capabilities CAP_NET_ADMIN and CAP_NET_RAW, and
-with --receive auto or all also CAP_BPF.
+with --receive auto or all, or for the path through the kernel, also CAP_BPF.
 
 FLAGS OF LAB
   --seed N           of the show (default: a fixed one)

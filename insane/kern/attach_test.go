@@ -3,6 +3,7 @@ package kern
 import (
 	"bufio"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -37,9 +38,9 @@ func idOf(t *testing.T, p *ebpf.Program) ebpf.ProgramID {
 func TestAttachFirst(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
-	r := openReceive(t, nil)
+	r := openPrograms(t, nil)
 	if !hasTCX(t) { // what then holds is in TestAmongForeign
-		closer, err := r.Attach(index)
+		closer, err := r.Attach(index, false)
 		must(t, err)
 		if _, ok := closer.(*clsact); !ok {
 			t.Errorf("%T on a kernel without tcx", closer)
@@ -55,7 +56,7 @@ func TestAttachFirst(t *testing.T) {
 		t.Cleanup(func() { l.Close() })
 		others = append(others, idOf(t, p))
 	}
-	closer, err := r.Attach(index)
+	closer, err := r.Attach(index, false)
 	must(t, err)
 	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.objects.ReceiveWithhold) {
 		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.objects.ReceiveWithhold), others)
@@ -96,7 +97,7 @@ func TestAttachToNothing(t *testing.T) {
 	for _, a := range attachments(t) {
 		t.Run(a.name, func(t *testing.T) {
 			near, _ := newNamespace(t)
-			r := openReceive(t, nil)
+			r := openPrograms(t, nil)
 			if closer, err := a.attach(r, 4711); err == nil {
 				closer.Close()
 				t.Error("attached to a link that does not exist")
@@ -117,11 +118,11 @@ func holdAttached(args []string) error {
 	if err != nil {
 		return err
 	}
-	r, err := OpenReceive(args[1])
+	r, err := Open(args[1])
 	if err != nil {
 		return err
 	}
-	attach := r.Attach
+	attach := func(index int) (io.Closer, error) { return r.Attach(index, false) }
 	if args[2] == "clsact" {
 		attach = r.attachClsact
 	}
@@ -180,7 +181,7 @@ func TestKilled(t *testing.T) {
 			if after := tcState(t, index); len(before) == 0 || len(after) != len(before) {
 				t.Errorf("%v before and %v after the kill: the comment of the package is wrong", before, after)
 			}
-			r := openReceive(t, hostClaims)
+			r := openPrograms(t, hostClaims)
 			closer, err := a.attach(r, index)
 			must(t, err)
 			if again := tcState(t, index); len(again) != len(before) {

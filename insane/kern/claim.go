@@ -9,7 +9,7 @@ import (
 )
 
 // Claim is what is known of an address or of a network. The values are those of
-// receive.c.
+// owner.h.
 type Claim uint32
 
 const (
@@ -41,7 +41,7 @@ func (c Claims) longest(addr netip.Addr, bits int) Claim {
 	return 0
 }
 
-// prefix is struct prefix of receive.c.
+// prefix is struct prefix of owner.h.
 type prefix struct {
 	Bits    uint32
 	Address [16]byte
@@ -62,26 +62,40 @@ func toPrefix(p netip.Prefix) prefix {
 // returns, the kernel has done with every frame that met the old ones, and with
 // every filter that was exchanged before (kernel/bpf/syscall.c,
 // maybe_wait_bpf_programs).
-func (r *Receive) Claim(claims Claims) error {
-	spec, err := loadReceive()
+func (p *Programs) Claim(claims Claims) error {
+	table, err := newClaims()
 	if err != nil {
-		return fmt.Errorf("read the receive filter: %w", err)
-	}
-	table, err := ebpf.NewMap(spec.Maps["claims"].InnerMap)
-	if err != nil {
-		return explain("make a table of claims", err)
+		return err
 	}
 	defer table.Close() // the filter keeps it
 	// What is said of all IPv6 addresses is not said of IPv4.
 	all := Claims{netip.PrefixFrom(netip.IPv4Unspecified(), 0): 0}
 	maps.Copy(all, claims)
-	for p, claim := range all {
-		if err := table.Put(toPrefix(p), uint32(claim)); err != nil {
-			return fmt.Errorf("claim %s: %w", p, err)
+	for prefix, claim := range all {
+		if err := table.Put(toPrefix(prefix), uint32(claim)); err != nil {
+			return fmt.Errorf("claim %s: %w", prefix, err)
 		}
 	}
-	if err := r.objects.Claims.Put(uint32(0), table); err != nil {
+	if err := p.objects.Claims.Put(inForce, table); err != nil {
 		return fmt.Errorf("exchange claims: %w", err)
 	}
 	return nil
+}
+
+// Places in the map of tables: what is in the second, nobody looks up.
+const (
+	inForce uint32 = iota
+	waiting
+)
+
+func newClaims() (*ebpf.Map, error) {
+	spec, err := loadKern()
+	if err != nil {
+		return nil, fmt.Errorf("read the eBPF programs: %w", err)
+	}
+	table, err := ebpf.NewMap(spec.Maps[kernMapClaims].InnerMap)
+	if err != nil {
+		return nil, explain("make a table of claims", err)
+	}
+	return table, nil
 }

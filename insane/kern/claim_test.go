@@ -117,24 +117,24 @@ func TestLease(t *testing.T) {
 		{"one for ever", 1<<63 - 1, true},
 		{"ended", 0, false},
 	} {
-		must(t, b.Lease(c.until))
+		b.RX().Lease(c.until)
 		if gotAuto, gotAll := auto(), all(); gotAuto != c.want || gotAll != c.want {
 			t.Errorf("%s: auto takes %v, all %v, want %v", c.what, gotAuto, gotAll, c.want)
 		}
 	}
-	must(t, b.Lease(now()+forever/3600/20)) // 50 ms
+	b.RX().Lease(now() + forever/3600/20) // 50 ms
 	await(t, "the lease to run out", func() bool { return !auto() && !all() })
 }
 
 // A filter that nobody has told anything takes nothing.
 func TestFreshFilter(t *testing.T) {
 	b := newBench(t, nil)
-	fresh, err := OpenReceive("insane")
+	fresh, err := Open("insane")
 	must(t, err)
 	defer fresh.Close()
-	b.Receive = fresh
+	b.Programs = fresh
 	for _, lease := range []policy.Time{0, now() + forever} {
-		must(t, fresh.Lease(lease))
+		fresh.RX().Lease(lease)
 		if got := b.auto(toHost, 0x0800, udp4(plain4, own4)); got != slave {
 			t.Errorf("lease %d: %v", lease, got)
 		}

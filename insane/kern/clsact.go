@@ -29,13 +29,11 @@ type clsact struct {
 
 // attachClsact adds a clsact qdisc, unless there is one or an ingress qdisc, and
 // a filter in it.
-func (r *Receive) attachClsact(index int) (io.Closer, error) {
-	if err := r.sweepOnce(); err != nil {
+func (p *Programs) attachClsact(index int) (io.Closer, error) {
+	if err := p.sweepOnce(); err != nil {
 		return nil, explain("remove what an earlier device has left", err)
 	}
-	qdisc := &netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
-		LinkIndex: index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
-	}}
+	qdisc := clsactQdisc(index)
 	err := netlink.QdiscAdd(qdisc)
 	switch {
 	case err == nil, errors.Is(err, unix.EEXIST):
@@ -44,17 +42,17 @@ func (r *Receive) attachClsact(index int) (io.Closer, error) {
 	default:
 		return nil, explain("add clsact qdisc", err)
 	}
-	name := filterPrefix + r.device
+	name := filterPrefix + p.device
 	if err == nil || madeForDevice(index) {
 		name += madeQdisc
 	}
-	if ferr := addFilter(index, name, r.objects.ReceiveWithhold.FD()); ferr != nil {
+	if _, ferr := addFilter(index, netlink.HANDLE_MIN_INGRESS, name, p.objects.ReceiveWithhold.FD()); ferr != nil {
 		if err == nil {
 			_ = netlink.QdiscDel(qdisc)
 		}
 		return nil, explain("add clsact filter", ferr)
 	}
-	return &clsact{index: index, device: r.device}, nil
+	return &clsact{index: index, device: p.device}, nil
 }
 
 // madeForDevice reports whether a qdisc was made for the filter of another device,
@@ -79,21 +77,40 @@ func ownerOf(f netlink.Filter) (device string, made, ok bool) {
 	return device, made, ok
 }
 
-// addFilter takes the first priority at which the kernel lets it in: one that
-// another kind of filter has is refused.
-func addFilter(index int, name string, program int) (err error) {
-	for priority := uint16(1); priority <= lastPriority; priority++ {
-		err = netlink.FilterAdd(&netlink.BpfFilter{
-			FilterAttrs: netlink.FilterAttrs{
-				LinkIndex: index, Parent: netlink.HANDLE_MIN_INGRESS, Protocol: unix.ETH_P_ALL, Priority: priority,
-			},
-			Fd: program, Name: name, DirectAction: true,
-		})
-		if err == nil || errors.Is(err, unix.EPERM) {
-			return err
-		}
+func clsactQdisc(index int) netlink.Qdisc {
+	return &netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
+		LinkIndex: index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
+	}}
+}
+
+// filter is one that is added and can be removed.
+type filter netlink.BpfFilter
+
+// Close removes the filter. That of a link that is gone is gone.
+func (f *filter) Close() error {
+	err := netlink.FilterDel((*netlink.BpfFilter)(f))
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
+		return nil
 	}
 	return err
+}
+
+// addFilter takes the first priority at which the kernel lets it in: one that
+// another kind of filter has is refused.
+func addFilter(index int, parent uint32, name string, program int) (*filter, error) {
+	var err error
+	for priority := uint16(1); priority <= lastPriority; priority++ {
+		f := &netlink.BpfFilter{
+			FilterAttrs: netlink.FilterAttrs{
+				LinkIndex: index, Parent: parent, Protocol: unix.ETH_P_ALL, Priority: priority,
+			},
+			Fd: program, Name: name, DirectAction: true,
+		}
+		if err = netlink.FilterAdd(f); err == nil || errors.Is(err, unix.EPERM) {
+			return (*filter)(f), err
+		}
+	}
+	return nil, err
 }
 
 // Close removes the filter, and the qdisc if it was made for the filter and
@@ -113,14 +130,14 @@ func (c *clsact) Close() error {
 }
 
 // sweepOnce sweeps before the first filter of this device is there.
-func (r *Receive) sweepOnce() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.swept {
+func (p *Programs) sweepOnce() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.swept {
 		return nil
 	}
-	err := sweep(r.device)
-	r.swept = err == nil
+	err := sweep(p.device)
+	p.swept = err == nil
 	return err
 }
 

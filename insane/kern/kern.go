@@ -1,18 +1,26 @@
 // Package kern is the kernel's side of a device: eBPF programs in C, compiled
 // beforehand, and the Go around them.
 //
-// receive.c has the receive filter: which of the frames that arrive at the slave
-// are the device's, decided once per frame, so that each has one owner. claim.go
-// tells it what the device claims, attach.go hangs it into the slave's ingress.
+//	kern.c    the programs, and where in the kernel each stands
+//	owner.h   who owns a frame that arrives: claim.go tells it what the device claims
+//	decide.h  package policy's Decide once more
+//	lane.h    one direction as the kernel and the relay share it: lane.go
+//	shape.h   how many packets a frame is
+//
+// The receive filter decides about each frame that arrives, once, whose it is. The
+// fast path relays or drops what needs no byte changed, in either direction, and
+// leaves the rest to the relay: a frame that it does not understand, a super-frame
+// whose packets have different verdicts, and everything that would overtake those.
 //
 // Everything is held by file descriptors and goes with the process, except on
 // kernels without tcx (before 6.6): there a filter and perhaps a clsact qdisc stay
 // on the slave after a kill. They do nothing without the daemon's packet socket,
 // and the next daemon that takes frames removes them.
 //
-// The decision is handed from the packet socket's filter to the program at ingress
-// by the processor that receives the frame. On kernels with real-time preemption
-// another frame may come in between; that frame may then be lost, or reach both.
+// The decision about what arrives is handed from the packet socket's filter to the
+// program at ingress by the processor that receives the frame. On kernels with
+// real-time preemption another frame may come in between; that frame may then be
+// lost, or reach both.
 package kern
 
 import (
@@ -23,57 +31,86 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
-
-	"github.com/seed-39a139a1/insane/policy"
 )
 
-//go:generate go tool bpf2go -target bpfel,bpfeb receive receive.c -- -O2 -Wall -Werror
+//go:generate go tool bpf2go -target bpfel,bpfeb kern kern.c -- -O2 -mcpu=v3 -Wall -Werror
 
-// What OpenReceive and Attach can say of a kernel and of the rights in it.
+// What Open and the Attach methods can say of a kernel and of the rights in it.
 var (
 	ErrRights      = errors.New("needs root, or CAP_BPF and CAP_NET_ADMIN")
 	ErrUnsupported = errors.New("this kernel cannot do it")
 )
 
-// Receive is the receive filter of one device. It is safe for concurrent use.
-type Receive struct {
+// Programs are the programs of one device. They are safe for concurrent use.
+type Programs struct {
 	device  string
-	objects receiveObjects
+	objects kernObjects
+	memory  *memory
+	tx, rx  *Lane
 
 	mu    sync.Mutex
 	swept bool // of what earlier daemons have left
 }
 
-// OpenReceive loads the filter. It takes nothing before it is attached, has a
-// lease and, for Auto, claims. device is the name of the device, under which it
-// finds what an earlier daemon of that name has left.
-func OpenReceive(device string) (*Receive, error) {
+// Open loads the programs. They take nothing before they are attached and told to.
+// device is the name of the device, under which they find what an earlier daemon of
+// that name has left.
+func Open(device string) (*Programs, error) {
 	// Kernels before 5.11 count maps against a limit of locked memory. If it
 	// cannot be raised, they may fit in it.
 	_ = rlimit.RemoveMemlock()
-	r := &Receive{device: device}
-	if err := loadReceiveObjects(&r.objects, nil); err != nil {
-		return nil, explain("load the receive filter", err)
+	p := &Programs{device: device}
+	if err := p.load(); err != nil {
+		p.objects.Close()
+		return nil, explain("load the eBPF programs", err)
 	}
-	return r, nil
+	p.tx = &Lane{programs: p, direction: tx}
+	p.rx = &Lane{programs: p, direction: rx}
+	return p, nil
 }
 
-// Close releases the filter. What it is attached to goes on having it.
-func (r *Receive) Close() error { return r.objects.Close() }
+func (p *Programs) load() error {
+	spec, err := loadKern()
+	if err != nil {
+		return err
+	}
+	processors, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{kernMapCounts, kernMapFlights} {
+		spec.Maps[name].MaxEntries *= uint32(processors)
+	}
+	if err := spec.LoadAndAssign(&p.objects, nil); err != nil {
+		return err
+	}
+	p.memory, err = newMemory(&p.objects.kernMaps)
+	return err
+}
+
+// Close releases the programs. What they are attached to goes on having them, and
+// the lanes can still be read.
+func (p *Programs) Close() error { return p.objects.Close() }
+
+// TX is the direction from the host to the slave.
+func (p *Programs) TX() *Lane { return p.tx }
+
+// RX is the direction from the slave to the host.
+func (p *Programs) RX() *Lane { return p.rx }
+
+// Enter is the descriptor of a filter that every frame must pass on its way into
+// the queue of the interface.
+func (p *Programs) Enter() int { return p.objects.TransmitEnter.FD() }
+
+// None is the descriptor of a socket filter that takes nothing and copies what
+// neighbours say.
+func (p *Programs) None() int { return p.objects.ReceiveNone.FD() }
 
 // Auto is the descriptor of a socket filter that takes what is claimed.
-func (r *Receive) Auto() int { return r.objects.ReceiveAuto.FD() }
+func (p *Programs) Auto() int { return p.objects.ReceiveAuto.FD() }
 
 // All is the descriptor of a socket filter that takes everything.
-func (r *Receive) All() int { return r.objects.ReceiveAll.FD() }
-
-// Lease lets the filter take frames until then, and no longer. 0 ends it at once.
-func (r *Receive) Lease(until policy.Time) error {
-	if err := r.objects.Lease.Put(uint32(0), uint64(until)); err != nil {
-		return fmt.Errorf("set the lease of the receive filter: %w", err)
-	}
-	return nil
-}
+func (p *Programs) All() int { return p.objects.ReceiveAll.FD() }
 
 // explain says what an error of the kernel means for a person.
 func explain(what string, err error) error {

@@ -113,12 +113,12 @@ func await(t testing.TB, what string, holds func() bool) {
 }
 
 // openReceive loads a filter that goes with the test, with a lease that outlasts it.
-func openReceive(t testing.TB, claims Claims) *Receive {
+func openPrograms(t testing.TB, claims Claims) *Programs {
 	t.Helper()
-	r, err := OpenReceive("insane")
+	r, err := Open("insane")
 	must(t, err)
 	t.Cleanup(func() { r.Close() })
 	must(t, r.Claim(claims))
-	must(t, r.Lease(now()+forever))
+	r.RX().Lease(now() + forever)
 	return r
 }

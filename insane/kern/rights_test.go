@@ -34,7 +34,7 @@ func TestOpenWithoutRights(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			needRoot(t)
 			drop(t, c.lost...)
-			r, err := OpenReceive("insane")
+			r, err := Open("insane")
 			if err == nil {
 				r.Close()
 			}
@@ -49,11 +49,11 @@ func TestOpenWithoutRights(t *testing.T) {
 func TestRightsThatAreEnough(t *testing.T) {
 	near, _ := newNamespace(t)
 	drop(t, unix.CAP_SYS_ADMIN, unix.CAP_SYS_RESOURCE, unix.CAP_PERFMON, unix.CAP_NET_RAW)
-	r, err := OpenReceive("insane")
+	r, err := Open("insane")
 	must(t, err)
 	defer r.Close()
 	must(t, r.Claim(hostClaims))
-	must(t, r.Lease(now()+forever))
+	r.RX().Lease(now() + forever)
 	for _, a := range attachments(t) {
 		closer, err := a.attach(r, near.Attrs().Index)
 		if err != nil {
@@ -69,7 +69,7 @@ func TestRightsThatAreEnough(t *testing.T) {
 func TestAttachWithoutRights(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
-	r := openReceive(t, nil)
+	r := openPrograms(t, nil)
 	drop(t, unix.CAP_NET_ADMIN, unix.CAP_BPF, unix.CAP_SYS_ADMIN)
 	if closer, err := r.attachClsact(index); err == nil {
 		closer.Close()

@@ -64,7 +64,7 @@ const (
 // bench runs the programs on frames without a wire (BPF_PROG_TEST_RUN). It needs
 // the namespace of newNamespace: near is the link that the frames came in by.
 type bench struct {
-	*Receive
+	*Programs
 	t     testing.TB
 	index int
 	mac   []byte
@@ -73,7 +73,7 @@ type bench struct {
 func newBench(t testing.TB, claims Claims) *bench {
 	t.Helper()
 	near, _ := newNamespace(t)
-	return &bench{Receive: openReceive(t, claims), t: t,
+	return &bench{Programs: openPrograms(t, claims), t: t,
 		index: near.Attrs().Index, mac: near.Attrs().HardwareAddr}
 }
 

@@ -17,15 +17,15 @@ import (
 // attachment is one of the ways in which the program at ingress is attached.
 type attachment struct {
 	name   string
-	attach func(r *Receive, index int) (io.Closer, error)
+	attach func(r *Programs, index int) (io.Closer, error)
 }
 
 // attachments are those that this kernel has. The older way works on every one.
 func attachments(t *testing.T) []attachment {
 	t.Helper()
-	list := []attachment{{"clsact", (*Receive).attachClsact}}
+	list := []attachment{{"clsact", (*Programs).attachClsact}}
 	if hasTCX(t) {
-		list = append(list, attachment{"tcx", (*Receive).Attach})
+		list = append(list, attachment{"tcx", func(p *Programs, index int) (io.Closer, error) { return p.Attach(index, false) }})
 	}
 	return list
 }
@@ -48,7 +48,7 @@ func onEach(t *testing.T, test func(t *testing.T, w *wire)) {
 // and its cable, far.
 type wire struct {
 	t         *testing.T
-	r         *Receive
+	r         *Programs
 	near, far netlink.Link
 	out       int   // sends from far
 	device    int   // hears what is the device's
@@ -60,7 +60,7 @@ func newWire(t *testing.T, a attachment) *wire {
 	t.Helper()
 	w := &wire{t: t}
 	w.near, w.far = newNamespace(t)
-	w.r = openReceive(t, hostClaims)
+	w.r = openPrograms(t, hostClaims)
 	var err error
 	w.attached, err = a.attach(w.r, w.near.Attrs().Index)
 	must(t, err)
@@ -182,7 +182,7 @@ func TestAllOnTheWire(t *testing.T) {
 		for i, c := range cases {
 			w.expect(c.what, toDevice[i], toStack[i], device)
 		}
-		must(t, w.r.Lease(0))
+		w.r.RX().Lease(0)
 		w.send(0, toHost, nil, unix.ETH_P_IP, udp4(plain4, own4))
 		toDevice, toStack = w.heard()
 		w.expect("without a lease", toDevice[0], toStack[0], slave)

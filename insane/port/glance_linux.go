@@ -2,6 +2,7 @@ package port
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
@@ -49,4 +50,33 @@ func (l *Links) glance(index int) (Link, error) {
 	}
 	link.TxDropped = devices[name].TxDropped
 	return link, nil
+}
+
+// channels is struct ethtool_channels of uapi/linux/ethtool.h.
+type channels struct {
+	command                             uint32
+	maxRX, maxTX, maxOther, maxCombined uint32
+	rx, tx, other, combined             uint32
+}
+
+// TxQueues is how many queues a link has for transmitting. One that does not tell
+// has one.
+func TxQueues(name string) int {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return 1
+	}
+	defer unix.Close(fd)
+	c := channels{command: unix.ETHTOOL_GCHANNELS}
+	request := struct {
+		name [unix.IFNAMSIZ]byte
+		data *channels
+		_    [16]byte // the kernel copies a whole struct ifreq
+	}{data: &c}
+	copy(request.name[:unix.IFNAMSIZ-1], name)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
+	if errno != 0 {
+		return 1
+	}
+	return max(1, int(c.tx+c.combined))
 }

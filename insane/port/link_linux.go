@@ -15,17 +15,17 @@ var ErrNoLink = errors.New("no such link")
 
 // Link is a network interface as it was when it was asked for.
 type Link struct {
-	Index    int
-	Name     string
-	Alias    string
-	Ethernet bool // ARPHRD_ETHER
-	Loopback bool // ARPHRD_LOOPBACK
-	MTU      int  // bytes
-	MAC      net.HardwareAddr
-	Up       bool // administratively
-	Carrier  bool // up and with a cable that leads somewhere
-	Promisc  bool // somebody wants what is addressed to others: a bridge, tcpdump
-	Master   int  // index of the bridge, bond or VRF that it is part of; 0: none
+	Index       int
+	Name        string
+	Alias       string
+	Ethernet    bool // ARPHRD_ETHER
+	Loopback    bool // ARPHRD_LOOPBACK
+	MTU         int  // bytes
+	MAC         net.HardwareAddr
+	Up          bool // administratively
+	Carrier     bool // up and with a cable that leads somewhere
+	Promiscuity int  // how many want what is addressed to others: a bridge, tcpdump
+	Master      int  // index of the bridge, bond or VRF that it is part of; 0: none
 
 	// TxDropped counts what the kernel could not hand to the interface. For
 	// a TAP these are frames that found its queue full, or that came while
@@ -105,12 +105,12 @@ func (l *Links) All() ([]Link, error) {
 func toLink(a *netlink.LinkAttrs) Link {
 	link := Link{
 		Index: a.Index, Name: a.Name, Alias: a.Alias, MTU: a.MTU, MAC: a.HardwareAddr,
-		Ethernet: a.EncapType == "ether",
-		Loopback: a.EncapType == "loopback",
-		Up:       a.RawFlags&unix.IFF_UP != 0,
-		Carrier:  a.RawFlags&unix.IFF_LOWER_UP != 0,
-		Promisc:  a.Promisc > 0,
-		Master:   a.MasterIndex,
+		Ethernet:    a.EncapType == "ether",
+		Loopback:    a.EncapType == "loopback",
+		Up:          a.RawFlags&unix.IFF_UP != 0,
+		Carrier:     a.RawFlags&unix.IFF_LOWER_UP != 0,
+		Promiscuity: a.Promisc,
+		Master:      a.MasterIndex,
 	}
 	if a.Statistics != nil {
 		link.TxDropped = a.Statistics.TxDropped
@@ -118,9 +118,35 @@ func toLink(a *netlink.LinkAttrs) Link {
 	return link
 }
 
-// broadcast is the link-layer broadcast address of a link. The netlink library
-// leaves this attribute out of its links.
+// Egress says what else than the driver has to do with what a link sends: a queueing
+// discipline, or filters of tc; "" if nothing has. clsact: filters there are known.
+func (l *Links) Egress(index int, clsact bool) (string, error) {
+	qdisc, err := l.attribute(index, unix.IFLA_QDISC)
+	if err != nil {
+		return "", err
+	}
+	if kind := unix.ByteSliceToString(qdisc); kind != "noqueue" && kind != "noop" {
+		return "queueing discipline " + kind, nil
+	}
+	if clsact {
+		return "", nil
+	}
+	link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: index}}
+	filters, err := l.h.FilterList(link, netlink.HANDLE_MIN_EGRESS)
+	if err == nil && len(filters) > 0 {
+		return "filters of tc at egress", nil
+	}
+	return "", nil // an error says that there is no place for any
+}
+
+// broadcast is the link-layer broadcast address of a link.
 func (l *Links) broadcast(index int) (net.HardwareAddr, error) {
+	return l.attribute(index, unix.IFLA_BROADCAST)
+}
+
+// attribute is one that the netlink library leaves out of its links; nil if the link
+// does not have it.
+func (l *Links) attribute(index int, kind uint16) ([]byte, error) {
 	req := l.request(unix.RTM_GETLINK, 0, index)
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, 0)
 	if err != nil {
@@ -132,7 +158,7 @@ func (l *Links) broadcast(index int) (net.HardwareAddr, error) {
 			return nil, fmt.Errorf("parse link index %d: %w", index, err)
 		}
 		for _, a := range attrs {
-			if a.Attr.Type == unix.IFLA_BROADCAST {
+			if a.Attr.Type == kind {
 				return a.Value, nil
 			}
 		}

@@ -206,8 +206,8 @@ func TestSetPromiscuous(t *testing.T) {
 		if got := promiscuity(t, l, "near"); got != want {
 			t.Errorf("step %d: promiscuity %d, want %d", i, got, want)
 		}
-		if link := linkOf(t, l, "near"); link.Promisc != on {
-			t.Errorf("step %d: the link says %v", i, link.Promisc)
+		if link := linkOf(t, l, "near"); link.Promiscuity != want {
+			t.Errorf("step %d: the link says %d", i, link.Promiscuity)
 		}
 	}
 	other := openSlave(t, l, "near", acceptNone)

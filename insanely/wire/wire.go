@@ -53,19 +53,30 @@ const (
 func ReceiveModes() []string { return []string{ReceiveAuto, ReceiveNone, ReceiveAll} }
 
 // CheckReceive says what is wanted if mode is none of the Receive… modes.
-func CheckReceive(mode string) error {
-	modes := ReceiveModes()
-	if slices.Contains(modes, mode) {
+func CheckReceive(mode string) error { return oneOf(ReceiveModes(), mode) }
+
+// Paths that packets can take: the data planes, and the wish to have the faster one
+// wherever its result is exactly the other one's.
+const (
+	PathAuto   = "auto"
+	PathRelay  = "relay"  // the user-space data plane
+	PathKernel = "kernel" // the in-kernel data plane; what it cannot do, the relay does
+)
+
+// Paths lists every path that can be asked for, in the order in which they are shown.
+func Paths() []string { return []string{PathAuto, PathRelay, PathKernel} }
+
+// CheckPath says what is wanted if path is none of the Path… values.
+func CheckPath(path string) error { return oneOf(Paths(), path) }
+
+// oneOf says what is wanted if word is none of the words.
+func oneOf(words []string, word string) error {
+	if slices.Contains(words, word) {
 		return nil
 	}
-	last := len(modes) - 1
-	return fmt.Errorf("want %s or %s", strings.Join(modes[:last], ", "), modes[last])
+	last := len(words) - 1
+	return fmt.Errorf("want %s or %s", strings.Join(words[:last], ", "), words[last])
 }
-
-// Paths that packets can take.
-const (
-	PathRelay = "relay" // the user-space data plane
-)
 
 // Info is a device as its daemon knows it.
 type Info struct {
@@ -76,8 +87,8 @@ type Info struct {
 	MTU        int       `json:"mtu"`        // bytes, of the interface; follows the slave's
 	Receive    string    `json:"receive"`    // one of the Receive… modes
 	Takes      Takes     `json:"takes"`      // what receive means at the moment
-	Path       string    `json:"path"`       // one of the Path… data planes
-	PathReason string    `json:"pathReason"` // why not a faster one
+	Path       string    `json:"path"`       // PathKernel if each direction in use has it, else PathRelay
+	PathReason string    `json:"pathReason"` // why not a faster one; "" if there is none
 	Seed       uint64    `json:"seed"`       // of every draw
 	TX         Direction `json:"tx"`         // host → slave
 	RX         Direction `json:"rx"`         // slave → host
@@ -110,6 +121,27 @@ type Direction struct {
 	Policy   string   `json:"policy"` // canonical text, parses to the same policy
 	Verdicts Verdicts `json:"verdicts"`
 	Stats    Stats    `json:"stats"`
+
+	// Path is PathKernel or PathRelay, and PathReason why not the faster of the
+	// two. In the kernel path the relay still carries what the kernel cannot.
+	Path       string `json:"path"`
+	PathReason string `json:"pathReason"`
+}
+
+// Slowest is the path of a whole device: the slower one of those directions that are
+// in use, and why.
+func Slowest(i Info) (path, reason string) {
+	switch {
+	case i.TX.Path != PathKernel && i.RX.Path != PathKernel && i.Receive != ReceiveNone && i.TX.PathReason != i.RX.PathReason:
+		return PathRelay, "tx: " + i.TX.PathReason + "; rx: " + i.RX.PathReason
+	case i.TX.Path != PathKernel && i.RX.Path == PathKernel:
+		return PathRelay, "tx: " + i.TX.PathReason
+	case i.TX.Path != PathKernel:
+		return PathRelay, i.TX.PathReason
+	case i.Receive != ReceiveNone && i.RX.Path != PathKernel:
+		return PathRelay, "rx: " + i.RX.PathReason
+	}
+	return PathKernel, ""
 }
 
 // Verdicts counts, in packets, what the present policy said since it was set,
@@ -128,7 +160,7 @@ type Count struct {
 // Stats are the books of one direction since the daemon started. They balance
 // at any moment: Offered = Relayed + Held + the sum of Dropped.
 type Stats struct {
-	Offered Count            `json:"offered"` // what the relay was given
+	Offered Count            `json:"offered"` // what the device was given, on either path
 	Relayed Count            `json:"relayed"` // what it passed on
 	Held    Count            `json:"held"`    // what it has not decided on yet
 	Dropped map[string]Count `json:"dropped"` // by reason, one of the Drop… reasons; every reason is always present
@@ -151,7 +183,7 @@ const (
 	DropNoSlave   = "no-slave"   // no slave was given yet
 	DropSlaveGone = "slave-gone" // the slave was deleted
 	DropSlaveDown = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
-	DropSlaveBusy = "slave-busy" // the slave's own queue was full; a loss no policy asked for
+	DropSlaveBusy = "slave-busy" // the far side's queue did not take it: the slave's, or on receive the host's; a loss no policy asked for
 	DropTooBig    = "too-big"    // larger than the far side's MTU
 	DropMalformed = "malformed"  // not an Ethernet frame, or a super-frame that makes no sense
 	DropError     = "error"      // the kernel refused it for another reason; see the log

@@ -1,31 +1,10 @@
-//go:build ignore
-
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The receive filter: who owns a frame that arrives at the slave.
-//
-// The kernel shows a received frame to packet sockets first and to tc ingress
-// right after, on the same processor and with nothing in between
-// (net/core/dev.c, __netif_receive_skb_core). So the filter of the device's
-// packet socket decides, once, and leaves the decision where the program at
-// ingress finds it: receive_auto or receive_all, then receive_withhold. If the
-// socket is gone nobody decides, and the slave's stack has all it ever had.
+// Who owns a frame that arrives at the slave, by the claims of the device.
 
-#include <linux/bpf.h>
-#include <linux/icmpv6.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#include <linux/igmp.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/pkt_cls.h>
-#include <stdbool.h>
+#pragma once
 
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+#include "kern.h"
 
 // What is known of an address. claim.go has the same.
 enum claim {
@@ -58,33 +37,14 @@ struct claims {
 	__uint(value_size, sizeof(__u32));
 };
 
-// The claims in force. They are exchanged as a whole.
+// The claims in force. They are exchanged as a whole. What is in the second place,
+// nobody looks up: see Programs.wait.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__array(values, struct claims);
 } claims SEC(".maps");
-
-// Until when the device may take frames, in nanoseconds of CLOCK_MONOTONIC. A
-// daemon that works puts it off again and again.
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} lease SEC(".maps");
-
-// Whether the frame that this processor is receiving is to be withheld from the
-// slave's stack.
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} withhold SEC(".maps");
-
-static const __u32 zero;
 
 // known says what is claimed of an address, given as its two halves. A frame looks
 // the table up once, so that all it asks is answered from one. The prefix is laid
@@ -259,50 +219,23 @@ static __always_inline enum owner owner_auto(struct __sk_buff *skb)
 	return SLAVE;
 }
 
-static __always_inline bool lease_runs(void)
-{
-	__u64 *until = bpf_map_lookup_elem(&lease, &zero);
-	return until && bpf_ktime_get_ns() < *until;
-}
 
-// decide writes the decision down and returns it as a socket filter does: how
-// many bytes the socket gets. It is written for every frame, so that none can
-// meet the decision about an earlier one that never came to ingress. The clock is
-// read only for what would be taken.
-static __always_inline int decide(enum owner owner)
+// owner_neighbour says whether a device that takes nothing has to hear a frame: ARP
+// replies and IPv6 neighbour discovery. Requests of ARP the slave answers for every
+// address of the host.
+static __always_inline bool owner_neighbour(struct __sk_buff *skb)
 {
-	__u32 *slot = bpf_map_lookup_elem(&withhold, &zero);
-	if (!slot)
-		return 0;
-	if (owner != SLAVE && !lease_runs())
-		owner = SLAVE;
-	*slot = owner == DEVICE;
-	return owner == SLAVE ? 0 : -1;
-}
-
-SEC("socket")
-int receive_auto(struct __sk_buff *skb)
-{
-	return decide(owner_auto(skb));
-}
-
-SEC("socket")
-int receive_all(struct __sk_buff *skb)
-{
-	return decide(DEVICE);
-}
-
-// The same numbers are TCX_NEXT and TCX_DROP to tcx (uapi/linux/bpf.h).
-SEC("tc")
-int receive_withhold(struct __sk_buff *skb)
-{
-	// A copy of what the host itself sends to a group: packet sockets do not get
-	// it (net/packet/af_packet.c, packet_rcv), so nobody has decided about it.
-	if (skb->pkt_type == PACKET_LOOPBACK)
-		return TC_ACT_UNSPEC;
-	__u32 *slot = bpf_map_lookup_elem(&withhold, &zero);
-	if (!slot || !*slot)
-		return TC_ACT_UNSPEC;
-	*slot = 0;
-	return TC_ACT_SHOT;
+	if (skb->vlan_present || skb->pkt_type == PACKET_OTHERHOST)
+		return false;
+	struct arp arp;
+	if (skb->protocol == bpf_htons(ETH_P_ARP))
+		return bpf_skb_load_bytes(skb, ETH_HLEN, &arp, sizeof(arp)) == 0 && arp.operation == bpf_htons(ARP_REPLY);
+	__u8 next[2], type;
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, ETH_HLEN + 6, next, sizeof(next)) < 0)
+		return false;
+	// A hop limit of less has crossed a router (RFC 4861 section 6.1).
+	if (next[0] != IPPROTO_ICMPV6 || next[1] != 255)
+		return false;
+	return bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct ipv6hdr), &type, 1) == 0 &&
+	       (type == ND_SOLICITATION || type == ND_ADVERTISEMENT);
 }

@@ -1,0 +1,95 @@
+package kern
+
+import (
+	"errors"
+	"sync"
+)
+
+// Berth is where frames wait for the relay, and how far it has got with them: the
+// queue of the interface, or the socket of one slave. As long as the relay has
+// frames that it has not passed on, no later one may go past it.
+type Berth struct {
+	shared *sharedBerth
+
+	mu   sync.Mutex
+	left bool
+	lost uint64 // frames, as far as they are counted as done
+
+	// What Settle saw last.
+	entered, done uint64
+}
+
+// Queue is the berth of the interface's queue, which has room for so many frames.
+// The interface must have the filter Enter.
+func (l *Lane) Queue(room int) *Berth {
+	b := &Berth{shared: &l.shared().berths[0]}
+	b.shared.room.Store(uint64(room))
+	return b
+}
+
+// Moor makes a berth for the socket of a slave, which is to be opened afterwards,
+// with the filter None, Auto or All. There are as many as two slaves need, one of
+// which is going to be the other's successor.
+func (l *Lane) Moor(index int) (*Berth, error) {
+	for i := range l.shared().berths {
+		shared := &l.shared().berths[i]
+		if shared.index.Load() != 0 {
+			continue
+		}
+		// A filter that has found the berth before may count its frame still.
+		if err := l.programs.wait(); err != nil {
+			return nil, err
+		}
+		shared.entered.Store(0)
+		shared.done.Store(0)
+		shared.index.Store(uint64(index))
+		return &Berth{shared: shared}, nil
+	}
+	return nil, errors.New("find a berth: all are in use")
+}
+
+// Leave gives the berth of a slave up. Its socket is closed or about to be.
+func (b *Berth) Leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.left = true
+	b.shared.index.Store(0)
+}
+
+// Done says that the relay has dealt with so many frames for good. After Leave it
+// does nothing.
+func (b *Berth) Done(frames int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.add(uint64(frames))
+}
+
+func (b *Berth) add(frames uint64) {
+	if !b.left {
+		b.shared.done.Add(frames)
+	}
+}
+
+// Lost says how many frames have been lost in the berth since it was made.
+func (b *Berth) Lost(total uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.add(total - b.lost)
+	b.lost = total
+}
+
+// Waiting reports whether the relay has, or is to have, frames.
+func (b *Berth) Waiting() bool { return b.shared.entered.Load() != b.shared.done.Load() }
+
+// Settle is to be called now and then, each time with whether the relay has been
+// idle since the last. Frames that got lost without anybody counting them would keep
+// the lane closed for ever: if none came and none went for so long, there are none.
+func (b *Berth) Settle(idle bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	entered, done := b.shared.entered.Load(), b.shared.done.Load()
+	if idle && !b.left && entered != done && entered == b.entered && done == b.done {
+		b.shared.done.CompareAndSwap(done, entered)
+	}
+	b.entered, b.done = entered, done
+}

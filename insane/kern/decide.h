@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// The fault engine: package policy's Decide and Whole once more, with the same
+// names in the same order. A packet has the same verdict here and there.
+
+#pragma once
+
+#include "kern.h"
+
+enum verdict { RELAY, DROP };
+
+// Program of program.go, byte for byte.
+struct program {
+	__u64 percent_drop;
+	__u64 percent_key;
+
+	__u64 time_epoch;
+	__u64 time_on;
+	__u64 time_cycle;
+};
+
+// draw.go
+
+#define GAMMA 0x9e3779b97f4a7c15ULL
+
+static __always_inline __u64 mix64(__u64 z)
+{
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
+
+static __always_inline __u32 draw(__u64 key, __u64 seq)
+{
+	return mix64(key + seq * GAMMA) >> 32;
+}
+
+#define ALWAYS (1ULL << 32)
+
+static __always_inline bool covers(__u64 chance, __u32 draw)
+{
+	return draw < chance;
+}
+
+// percent.go
+
+static __always_inline bool percent_drops(const struct program *p, __u64 seq)
+{
+	return covers(p->percent_drop, draw(p->percent_key, seq));
+}
+
+// time.go
+
+static __always_inline bool time_drops(const struct program *p, __u64 now)
+{
+	if (p->time_cycle == 0)
+		return false;
+	__u64 phase = 0;
+	if (now > p->time_epoch)
+		phase = (now - p->time_epoch) % p->time_cycle;
+	return phase >= p->time_on;
+}
+
+// program.go
+
+static __always_inline enum verdict decide(const struct program *p, __u64 now, __u64 seq)
+{
+	if (percent_drops(p, seq))
+		return DROP;
+	if (time_drops(p, now))
+		return DROP;
+	return RELAY;
+}
+
+static __always_inline bool whole(const struct program *p, __u32 segments)
+{
+	return segments <= 1 || p->percent_drop == 0 || p->percent_drop >= ALWAYS;
+}

@@ -1,0 +1,127 @@
+package kern
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+//go:generate go tool bpf2go -target bpfel,bpfeb decide decide_test.c -- -O2 -mcpu=v3 -Wall -Werror
+
+// question is struct question of decide_test.c.
+type question struct {
+	program     policy.Program
+	now, seq    uint64
+	segments    uint64
+	drop, whole uint64 // the answers
+}
+
+// newQuestions loads the program that answers, and the memory where it finds the
+// questions.
+func newQuestions(t *testing.T) (questions []question, answer func()) {
+	t.Helper()
+	needRoot(t)
+	var objects decideObjects
+	must(t, loadDecideObjects(&objects, nil))
+	t.Cleanup(func() { objects.Close() })
+	questions, err := share[question](objects.Questions)
+	must(t, err)
+	return questions, func() {
+		t.Helper()
+		answered, err := objects.Answer.Run(&ebpf.RunOptions{})
+		must(t, err)
+		if int(answered) != len(questions) {
+			t.Fatalf("%d of %d questions answered", answered, len(questions))
+		}
+	}
+}
+
+// oneOf draws one of the values, or a random one as often as each of them.
+func oneOf(r *rand.Rand, values ...uint64) uint64 {
+	if i := r.IntN(len(values) + 1); i < len(values) {
+		return values[i]
+	}
+	return r.Uint64() >> r.IntN(64)
+}
+
+// ask fills in a question about any program at all: Decide and Whole are defined
+// for all values, those that nobody compiles too.
+func (q *question) ask(r *rand.Rand) {
+	const hour = uint64(time.Hour)
+	p := &q.program
+	p.PercentDrop = oneOf(r, 0, 1, uint64(r.Uint32()), uint64(r.Uint32()), math.MaxUint32, 1<<32, 1<<32+1)
+	p.PercentKey = oneOf(r, 0, r.Uint64(), r.Uint64(), math.MaxUint64)
+	p.TimeCycle = oneOf(r, 0, 0, 1, r.Uint64N(hour), r.Uint64N(hour), math.MaxUint64)
+	p.TimeOn = oneOf(r, 0, p.TimeCycle/2, p.TimeCycle-1, p.TimeCycle, p.TimeCycle+1, r.Uint64N(p.TimeCycle|1))
+	q.now = oneOf(r, 0, r.Uint64N(hour), r.Uint64N(1000*hour), math.MaxUint64)
+	// Before the clock, at it, a whole number of cycles ago, and to come.
+	p.TimeEpoch = oneOf(r, 0, r.Uint64N(q.now|1), q.now-1, q.now, q.now+1, q.now-7*p.TimeCycle, q.now+r.Uint64N(hour))
+	q.seq = oneOf(r, 0, r.Uint64N(1<<40), r.Uint64N(1<<40), math.MaxUint64)
+	q.segments = oneOf(r, 0, 1, 2, 45) & math.MaxUint32
+	q.drop, q.whole = 2, 2
+}
+
+// A packet has the same verdict in the kernel and in the relay, whatever the
+// program, the time and the number.
+func TestVerdictsAreThePolicys(t *testing.T) {
+	questions, answer := newQuestions(t)
+	r := rand.New(rand.NewPCG(8, 1))
+	decisions := 10_000_000 / raceDivisor
+	drops, wholes := 0, 0
+	for asked := 0; asked < decisions; asked += len(questions) {
+		for i := range questions {
+			questions[i].ask(r)
+		}
+		answer()
+		for i := range questions {
+			q := &questions[i]
+			drop := uint64(q.program.Decide(policy.Time(q.now), q.seq))
+			whole := uint64(0)
+			if q.program.Whole(uint32(q.segments)) {
+				whole = 1
+			}
+			if q.drop != drop || q.whole != whole {
+				t.Fatalf("%+v: want drop %d, whole %d", *q, drop, whole)
+			}
+			drops += int(drop)
+			wholes += int(whole)
+		}
+	}
+	// What is always the same would compare nothing.
+	for what, n := range map[string]int{"dropped": drops, "whole": wholes} {
+		if n < decisions/4 || n > decisions*9/10 {
+			t.Errorf("%d of %d %s", n, decisions, what)
+		}
+	}
+}
+
+// Policies as people write them, over runs of numbers and of time.
+func TestVerdictsOfPolicies(t *testing.T) {
+	questions, answer := newQuestions(t)
+	for i, text := range []string{
+		"pass", "percent 0", "percent 100", "percent 50", "percent 99.999999", "percent 0.000001",
+		"time 1s 1s", "time 10 0", "time 0 10", "percent 80 time 500ms 100ms",
+	} {
+		pol, err := policy.Parse(text)
+		must(t, err)
+		program := pol.Compile(policy.Time(i)*1e9, uint64(i))
+		for j := range questions {
+			questions[j] = question{program: program, now: uint64(j) * 1e6, seq: uint64(j), segments: 2}
+		}
+		answer()
+		for j := range questions {
+			q := &questions[j]
+			if want := program.Decide(policy.Time(q.now), q.seq); policy.Verdict(q.drop) != want {
+				t.Fatalf("%s: packet %d at %d: %v, want %v", text, q.seq, q.now, policy.Verdict(q.drop), want)
+			}
+			if want := program.Whole(2); (q.whole == 1) != want {
+				t.Fatalf("%s: whole %d, want %v", text, q.whole, want)
+			}
+		}
+	}
+}

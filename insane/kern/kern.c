@@ -1,0 +1,215 @@
+//go:build ignore
+
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// The programs. tx: the host sends through the interface, and transmit stands at
+// its egress; what that leaves to the relay passes transmit_enter on its way into
+// the queue of the interface.
+//
+// rx: the kernel shows a received frame to packet sockets first and to tc ingress
+// right after, on the same processor and with nothing in between
+// (net/core/dev.c, __netif_receive_skb_core). So the filter of the device's
+// packet socket decides, once, and leaves the decision where the program at
+// ingress finds it: receive_auto or receive_all, then receive_withhold. If the
+// socket is gone nobody decides, and the slave's stack has all it ever had.
+
+#include "kern.h"
+#include "lane.h"
+#include "owner.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+// What becomes of the frame that this processor is receiving, once it comes to the
+// slave's ingress: nothing, or it is withheld, or it goes to the link of that index.
+#define LEAVE 0
+#define WITHHOLD 0xffffffff
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct carried);
+} withhold SEC(".maps");
+
+// Frames on their way from the slave's ingress to the interface: the kernel lets
+// them wait in a queue in between (net/core/dev.c, enqueue_to_backlog). By
+// processor; each writes its own.
+struct flight {
+	__u64 started, landed;
+	__u64 unused[6];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); // times the number of processors
+	__type(key, __u32);
+	__type(value, struct flight);
+} flights SEC(".maps");
+
+static __always_inline struct flight *flight_here(void)
+{
+	__u32 key = bpf_get_smp_processor_id();
+	return bpf_map_lookup_elem(&flights, &key);
+}
+
+// The mark of a frame in flight. Nothing else uses this field on ingress.
+#define IN_FLIGHT 0x494e
+
+// A drop must look sent. clsact has a word for that. tcx has none at egress
+// (net/core/dev.c, sch_handle_egress), but a frame that is sent to a link that does
+// not exist is dropped so.
+static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
+{
+	struct lane *lane = lane_of(TX);
+	struct carried c;
+	if (!lane)
+		return TC_ACT_UNSPEC;
+	switch (carry(skb, TX, lane, &lane->berths[0], bpf_ktime_get_ns(), &c)) {
+	case RELAYED:
+		return bpf_redirect(c.to, 0);
+	case DROPPED:
+		return tcx ? bpf_redirect(0, 0) : TC_ACT_STOLEN;
+	case UNDECIDED:
+		break;
+	}
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int transmit_tcx(struct __sk_buff *skb)
+{
+	return transmit(skb, true);
+}
+
+SEC("tc")
+int transmit_clsact(struct __sk_buff *skb)
+{
+	return transmit(skb, false);
+}
+
+// transmit_enter is the filter of the interface itself (drivers/net/tun.c,
+// tun_net_xmit), which every frame passes on its way into the queue, whatever way
+// it came.
+SEC("socket")
+int transmit_enter(struct __sk_buff *skb)
+{
+	struct lane *lane = lane_of(TX);
+	return !lane || enter(&lane->berths[0]) ? -1 : 0;
+}
+
+// berth_of is where frames of the slave that skb came in by wait for the relay.
+static __always_inline struct berth *berth_of(struct __sk_buff *skb, struct lane *lane)
+{
+	for (int i = 0; i < BERTHS; i++)
+		if (READ(lane->berths[i].index) == skb->ifindex)
+			return &lane->berths[i];
+	return 0;
+}
+
+// receive carries out what the owner of a frame means, writes the decision down
+// and returns it as a socket filter does: how many bytes the socket gets. It is
+// written for every frame, so that none can meet the decision about an earlier one
+// that never came to ingress. The clock is read only for what would be taken.
+static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
+{
+	struct carried *slot = bpf_map_lookup_elem(&withhold, &zero);
+	struct lane *lane = lane_of(RX);
+	if (!slot || !lane)
+		return 0;
+	slot->to = LEAVE;
+	if (owner == SLAVE)
+		return 0;
+	__u64 now = bpf_ktime_get_ns();
+	if (now >= READ(lane->until))
+		return 0;
+	struct berth *berth = berth_of(skb, lane);
+	if (owner == DEVICE) {
+		enum fate fate = berth ? carry(skb, RX, lane, berth, now, slot) : UNDECIDED;
+		if (fate == RELAYED)
+			return 0;
+		slot->to = WITHHOLD;
+		if (fate == DROPPED)
+			return 0;
+	}
+	if (berth)
+		enter(berth);
+	return -1;
+}
+
+// receive_none gives the device what it has to hear for its neighbours to resolve:
+// FilterNeighbours of package port once more, but counted.
+SEC("socket")
+int receive_none(struct __sk_buff *skb)
+{
+	struct lane *lane = lane_of(RX);
+	if (!lane || !owner_neighbour(skb))
+		return 0;
+	struct berth *berth = berth_of(skb, lane);
+	if (berth)
+		enter(berth);
+	return -1;
+}
+
+SEC("socket")
+int receive_auto(struct __sk_buff *skb)
+{
+	return receive(skb, owner_auto(skb));
+}
+
+SEC("socket")
+int receive_all(struct __sk_buff *skb)
+{
+	return receive(skb, DEVICE);
+}
+
+// hand_over gives a frame to the host as the interface's. A copy is what goes: only
+// so is it known whether the host has taken it, which it does not while the interface
+// is down or the queue of this processor full.
+static __always_inline void hand_over(struct __sk_buff *skb, __u32 to, const struct carried *c)
+{
+	struct flight *flight = flight_here();
+	struct count *count = count_of(c->place);
+	if (!flight || !count)
+		return;
+	flight->started++;
+	skb->tc_index = IN_FLIGHT;
+	if (bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0) {
+		count_relayed(count, &c->shape);
+		APART;
+		return;
+	}
+	flight->started--;
+	count->refused_packets += c->shape.packets;
+	count->refused_bytes += c->shape.bytes;
+}
+
+// The same numbers are TCX_NEXT and TCX_DROP to tcx (uapi/linux/bpf.h).
+SEC("tc")
+int receive_withhold(struct __sk_buff *skb)
+{
+	// A copy of what the host itself sends to a group: packet sockets do not get
+	// it (net/packet/af_packet.c, packet_rcv), so nobody has decided about it.
+	if (skb->pkt_type == PACKET_LOOPBACK)
+		return TC_ACT_UNSPEC;
+	struct carried *slot = bpf_map_lookup_elem(&withhold, &zero);
+	if (!slot || slot->to == LEAVE)
+		return TC_ACT_UNSPEC;
+	__u32 to = slot->to;
+	slot->to = LEAVE;
+	if (to != WITHHOLD)
+		hand_over(skb, to, slot);
+	return TC_ACT_SHOT;
+}
+
+// receive_land stands at the interface's ingress.
+SEC("tc")
+int receive_land(struct __sk_buff *skb)
+{
+	struct flight *flight = flight_here();
+	if (skb->tc_index == IN_FLIGHT && flight) {
+		skb->tc_index = 0;
+		flight->landed++;
+	}
+	return TC_ACT_UNSPEC;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// A lane is one direction, as the kernel and the relay share it: the number of the
+// next packet, the rule in force, and how far the relay has got. lane.go maps the
+// same memory.
+//
+// Two promises are kept here:
+//
+//   - No number is used twice or left out. Both sides take numbers from one
+//     counter, and a frame that is handed on undecided takes none.
+//   - No frame overtakes another of its flow. What the relay is given is counted
+//     as it enters the relay's queue, and the relay counts what it has passed on
+//     for good. While the two counts differ, everything follows through the relay.
+//     Frames of one flow run through the kernel one after the other, so the one
+//     before has entered, if it was to, when the next one asks.
+
+#pragma once
+
+#include "decide.h"
+#include "shape.h"
+
+enum direction { TX, RX };
+
+#define RULES 64       // of a lane, in force or lately
+#define NUMBERINGS 256 // of a lane, in use or lately
+#define BERTHS 2       // of a lane: the slave's, and the next slave's
+
+// What one lane carries out. It is never changed while in force.
+struct rule {
+	struct program program;
+	__u64 numbering; // whose numbers packets take; index of lane.next
+	__u64 to;        // index of the link where frames go
+	__u64 unused;
+};
+
+// Where frames wait for the relay: the queue of the interface, or the socket of one
+// slave.
+struct berth {
+	__u64 index;   // of the slave; 0: not in use, or the interface's own
+	__u64 room;    // how many frames may be on their way; 0: its queue has a limit itself
+	__u64 entered; // frames that the relay is to have
+	__u64 done;    // those that it has passed on or dropped, or that got lost
+	__u64 unused[4];
+};
+
+struct lane {
+	__u64 rule;  // 1 + index of the rule in force; 0: everything goes to the relay
+	__u64 until; // when the daemon is taken for dead, in nanoseconds of CLOCK_MONOTONIC
+	__u64 unused[6];
+	struct berth berths[BERTHS];
+	__u64 next[NUMBERINGS]; // the number of the next packet
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2); // by direction
+	__type(key, __u32);
+	__type(value, struct lane);
+} lanes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * RULES); // by direction and index
+	__type(key, __u32);
+	__type(value, struct rule);
+} rules SEC(".maps");
+
+// What was done under one rule by one processor. Only that one writes it, one frame
+// after the other: the programs run with softirqs off.
+struct count {
+	__u64 relayed_packets, relayed_bytes;
+	__u64 dropped_packets, dropped_bytes;
+	__u64 unjudged_packets; // of those relayed: without a verdict
+	__u64 refused_packets, refused_bytes; // by the host, which was to have them
+	__u64 unused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * RULES); // by processor, direction and index; times the number of processors
+	__type(key, __u32);
+	__type(value, struct count);
+} counts SEC(".maps");
+
+static __always_inline struct lane *lane_of(enum direction direction)
+{
+	__u32 key = direction;
+	return bpf_map_lookup_elem(&lanes, &key);
+}
+
+static __always_inline struct count *count_of(__u32 rule)
+{
+	__u32 key = bpf_get_smp_processor_id() * 2 * RULES + rule;
+	return bpf_map_lookup_elem(&counts, &key);
+}
+
+// enter counts a frame that the relay is to have, and says whether there is room
+// for it. The queue of the interface would drop a frame too many as well, but not
+// say which it was.
+static __always_inline bool enter(struct berth *b)
+{
+	__u64 before = __sync_fetch_and_add(&b->entered, 1);
+	if (b->room == 0 || before - READ(b->done) < b->room)
+		return true;
+	__sync_fetch_and_add(&b->entered, -1);
+	return false;
+}
+
+enum fate { UNDECIDED, RELAYED, DROPPED };
+
+// A super-frame whose packets are asked about one after the other.
+struct asked {
+	const struct program *program;
+	__u64 now, seq;
+	__u64 first;  // the first one's verdict
+	__u64 differ; // another one's is different
+};
+
+static long ask(__u64 i, struct asked *a)
+{
+	a->differ = decide(a->program, a->now, a->seq + i) != a->first;
+	return a->differ;
+}
+
+// judge takes the numbers of n packets and says their common fate; it takes none
+// if they have none in common. (A loop of its own would be followed by the kernel's
+// verifier through all its turns.)
+static __always_inline enum fate judge(const struct program *p, __u64 *next, __u32 n, __u64 now)
+{
+	if (whole(p, n)) {
+		__u64 seq = __sync_fetch_and_add(next, n);
+		return decide(p, now, seq) == DROP ? DROPPED : RELAYED;
+	}
+	__u64 seq = READ(*next);
+	struct asked a = { .program = p, .now = now, .seq = seq, .first = decide(p, now, seq) };
+	bpf_loop(n, ask, &a, 0);
+	// If another processor took numbers meanwhile, the relay decides.
+	if (a.differ || __sync_val_compare_and_swap(next, seq, seq + n) != seq)
+		return UNDECIDED;
+	return a.first == DROP ? DROPPED : RELAYED;
+}
+
+// What is known of a frame that is carried. (Without CAP_PERFMON Linux takes two
+// writes to one word of eight bytes of the stack for an attack: owner.h, known.)
+struct carried {
+	__u64 to;    // index of the link where it goes, if it is relayed
+	__u64 place; // of the rule, and of its counts
+	struct shape shape;
+};
+
+static __always_inline void count_relayed(struct count *count, const struct shape *s)
+{
+	count->relayed_packets += s->packets;
+	count->relayed_bytes += s->bytes;
+}
+
+// carry decides about a frame, if that can be done here and now, and enters it in
+// the books; but not a frame of rx that is relayed, which the host may refuse.
+static __always_inline enum fate carry(struct __sk_buff *skb, enum direction direction, struct lane *lane,
+				       struct berth *berth, __u64 now, struct carried *c)
+{
+	__u64 in_force = READ(lane->rule);
+	// A dead daemon keeps nothing back, whatever it still has.
+	bool dead = direction == TX && now >= READ(lane->until);
+	if (in_force == 0 || (!dead && READ(berth->entered) != READ(berth->done)))
+		return UNDECIDED;
+	__u32 place = direction * RULES + ((in_force - 1) & (RULES - 1));
+	c->place = place;
+	struct rule *rule = bpf_map_lookup_elem(&rules, &place);
+	struct count *count = count_of(place);
+	if (!rule || !count || !measure(skb, &c->shape))
+		return UNDECIDED;
+	c->to = rule->to;
+	// The link may be gone, or its MTU too small: the relay says so.
+	__u32 mtu = 0;
+	if (direction == TX && bpf_check_mtu(skb, c->to, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) != 0)
+		return UNDECIDED;
+	__u64 *next = &lane->next[rule->numbering & (NUMBERINGS - 1)];
+	if (dead) {
+		__sync_fetch_and_add(next, c->shape.packets);
+		count->unjudged_packets += c->shape.packets;
+		count_relayed(count, &c->shape);
+		APART;
+		return RELAYED;
+	}
+	enum fate fate = judge(&rule->program, next, c->shape.packets, now);
+	if (fate == DROPPED) {
+		count->dropped_packets += c->shape.packets;
+		count->dropped_bytes += c->shape.bytes;
+		APART;
+	} else if (fate == RELAYED && direction == TX) {
+		count_relayed(count, &c->shape);
+	}
+	return fate;
+}

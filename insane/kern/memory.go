@@ -1,0 +1,94 @@
+package kern
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// Numbers and limits of lane.h.
+const (
+	tx = iota
+	rx
+	directions
+
+	rules      = 64
+	numberings = 256
+	berths     = 2
+)
+
+// The following are the structures of lane.h and kern.c, each in memory that the
+// kernel writes as well. A test compares their sizes.
+type (
+	sharedRule struct {
+		program   [5]uint64 // policy.Program
+		numbering uint64
+		to        uint64
+		_         uint64
+	}
+
+	sharedBerth struct {
+		index, room, entered, done atomic.Uint64
+		_                          [4]uint64
+	}
+
+	sharedLane struct {
+		rule, until atomic.Uint64
+		_           [6]uint64
+		berths      [berths]sharedBerth
+		next        [numberings]atomic.Uint64
+	}
+
+	sharedCount struct {
+		relayedPackets, relayedBytes atomic.Uint64
+		droppedPackets, droppedBytes atomic.Uint64
+		unjudgedPackets              atomic.Uint64
+		refusedPackets, refusedBytes atomic.Uint64
+		_                            uint64
+	}
+
+	sharedFlight struct {
+		started, landed atomic.Uint64
+		_               [6]uint64
+	}
+)
+
+// memory is what the programs and this process share without system calls. It stays
+// mapped until the process ends, as who reads the books may come late.
+type memory struct {
+	lanes   []sharedLane                     // by direction
+	rules   [][rules]sharedRule              // by direction
+	counts  [][directions][rules]sharedCount // by processor
+	flights []sharedFlight                   // by processor
+}
+
+func newMemory(maps *kernMaps) (m *memory, err error) {
+	m = &memory{}
+	if m.lanes, err = share[sharedLane](maps.Lanes); err != nil {
+		return nil, err
+	}
+	if m.rules, err = share[[rules]sharedRule](maps.Rules); err != nil {
+		return nil, err
+	}
+	if m.counts, err = share[[directions][rules]sharedCount](maps.Counts); err != nil {
+		return nil, err
+	}
+	m.flights, err = share[sharedFlight](maps.Flights)
+	return m, err
+}
+
+// share maps an array of the kernel's.
+func share[T any](array *ebpf.Map) ([]T, error) {
+	bytes := int(array.MaxEntries()) * int(array.ValueSize())
+	page := os.Getpagesize()
+	mapped, err := unix.Mmap(array.FD(), 0, (bytes+page-1)/page*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", array, err)
+	}
+	first := (*T)(unsafe.Pointer(unsafe.SliceData(mapped)))
+	return unsafe.Slice(first, bytes/int(unsafe.Sizeof(*first))), nil
+}

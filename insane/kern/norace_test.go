@@ -1,0 +1,5 @@
+//go:build !race
+
+package kern
+
+const raceDivisor = 1

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// How many wire packets a frame is, and how many bytes they have: what package
+// frame finds out, as far as it can be said here without a doubt.
+
+#pragma once
+
+#include "kern.h"
+
+struct shape {
+	__u64 packets; // on the wire, ≥ 1
+	__u64 bytes;   // Ethernet bytes of all of them, with the headers that each repeats
+};
+
+#define VLAN_TAG 4 // bytes that a tag has on the wire and not in the frame
+
+// headers is the number of bytes that every packet of a super-frame repeats; 0 if
+// it is not plain TCP or UDP. at: where the network header begins.
+static __always_inline __u32 headers(struct __sk_buff *skb, __u32 at, __u8 *protocol)
+{
+	__be16 type;
+	if (bpf_skb_load_bytes(skb, at - sizeof(type), &type, sizeof(type)) < 0)
+		return 0;
+	if (type == bpf_htons(ETH_P_IP)) {
+		__u8 ip[10];
+		if (bpf_skb_load_bytes(skb, at, ip, sizeof(ip)) < 0)
+			return 0;
+		*protocol = ip[9];
+		at += (ip[0] & 0xf) * 4;
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
+		if (bpf_skb_load_bytes(skb, at + 6, protocol, 1) < 0)
+			return 0;
+		at += sizeof(struct ipv6hdr);
+	} else {
+		return 0;
+	}
+	if (*protocol == IPPROTO_UDP)
+		return at + sizeof(struct udphdr);
+	__u8 offset;
+	if (*protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, at + 12, &offset, 1) < 0)
+		return 0;
+	return at + (offset >> 4) * 4;
+}
+
+// measure finds out the shape of a frame, or returns false. A tunnel that bears its
+// packets in UDP looks like UDP, but for the number of its segments.
+static __always_inline bool measure(struct __sk_buff *skb, struct shape *s)
+{
+	__u32 tag = skb->vlan_present ? VLAN_TAG : 0;
+	s->packets = 1;
+	s->bytes = skb->len + tag;
+	__u32 size = skb->gso_size;
+	if (size == 0)
+		return true;
+	__u8 protocol = 0;
+	__u32 repeated = headers(skb, ETH_HLEN, &protocol);
+	if (repeated == 0 || skb->len <= repeated)
+		return false;
+	s->packets = (skb->len - repeated + size - 1) / size;
+	if (protocol == IPPROTO_UDP && s->packets != skb->gso_segs)
+		return false;
+	s->bytes = skb->len + (s->packets - 1) * repeated + s->packets * tag;
+	return true;
+}

@@ -1,0 +1,262 @@
+package insane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// path is which of the data planes packets take. Device.mu guards it.
+//
+// The fast path is used wherever its result is exactly the relay's, and as long as
+// nobody would miss anything: what it sends does not pass the interface's own queue,
+// so who watches the interface, or shapes it, must have the relay.
+type path struct {
+	queue  *kern.Berth // of the interface; nil: there is no fast path
+	lease  *lease      // of tx
+	closer []io.Closer // programs at the interface
+	clsact bool        // they are in a clsact qdisc
+	none   string      // why there is no fast path
+	view   view
+
+	tx, rx string // why the relay carries everything; "": the kernel carries what it can
+}
+
+// view is what the device sees of its own interface.
+type view struct {
+	away    bool   // it is not in this network namespace
+	watched string // why what it sends must pass the interface
+}
+
+// openPath prepares the fast path. If it is only wished for, a device without one is
+// none the worse.
+func (d *Device) openPath(asked string) error {
+	p := &d.host.path
+	if asked == wire.PathRelay {
+		p.none = "asked for"
+		return nil
+	}
+	err := d.load()
+	if err == nil {
+		err = p.attach(d)
+	}
+	if asked == wire.PathKernel && errors.Is(err, kern.ErrUnsupported) {
+		p.clsact = true
+		err = p.attach(d)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case asked == wire.PathKernel:
+		return fmt.Errorf("path: %q: %w; --path relay does without", asked, err)
+	}
+	p.none = err.Error()
+	return nil
+}
+
+// attach hangs the programs into the interface, which is down still and has no
+// frames.
+func (p *path) attach(d *Device) error {
+	tap, programs := d.host.tap, d.host.receive.programs
+	if err := tap.SetFilter(programs.Enter()); err != nil {
+		return err
+	}
+	if err := tap.SkipQdisc(); err != nil {
+		return err
+	}
+	for _, attach := range []func(int, bool) (io.Closer, error){programs.AttachLand, programs.AttachTransmit} {
+		closer, err := attach(tap.Index(), p.clsact)
+		if err != nil {
+			return err
+		}
+		p.closer = append(p.closer, closer)
+	}
+	p.queue = programs.TX().Queue(port.QueueFrames)
+	d.tx.lane, d.rx.lane, d.rx.land = programs.TX(), programs.RX(), programs.RX().Land
+	d.reseed(d.tx) // for numbers that the kernel shares
+	d.reseed(d.rx)
+	p.lease = newLease(d.tx.lane, d.tx)
+	p.lease.arm(true)
+	d.group.Go(p.lease.beat)
+	return nil
+}
+
+// close ends what openPath began.
+func (p *path) close() (err error) {
+	if p.lease != nil {
+		p.lease.end()
+	}
+	for _, c := range p.closer {
+		if cerr := c.Close(); err == nil {
+			err = cerr
+		}
+	}
+	return err
+}
+
+// queue is the berth of the interface.
+func (d *Device) queue() *kern.Berth {
+	if d.host == nil {
+		return nil
+	}
+	return d.host.path.queue
+}
+
+// reasons say for each direction why the relay carries everything; "" if it does not.
+func (p *path) reasons() (tx, rx string) {
+	if p.queue == nil {
+		return p.none, p.none
+	}
+	return p.tx, p.rx
+}
+
+// steer brings the data planes in line with everything that decides between them,
+// and shows the state. The caller holds d.mu.
+func (d *Device) steer() {
+	defer d.publish()
+	h := d.host
+	if h == nil || h.path.queue == nil {
+		return
+	}
+	p := &h.path
+	p.tx = p.lead(d.tx, h.noFastTX(&d.tx.rule.Load().program), h.slave.link.Index)
+	p.rx = p.lead(d.rx, h.noFastRX(), h.tap.Index())
+}
+
+// lead opens or closes a lane and says why it is closed.
+func (p *path) lead(r *relay, why string, to int) string {
+	if why == "" {
+		ru := r.rule.Load()
+		if err := r.lane.Open(ru.program, to, ru); err != nil {
+			why = err.Error()
+		}
+	}
+	if why != "" {
+		r.lane.Close()
+	}
+	return why
+}
+
+// closeLanes leaves everything to the relay until steer is called.
+func (d *Device) closeLanes() {
+	for _, r := range []*relay{d.tx, d.rx} {
+		if r.lane != nil {
+			r.lane.Close()
+		}
+	}
+}
+
+// noFastTX says why the kernel must leave tx to the relay.
+func (h *host) noFastTX(program *policy.Program) string {
+	s := &h.slave
+	switch state := s.state(); {
+	case state == wire.SlaveNone:
+		return "there is no slave"
+	case state != wire.SlaveUp:
+		return s.name + " is " + state
+	case strings.HasPrefix(s.link.Alias, aliasPrefix):
+		return s.name + " is a device itself"
+	case h.path.view.away:
+		return "the interface is not in this network namespace"
+	case s.queues > 1 && !program.Whole(2):
+		// The relay's socket and the host's may choose different ones.
+		return fmt.Sprintf("%s has %d transmit queues, in which packets of one super-frame could overtake the next", s.name, s.queues)
+	}
+	return h.path.view.watched
+}
+
+// noFastRX says why the kernel must leave rx to the relay.
+func (h *host) noFastRX() string {
+	switch {
+	case h.receive.mode == wire.ReceiveNone:
+		return "receive none: nothing but what neighbours say"
+	case h.path.view.away:
+		return "the interface is not in this network namespace"
+	}
+	return h.receive.idle
+}
+
+// look finds out what there is to see of the interface.
+func (h *host) look() (v view, err error) {
+	link, err := h.links.ByIndex(h.tap.Index())
+	if err != nil {
+		return view{away: true}, nil
+	}
+	watchers := link.Promiscuity
+	if link.Master != 0 {
+		watchers-- // a bridge is promiscuous itself
+	}
+	if watchers > 0 {
+		return view{watched: "somebody watches " + link.Name + " (promiscuous mode)"}, nil
+	}
+	listens, err := port.Listens(link.Index)
+	if err != nil {
+		return v, err
+	}
+	if listens {
+		return view{watched: "a packet socket listens on " + link.Name}, nil
+	}
+	egress, err := h.links.Egress(link.Index, h.path.clsact)
+	if err == nil && egress != "" {
+		v.watched = link.Name + " has " + egress
+	}
+	return v, err
+}
+
+// review steers if what there is to see of the interface has changed. The caller
+// holds d.mu.
+func (d *Device) review(v view, err error) {
+	if err != nil {
+		d.log.Error("look at the interface", "err", err)
+		v.watched = err.Error()
+	}
+	if h := d.host; v != h.path.view {
+		h.path.view = v
+		d.steer()
+	}
+}
+
+// minding is how often the device looks at what raises no event: who listens on a
+// socket, what was lost in the kernel.
+const minding = leaseBeat
+
+// mind does it until ctx ends.
+func (d *Device) mind(ctx context.Context) {
+	if d.queue() == nil {
+		return
+	}
+	ticker := time.NewTicker(minding)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		v, err := d.host.look()
+		d.mu.Lock()
+		if !d.closed {
+			d.review(v, err)
+			d.settleLanes()
+		}
+		d.mu.Unlock()
+	}
+}
+
+// settleLanes lets the lanes know what got lost: the relay will never have it.
+func (d *Device) settleLanes() {
+	d.host.path.queue.Settle(d.tx.since.Load() == 0)
+	d.rx.lane.Settle()
+	if s := &d.host.slave; s.berth != nil {
+		s.berth.Lost(s.port.Overruns())
+		s.berth.Settle(d.rx.since.Load() == 0)
+	}
+}
