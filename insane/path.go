@@ -1,15 +1,12 @@
 package insane
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/wire"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -28,12 +25,6 @@ type path struct {
 	view   view
 
 	tx, rx string // why the relay carries everything; "": the kernel carries what it can
-}
-
-// view is what the device sees of its own interface.
-type view struct {
-	away    bool   // it is not in this network namespace
-	watched string // why what it sends must pass the interface
 }
 
 // openPath prepares the fast path. If it is only wished for, a device without one is
@@ -79,7 +70,12 @@ func (p *path) attach(d *Device) error {
 		}
 		p.closer = append(p.closer, closer)
 	}
-	p.queue = programs.TX().Queue(port.QueueFrames)
+	view, err := d.host.look()
+	if err != nil {
+		return err
+	}
+	p.queue, p.view = programs.TX().Queue(), view
+	p.queue.Room(view.queue)
 	d.tx.lane, d.rx.lane, d.rx.land = programs.TX(), programs.RX(), programs.RX().Land
 	d.reseed(d.tx) // for numbers that the kernel shares
 	d.reseed(d.rx)
@@ -182,81 +178,4 @@ func (h *host) noFastRX() string {
 		return "the interface is not in this network namespace"
 	}
 	return h.receive.idle
-}
-
-// look finds out what there is to see of the interface.
-func (h *host) look() (v view, err error) {
-	link, err := h.links.ByIndex(h.tap.Index())
-	if err != nil {
-		return view{away: true}, nil
-	}
-	watchers := link.Promiscuity
-	if link.Master != 0 {
-		watchers-- // a bridge is promiscuous itself
-	}
-	if watchers > 0 {
-		return view{watched: "somebody watches " + link.Name + " (promiscuous mode)"}, nil
-	}
-	listens, err := port.Listens(link.Index)
-	if err != nil {
-		return v, err
-	}
-	if listens {
-		return view{watched: "a packet socket listens on " + link.Name}, nil
-	}
-	egress, err := h.links.Egress(link.Index, h.path.clsact)
-	if err == nil && egress != "" {
-		v.watched = link.Name + " has " + egress
-	}
-	return v, err
-}
-
-// review steers if what there is to see of the interface has changed. The caller
-// holds d.mu.
-func (d *Device) review(v view, err error) {
-	if err != nil {
-		d.log.Error("look at the interface", "err", err)
-		v.watched = err.Error()
-	}
-	if h := d.host; v != h.path.view {
-		h.path.view = v
-		d.steer()
-	}
-}
-
-// minding is how often the device looks at what raises no event: who listens on a
-// socket, what was lost in the kernel.
-const minding = leaseBeat
-
-// mind does it until ctx ends.
-func (d *Device) mind(ctx context.Context) {
-	if d.queue() == nil {
-		return
-	}
-	ticker := time.NewTicker(minding)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		v, err := d.host.look()
-		d.mu.Lock()
-		if !d.closed {
-			d.review(v, err)
-			d.settleLanes()
-		}
-		d.mu.Unlock()
-	}
-}
-
-// settleLanes lets the lanes know what got lost: the relay will never have it.
-func (d *Device) settleLanes() {
-	d.host.path.queue.Settle(d.tx.since.Load() == 0)
-	d.rx.lane.Settle()
-	if s := &d.host.slave; s.berth != nil {
-		s.berth.Lost(s.port.Overruns())
-		s.berth.Settle(d.rx.since.Load() == 0)
-	}
 }

@@ -19,12 +19,18 @@ type Berth struct {
 	entered, done uint64
 }
 
-// Queue is the berth of the interface's queue, which has room for so many frames.
-// The interface must have the filter Enter.
-func (l *Lane) Queue(room int) *Berth {
-	b := &Berth{shared: &l.shared().berths[0]}
-	b.shared.room.Store(uint64(room))
-	return b
+// Queue is the berth of the interface's queue. The interface must have the filter
+// Enter.
+func (l *Lane) Queue() *Berth { return &Berth{shared: &l.shared().berths[0]} }
+
+// spare is how many processors may each be about to put a frame into the queue when
+// it is found full.
+const spare = 16
+
+// Room says how many frames the queue holds. One too many is refused by Enter, as
+// the queue would drop it without a word.
+func (b *Berth) Room(frames int) {
+	b.shared.room.Store(uint64(max(1, frames-spare)))
 }
 
 // Moor makes a berth for the socket of a slave, which is to be opened afterwards,

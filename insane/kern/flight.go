@@ -1,16 +1,21 @@
 package kern
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // On its way from the slave to the interface a frame waits in a queue of the
 // processor that received it. The relay would overtake it.
 
 // How long a frame can be on its way from the slave to the interface inside the
 // kernel before it must be lost: the processor that has it may be busy. And how
-// long to wait between looks.
+// long to wait between looks, after as many without waiting: most land at once.
 const (
 	flightLimit = 50 * time.Millisecond
-	flightLook  = 20 * time.Microsecond
+	flightLook  = 50 * time.Microsecond
+	flightLooks = 50
 )
 
 // Land waits until what the kernel has sent from the slave to the interface is
@@ -18,7 +23,9 @@ const (
 func (l *Lane) Land() {
 	m := l.programs.memory
 	started, last := m.inFlight()
-	for began := time.Now(); last+l.missing.Load() < started; {
+	l.found(started, last)
+	looks := 0
+	for began := time.Now(); last+l.missing.Load() < started; looks++ {
 		_, landed := m.inFlight()
 		if landed != last {
 			began, last = time.Now(), landed
@@ -26,7 +33,11 @@ func (l *Lane) Land() {
 			l.missing.Store(started - landed)
 			return
 		}
-		time.Sleep(flightLook)
+		if looks < flightLooks {
+			_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+		} else {
+			time.Sleep(flightLook)
+		}
 	}
 }
 
@@ -38,10 +49,18 @@ func (l *Lane) Missing() uint64 { return l.missing.Load() }
 // last time are lost.
 func (l *Lane) settleFlights() {
 	started, landed := l.programs.memory.inFlight()
+	l.found(started, landed)
 	if started == l.started && landed == l.landed && started > landed+l.missing.Load() {
 		l.missing.Store(started - landed)
 	}
 	l.started, l.landed = started, landed
+}
+
+// found takes back what was said of frames that came after all.
+func (l *Lane) found(started, landed uint64) {
+	if landed+l.missing.Load() > started {
+		l.missing.Store(started - landed)
+	}
 }
 
 // inFlight adds up over the processors how many frames were sent to the interface,

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,15 +62,55 @@ func newNamespace(t testing.TB) (near, far netlink.Link) {
 // stayHere keeps the thread on a processor.
 func stayHere(t testing.TB) {
 	t.Helper()
-	var all, one unix.CPUSet
-	must(t, unix.SchedGetaffinity(0, &all))
+	stayOn(t, processors()[0])
+}
+
+// usable are the processors that the process might use when it began.
+var usable = func() (all unix.CPUSet) {
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		panic(err)
+	}
+	return all
+}()
+
+// processors are their numbers.
+func processors() (list []int) {
 	for cpu := range 1024 {
-		if all.IsSet(cpu) {
-			one.Set(cpu)
-			break
+		if usable.IsSet(cpu) {
+			list = append(list, cpu)
 		}
 	}
+	return list
+}
+
+// stayOn keeps the thread on a processor, for good.
+func stayOn(t testing.TB, cpu int) {
+	t.Helper()
+	runtime.LockOSThread()
+	var one unix.CPUSet
+	one.Set(cpu)
 	must(t, unix.SchedSetaffinity(0, &one))
+}
+
+// onProcessors runs a function on every processor at once, each in the namespace of
+// the caller, on a thread that dies with it.
+func onProcessors(t testing.TB, run func()) {
+	t.Helper()
+	namespace, err := os.Open("/proc/thread-self/ns/net")
+	must(t, err)
+	defer namespace.Close()
+	var group sync.WaitGroup
+	for _, cpu := range processors() {
+		group.Go(func() {
+			stayOn(t, cpu)
+			if err := unix.Setns(int(namespace.Fd()), unix.CLONE_NEWNET); err != nil {
+				t.Error(err)
+				return
+			}
+			run()
+		})
+	}
+	group.Wait()
 }
 
 // newVeth makes two links that are each other's wire, up and without IPv6, which

@@ -24,6 +24,7 @@ type Link struct {
 	MAC         net.HardwareAddr
 	Up          bool // administratively
 	Carrier     bool // up and with a cable that leads somewhere
+	QueueLen    int  // frames that wait at most on the way out; of a TAP, in its queue
 	Promiscuity int  // how many want what is addressed to others: a bridge, tcpdump
 	Master      int  // index of the bridge, bond or VRF that it is part of; 0: none
 
@@ -109,8 +110,8 @@ func toLink(a *netlink.LinkAttrs) Link {
 		Loopback:    a.EncapType == "loopback",
 		Up:          a.RawFlags&unix.IFF_UP != 0,
 		Carrier:     a.RawFlags&unix.IFF_LOWER_UP != 0,
-		Promiscuity: a.Promisc,
-		Master:      a.MasterIndex,
+		Promiscuity: a.Promisc, QueueLen: a.TxQLen,
+		Master: a.MasterIndex,
 	}
 	if a.Statistics != nil {
 		link.TxDropped = a.Statistics.TxDropped

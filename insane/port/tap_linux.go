@@ -19,14 +19,10 @@ const (
 	tapOffloadsUDP = unix.TUN_F_USO4 | unix.TUN_F_USO6
 )
 
-// QueueFrames is how many frames the queue between host and relay is to hold. The
-// kernel default of 500 overruns after 5 ms without the processor at 100,000 frames
-// a second; 1000 is what Ethernet devices have. A few more have room, so that a
-// filter that keeps to the limit is the only one to drop.
-const (
-	QueueFrames    = 1000
-	tapQueueFrames = QueueFrames + 24
-)
+// tapQueueFrames is the length of the queue between host and relay. The kernel
+// default of 500 overruns after 5 ms without the processor at 100,000 frames a
+// second; 1000 is what Ethernet devices have.
+const tapQueueFrames = 1000
 
 // TAP is the interface that the host sees. It exists while it is open: no death
 // of the process leaves it behind.

@@ -1,0 +1,123 @@
+package kern
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// actRedirect is what the programs of the fast path return of what they carry:
+// dropped is what goes to no link.
+const actRedirect = 7
+
+// actOfFate is what transmit_tcx returns.
+func actOfFate(f fate) uint32 {
+	if f == undecided {
+		return actUnspec
+	}
+	return actRedirect
+}
+
+// carrier runs the programs of the fast path on frames without a wire.
+type carrier struct {
+	*bench
+	lane *Lane
+	next *atomic.Uint64
+	to   int // a link that takes frames of any length
+}
+
+// biggest is the largest MTU of a link.
+const biggest = 65535
+
+func newCarrier(t testing.TB, lane func(p *Programs) *Lane) *carrier {
+	t.Helper()
+	b := newBench(t, hostClaims)
+	slave, _ := newVeth(t, "slave", "slave-far")
+	must(t, netlink.LinkSetMTU(slave, biggest))
+	c := &carrier{bench: b, lane: lane(b.Programs), to: slave.Attrs().Index}
+	c.next = c.lane.Numbers()
+	c.lane.Lease(now() + forever)
+	return c
+}
+
+// open opens the lane for a policy. Its phase began at epoch.
+func (c *carrier) open(text string, epoch policy.Time) policy.Program {
+	c.t.Helper()
+	pol, err := policy.Parse(text)
+	must(c.t, err)
+	program := pol.Compile(epoch, 2000)
+	must(c.t, c.lane.Open(program, c.to, text))
+	return program
+}
+
+// options are those for a run of a program on a frame.
+func (c *carrier) options(s sample, f frame.Frame) *ebpf.RunOptions {
+	context := make([]uint32, 45) // up to gso_size
+	context[10], context[41], context[44] = uint32(c.index), s.segments(), uint32(s.size)
+	return &ebpf.RunOptions{Data: f[frame.HeaderLen:], Context: context}
+}
+
+// transmit runs transmit_tcx on a frame, and says what became of it by what it
+// returns and by the books.
+func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
+	c.t.Helper()
+	before := c.lane.Counts()
+	act, err := c.objects.TransmitTcx.Run(c.options(s, f))
+	must(c.t, err)
+	got := c.lane.Counts()
+	counts := Counts{
+		RelayedPackets: got.RelayedPackets - before.RelayedPackets, RelayedBytes: got.RelayedBytes - before.RelayedBytes,
+		DroppedPackets: got.DroppedPackets - before.DroppedPackets, DroppedBytes: got.DroppedBytes - before.DroppedBytes,
+		UnjudgedPackets: got.UnjudgedPackets - before.UnjudgedPackets,
+	}
+	is := undecided
+	switch {
+	case counts.RelayedPackets > 0:
+		is = relayed
+	case counts.DroppedPackets > 0:
+		is = dropped
+	}
+	if act != actOfFate(is) {
+		c.t.Errorf("%s: %v by the books, and the program returns %d", s.what, is, int32(act))
+	}
+	return is, counts
+}
+
+// countsOf are the books of one frame.
+func countsOf(is fate, shape frame.Shape) (c Counts) {
+	n := shape.Packets()
+	switch is {
+	case relayed:
+		c.RelayedPackets, c.RelayedBytes = uint64(n), shape.Bytes(0, n)
+	case dropped:
+		c.DroppedPackets, c.DroppedBytes = uint64(n), shape.Bytes(0, n)
+	}
+	return c
+}
+
+// expect transmits a frame and checks what becomes of it, and that it takes
+// numbers if it is decided.
+func (c *carrier) expect(s sample, want fate) {
+	c.t.Helper()
+	next := c.next.Load()
+	got, _ := c.transmit(s, s.build(0))
+	if got != want {
+		c.t.Errorf("%s: %v, want %v", s.what, got, want)
+	}
+	if taken := c.next.Load() - next; (taken != 0) != (want != undecided) {
+		c.t.Errorf("%s: %v, and takes %d numbers", s.what, got, taken)
+	}
+}
+
+// enter runs transmit_enter on a frame, and says whether the queue is to have it.
+func (c *carrier) enter() bool {
+	c.t.Helper()
+	kept, err := c.objects.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
+	must(c.t, err)
+	return kept != 0
+}
