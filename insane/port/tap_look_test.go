@@ -27,7 +27,7 @@ func TestTAPLooks(t *testing.T) {
 	link := linkOf(t, l, "insane")
 	link.TxDropped = 0 // IPv6 may have tried to speak already
 	want := Link{Index: tap.Index(), Name: "insane", Alias: "insane: slave eth0", Ethernet: true,
-		MTU: 9000, MAC: linkOf(t, l, "eth0").MAC, Up: true, Carrier: true}
+		MTU: 9000, MAC: linkOf(t, l, "eth0").MAC, Up: true, Carrier: true, QueueLen: tapQueueFrames}
 	if fmt.Sprint(link) != fmt.Sprint(want) {
 		t.Errorf("got  %+v\nwant %+v", link, want)
 	}
