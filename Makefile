@@ -1,6 +1,7 @@
 # make demo    see it work (root)
 # make test    all tests; installs what is missing (root)
 # make bench   measure it beside the bare cable and a naive relay (root)
+# make bench-netem  measure it beside tc netem in Linux 6.12, in QEMU (root)
 # make kernels test it under Linux 6.1, 6.12, 6.18 and the newest, in QEMU (root)
 # The rest is for developers: build, install, generate, lint, fuzz, soak, clean.
 
@@ -11,7 +12,7 @@ PREFIX      ?= /usr/local
 # Every test of a promise that needs root fails instead of being skipped.
 export INSANE_ROOT := 1
 
-.PHONY: build demo test bench soak fuzz generate kernels lint tools install clean
+.PHONY: build demo test bench bench-netem soak fuzz generate kernels lint tools install clean
 
 build:
 	go build -o bin/ ./cmd/...
@@ -83,8 +84,8 @@ fuzz:
 # reverse, so that drift of the machine cancels out. The books are checked in
 # the same runs. What a device costs a bystander is so little that it takes more
 # and shorter rounds to see.
-ROUNDS     ?= 10
-BENCHTIME  ?= 1s
+ROUNDS     ?= 20
+BENCHTIME  ?= 0.5s
 BYSTANDERS ?= 40
 
 # $(call rounds,NUMBER,BENCHMARKS,BENCHTIME,FILE)
@@ -100,8 +101,13 @@ bench: tools
 	@$(call rounds,$(ROUNDS),^Benchmark(TCP|RoundTrip|Packets)$$,$(BENCHTIME),bin/bench.txt)
 	@$(call rounds,$(BYSTANDERS),^BenchmarkBystander,0.3s,bin/bench-bystander.txt)
 	@cd cmd/insane && ../../bin/bench.test -test.run '^$$' -test.bench Footprint -test.benchtime 1x
-	go tool benchstat -col /path@'(direct route own naive)' bin/bench.txt
+	go tool benchstat -col /path@'(direct relay kernel-tx kernel naive)' bin/bench.txt
 	go tool benchstat -col /device@'(without with)' bin/bench-bystander.txt
+
+# Its speed beside that of tc netem, and how many packets either loses in a row, under
+# a kernel that has netem. NETEM_ROUNDS and NETEM_KERNEL: see the head of the script.
+bench-netem: tools
+	.ci/bench-netem
 
 # The same tests as often as figures of reliability want: hours.
 soak: tools

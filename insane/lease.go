@@ -24,63 +24,41 @@ type lease struct {
 	lane  *kern.Lane
 	clock func() policy.Time
 	works func(now policy.Time) bool // whether the relay gets on
-	stop  chan struct{}
 
 	mu    sync.Mutex
 	armed bool
+	ended bool
 }
 
-// newLease makes the lease of a lane that ends with its relay. beat has to be started.
+// newLease makes the lease of a lane that ends with its relay.
 func newLease(lane *kern.Lane, r *relay) *lease {
-	return &lease{lane: lane, clock: r.clock, works: r.works, stop: make(chan struct{})}
+	return &lease{lane: lane, clock: r.clock, works: r.works}
 }
 
 // arm begins the lease, or ends it at once. After end it does nothing.
 func (l *lease) arm(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended() {
-		return
+	if !l.ended {
+		l.armed = on
+		l.renew()
 	}
-	l.armed = on
-	l.renew()
 }
 
-// end ends the lease for good. A second time it does nothing.
+// end ends the lease for good.
 func (l *lease) end() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended() {
-		return
-	}
-	l.armed = false
+	l.armed, l.ended = false, true
 	l.renew()
-	close(l.stop)
 }
 
-func (l *lease) ended() bool {
-	select {
-	case <-l.stop:
-		return true
-	default:
-		return false
-	}
-}
-
-// beat puts the lease off until it ends.
+// beat puts the lease off.
 func (l *lease) beat() {
-	for ticker := time.NewTicker(leaseBeat); ; {
-		select {
-		case <-l.stop:
-			ticker.Stop()
-			return
-		case <-ticker.C:
-			l.mu.Lock()
-			if l.armed {
-				l.renew()
-			}
-			l.mu.Unlock()
-		}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.armed {
+		l.renew()
 	}
 }
 
@@ -93,4 +71,74 @@ func (l *lease) renew() {
 	case l.works(now):
 		l.lane.Lease(now + policy.Time(leaseSpan))
 	}
+}
+
+// heart beats for all that is to be done now and then, at once: a process that is
+// idle otherwise should not wake more often than it must.
+type heart struct {
+	stop chan struct{}
+	call chan struct{} // somebody is to look what is due; may be late
+
+	mu     sync.Mutex
+	leases []*lease
+	due    func() bool // whether anything is; nil: nothing ever
+	ended  bool
+}
+
+func newHeart() *heart {
+	return &heart{stop: make(chan struct{}), call: make(chan struct{}, 1)}
+}
+
+// keep puts a lease off from now on.
+func (h *heart) keep(l *lease) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.leases = append(h.leases, l)
+}
+
+// ask makes each beat ask whether anything is due. due must not wait for anything.
+func (h *heart) ask(due func() bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.due = due
+}
+
+// run beats until the heart ends.
+func (h *heart) run() {
+	ticker := time.NewTicker(leaseBeat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-h.stop:
+			return
+		case <-ticker.C:
+		}
+		h.mu.Lock()
+		leases, due := h.leases, h.due
+		h.mu.Unlock()
+		for _, l := range leases {
+			l.beat()
+		}
+		if due == nil || !due() {
+			continue
+		}
+		select {
+		case h.call <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// end ends all leases and the heart. A second time it does nothing.
+func (h *heart) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ended {
+		return
+	}
+	h.ended = true
+	for _, l := range h.leases {
+		l.end()
+	}
+	close(h.stop)
 }

@@ -17,6 +17,7 @@ import (
 // leased is a lease at work, and the filter whose it is, as the kernel has it.
 type leased struct {
 	*lease
+	heart   *heart
 	t       *testing.T
 	program *ebpf.Program
 	works   atomic.Bool // what the relay would say
@@ -41,11 +42,13 @@ func newLeased(t *testing.T) *leased {
 	}
 	t.Cleanup(func() { l.program.Close() })
 	l.works.Store(true)
-	l.lease = &lease{lane: programs.RX(), clock: port.Now, stop: make(chan struct{}), works: func(policy.Time) bool {
+	l.lease = &lease{lane: programs.RX(), clock: port.Now, works: func(policy.Time) bool {
 		l.asked.Add(1)
 		return l.works.Load()
 	}}
-	l.beats.Go(l.beat)
+	l.heart = newHeart()
+	l.heart.keep(l.lease)
+	l.beats.Go(l.heart.run)
 	return l
 }
 
@@ -108,7 +111,8 @@ func TestLease(t *testing.T) {
 	}
 	l.works.Store(true)
 	l.becomes(true, "the relay works again")
-	l.end()
+	l.heart.end()
+	l.heart.end()  // a second time
 	l.beats.Wait() // or the test hangs
 	l.becomes(false, "ended")
 }
@@ -123,7 +127,8 @@ func TestLeaseStaysDisarmed(t *testing.T) {
 	if l.takes() || l.asked.Load() != asked {
 		t.Error("put off without being armed")
 	}
-	l.end()
+	l.heart.end()
+	l.heart.end() // a second time
 	l.beats.Wait()
 	l.arm(true)
 	if l.takes() {

@@ -37,6 +37,7 @@ type host struct {
 	slave   slave
 	receive receiving
 	path    path
+	heart   *heart
 	routes  routes
 
 	addresses []netip.Prefix // that were asked for
@@ -50,7 +51,7 @@ func Open(c Config) (*Device, error) {
 	if err := CheckName(c.Name); err != nil {
 		return nil, err
 	}
-	h := &host{group: c.Group, receive: receiving{mode: wire.ReceiveNone}}
+	h := &host{group: c.Group, heart: newHeart(), receive: receiving{mode: wire.ReceiveNone}}
 	d, err := h.open(c)
 	if err != nil {
 		h.close()
@@ -152,6 +153,7 @@ func (h *host) close() error {
 	if h.tap != nil {
 		h.tap.Close()
 	}
+	h.heart.end()
 	err := errors.Join(h.slave.close(), h.path.close(), h.receive.close())
 	if h.control != nil {
 		err = errors.Join(err, h.control.Close())

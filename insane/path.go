@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insanely/wire"
@@ -18,11 +19,12 @@ import (
 // so who watches the interface, or shapes it, must have the relay.
 type path struct {
 	queue  *kern.Berth // of the interface; nil: there is no fast path
-	lease  *lease      // of tx
 	closer []io.Closer // programs at the interface
 	clsact bool        // they are in a clsact qdisc
 	none   string      // why there is no fast path
 	view   view
+
+	listened atomic.Bool // view.listened, for who does not wait for Device.mu
 
 	tx, rx string // why the relay carries everything; "": the kernel carries what it can
 }
@@ -79,17 +81,14 @@ func (p *path) attach(d *Device) error {
 	d.tx.lane, d.rx.lane, d.rx.land = programs.TX(), programs.RX(), programs.RX().Land
 	d.reseed(d.tx) // for numbers that the kernel shares
 	d.reseed(d.rx)
-	p.lease = newLease(d.tx.lane, d.tx)
-	p.lease.arm(true)
-	d.group.Go(p.lease.beat)
+	lease := newLease(d.tx.lane, d.tx)
+	lease.arm(true)
+	d.host.heart.keep(lease)
 	return nil
 }
 
 // close ends what openPath began.
 func (p *path) close() (err error) {
-	if p.lease != nil {
-		p.lease.end()
-	}
 	for _, c := range p.closer {
 		if cerr := c.Close(); err == nil {
 			err = cerr

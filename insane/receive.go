@@ -62,7 +62,8 @@ func (d *Device) load() error {
 	}
 	r.programs = programs
 	r.lease = newLease(programs.RX(), d.rx)
-	d.group.Go(r.lease.beat)
+	d.host.heart.keep(r.lease)
+	d.group.Go(d.host.heart.run)
 	return nil
 }
 
@@ -76,7 +77,6 @@ func (r *receiving) close() error {
 	if r.programs == nil {
 		return nil
 	}
-	r.lease.end()
 	return r.programs.Close()
 }
 

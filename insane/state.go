@@ -101,7 +101,8 @@ func (l *losses) overruns(d *Device) (tx, rx uint64) {
 	if far := d.shown.Load().port; far != nil {
 		rx += far.Overruns()
 	}
-	if d.rx.lane != nil {
+	if queue := d.queue(); queue != nil {
+		tx += queue.Refused()
 		rx += d.rx.lane.Missing()
 	}
 	return tx, rx

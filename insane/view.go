@@ -2,16 +2,16 @@ package insane
 
 import (
 	"context"
-	"time"
 
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
 // view is what the device sees of its own interface.
 type view struct {
-	queue   int    // frames that its queue has room for
-	away    bool   // it is not in this network namespace
-	watched string // why what it sends must pass the interface
+	queue    int    // frames that its queue has room for
+	away     bool   // it is not in this network namespace
+	listened bool   // a packet socket gets what it sends
+	watched  string // why what it sends must pass the interface
 }
 
 // look finds out what there is to see of the interface.
@@ -21,6 +21,9 @@ func (h *host) look() (v view, err error) {
 		return view{away: true}, nil
 	}
 	v.queue = link.QueueLen
+	if v.listened, err = port.Listens(link.Index); err != nil {
+		return v, err
+	}
 	watchers := link.Promiscuity
 	if link.Master != 0 {
 		watchers-- // a bridge is promiscuous itself
@@ -29,55 +32,73 @@ func (h *host) look() (v view, err error) {
 		v.watched = "somebody watches " + link.Name + " (promiscuous mode)"
 		return v, nil
 	}
-	listens, err := port.Listens(link.Index)
-	if err != nil {
-		return v, err
-	}
-	if listens {
+	if v.listened {
 		v.watched = "a packet socket listens on " + link.Name
 		return v, nil
 	}
-	egress, err := h.links.Egress(link.Index, h.path.clsact)
-	if err == nil && egress != "" {
+	egress, err := h.egress(link.Index)
+	if egress != "" {
 		v.watched = link.Name + " has " + egress
 	}
 	return v, err
+}
+
+// egress says what else has to do with what the interface sends. Whoever deletes a
+// queueing discipline of theirs leaves one that the kernel has chosen, which is not
+// for anybody.
+func (h *host) egress(index int) (string, error) {
+	found, err := h.links.Egress(index, h.path.clsact)
+	if err != nil || found == "" {
+		return "", err
+	}
+	if byDefault, err := h.links.QdiscByDefault(index); err != nil || !byDefault {
+		return found, err
+	}
+	if err := h.tap.SkipQdisc(); err != nil {
+		return found, err
+	}
+	return h.links.Egress(index, h.path.clsact)
 }
 
 // review steers if what there is to see of the interface has changed. The caller
 // holds d.mu.
 func (d *Device) review(v view, err error) {
 	if err != nil {
-		d.log.Error("look at the interface", "err", err)
 		v.watched = err.Error()
 	}
 	h := d.host
 	if v == h.path.view {
 		return
 	}
+	if err != nil {
+		d.log.Error("look at the interface", "err", err)
+	}
 	h.path.view = v
+	h.path.listened.Store(v.listened)
 	if !v.away {
 		h.path.queue.Room(v.queue)
 	}
 	d.steer()
 }
 
-// minding is how often the device looks at what raises no event: who listens on a
-// socket, what was lost in the kernel.
-const minding = leaseBeat
+// due says at each beat whether there is something that raises no event: somebody
+// has begun or ceased to listen, or frames wait, which may have got lost.
+func (d *Device) due() bool {
+	listens, err := port.Listens(d.host.tap.Index())
+	return err != nil || listens != d.host.path.listened.Load() || d.tx.lane.Waiting() || d.rx.lane.Waiting()
+}
 
-// mind does it until ctx ends.
+// mind sees to it until ctx ends.
 func (d *Device) mind(ctx context.Context) {
 	if d.queue() == nil {
 		return
 	}
-	ticker := time.NewTicker(minding)
-	defer ticker.Stop()
+	d.host.heart.ask(d.due)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-d.host.heart.call:
 		}
 		v, err := d.host.look()
 		d.mu.Lock()

@@ -1,21 +1,28 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
-// BenchmarkFootprint is what a daemon costs that has relayed a stream and then
+// BenchmarkFootprint is what a daemon costs that has carried a stream and then
 // has nothing to do.
 func BenchmarkFootprint(b *testing.B) {
-	n := newDeviceNet(b)
-	near, far := benchEnd{n.Borea, n.Borea.IPv4}, benchEnd{n.Morgana, n.Morgana.IPv4}
+	for _, path := range []string{wire.PathRelay, wire.PathKernel} {
+		b.Run("path="+path, func(b *testing.B) { benchFootprint(b, newDeviceWay(b, path, path, wire.ReceiveAuto)) })
+	}
+}
+
+func benchFootprint(b *testing.B, w *benchWay) {
+	near, far := w.ends()
 	l := far.listenTCP(b)
 	go func() {
 		if c, err := l.Accept(); err == nil {
@@ -31,32 +38,35 @@ func BenchmarkFootprint(b *testing.B) {
 	const idle = 5 * time.Second
 	for b.Loop() {
 		time.Sleep(time.Second) // for the last acknowledgements
-		before := cpuTime(b, n.daemon.PID())
+		before := cpuTime(b, w.daemon.PID())
 		time.Sleep(idle)
-		used := cpuTime(b, n.daemon.PID()) - before
+		used := cpuTime(b, w.daemon.PID()) - before
 		b.ReportMetric(100*used.Seconds()/idle.Seconds(), "idle-CPU-%")
-		b.ReportMetric(peakMemory(b, n.daemon.PID()), "peak-MiB")
+		b.ReportMetric(peakMemory(b, w.daemon.PID()), "peak-MiB")
 	}
+	b.ReportMetric(0, "ns/op")
 }
 
-// cpuTime is what a process has used, in user and kernel mode: proc(5), stat,
-// fields 14 and 15, in ticks of 10 ms.
-func cpuTime(b *testing.B, pid int) time.Duration {
+// cpuTime is what the threads of a process have used, in user and kernel mode:
+// nanoseconds, of which the kernel's Documentation/scheduler/sched-stats.rst tells.
+func cpuTime(b *testing.B, pid int) (sum time.Duration) {
 	b.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		b.Fatal(err)
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(threads) == 0 {
+		b.Fatalf("find the threads of %d: %d, %v", pid, len(threads), err)
 	}
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+2:]))
-	ticks := 0
-	for _, f := range fields[11:13] {
-		n, err := strconv.Atoi(f)
+	for _, name := range threads {
+		text, err := os.ReadFile(name)
 		if err != nil {
 			b.Fatal(err)
 		}
-		ticks += n
+		used, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		sum += time.Duration(used)
 	}
-	return time.Duration(ticks) * 10 * time.Millisecond
+	return sum
 }
 
 // peakMemory is the largest resident set a process has had.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -10,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
 // The benchmarks compare ways between borea and morgana in one run, so that what
@@ -20,64 +18,63 @@ import (
 // it, and the naive relay. `make bench` alternates them many times and lets
 // benchstat judge. In a race-detector build they mean nothing.
 
-// benchNet has a pair of addresses for each way.
-type benchNet struct {
+// benchWay is a way from borea to morgana and back. It has a lab of its own, so
+// that no device costs another way anything.
+type benchWay struct {
 	*lab.Lab
+	name   string
 	daemon *lab.Daemon // nil: there is no device
-	paths  []benchPath
+	path   string      // of the device
+	oneWay bool        // what morgana sends comes in past what is measured
 }
 
-// benchPath is a way from an address of borea to one of morgana and back.
-type benchPath struct {
-	name          string
-	near, far     netip.Addr
-	transmitsOnly bool // what morgana sends does not go this way
-}
-
-// The two ends of a network in which the device has an address of its own, and
-// morgana's address behind the naive relay.
-var (
-	ownNear = netip.MustParseAddr("10.8.0.1")
-	ownFar  = netip.MustParseAddr("10.8.0.2")
-	naiveTo = netip.MustParseAddr("10.9.0.6")
-)
-
-// newBenchNet makes the lab, a device that passes everything in both directions,
-// and a naive relay in front of the same slave.
-func newBenchNet(b *testing.B) *benchNet {
+// newWays makes all of them. The devices pass everything.
+func newWays(b *testing.B) []*benchWay {
 	b.Helper()
-	n := newDeviceNet(b)
-	near, m := n.Borea.IPv4, n.Morgana
-	n.paths = []benchPath{
-		{name: "direct", near: near, far: m.SpareIPv4},
-		{name: "route", near: near, far: m.IPv4},
-		{name: "own", near: ownNear, far: ownFar},
-		{name: "naive", near: near, far: naiveTo, transmitsOnly: true},
+	naive := &benchWay{Lab: newLab(b), name: "naive", oneWay: true}
+	startNaive(b, naive.Lab)
+	ways := inTurn([]*benchWay{
+		{Lab: newLab(b), name: "direct"},
+		newDeviceWay(b, "relay", wire.PathRelay, wire.ReceiveAuto),
+		newDeviceWay(b, "kernel-tx", wire.PathKernel, wire.ReceiveNone),
+		newDeviceWay(b, "kernel", wire.PathKernel, wire.ReceiveAuto),
+		naive,
+	})
+	for _, w := range ways {
+		w.meet(b)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := n.Borea.Command(ctx, "naive", "naive0", lab.Link)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { cancel(); cmd.Wait() })
-	mac := n.addAddress(b, naiveTo)
-	if err := n.Borea.Do(func() error { return leadThrough("naive0", naiveTo, mac) }); err != nil {
-		b.Fatal(err)
-	}
-	n.paths = inTurn(n.paths)
-	return n
+	return ways
 }
 
-// newDeviceNet makes the lab and a device that has something of everything to
-// take: a host that is routed through it, and an address and a network of its own.
-func newDeviceNet(b *testing.B) *benchNet {
+// meet makes both hosts know each other's MAC before a fault meets the question.
+func (w *benchWay) meet(b *testing.B) {
+	b.Helper()
+	near, far := w.ends()
+	near.dial(b, far.listenTCP(b).Addr())
+}
+
+// newDeviceWay starts a device through which morgana is routed.
+func newDeviceWay(b *testing.B, name, path, receive string, args ...string) *benchWay {
 	b.Helper()
 	l := newLab(b)
-	n := &benchNet{Lab: l, daemon: newDaemon(b, l,
-		"--slave", lab.Link, "--route", l.Morgana.IPv4.String(), "--address", ownNear.String()+"/24")}
-	n.addAddress(b, ownFar)
-	return n
+	args = append(args, "--slave", lab.Link, "--route", l.Morgana.IPv4.String(), "--path", path, "--receive", receive)
+	w := &benchWay{Lab: l, name: name, daemon: newDaemon(b, l, args...), path: path, oneWay: receive == wire.ReceiveNone}
+	w.awaitPath(b)
+	return w
+}
+
+// awaitPath waits until the device has the path it was asked for.
+func (w *benchWay) awaitPath(b *testing.B) {
+	b.Helper()
+	for deadline := time.Now().Add(longest); ; time.Sleep(10 * time.Millisecond) {
+		state := info(b, w.daemon)
+		if state.Path == w.path {
+			return
+		}
+		if time.Now().After(deadline) {
+			b.Fatalf("%s takes the path %s, not %s: %s", w.name, state.Path, w.path, state.PathReason)
+		}
+	}
 }
 
 // inTurn turns a list around for every other run, so that drift cancels out.
@@ -88,43 +85,69 @@ func inTurn[T any](list []T) []T {
 	return list
 }
 
-// addAddress gives morgana another address, and returns the MAC address of it.
-func (n *benchNet) addAddress(b *testing.B, addr netip.Addr) net.HardwareAddr {
+// each runs a benchmark on each way, with either host sending.
+func each(b *testing.B, run func(b *testing.B, w *benchWay, sender, receiver benchEnd)) {
+	ways := newWays(b)
+	for _, from := range []string{"borea", "morgana"} {
+		for _, w := range ways {
+			sender, receiver := w.ends()
+			if from == w.Morgana.Name {
+				if w.oneWay {
+					continue
+				}
+				sender, receiver = receiver, sender
+			}
+			b.Run("from="+from+"/path="+w.name, func(b *testing.B) { run(b, w, sender, receiver) })
+		}
+	}
+	checkWays(b, ways)
+}
+
+// checkWays makes a run void in which the books of a device do not balance or in
+// which it did not take its path.
+func checkWays(b *testing.B, ways []*benchWay) {
 	b.Helper()
-	h := n.Morgana.Netlink()
-	link, err := h.LinkByName(lab.Link)
+	for _, w := range ways {
+		w.check(b)
+	}
+}
+
+func (w *benchWay) check(b *testing.B) {
+	b.Helper()
+	if w.daemon == nil {
+		return
+	}
+	state := info(b, w.daemon)
+	checkBooks(b, state.TX.Stats)
+	checkBooks(b, state.RX.Stats)
+	if state.Path != w.path {
+		b.Errorf("%s has left the path %s: %s", w.name, w.path, state.PathReason)
+	}
+}
+
+// fault sets the policy of what a host sends; a way without a device has none.
+func (w *benchWay) fault(b *testing.B, from *lab.Host, policy string) {
+	b.Helper()
+	switch {
+	case w.daemon == nil:
+	case from == w.Borea:
+		set(b, w.daemon, wire.Change{TX: &policy})
+	default:
+		set(b, w.daemon, wire.Change{RX: &policy})
+	}
+}
+
+// stats are the books of what a host sends.
+func (w *benchWay) stats(b *testing.B, from *lab.Host) wire.Stats {
+	b.Helper()
+	s, err := w.daemon.Client.Stats(context.Background())
 	if err != nil {
 		b.Fatal(err)
 	}
-	prefix := &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(24, 32)}
-	if err := h.AddrAdd(link, &netlink.Addr{IPNet: prefix}); err != nil {
-		b.Fatal(err)
+	if from == w.Borea {
+		return s.TX
 	}
-	return link.Attrs().HardwareAddr
-}
-
-// leadThrough routes a host through the naive relay once it is there. What the
-// relay does not receive cannot resolve neighbours, so morgana's address is given.
-func leadThrough(name string, to netip.Addr, mac net.HardwareAddr) error {
-	var tap netlink.Link
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		var err error
-		if tap, err = netlink.LinkByName(name); err == nil {
-			break
-		} else if time.Now().After(end) {
-			return fmt.Errorf("naive relay does not start: %w", err)
-		}
-	}
-	if err := netlink.LinkSetUp(tap); err != nil {
-		return err
-	}
-	dst := &net.IPNet{IP: to.AsSlice(), Mask: net.CIDRMask(32, 32)}
-	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: tap.Attrs().Index, Dst: dst, Scope: netlink.SCOPE_LINK}); err != nil {
-		return err
-	}
-	return netlink.NeighSet(&netlink.Neigh{
-		LinkIndex: tap.Attrs().Index, IP: to.AsSlice(), State: netlink.NUD_PERMANENT, HardwareAddr: mac,
-	})
+	return s.RX
 }
 
 // benchEnd is one end of a way.
@@ -133,37 +156,9 @@ type benchEnd struct {
 	addr netip.Addr
 }
 
-// ends are those of a way on which the host of that name sends.
-func (n *benchNet) ends(p benchPath, from string) (sender, receiver benchEnd) {
-	near, far := benchEnd{n.Borea, p.near}, benchEnd{n.Morgana, p.far}
-	if from == n.Borea.Name {
-		return near, far
-	}
-	return far, near
-}
-
-// each runs a benchmark for each way, with either host sending.
-func (n *benchNet) each(b *testing.B, run func(b *testing.B, sender, receiver benchEnd)) {
-	for _, from := range []string{n.Borea.Name, n.Morgana.Name} {
-		for _, p := range n.paths {
-			if p.transmitsOnly && from != n.Borea.Name {
-				continue
-			}
-			sender, receiver := n.ends(p, from)
-			b.Run("from="+from+"/path="+p.name, func(b *testing.B) { run(b, sender, receiver) })
-		}
-	}
-	n.checkBooks(b)
-}
-
-// checkBooks makes a run void whose books do not balance.
-func (n *benchNet) checkBooks(b *testing.B) {
-	b.Helper()
-	if n.daemon != nil {
-		state := info(b, n.daemon)
-		checkBooks(b, state.TX.Stats)
-		checkBooks(b, state.RX.Stats)
-	}
+// ends are borea and morgana, whose address leads through what is measured.
+func (w *benchWay) ends() (near, far benchEnd) {
+	return benchEnd{w.Borea, w.Borea.IPv4}, benchEnd{w.Morgana, w.Morgana.IPv4}
 }
 
 func (e benchEnd) listenTCP(b *testing.B) net.Listener {

@@ -25,6 +25,9 @@ func attached(index int) (programs []string, tcx bool, err error) {
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, ebpf.ErrNotSupported) {
 			return nil, false, nil // an older kernel does not know what is asked for
 		}
+		if errors.Is(err, unix.ENODEV) {
+			return nil, true, nil // the link has gone since it was listed
+		}
 		if err != nil {
 			return nil, true, fmt.Errorf("query tcx: %w", err)
 		}
@@ -83,7 +86,7 @@ func programName(id ebpf.ProgramID) (string, error) {
 	return info.Name, nil
 }
 
-// bpfObjects are the programs and maps of receive filters in the whole system, as
+// bpfObjects are the programs and maps of devices in the whole system, as
 // /proc/PID/fdinfo calls them.
 type bpfObjects map[string]bool
 
@@ -105,7 +108,7 @@ func objectsNow(t testing.TB) bpfObjects {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasPrefix(name, "receive_") {
+		if strings.HasPrefix(name, "receive_") || strings.HasPrefix(name, "transmit_") {
 			found[fmt.Sprint("prog_id ", id)] = true
 		}
 	}
@@ -118,7 +121,7 @@ func objectsNow(t testing.TB) bpfObjects {
 			t.Fatalf("list maps: %v", err)
 		}
 		id = next
-		if slices.Contains([]string{"claims", "lease", "withhold"}, mapName(t, id)) {
+		if slices.Contains([]string{"claims", "withhold", "lanes", "rules", "counts", "flights"}, mapName(t, id)) {
 			found[fmt.Sprint("map_id ", id)] = true
 		}
 	}
@@ -141,7 +144,7 @@ func mapName(t testing.TB, id ebpf.MapID) string {
 	return info.Name
 }
 
-// noOrphans fails if there are programs or maps of receive filters which nobody
+// noOrphans fails if there are programs or maps of devices which nobody
 // alive holds and which were not there before. The kernel frees them some time
 // after their last user has gone.
 func noOrphans(t testing.TB, before bpfObjects) {

@@ -17,13 +17,14 @@ import (
 // probeSpacing is the pace of a prober.
 const probeSpacing = 10 * time.Millisecond
 
-// prober sends numbered packets from morgana to an address of borea and notes
-// through which link of borea each comes in: that link had the frame.
+// prober sends numbered packets from one host to an address of another, and notes
+// through which link of that each comes in: that link had the frame.
 type prober struct {
-	lab     *lab.Lab
+	to      *lab.Host
 	in, out *net.UDPConn
 	ending  chan struct{}
 	running sync.WaitGroup
+	ended   sync.Once
 
 	mu  sync.Mutex
 	via [][]int // by number: indices of the links that the packet came in through
@@ -36,12 +37,18 @@ const unsent = -1
 // Both must be there; they may go later on.
 func newProber(t testing.TB, l *lab.Lab, from, to string) *prober {
 	t.Helper()
-	p := &prober{lab: l, ending: make(chan struct{})}
-	p.in = listenUDP(t, l.Borea, netip.MustParseAddr(to))
+	return probe(t, l.Morgana, l.Borea, from, to)
+}
+
+// probe begins to send from an address of one host to one of another.
+func probe(t testing.TB, sender, receiver *lab.Host, from, to string) *prober {
+	t.Helper()
+	p := &prober{to: receiver, ending: make(chan struct{})}
+	p.in = listenUDP(t, receiver, netip.MustParseAddr(to))
 	if err := ipv4.NewPacketConn(p.in).SetControlMessage(ipv4.FlagInterface, true); err != nil {
 		t.Fatal(err)
 	}
-	p.out = connectUDP(t, l.Morgana, &net.UDPAddr{IP: net.ParseIP(from)}, p.in)
+	p.out = connectUDP(t, sender, &net.UDPAddr{IP: net.ParseIP(from)}, p.in)
 	p.running.Go(p.send)
 	p.running.Go(p.receive)
 	t.Cleanup(p.end)
@@ -64,10 +71,12 @@ func connectUDP(t testing.TB, h *lab.Host, local *net.UDPAddr, to *net.UDPConn) 
 }
 
 func (p *prober) end() {
-	close(p.ending)
-	p.in.Close()
-	p.out.Close()
-	p.running.Wait()
+	p.ended.Do(func() {
+		close(p.ending)
+		p.in.Close()
+		p.out.Close()
+		p.running.Wait()
+	})
 }
 
 func (p *prober) send() {
@@ -122,7 +131,7 @@ func (p *prober) next() int {
 // all packets wait in the same queues.
 func (p *prober) await(t testing.TB, from int, name string) (number int) {
 	t.Helper()
-	index := linkOf(t, p.lab.Borea, name).Attrs().Index
+	index := linkOf(t, p.to, name).Attrs().Index
 	eventually(t, "a packet to come in through "+name, func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -167,7 +176,7 @@ func (p *prober) noneTwice(t testing.TB) {
 // alwaysThrough fails if one of the packets in [from, to) came through another link.
 func (p *prober) alwaysThrough(t testing.TB, from, to int, name string) {
 	t.Helper()
-	index := linkOf(t, p.lab.Borea, name).Attrs().Index
+	index := linkOf(t, p.to, name).Attrs().Index
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for n, via := range p.via[from:to] {

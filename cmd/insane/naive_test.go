@@ -1,12 +1,19 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"testing"
+	"time"
 
 	"github.com/songgao/water"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
 // naive is the relay that everybody writes first, to compare with: read a frame
@@ -47,4 +54,48 @@ func naiveRelay(name, slave string) error {
 			return err
 		}
 	}
+}
+
+// startNaive routes what borea sends to morgana through the naive relay.
+func startNaive(b *testing.B, l *lab.Lab) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := l.Borea.Command(ctx, "naive", "naive0", lab.Link)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { cancel(); cmd.Wait() })
+	far, err := l.Morgana.Netlink().LinkByName(lab.Link)
+	if err != nil {
+		b.Fatal(err)
+	}
+	err = l.Borea.Do(func() error { return leadThrough("naive0", l.Morgana.IPv4, far.Attrs().HardwareAddr) })
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// leadThrough routes a host through the naive relay once it is there. What the
+// relay does not receive cannot resolve neighbours, so the host's MAC is given.
+func leadThrough(name string, to netip.Addr, mac net.HardwareAddr) error {
+	var tap netlink.Link
+	for deadline := time.Now().Add(longest); ; time.Sleep(10 * time.Millisecond) {
+		var err error
+		if tap, err = netlink.LinkByName(name); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			return fmt.Errorf("naive relay does not start: %w", err)
+		}
+	}
+	if err := netlink.LinkSetUp(tap); err != nil {
+		return err
+	}
+	dst := &net.IPNet{IP: to.AsSlice(), Mask: net.CIDRMask(32, 32)}
+	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: tap.Attrs().Index, Dst: dst, Scope: netlink.SCOPE_LINK}); err != nil {
+		return err
+	}
+	return netlink.NeighSet(&netlink.Neigh{
+		LinkIndex: tap.Attrs().Index, IP: to.AsSlice(), State: netlink.NUD_PERMANENT, HardwareAddr: mac,
+	})
 }

@@ -137,8 +137,7 @@ func (b *testbed) sshDump(t testing.TB, link string, peer netip.Addr) *transcrip
 // dumpOf is a tcpdump of what a filter lets through, a line for each packet.
 func (b *testbed) dumpOf(t testing.TB, h *lab.Host, link, filter string) *transcript {
 	t.Helper()
-	_, out := background(t, h, "tcpdump", "-n", "-l", "--immediate-mode", "-i", link, filter)
-	out.await(t, "tcpdump", func(text string) bool { return strings.Contains(text, "listening on "+link) })
+	_, out := tcpdump(t, h, link, filter)
 	return out
 }
 

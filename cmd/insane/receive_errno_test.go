@@ -16,8 +16,16 @@ import (
 
 // TestReceiveSenderSeesNoFault: the host on the far side sees nothing but loss.
 func TestReceiveSenderSeesNoFault(t *testing.T) {
-	b := newReceiver(t)
-	b.hideFaults(t, 10_000)
+	eachPath(t, func(t *testing.T, path string) {
+		b := newReceiver(t, path)
+		b.hideFaults(t, 8000)
+		b.checkNobodyTold(t)
+	})
+}
+
+// checkNobodyTold fails if borea told a sender what became of a packet.
+func (b *testbed) checkNobodyTold(t testing.TB) {
+	t.Helper()
 	for _, name := range []string{"Icmp:OutMsgs", "Icmp:OutDestUnreachs"} {
 		if n := b.counter(t, b.Borea, "snmp", name); n != 0 {
 			t.Errorf("borea counts %s %d", name, n)
@@ -31,11 +39,13 @@ func TestReceiveSenderSeesNoFault(t *testing.T) {
 // TestReceiveTCPSeesALossyNetwork: to TCP on the far side a dropped packet is one
 // that the network lost, which it sends again.
 func TestReceiveTCPSeesALossyNetwork(t *testing.T) {
-	b := newReceiver(t)
-	b.looseStream(t)
-	if n := b.counter(t, b.Borea, "snmp", "Tcp:OutRsts"); n != 0 {
-		t.Errorf("borea reset %d connections", n)
-	}
+	eachPath(t, func(t *testing.T, path string) {
+		b := newReceiver(t, path)
+		b.looseStream(t)
+		if n := b.counter(t, b.Borea, "snmp", "Tcp:OutRsts"); n != 0 {
+			t.Errorf("borea reset %d connections", n)
+		}
+	})
 }
 
 // TestReceiveNobodyAnswers: at percent 0 neither the device nor the slave tells

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
 // What the device must do to packets that it sends (wire_…_test.go) it must do to
@@ -13,50 +15,60 @@ import (
 // TestReceivePercent: which packets arrive is what the engine decided, packet by
 // packet.
 func TestReceivePercent(t *testing.T) {
-	b := newReceiver(t)
-	b.losePercents(t, []lossiness{
-		{"50", 12_000}, {"80", 12_000}, {"1", 12_000}, {"99", 12_000}, {"0", 6000}, {"100", 6000},
-	})
-	few := []lossiness{{"60", 5000}, {"0", 1000}}
-	t.Run("routed", func(t *testing.T) { b.back().losePercents(t, few) })
-	t.Run("all", func(t *testing.T) {
-		back := b.back()
-		back.takeAll(t)
-		back.losePercents(t, few)
+	eachPath(t, func(t *testing.T, path string) {
+		b := newReceiver(t, path)
+		b.losePercents(t, []lossiness{
+			{"50", 8000}, {"80", 8000}, {"1", 8000}, {"99", 8000}, {"0", 4000}, {"100", 4000},
+		})
+		few := []lossiness{{"60", 4000}, {"0", 1000}}
+		t.Run("routed", func(t *testing.T) { b.back().losePercents(t, few) })
+		t.Run("all", func(t *testing.T) {
+			back := b.back()
+			back.takeAll(t)
+			back.losePercents(t, few)
+		})
 	})
 }
 
 // TestReceivePass: without a policy the device is a wire.
-func TestReceivePass(t *testing.T) { newReceiver(t).passMillion(t) }
+func TestReceivePass(t *testing.T) {
+	eachPath(t, func(t *testing.T, path string) { newReceiver(t, path).passMillion(t) })
+}
 
 // TestReceiveSuperFrames: the packets of a super-frame are judged one by one. Before
 // Linux 6.2 a packet socket has no words for one of UDP, and each is an overrun.
 func TestReceiveSuperFrames(t *testing.T) {
-	b := newReceiver(t)
-	b.quiet = firstQuiet // the cable counts the frames, of which some would be reports of groups
-	if kernelBefore(t, 6, 2) {
-		b.overrunSupers(t, 10_000)
-		return
-	}
-	b.superFrames(t, 40_000)
+	eachPath(t, func(t *testing.T, path string) {
+		b := newReceiver(t, path)
+		b.quiet = firstQuiet // the cable counts the frames, of which some would be reports of groups
+		if kernelBefore(t, 6, 2) {
+			b.overrunSupers(t, 10_000)
+			return
+		}
+		b.superFrames(t, 25_000)
+	})
 }
 
 // TestReceiveTCP: a stream loses one packet in a hundred and arrives whole,
 // whether its super-frames are the sender's or were put together on arrival, by
 // GRO, of packets whose checksums were verified.
 func TestReceiveTCP(t *testing.T) {
-	newReceiver(t).streams(t, "offloads", 64<<20)
-	b := newReceiver(t)
-	b.checkEveryChecksum(t, true)
-	b.streams(t, "merged", 32<<20)
+	eachPath(t, func(t *testing.T, path string) {
+		newReceiver(t, path).streams(t, "offloads", 48<<20)
+		b := newReceiver(t, path)
+		b.checkEveryChecksum(t, true)
+		b.streams(t, "merged", 24<<20)
+	})
 }
 
 // TestReceiveTime: "time ON OFF" begins with ON when it is set and changes sides
 // when it should.
 func TestReceiveTime(t *testing.T) {
-	newReceiver(t).changeSides(t, []sides{
-		{10 * time.Millisecond, 10 * time.Millisecond, 100},
+	newReceiver(t, wire.PathRelay).changeSides(t, []sides{
 		{20 * time.Millisecond, 30 * time.Millisecond, 50},
+	})
+	newReceiver(t, wire.PathKernel).changeSides(t, []sides{
+		{10 * time.Millisecond, 10 * time.Millisecond, 100},
 		{100 * time.Millisecond, 400 * time.Millisecond, 2},
 	})
 }

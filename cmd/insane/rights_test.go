@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -35,7 +36,7 @@ func withRights(t testing.TB, rights string) *lab.Lab {
 
 // TestRightsWithoutBPF: a daemon that may make a device but load no filter says in
 // a line what is missing and how to do without, and leaves nothing. With receive
-// none it works, and refuses later what it cannot.
+// none it works, by way of the relay, and refuses later what it cannot.
 func TestRightsWithoutBPF(t *testing.T) {
 	t.Parallel()
 	l := withRights(t, transmitRights)
@@ -53,8 +54,16 @@ func TestRightsWithoutBPF(t *testing.T) {
 		}
 		sameState(t, l.Borea, before)
 	}
+	checkNoFastPath(t, l)
 	d := newDaemon(t, l, "--receive", "none", "--slave", "eth0", "--route", "10.9.0.2")
 	awaitCarrier(t, l, true)
+	if i := info(t, d); i.Path != wire.PathRelay || !strings.Contains(i.PathReason, "CAP_BPF") {
+		t.Errorf("path %s, as %q", i.Path, i.PathReason)
+	}
+	out := run(t, l.Borea, "insanely", "--socket", d.Socket)
+	if !regexp.MustCompile(`(?m)^path +relay: .*CAP_BPF`).MatchString(out) {
+		t.Errorf("insanely does not say what is missing:\n%s", out)
+	}
 	relays(t, l, d.Client)
 	before = stateOf(t, l.Borea)
 	for _, mode := range []string{wire.ReceiveAuto, wire.ReceiveAll} {
@@ -73,6 +82,23 @@ func TestRightsWithoutBPF(t *testing.T) {
 	}
 	sameState(t, l.Borea, before)
 	relays(t, l, d.Client)
+}
+
+// checkNoFastPath asks for what cannot be without CAP_BPF.
+func checkNoFastPath(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	before := stateOf(t, l.Borea)
+	code, out := fails(t, l.Borea, "setpriv", "--bounding-set", transmitRights,
+		"insane", "--socket", "@insane", "--receive", "none", "--path", "kernel")
+	if code != 1 || strings.Count(out, "\n") != 1 {
+		t.Errorf("--path kernel: exit code %d, said:\n%s", code, out)
+	}
+	for _, words := range []string{`insane: path: "kernel": `, "CAP_BPF", "--path relay does without"} {
+		if !strings.Contains(out, words) {
+			t.Errorf("--path kernel: not a word of %q:\n%s", words, out)
+		}
+	}
+	sameState(t, l.Borea, before)
 }
 
 // refusedOverHTTP asks as a program would that knows nothing but HTTP.
@@ -94,8 +120,8 @@ func refusedOverHTTP(t *testing.T, l *lab.Lab, d *lab.Daemon, mode string) {
 	}
 }
 
-// TestRightsEnough: CAP_BPF is all that taking frames wants beside the rights to
-// make a device. No mode needs CAP_SYS_ADMIN.
+// TestRightsEnough: CAP_BPF is all that taking frames, and the fast path, want beside
+// the rights to make a device. No mode needs CAP_SYS_ADMIN.
 func TestRightsEnough(t *testing.T) {
 	t.Parallel()
 	l := withRights(t, receiveRights)
@@ -109,6 +135,9 @@ func TestRightsEnough(t *testing.T) {
 	knowBorea(t, l, "10.9.0.3")
 	p := newProber(t, l, "10.9.0.4", "10.9.0.3")
 	p.awaitNow(t, device)
+	if hasTCX(t) {
+		awaitPaths(t, d, wire.PathKernel)
+	}
 	if err := d.Stop(); err != nil {
 		t.Error(err)
 	}

@@ -81,7 +81,8 @@ func (b *testbed) program(t testing.TB, text string, seed uint64) *policy.Progra
 }
 
 // framesOffered is how many frames the kernel had for the relay: the TAP counts
-// what the host sent into it, the slave what came out of the cable.
+// what the host sent into it, the slave what came out of the cable. The fast path
+// may have had a part of the latter.
 func (b *testbed) framesOffered(t testing.TB) uint64 {
 	t.Helper()
 	if b.receiving() {
@@ -108,9 +109,9 @@ const (
 
 // newReceiver is a testbed the other way round: packets go from morgana to
 // addresses that only insane has.
-func newReceiver(t testing.TB) *testbed {
+func newReceiver(t testing.TB, path ...string) *testbed {
 	t.Helper()
-	b := newTestbed(t)
+	b := newTestbed(t, path...)
 	furnishLink(t, b.Morgana, lab.Link, peerIPv4+"/24", peerIPv6+"/64")
 	furnishLink(t, b.Borea, device, ownIPv4+"/24", ownIPv6+"/64")
 	own4, own6 := netip.MustParseAddr(ownIPv4), netip.MustParseAddr(ownIPv6)

@@ -13,7 +13,9 @@ import (
 
 // TestSenderSeesNoFault: a packet that the policy drops looks sent, even to a
 // sender who asked to be told of errors.
-func TestSenderSeesNoFault(t *testing.T) { newTestbed(t).hideFaults(t, 25_000) }
+func TestSenderSeesNoFault(t *testing.T) {
+	eachPath(t, func(t *testing.T, path string) { newTestbed(t, path).hideFaults(t, 15_000) })
+}
 
 func (b *testbed) hideFaults(t *testing.T, count int) {
 	for _, family := range []int{4, 6} {
@@ -80,7 +82,9 @@ func (b *testbed) sendAll(t *testing.T, family int, percent string, count int,
 
 // TestTCPSeesALossyNetwork: to TCP a dropped packet is one that the network
 // lost, which it sends again, and not congestion of its own host.
-func TestTCPSeesALossyNetwork(t *testing.T) { newTestbed(t).looseStream(t) }
+func TestTCPSeesALossyNetwork(t *testing.T) {
+	eachPath(t, func(t *testing.T, path string) { newTestbed(t, path).looseStream(t) })
+}
 
 func (b *testbed) looseStream(t *testing.T) {
 	b.begin(t, "percent 99", 20)

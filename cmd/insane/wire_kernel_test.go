@@ -58,10 +58,7 @@ func parseCounter(t testing.TB, name, value string) uint64 {
 // in which a new link tells of its IPv6 groups, does not count.
 func (b *testbed) unicastReceived(t testing.TB, h *lab.Host, family int) (packets, octets uint64) {
 	t.Helper()
-	file, prefix := "netstat", "IpExt:"
-	if family == 6 {
-		file, prefix = "snmp6", "Ip6"
-	}
+	file, prefix := ipCounters(family)
 	groups := b.counter(t, h, file, prefix+"InMcastPkts")
 	for {
 		packets = 0
@@ -75,6 +72,21 @@ func (b *testbed) unicastReceived(t testing.TB, h *lab.Host, family int) (packet
 		}
 		groups = again
 	}
+}
+
+// groupsReceived is how many packets to groups a host got.
+func (b *testbed) groupsReceived(t testing.TB, h *lab.Host, family int) uint64 {
+	t.Helper()
+	file, prefix := ipCounters(family)
+	return b.counter(t, h, file, prefix+"InMcastPkts")
+}
+
+// ipCounters are where IP counts what it receives.
+func ipCounters(family int) (file, prefix string) {
+	if family == 6 {
+		return "snmp6", "Ip6"
+	}
+	return "netstat", "IpExt:"
 }
 
 // checkEveryChecksum makes the two ends of the cable do without checksum offload. Usually a

@@ -16,12 +16,14 @@ type lossiness struct {
 
 // lossy are the edges, the middle, the rare, and one that is neither.
 var lossy = []lossiness{
-	{"50", 40_000}, {"80", 40_000}, {"1", 40_000}, {"99", 40_000}, {"0", 20_000}, {"100", 20_000},
+	{"50", 20_000}, {"80", 20_000}, {"1", 20_000}, {"99", 20_000}, {"0", 10_000}, {"100", 10_000},
 }
 
 // TestPercentOnTheWire: which packets arrive is what the engine decided, packet
 // by packet.
-func TestPercentOnTheWire(t *testing.T) { newTestbed(t).losePercents(t, lossy) }
+func TestPercentOnTheWire(t *testing.T) {
+	eachPath(t, func(t *testing.T, path string) { newTestbed(t, path).losePercents(t, lossy) })
+}
 
 func (b *testbed) losePercents(t *testing.T, list []lossiness) {
 	for _, family := range []int{4, 6} {
@@ -55,7 +57,9 @@ func checkRate(t testing.TB, count, relayed int, percent string) {
 
 // TestPassOnTheWire: without a policy the device is a wire. A million packets of
 // all sizes: none lost, none doubled, none out of order, none changed.
-func TestPassOnTheWire(t *testing.T) { newTestbed(t).passMillion(t) }
+func TestPassOnTheWire(t *testing.T) {
+	eachPath(t, func(t *testing.T, path string) { newTestbed(t, path).passMillion(t) })
+}
 
 func (b *testbed) passMillion(t *testing.T) {
 	sizes := []int{8, 36, 64, 200, 512, 36, 1024, 1400, 64, 1452} // bytes of payload; 1452 fills an IPv6 packet

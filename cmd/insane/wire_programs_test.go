@@ -78,6 +78,18 @@ func background(t testing.TB, h *lab.Host, name string, args ...string) (*lab.Cm
 	return c, out
 }
 
+// tcpdump shows what a filter lets through on a link of a host, a line for each
+// packet, from when it returns. Headers are enough: of whole packets its buffer
+// holds 32 (libpcap, pcap-linux.c, create_ring), and while it waits for a processor
+// more may pass.
+func tcpdump(t testing.TB, h *lab.Host, link, filter string, flags ...string) (*lab.Cmd, *transcript) {
+	t.Helper()
+	args := append([]string{"-n", "-l", "--immediate-mode", "-s", "256", "-i", link}, flags...)
+	c, out := background(t, h, "tcpdump", append(args, filter)...)
+	out.await(t, "tcpdump", func(text string) bool { return strings.Contains(text, "listening on "+link) })
+	return c, out
+}
+
 // numbers finds the groups of a pattern in a text; all of them must be numbers.
 func numbers(t testing.TB, text, pattern string) (list []int) {
 	t.Helper()
@@ -181,24 +193,25 @@ func TestTcpdumpBeforeAndBehind(t *testing.T) {
 	}
 }
 
-// dump is a tcpdump of echo requests that runs.
+// dump is a tcpdump that runs.
 type dump struct {
 	*lab.Cmd
-	out  *transcript
-	link string
+	out   *transcript
+	link  string
+	shows *regexp.Regexp // the packets that count
 }
 
+// capture shows echo requests.
 func (b *testbed) capture(t testing.TB, link string) *dump {
 	t.Helper()
-	c, out := background(t, b.Borea, "tcpdump", "-n", "-l", "--immediate-mode", "-i", link, "icmp[icmptype] == icmp-echo")
-	out.await(t, "tcpdump", func(text string) bool { return strings.Contains(text, "listening on "+link) })
-	return &dump{c, out, link}
+	c, out := tcpdump(t, b.Borea, link, "icmp[icmptype] == icmp-echo")
+	return &dump{c, out, link, regexp.MustCompile("ICMP echo request")}
 }
 
 // check ends tcpdump and fails unless it saw just count packets.
 func (d *dump) check(t testing.TB, count int) {
 	t.Helper()
-	seen := func() int { return strings.Count(d.out.String(), "ICMP echo request") }
+	seen := func() int { return len(d.shows.FindAllString(d.out.String(), -1)) }
 	d.out.await(t, fmt.Sprintf("%d packets on %s", count, d.link), func(string) bool { return seen() >= count })
 	if err := d.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
@@ -208,7 +221,7 @@ func (d *dump) check(t testing.TB, count int) {
 	}
 	// A third number, of packets received by filter, has those in it that came before there was one.
 	n := numbers(t, d.out.String(), `(\d+) packets? captured\s(?:.|\s)*?\s(\d+) packets? dropped by kernel`)
-	if seen() != count || n[0] != count || n[1] != 0 {
+	if seen() != count || n[0] < count || n[1] != 0 {
 		t.Errorf("tcpdump on %s shows %d packets (captured %d, dropped %d), want %d", d.link, seen(), n[0], n[1], count)
 	}
 }

@@ -27,6 +27,16 @@ func (s supers) end(i int) bool {
 	return inWindow%perSuper == perSuper-1 || inWindow == window-1 || i == int(s)-1
 }
 
+// next is the packet that begins the super-frame after the one that i begins.
+func (s supers) next(i int) int {
+	for ; i < int(s); i++ {
+		if s.end(i) {
+			return i + 1
+		}
+	}
+	return int(s)
+}
+
 // size is the payload of packet i in bytes: the last packet of a super-frame is
 // shorter, and never twice by the same.
 func (s supers) size(i int) int {
@@ -57,7 +67,9 @@ func (s supers) send(t testing.TB, f *flow, from, to int) (frames int) {
 }
 
 // TestSuperFramesOnTheWire: the packets of a super-frame are judged one by one.
-func TestSuperFramesOnTheWire(t *testing.T) { newTestbed(t).superFrames(t, 100_000) }
+func TestSuperFramesOnTheWire(t *testing.T) {
+	eachPath(t, func(t *testing.T, path string) { newTestbed(t, path).superFrames(t, 50_000) })
+}
 
 func (b *testbed) superFrames(t *testing.T, list supers) {
 	count := int(list)
@@ -75,8 +87,11 @@ func (b *testbed) superFrames(t *testing.T, list supers) {
 				})
 				checkRate(t, count, got, percent)
 				checkRuns(t, program, uint64(count))
-				// Before 6.2 the kernel cuts UDP in front of a TAP.
-				if crossed := b.framesOffered(t) - before; crossed != uint64(frames) && !kernelBefore(t, 6, 2) {
+				crossed, want := b.framesOffered(t)-before, uint64(frames)
+				switch {
+				case kernelBefore(t, 6, 2): // cuts UDP in front of a TAP
+				case b.path == wire.PathKernel && !b.receiving() && crossed < want: // those that the TAP never saw
+				case crossed != want:
 					t.Errorf("%d super-frames were sent, %d frames reached the device", frames, crossed)
 				}
 			})

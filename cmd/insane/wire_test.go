@@ -30,6 +30,7 @@ type testbed struct {
 	*lab.Lab
 	course
 	daemon *lab.Daemon
+	path   string        // that was asked for, one of the wire.Path… values
 	quiet  time.Duration // for so long nobody must send before a run begins
 }
 
@@ -42,12 +43,14 @@ const (
 )
 
 // newTestbed starts a device and routes both addresses of morgana through it.
-// Packets go from borea to morgana.
-func newTestbed(t testing.TB) *testbed {
+// Packets go from borea to morgana, by the path that is given, or else by the one
+// that the device chooses.
+func newTestbed(t testing.TB, path ...string) *testbed {
 	t.Helper()
 	l := newLab(t)
+	asked := append(path, wire.PathAuto)[0]
 	b := &testbed{
-		Lab: l, daemon: newDaemon(t, l, "--slave", lab.Link), quiet: firstQuiet,
+		Lab: l, daemon: newDaemon(t, l, "--slave", lab.Link, "--path", asked), path: asked, quiet: firstQuiet,
 		course: course{from: l.Borea, to: l.Morgana, ipv4: l.Morgana.IPv4, ipv6: l.Morgana.IPv6},
 	}
 	t.Cleanup(func() { b.checkBothBooks(t) })
@@ -153,14 +156,19 @@ func (b *testbed) onlyIPv4(t testing.TB) {
 
 // begin sets the policy of the packets' direction and starts numbering at 0, once
 // nobody else sends. It returns the program that says what must become of each
-// packet; a policy that depends on the time is not for this.
+// packet; a policy that depends on the time is not for this. If the device were to
+// take another path than the one that is tested, the test would be none.
 func (b *testbed) begin(t testing.TB, text string, seed uint64) (*policy.Program, account) {
 	t.Helper()
 	program := b.program(t, text, seed)
 	b.awaitQuiet(t)
 	c := b.change(text)
 	c.Seed = &seed
-	return program, account{before: b.direction(set(t, b.daemon, c)).Stats, bed: b}
+	now := b.direction(set(t, b.daemon, c))
+	if b.path != wire.PathAuto && now.Path != b.path {
+		t.Fatalf("packets take the path %s (%s), want %s", now.Path, now.PathReason, b.path)
+	}
+	return program, account{before: now.Stats, bed: b}
 }
 
 // awaitQuiet waits until nothing was offered for a while.

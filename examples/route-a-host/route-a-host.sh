@@ -34,7 +34,7 @@ say() {
 
 # watch starts a tcpdump that notes pings, and returns when it listens.
 watch() {
-    tcpdump -lnq --immediate-mode -i "$1" icmp >"$1.packets" 2>"$1.log" &
+    tcpdump -lnq -s 256 --immediate-mode -i "$1" icmp >"$1.packets" 2>"$1.log" &
     echo $! >"$1.pid"
     until grep -qs listening "$1.log"; do sleep 0.05; done
     echo "borea# tcpdump -i $1 &"

@@ -104,7 +104,7 @@ insanely --wait 5s >/dev/null
 say insanely eth0 both percent 90 >/dev/null
 say ip -brief -4 address show
 echo
-tcpdump -lnq --immediate-mode -i insane ip net 10.9.0.0/24 >strangers 2>tcpdump.log &
+tcpdump -lnq -s 256 --immediate-mode -i insane ip net 10.9.0.0/24 >strangers 2>tcpdump.log &
 tcpdump=$!
 until grep -qs listening tcpdump.log; do sleep 0.05; done
 

@@ -84,8 +84,8 @@ func (b *Berth) Lost(total uint64) {
 	b.lost = total
 }
 
-// Waiting reports whether the relay has, or is to have, frames.
-func (b *Berth) Waiting() bool { return b.shared.entered.Load() != b.shared.done.Load() }
+// Refused is how many frames there was no room for.
+func (b *Berth) Refused() uint64 { return b.shared.refused.Load() }
 
 // Settle is to be called now and then, each time with whether the relay has been
 // idle since the last. Frames that got lost without anybody counting them would keep

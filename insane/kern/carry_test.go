@@ -141,6 +141,7 @@ func TestCarryWithoutLease(t *testing.T) {
 	c.open("percent 0", 0)
 	super := sample{what: "super", family: 4, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
 	c.expect(super, dropped)
+	c.enter() // and what it still has, it keeps: nothing waits for that
 	for _, until := range []policy.Time{0, now() - 1} {
 		c.lane.Lease(until)
 		shape, err := frame.Inspect(super.build(0))
@@ -156,6 +157,8 @@ func TestCarryWithoutLease(t *testing.T) {
 		}
 	}
 	c.lane.Lease(now() + forever)
+	c.expect(super, undecided)
+	c.lane.Queue().Done(1)
 	c.expect(super, dropped)
 }
 

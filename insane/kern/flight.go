@@ -18,8 +18,9 @@ const (
 	flightLooks = 50
 )
 
-// Land waits until what the kernel has sent from the slave to the interface is
-// there, so that what the relay writes does not overtake it.
+// Land waits until the host is done with what the kernel has sent from the slave to
+// the interface, so that what the relay writes does not overtake it. One goroutine
+// may call it.
 func (l *Lane) Land() {
 	m := l.programs.memory
 	started, last := m.inFlight()
@@ -31,13 +32,31 @@ func (l *Lane) Land() {
 			began, last = time.Now(), landed
 		} else if time.Since(began) > flightLimit {
 			l.missing.Store(started - landed)
-			return
+			break
 		}
 		if looks < flightLooks {
 			_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 		} else {
 			time.Sleep(flightLook)
 		}
+	}
+	l.finish()
+}
+
+// finish waits for the processors that may still be at work on a frame that has
+// landed.
+func (l *Lane) finish() {
+	m := l.programs.memory
+	if l.finished == nil {
+		l.finished = make([]uint64, len(m.flights))
+	}
+	for cpu := range m.flights {
+		f := &m.flights[cpu]
+		landed := f.landed.Load()
+		if landed != l.finished[cpu] && landed != f.finished.Load() {
+			l.programs.visit.to(cpu)
+		}
+		l.finished[cpu] = landed
 	}
 }
 

@@ -35,8 +35,10 @@ struct {
 // them wait in a queue in between (net/core/dev.c, enqueue_to_backlog). By
 // processor; each writes its own.
 struct flight {
-	__u64 started, landed;
-	__u64 unused[6];
+	__u64 started;
+	__u64 landed;   // that the host has begun with
+	__u64 finished; // that it is done with for certain
+	__u64 unused[5];
 };
 
 struct {
@@ -65,15 +67,17 @@ static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 	struct carried c;
 	if (!lane)
 		return TC_ACT_UNSPEC;
-	switch (carry(skb, TX, lane, &lane->berths[0], bpf_ktime_get_ns(), &c)) {
+	switch (carry(skb, TX, lane, &lane->berths[0], &c)) {
 	case RELAYED:
 		return bpf_redirect(c.to, 0);
-	case DROPPED:
-		return tcx ? bpf_redirect(0, 0) : TC_ACT_STOLEN;
 	case UNDECIDED:
+		// What finds no room in the queue is lost as on a wire.
+		if (!full(&lane->berths[0]))
+			return TC_ACT_UNSPEC;
+	case DROPPED:
 		break;
 	}
-	return TC_ACT_UNSPEC;
+	return tcx ? bpf_redirect(0, 0) : TC_ACT_STOLEN;
 }
 
 SEC("tc")
@@ -120,12 +124,15 @@ static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 	slot->to = LEAVE;
 	if (owner == SLAVE)
 		return 0;
-	__u64 now = bpf_ktime_get_ns();
-	if (now >= READ(lane->until))
+	if (!alive(lane))
 		return 0;
+	// A processor deals with one frame after the other.
+	struct flight *flight = flight_here();
+	if (flight)
+		flight->finished = flight->landed;
 	struct berth *berth = berth_of(skb, lane);
 	if (owner == DEVICE) {
-		enum fate fate = berth ? carry(skb, RX, lane, berth, now, slot) : UNDECIDED;
+		enum fate fate = berth ? carry(skb, RX, lane, berth, slot) : UNDECIDED;
 		if (fate == RELAYED)
 			return 0;
 		slot->to = WITHHOLD;

@@ -47,6 +47,7 @@ type Programs struct {
 	objects kernObjects
 	memory  *memory
 	tx, rx  *Lane
+	visit   *visit
 
 	mu    sync.Mutex
 	swept bool // of what earlier daemons have left
@@ -64,6 +65,7 @@ func Open(device string) (*Programs, error) {
 		p.objects.Close()
 		return nil, explain("load the eBPF programs", err)
 	}
+	p.visit = newVisit(p.wait)
 	p.tx = &Lane{programs: p, direction: tx}
 	p.rx = &Lane{programs: p, direction: rx}
 	return p, nil
@@ -90,7 +92,10 @@ func (p *Programs) load() error {
 
 // Close releases the programs. What they are attached to goes on having them, and
 // the lanes can still be read.
-func (p *Programs) Close() error { return p.objects.Close() }
+func (p *Programs) Close() error {
+	p.visit.close()
+	return p.objects.Close()
+}
 
 // TX is the direction from the host to the slave.
 func (p *Programs) TX() *Lane { return p.tx }

@@ -37,24 +37,27 @@ type kernCount struct {
 }
 
 type kernFlight struct {
-	_       structs.HostLayout
-	Started uint64
-	Landed  uint64
-	Unused  [6]uint64
+	_        structs.HostLayout
+	Started  uint64
+	Landed   uint64
+	Finished uint64
+	Unused   [5]uint64
 }
 
 type kernLane struct {
 	_      structs.HostLayout
 	Rule   uint64
 	Until  uint64
-	Unused [6]uint64
+	Alive  uint64
+	Unused [5]uint64
 	Berths [2]struct {
 		_       structs.HostLayout
 		Index   uint64
 		Room    uint64
 		Entered uint64
 		Done    uint64
-		Unused  [4]uint64
+		Refused uint64
+		Unused  [3]uint64
 	}
 	Next [256]uint64
 }

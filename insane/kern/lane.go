@@ -25,7 +25,8 @@ type Lane struct {
 
 	// Of frames between the slave and the interface.
 	missing         atomic.Uint64
-	started, landed uint64 // as Settle saw them last
+	started, landed uint64   // as Settle saw them last
+	finished        []uint64 // of each processor, as Land saw to it last
 }
 
 // tenant is who a place in the table of rules belongs to.
@@ -89,6 +90,22 @@ func (l *Lane) Close() { l.shared().rule.Store(0) }
 // Lease says until when the daemon is to be taken for alive. Afterwards tx is
 // relayed without a verdict, and of rx nothing is taken.
 func (l *Lane) Lease(until policy.Time) { l.shared().until.Store(uint64(until)) }
+
+// Waiting reports whether frames are on their way through the relay, or to the
+// interface, or were lost there.
+func (l *Lane) Waiting() bool {
+	for i := range l.shared().berths {
+		b := &l.shared().berths[i]
+		if (l.direction == tx || b.index.Load() != 0) && b.waiting() {
+			return true
+		}
+	}
+	if l.direction != rx {
+		return false
+	}
+	started, landed := l.programs.memory.inFlight()
+	return started != landed+l.missing.Load()
+}
 
 // Settle is to be called now and then: it finds out what got lost in the kernel.
 func (l *Lane) Settle() {

@@ -40,13 +40,15 @@ struct berth {
 	__u64 room;    // how many frames may be on their way; 0: its queue has a limit itself
 	__u64 entered; // frames that the relay is to have
 	__u64 done;    // those that it has passed on or dropped, or that got lost
-	__u64 unused[4];
+	__u64 refused; // frames that there was no room for, and whose sender was not told
+	__u64 unused[3];
 };
 
 struct lane {
 	__u64 rule;  // 1 + index of the rule in force; 0: everything goes to the relay
 	__u64 until; // when the daemon is taken for dead, in nanoseconds of CLOCK_MONOTONIC
-	__u64 unused[6];
+	__u64 alive; // that it was not, as alive below saw it last
+	__u64 unused[5];
 	struct berth berths[BERTHS];
 	__u64 next[NUMBERINGS]; // the number of the next packet
 };
@@ -109,6 +111,31 @@ static __always_inline bool enter(struct berth *b)
 	return false;
 }
 
+// alive says whether the daemon's lease runs. A reading of the clock costs as much as
+// the rest of a decision, so there is one in each tick of the kernel's timer: what was
+// found then, of the same lease, is true until the next.
+static __always_inline bool alive(struct lane *lane)
+{
+	__u64 until = READ(lane->until);
+	__u64 found = until + bpf_jiffies64();
+	if (READ(lane->alive) == found)
+		return true;
+	if (bpf_ktime_get_ns() >= until)
+		return false;
+	lane->alive = found;
+	return true;
+}
+
+// full says whether a frame would find no room, and counts it as refused then.
+static __always_inline bool full(struct berth *b)
+{
+	__u64 done = READ(b->done);
+	if (b->room == 0 || READ(b->entered) - done < b->room)
+		return false;
+	__sync_fetch_and_add(&b->refused, 1);
+	return true;
+}
+
 enum fate { UNDECIDED, RELAYED, DROPPED };
 
 // A super-frame whose packets are asked about one after the other.
@@ -160,12 +187,17 @@ static __always_inline void count_relayed(struct count *count, const struct shap
 // carry decides about a frame, if that can be done here and now, and enters it in
 // the books; but not a frame of rx that is relayed, which the host may refuse.
 static __always_inline enum fate carry(struct __sk_buff *skb, enum direction direction, struct lane *lane,
-				       struct berth *berth, __u64 now, struct carried *c)
+				       struct berth *berth, struct carried *c)
 {
 	__u64 in_force = READ(lane->rule);
+	if (in_force == 0)
+		return UNDECIDED;
 	// A dead daemon keeps nothing back, whatever it still has.
-	bool dead = direction == TX && now >= READ(lane->until);
-	if (in_force == 0 || (!dead && READ(berth->entered) != READ(berth->done)))
+	bool dead = direction == TX && !alive(lane);
+	// done before entered: losses are counted as done ahead of their turn, so a frame
+	// that waited at the first look must not be made up for by the second.
+	__u64 done = READ(berth->done);
+	if (!dead && READ(berth->entered) != done)
 		return UNDECIDED;
 	__u32 place = direction * RULES + ((in_force - 1) & (RULES - 1));
 	c->place = place;
@@ -186,6 +218,7 @@ static __always_inline enum fate carry(struct __sk_buff *skb, enum direction dir
 		APART;
 		return RELAYED;
 	}
+	__u64 now = rule->program.time_cycle ? bpf_ktime_get_ns() : 0;
 	enum fate fate = judge(&rule->program, next, c->shape.packets, now);
 	if (fate == DROPPED) {
 		count->dropped_packets += c->shape.packets;

@@ -32,13 +32,13 @@ type (
 	}
 
 	sharedBerth struct {
-		index, room, entered, done atomic.Uint64
-		_                          [4]uint64
+		index, room, entered, done, refused atomic.Uint64
+		_                                   [3]uint64
 	}
 
 	sharedLane struct {
 		rule, until atomic.Uint64
-		_           [6]uint64
+		_           [6]uint64 // the programs' own
 		berths      [berths]sharedBerth
 		next        [numberings]atomic.Uint64
 	}
@@ -52,8 +52,8 @@ type (
 	}
 
 	sharedFlight struct {
-		started, landed atomic.Uint64
-		_               [6]uint64
+		started, landed, finished atomic.Uint64
+		_                         [5]uint64
 	}
 )
 
@@ -91,4 +91,10 @@ func share[T any](array *ebpf.Map) ([]T, error) {
 	}
 	first := (*T)(unsafe.Pointer(unsafe.SliceData(mapped)))
 	return unsafe.Slice(first, bytes/int(unsafe.Sizeof(*first))), nil
+}
+
+// waiting reports whether the relay has frames, or is to have some.
+func (b *sharedBerth) waiting() bool {
+	done := b.done.Load() // first, as in lane.h
+	return b.entered.Load() != done
 }

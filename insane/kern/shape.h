@@ -14,30 +14,44 @@ struct shape {
 
 #define VLAN_TAG 4 // bytes that a tag has on the wire and not in the frame
 
-// headers is the number of bytes that every packet of a super-frame repeats; 0 if
-// it is not plain TCP or UDP. at: where the network header begins.
-static __always_inline __u32 headers(struct __sk_buff *skb, __u32 at, __u8 *protocol)
+// network checks the IP header of a super-frame, at at, as far as package frame does,
+// and finds where the transport header begins; 0 if it is not plain TCP or UDP.
+static __always_inline __u32 network(struct __sk_buff *skb, __u32 at, __u8 *protocol)
 {
 	__be16 type;
 	if (bpf_skb_load_bytes(skb, at - sizeof(type), &type, sizeof(type)) < 0)
 		return 0;
 	if (type == bpf_htons(ETH_P_IP)) {
-		__u8 ip[10];
-		if (bpf_skb_load_bytes(skb, at, ip, sizeof(ip)) < 0)
+		struct iphdr ip;
+		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0 || ip.version != 4 || ip.ihl < 5 ||
+		    bpf_ntohs(ip.tot_len) != skb->len - at || ip.frag_off & bpf_htons(0x3fff))
 			return 0;
-		*protocol = ip[9];
-		at += (ip[0] & 0xf) * 4;
-	} else if (type == bpf_htons(ETH_P_IPV6)) {
-		if (bpf_skb_load_bytes(skb, at + 6, protocol, 1) < 0)
-			return 0;
-		at += sizeof(struct ipv6hdr);
-	} else {
-		return 0;
+		*protocol = ip.protocol;
+		return at + ip.ihl * 4;
 	}
-	if (*protocol == IPPROTO_UDP)
-		return at + sizeof(struct udphdr);
+	struct ipv6hdr ip;
+	if (type != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0 || ip.version != 6 ||
+	    bpf_ntohs(ip.payload_len) != skb->len - at - sizeof(ip))
+		return 0;
+	*protocol = ip.nexthdr;
+	return at + sizeof(ip);
+}
+
+// headers is the number of bytes that every packet of a super-frame repeats; 0 if
+// it is not plain TCP or UDP, or makes no sense.
+static __always_inline __u32 headers(struct __sk_buff *skb, __u8 *protocol)
+{
+	__u32 at = network(skb, ETH_HLEN, protocol);
+	if (at == 0)
+		return 0;
+	if (*protocol == IPPROTO_UDP) {
+		struct udphdr udp;
+		if (bpf_skb_load_bytes(skb, at, &udp, sizeof(udp)) < 0 || bpf_ntohs(udp.len) != skb->len - at)
+			return 0;
+		return at + sizeof(udp);
+	}
 	__u8 offset;
-	if (*protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, at + 12, &offset, 1) < 0)
+	if (*protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, at + 12, &offset, 1) < 0 || offset >> 4 < 5)
 		return 0;
 	return at + (offset >> 4) * 4;
 }
@@ -53,7 +67,7 @@ static __always_inline bool measure(struct __sk_buff *skb, struct shape *s)
 	if (size == 0)
 		return true;
 	__u8 protocol = 0;
-	__u32 repeated = headers(skb, ETH_HLEN, &protocol);
+	__u32 repeated = headers(skb, &protocol);
 	if (repeated == 0 || skb->len <= repeated)
 		return false;
 	s->packets = (skb->len - repeated + size - 1) / size;

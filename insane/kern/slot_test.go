@@ -12,7 +12,7 @@ import (
 
 // newVerdict is a program for ingress that somebody else might have there: it says
 // the same of every frame.
-func newVerdict(t *testing.T, verdict int32) *ebpf.Program {
+func newVerdict(t testing.TB, verdict int32) *ebpf.Program {
 	t.Helper()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, verdict), asm.Return()}})

@@ -54,9 +54,12 @@ func (l *Links) glance(index int) (Link, error) {
 
 // channels is struct ethtool_channels of uapi/linux/ethtool.h.
 type channels struct {
-	command                             uint32
-	maxRX, maxTX, maxOther, maxCombined uint32
-	rx, tx, other, combined             uint32
+	command  uint32
+	_        [4]uint32 // the most there can be
+	_        uint32    // for receiving
+	tx       uint32
+	_        uint32 // for other things
+	combined uint32
 }
 
 // TxQueues is how many queues a link has for transmitting. One that does not tell

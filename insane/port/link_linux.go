@@ -140,6 +140,24 @@ func (l *Links) Egress(index int, clsact bool) (string, error) {
 	return "", nil // an error says that there is no place for any
 }
 
+// QdiscByDefault reports whether a link's queueing discipline is one that nobody has
+// asked for: the kernel's choice for a link that has lost its own
+// (net/sched/sch_generic.c, attach_default_qdiscs).
+func (l *Links) QdiscByDefault(index int) (bool, error) {
+	link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: index}}
+	found, err := dump(func() ([]netlink.Qdisc, error) { return l.h.QdiscList(link) })
+	if err != nil {
+		return false, fmt.Errorf("list queueing disciplines: %w", err)
+	}
+	for _, q := range found {
+		// Only one that is asked for has a handle (net/sched/sch_api.c, qdisc_create).
+		if a := q.Attrs(); a.Parent == netlink.HANDLE_ROOT {
+			return a.Handle == 0, nil
+		}
+	}
+	return true, nil
+}
+
 // broadcast is the link-layer broadcast address of a link.
 func (l *Links) broadcast(index int) (net.HardwareAddr, error) {
 	return l.attribute(index, unix.IFLA_BROADCAST)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 )
 
 // resubscribeDelay bounds the rate of subscriptions in a storm of events that
@@ -16,14 +18,14 @@ const resubscribeDelay = 100 * time.Millisecond
 // when it is over.
 type subscription func(ctx context.Context, notify func()) (ended <-chan struct{}, err error)
 
-// Watch calls wake after every change of a link or of an address in the
-// namespace, which must be that of the whole process, until ctx ends. It says
+// Watch calls wake after every change of a link, of an address or of traffic control
+// in the namespace, which must be that of the whole process, until ctx ends. It says
 // that something changed, not what: events get lost when the socket overflows,
 // so whoever listens looks at the state itself. Calls follow each other, and
 // changes that come during one share the next. Watch returns when the
 // subscriptions are in place; wait for done before closing what wake uses.
 func (l *Links) Watch(ctx context.Context, wake func()) (done <-chan struct{}, err error) {
-	return watchAll(ctx, wake, watchLinks, watchAddrs)
+	return watchAll(ctx, wake, watchLinks, watchAddrs, watchControl)
 }
 
 // WatchRoutes is Watch for everything that decides where the host sends to:
@@ -95,6 +97,30 @@ var (
 		return netlink.RouteSubscribeWithOptions(updates, done, netlink.RouteSubscribeOptions{ErrorCallback: failed})
 	})
 )
+
+// watchControl is a subscription to changes of traffic control: queueing disciplines
+// and filters. The library has none.
+func watchControl(ctx context.Context, notify func()) (<-chan struct{}, error) {
+	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_TC)
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, socket.Close)
+	go func() {
+		defer close(ended)
+		defer stop()
+		defer socket.Close()
+		for {
+			if _, _, err := socket.Receive(); err != nil {
+				notify()
+				return
+			}
+			notify()
+		}
+	}()
+	return ended, nil
+}
 
 // subscribing makes a subscription of one of the library's.
 func subscribing[T any](subscribe func(chan<- T, <-chan struct{}, func(error)) error) subscription {

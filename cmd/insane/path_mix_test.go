@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insanely/wire"
+)
+
+// Where few packets are lost the kernel carries most super-frames and hands the
+// others to the relay, which hands back what follows. These tests look for what
+// could go wrong in between. Each sends INSANE_PACKETS packets.
+const mixedPackets = 40_000
+
+// eachDirection runs a test for packets that the device sends and for those that it
+// receives, with both paths in use. Before Linux 6.2 the relay cannot be handed
+// super-frames of UDP that arrive.
+func eachDirection(t *testing.T, test func(t *testing.T, b *testbed)) {
+	t.Run("tx", func(t *testing.T) { test(t, newTestbed(t, wire.PathKernel)) })
+	if kernelBefore(t, 6, 2) {
+		return
+	}
+	t.Run("rx", func(t *testing.T) { test(t, newReceiver(t, wire.PathKernel)) })
+}
+
+// TestPathsMix: whichever path a packet takes, it meets the verdict of its number,
+// and no packet overtakes another one of its flow.
+func TestPathsMix(t *testing.T) {
+	eachDirection(t, func(t *testing.T, b *testbed) {
+		for i, percent := range []string{"98", "99", "99.9"} {
+			family := []int{4, 6}[i%2]
+			t.Run("percent"+percent, func(t *testing.T) { b.mix(t, family, percent) })
+		}
+		t.Run("trains", b.mixTrains)
+	})
+}
+
+func (b *testbed) mix(t *testing.T, family int, percent string) {
+	f, list := b.newFlow(t, family), supers(envInt(t, "INSANE_PACKETS", mixedPackets))
+	f.segmented(t)
+	program, a := b.begin(t, "percent "+percent, uint64(100+family))
+	part := b.relayPart(t)
+	r := f.record(t, cargo{count: int(list), size: list.size})
+	r.bursts(t, f, list)
+	a.check(t, int(list), program)
+	r.await(t, a.stats(t).Relayed.Packets)
+	r.checkOrder(t)
+	r.checkSet(t, program)
+	if percent != "99.9" { // of which few super-frames are for the relay
+		part.checkBoth(t)
+	}
+	b.checkReports(t, uint64(list))
+}
+
+// TestPathsMixUnderChange: the policy changes all the time, and packets go on being
+// numbered one after the other. What the strictest policy relays arrives, what the
+// mildest drops does not: with one seed, the one's packets are among the other's.
+func TestPathsMixUnderChange(t *testing.T) {
+	eachDirection(t, func(t *testing.T, b *testbed) {
+		f, list, seed := b.newFlow(t, 4), supers(envInt(t, "INSANE_PACKETS", mixedPackets)), uint64(104)
+		f.segmented(t)
+		policies := []string{"percent 98", "percent 99.5", "percent 99"}
+		_, a := b.begin(t, policies[0], seed)
+		part := b.relayPart(t)
+		r := f.record(t, cargo{count: int(list), size: list.size})
+		changes := b.keepChanging(t, policies, func() { r.bursts(t, f, list) })
+		s := a.await(t, int(list))
+		r.await(t, s.Relayed.Packets)
+		r.checkOrder(t)
+		open := r.checkSet(t, b.program(t, policies[0], seed), b.program(t, policies[1], seed))
+		part.checkBoth(t)
+		t.Logf("%d changes; %d packets of %d had a verdict that depends on them", changes, open, list)
+		if s.Overruns != 0 || s.Offered.Packets != uint64(list) || s.Relayed.Packets+s.Dropped[wire.DropPolicy].Packets != uint64(list) {
+			t.Errorf("%d packets were sent: %+v", list, s)
+		}
+	})
+}
+
+// keepChanging changes the policy of the packets' direction while fn runs.
+func (b *testbed) keepChanging(t testing.TB, policies []string, fn func()) (changes int) {
+	t.Helper()
+	var over atomic.Bool
+	var changing sync.WaitGroup
+	changing.Go(func() {
+		for ; !over.Load(); changes++ {
+			if _, err := b.daemon.Client.Set(context.Background(), b.change(policies[changes%len(policies)])); err != nil {
+				t.Errorf("change %d: %v", changes, err)
+				return
+			}
+			time.Sleep(time.Duration(changes%5) * time.Millisecond)
+		}
+	})
+	defer over.Store(true) // also if fn ends the test
+	fn()
+	over.Store(true)
+	changing.Wait()
+	return changes
+}
+
+// TestPathsMixFlows: packets of several flows are sent at once, some of them in
+// super-frames, others by themselves. No packet is lost but by the policy, and none
+// overtakes another one of its flow.
+func TestPathsMixFlows(t *testing.T) {
+	eachDirection(t, func(t *testing.T, b *testbed) {
+		const flows = 4
+		each := envInt(t, "INSANE_PACKETS", mixedPackets) / flows
+		var open []*flow
+		for i := range flows {
+			open = append(open, b.newFlow(t, 4+i/2%2*2))
+		}
+		program, a := b.begin(t, "percent 99", 105)
+		var sending sync.WaitGroup
+		var records []*record
+		for i, f := range open {
+			list, piece := supers(each), window
+			c := cargo{count: each, size: list.size, send: func(from, to int) { list.send(t, f, from, to) }}
+			if i%2 == 0 {
+				f.segmented(t)
+			} else {
+				piece /= 2 // so that the queue in front of the relay has room for both such flows
+				c.size = always(36)
+				c.send = func(from, to int) { f.sendPlain(t, c, from, to) }
+			}
+			r := f.record(t, c)
+			records = append(records, r)
+			sending.Go(func() { r.inTime(t, c, piece) })
+		}
+		sending.Wait()
+		a.check(t, flows*each, program)
+		awaitAll(t, records, a.stats(t).Relayed.Packets)
+	})
+}
+
+// awaitAll waits until the records have so many packets together.
+func awaitAll(t testing.TB, records []*record, count uint64) {
+	t.Helper()
+	received := func() (sum uint64) {
+		for _, r := range records {
+			r.mu.Lock()
+			sum += uint64(r.received)
+			r.mu.Unlock()
+		}
+		return sum
+	}
+	eventually(t, fmt.Sprintf("%d packets", count), func() bool { return received() >= count })
+	time.Sleep(laterQuiet / 2)
+	for _, r := range records {
+		r.end()
+		r.checkOrder(t)
+	}
+	if n := received(); n != count {
+		t.Errorf("%d packets were relayed, %d arrived", count, n)
+	}
+}
+
+// bursts sends super-frames in bursts, with pauses in which the relay gets done, or
+// almost.
+func (r *record) bursts(t testing.TB, f *flow, list supers) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(uint64(list), 1))
+	const longest, underWay = 12, 200 // super-frames
+	for from := 0; from < int(list); {
+		to := from
+		for range 1 + random.IntN(longest) {
+			to = list.next(to)
+		}
+		list.send(t, f, from, to)
+		from = to
+		r.reach(t, from-underWay*perSuper*(random.IntN(3)/2)) // twice out of three times, all
+		time.Sleep(time.Duration(random.IntN(500)) * time.Microsecond)
+	}
+}
+
+// inTime sends a cargo piece by piece, of which two are under way at most.
+func (r *record) inTime(t testing.TB, c cargo, piece int) {
+	for from := 0; from < c.count; from += piece {
+		c.send(from, min(from+piece, c.count))
+		r.reach(t, from)
+	}
+}
+
+// TestPathsMixInTCP: a stream loses one packet in a hundred. The kernel and the relay
+// both carry a good part of it, which makes no difference to anybody.
+func TestPathsMixInTCP(t *testing.T) {
+	eachDirection(t, func(t *testing.T, b *testbed) {
+		program, a := b.begin(t, "percent 99", 106)
+		part := b.relayPart(t)
+		b.sendStream(t, 4, 24<<20)
+		b.awaitQuiet(t)
+		s := a.stats(t)
+		if got, want := s.Dropped[wire.DropPolicy].Packets, drops(program, s.Offered.Packets); got != want {
+			t.Errorf("policy dropped %d of %d packets, the engine says %d", got, s.Offered.Packets, want)
+		}
+		part.checkBoth(t)
+		b.checkReports(t, s.Offered.Packets)
+	})
+}

@@ -1,0 +1,88 @@
+package kern
+
+import (
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// BenchmarkDecision is what the fast path costs a frame of tx, beside a program
+// that does nothing: what the kernel takes to run any program is in both.
+func BenchmarkDecision(b *testing.B) {
+	plain := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 22}
+	super := sample{family: 4, protocol: unix.IPPROTO_TCP, options: 12, payload: 45 * 60, size: 60}
+	for _, c := range []struct {
+		what   string
+		policy string // "": the lane is closed
+		sample sample
+	}{
+		{"undecided", "", plain},
+		{"pass", "pass", plain},
+		{"percent", "percent 80", plain},
+		{"time", "time 3h 3h", plain},
+		{"both", "percent 80 time 3h 3h", plain},
+		{"drop", "percent 0", plain},
+		{"pass-45-packets", "pass", super},
+		{"percent-45-packets", "percent 99.999999", super}, // all are asked
+		{"percent-45-undecided", "percent 80", super},
+	} {
+		b.Run(c.what, func(b *testing.B) {
+			r := newCarrier(b, (*Programs).TX)
+			if c.policy != "" {
+				r.open(c.policy, now()-policy.Time(1))
+			}
+			repeat(b, r.objects.TransmitTcx, r.options(c.sample, c.sample.build(0)))
+		})
+	}
+	b.Run("nothing", func(b *testing.B) {
+		r := newCarrier(b, (*Programs).TX)
+		repeat(b, newVerdict(b, -1), r.options(plain, plain.build(0)))
+	})
+}
+
+// BenchmarkReceive is what the receive filter costs a frame: one that stays with
+// the slave, one that is the device's and goes to the relay, and one that is carried.
+func BenchmarkReceive(b *testing.B) {
+	for _, c := range []struct {
+		what, to string
+		carried  bool
+	}{
+		{"slave", host4, false},
+		{"relay", own4, false},
+		{"percent", own4, true},
+	} {
+		b.Run(c.what, func(b *testing.B) {
+			r := newCarrier(b, (*Programs).RX)
+			_, err := r.lane.Moor(r.index)
+			must(b, err)
+			if c.carried {
+				r.open("percent 80", 0)
+			}
+			body := udp4(plain4, c.to)
+			header := append(append(r.mac[:6:6], number(0)...), 8, 0)
+			data := append(append(header[:14:14], header...), append(body, make([]byte, 20)...)...)
+			repeat(b, r.objects.ReceiveAuto, &ebpf.RunOptions{Data: data, Context: r.context()})
+		})
+	}
+}
+
+// repeat runs a program b.N times. What counts is the processor's time, of which
+// others take less than of the clock's.
+func repeat(b *testing.B, p *ebpf.Program, o *ebpf.RunOptions) {
+	b.Helper()
+	began := threadTime()
+	o.Repeat = uint32(b.N)
+	_, err := p.Run(o)
+	must(b, err)
+	b.ReportMetric(float64(threadTime()-began)/float64(b.N), "ns/op")
+}
+
+// threadTime is the time that the thread has been running, in nanoseconds.
+func threadTime() int64 {
+	var ts unix.Timespec
+	unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
+	return ts.Nano()
+}

@@ -1,0 +1,104 @@
+package kern
+
+import (
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+)
+
+// Of each slave the frames wait in a berth of their own; those of a slave that has
+// none are the relay's, and hold nothing up.
+func TestBerthOfTheSlave(t *testing.T) {
+	r := newReceiver(t)
+	other := linkOf(t, "slave-far").Attrs().Index
+	second, err := r.lane.Moor(other)
+	must(t, err)
+	if _, err := r.lane.Moor(other); err == nil {
+		t.Error("a third berth")
+	}
+	from := func(index int) uint32 {
+		near := r.index
+		defer func() { r.index = near }()
+		r.index = index
+		kept, _ := r.receive(r.objects.ReceiveAll, toDevice, r.forDevice(toDevice))
+		return kept
+	}
+	const none, all = 0, 0xffffffff
+	expect := func(what string, kept, want uint32, one, two bool) {
+		t.Helper()
+		if kept != want || r.berth.shared.waiting() != one || second.shared.waiting() != two {
+			t.Errorf("%s: %d bytes for the socket, waiting %v, %v; want %d, %v, %v", what,
+				int32(kept), r.berth.shared.waiting(), second.shared.waiting(), int32(want), one, two)
+		}
+	}
+	expect("lane closed", from(r.index), all, true, false)
+	r.open("pass", 0)
+	expect("one before on its way", from(r.index), all, true, false)
+	expect("the other slave", from(other), none, true, false)
+	r.berth.Done(2)
+	expect("the relay has got on", from(r.index), none, false, false)
+	r.lane.Close()
+	expect("the other slave, lane closed", from(other), all, false, true)
+	r.open("pass", 0)
+	expect("nobody's slave", from(r.to), all, false, true)
+	second.Leave()
+	expect("a slave that has left", from(other), all, false, true)
+}
+
+// Without a lease nothing is taken: no number, no frame.
+func TestReceiveWithoutLease(t *testing.T) {
+	r := newReceiver(t)
+	r.open("percent 0", 0)
+	r.lane.Lease(now() - 1)
+	kept, slot := r.receive(r.objects.ReceiveAll, toDevice, r.forDevice(toDevice))
+	if kept != 0 || slot.To != leave || r.next.Load() != 0 || r.berth.shared.waiting() || r.lane.Counts() != (Counts{}) {
+		t.Errorf("%d bytes for the socket, %d left at ingress, %d numbers, %+v", int32(kept), slot.To, r.next.Load(), r.lane.Counts())
+	}
+}
+
+// What the program at ingress hands over is relayed when the host has taken it.
+func TestHandOver(t *testing.T) {
+	r := newReceiver(t)
+	r.open("pass", 0)
+	link := linkOf(t, "slave") // stands for the interface here
+	land, err := r.AttachLand(r.to, true)
+	must(t, err)
+	defer land.Close()
+	hand := func() {
+		t.Helper()
+		kept, slot := r.receive(r.objects.ReceiveAll, toDevice, r.forDevice(toDevice))
+		if kept != 0 || slot.To != uint64(r.to) {
+			t.Fatalf("%d bytes for the socket, %d left at ingress", int32(kept), slot.To)
+		}
+		act, err := r.objects.ReceiveWithhold.Run(&ebpf.RunOptions{Data: r.forDevice(toDevice)[frame.HeaderLen:]})
+		must(t, err)
+		if act != actShot {
+			t.Errorf("%d at ingress: the slave's stack has the frame as well", int32(act))
+		}
+	}
+	length := uint64(len(r.forDevice(toDevice)) - frame.HeaderLen)
+	const frames = 10
+	for range frames {
+		hand()
+	}
+	r.lane.Land()
+	want := Counts{RelayedPackets: frames, RelayedBytes: frames * length}
+	if got := r.lane.Counts(); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if started, landed := r.memory.inFlight(); started != frames || landed != frames || r.lane.Missing() != 0 {
+		t.Errorf("%d on their way, %d there, %d missing", started, landed, r.lane.Missing())
+	}
+	must(t, netlink.LinkSetDown(link))
+	hand()
+	want.RefusedPackets, want.RefusedBytes = 1, length
+	if got := r.lane.Counts(); got != want {
+		t.Errorf("interface down: %+v, want %+v", got, want)
+	}
+	if started, _ := r.memory.inFlight(); started != frames {
+		t.Errorf("%d on their way, of which the host took %d", started, frames)
+	}
+}

@@ -1,0 +1,113 @@
+package kern
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// camel is a name of C as it is in Go.
+func camel(name string) string {
+	words := strings.Split(name, "_")
+	for i := range words[1:] {
+		words[1+i] = strings.ToUpper(words[1+i][:1]) + words[1+i][1:]
+	}
+	return strings.Join(words, "")
+}
+
+// sameLayout compares a structure of C with one of Go, field by field. What has no
+// name in Go is unused.
+func sameLayout(t *testing.T, c btf.Type, g reflect.Type) {
+	t.Helper()
+	size, err := btf.Sizeof(c)
+	must(t, err)
+	if uintptr(size) != g.Size() {
+		t.Errorf("%v is %d bytes, %v %d", c, size, g, g.Size())
+	}
+	structure, ok := btf.As[*btf.Struct](c)
+	if !ok {
+		t.Fatalf("%v is no structure", c)
+	}
+	for _, member := range structure.Members {
+		if member.Name == "unused" || member.Name == "alive" { // the programs' own
+			continue
+		}
+		field, ok := g.FieldByNameFunc(func(name string) bool { return strings.EqualFold(name, camel(member.Name)) })
+		size, err := btf.Sizeof(member.Type)
+		must(t, err)
+		if !ok || field.Offset != uintptr(member.Offset.Bytes()) || field.Type.Size() != uintptr(size) {
+			t.Errorf("%s of %v: %d bytes at %d; in Go %+v", member.Name, c, size, member.Offset.Bytes(), field)
+		}
+	}
+}
+
+// The kernel and this process mean the same by the memory that they share, for
+// either order of bytes.
+func TestMemoryIsTheKernels(t *testing.T) {
+	for file, load := range map[string]func() (*ebpf.CollectionSpec, error){"kern": loadKern, "decide": loadDecide} {
+		spec, err := load()
+		must(t, err)
+		for name, g := range map[string]reflect.Type{
+			"lanes": reflect.TypeFor[sharedLane](), "rules": reflect.TypeFor[sharedRule](),
+			"counts": reflect.TypeFor[sharedCount](), "flights": reflect.TypeFor[sharedFlight](),
+			"questions": reflect.TypeFor[question](),
+		} {
+			m := spec.Maps[name]
+			if m == nil && file == "kern" && name != "questions" {
+				t.Errorf("%s: no map %s", file, name)
+			}
+			if m == nil {
+				continue
+			}
+			sameLayout(t, m.Value, g)
+			if g.Size() != uintptr(m.ValueSize) {
+				t.Errorf("%s of %s: %d bytes, in Go %d", name, file, m.ValueSize, g.Size())
+			}
+		}
+	}
+}
+
+// What is inside of the structures, and how many of each there are.
+func TestMemoryInside(t *testing.T) {
+	spec, err := loadKern()
+	must(t, err)
+	member := func(of btf.Type, name string) btf.Type {
+		structure, ok := btf.As[*btf.Struct](of)
+		if !ok {
+			t.Fatalf("%v is no structure", of)
+		}
+		for _, m := range structure.Members {
+			if m.Name == name {
+				return m.Type
+			}
+		}
+		t.Fatalf("no %s in %v", name, of)
+		return nil
+	}
+	lane, rule := spec.Maps[kernMapLanes], spec.Maps[kernMapRules]
+	sameLayout(t, member(rule.Value, "program"), reflect.TypeFor[policy.Program]())
+	if size := unsafe.Sizeof(policy.Program{}); size != unsafe.Sizeof(sharedRule{}.program) {
+		t.Errorf("a program is %d bytes", size)
+	}
+	all, ok := btf.As[*btf.Array](member(lane.Value, "berths"))
+	if !ok || all.Nelems != berths {
+		t.Errorf("%v, want %d", all, berths)
+	}
+	sameLayout(t, all.Type, reflect.TypeFor[sharedBerth]())
+	if next, ok := btf.As[*btf.Array](member(lane.Value, "next")); !ok || next.Nelems != numberings {
+		t.Errorf("%v, want %d", next, numberings)
+	}
+	for name, want := range map[string]uint32{
+		kernMapLanes: directions, kernMapRules: directions * rules, kernMapCounts: directions * rules, kernMapFlights: 1,
+	} {
+		if n := spec.Maps[name].MaxEntries; n != want {
+			t.Errorf("%d %s, want %d", n, name, want)
+		}
+	}
+}

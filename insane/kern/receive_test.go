@@ -1,0 +1,127 @@
+package kern
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+)
+
+// What a receive filter leaves for the program at ingress, besides the index of a
+// link. The values are those of kern.c.
+const (
+	leave    = 0
+	withhold = 0xffffffff
+)
+
+// receiver is a carrier of rx, with a berth for the slave.
+type receiver struct {
+	*carrier
+	berth *Berth
+}
+
+func newReceiver(t *testing.T) *receiver {
+	t.Helper()
+	c := newCarrier(t, (*Programs).RX)
+	berth, err := c.lane.Moor(c.index)
+	must(t, err)
+	return &receiver{c, berth}
+}
+
+// receive runs a socket filter on a frame that came in by the slave, and says how
+// much the socket gets and what is left for ingress. As in bench.owner, the frame has
+// its Ethernet header twice.
+func (r *receiver) receive(filter *ebpf.Program, s sample, f frame.Frame) (kept uint32, slot kernCarried) {
+	r.t.Helper()
+	o := r.options(s, f)
+	ethernet := append(append([]byte(nil), r.mac...), f[frame.HeaderLen+6:]...)
+	o.Data = append(ethernet[:14:14], ethernet...)
+	kept, err := filter.Run(o)
+	must(r.t, err)
+	var slots []kernCarried // by processor
+	must(r.t, r.objects.Withhold.Lookup(uint32(0), &slots))
+	return kept, slots[processors()[0]]
+}
+
+// The filters do with each frame what the relay would, take numbers for it, and leave
+// word for ingress; and what they leave to the relay is counted as on its way.
+func TestReceiveIsTheRelays(t *testing.T) {
+	r := newReceiver(t)
+	random := rand.New(rand.NewPCG(3, 4))
+	epoch := max(now(), 2*forever) - forever
+	var seen [3]int
+	for _, text := range steadyPolicies {
+		program := r.open(text, epoch)
+		for i := range 2000 / raceDivisor {
+			s := anySample(random, 2500)
+			f := r.forDevice(s)
+			next := r.next.Load()
+			want, shape := fateOf(&program, now(), next, f)
+			before := r.lane.Counts()
+			filter := []*ebpf.Program{r.objects.ReceiveAuto, r.objects.ReceiveAll}[i%2]
+			kept, slot := r.receive(filter, s, f)
+			r.check(want, kept, slot, shape)
+			after := r.lane.Counts()
+			after.DroppedPackets -= before.DroppedPackets
+			after.DroppedBytes -= before.DroppedBytes
+			before.DroppedPackets, before.DroppedBytes = 0, 0
+			books := countsOf(want, shape)
+			books.RelayedPackets, books.RelayedBytes = before.RelayedPackets, before.RelayedBytes // not yet
+			if after != books {
+				t.Fatalf("%s: %+v: %+v, want %+v", text, s, after, books)
+			}
+			if taken := r.next.Load() - next; (taken != uint64(shape.Packets())) != (want == undecided) {
+				t.Fatalf("%s: %+v: %v, and %d numbers taken", text, s, want, taken)
+			}
+			if want == undecided {
+				r.next.Add(uint64(shape.Packets()))
+				r.berth.Done(1)
+			}
+			seen[want]++
+		}
+	}
+	for is, n := range seen {
+		if n < 500/raceDivisor {
+			t.Errorf("%d frames %v: that is no test", n, fate(is))
+		}
+	}
+}
+
+// check compares what a filter did with a fate.
+func (r *receiver) check(is fate, kept uint32, slot kernCarried, shape frame.Shape) {
+	r.t.Helper()
+	wantKept, wantTo := uint32(0), uint64(withhold)
+	switch is {
+	case undecided:
+		wantKept = 0xffffffff
+	case relayed:
+		wantTo = uint64(r.to)
+	}
+	if kept != wantKept || slot.To != wantTo {
+		r.t.Fatalf("%v: %d bytes for the socket, %d left at ingress; want %d, %d", is, int32(kept), slot.To, int32(wantKept), wantTo)
+	}
+	n := shape.Packets()
+	if is == relayed && (uint64(slot.Shape.Packets) != uint64(n) || uint64(slot.Shape.Bytes) != shape.Bytes(0, n)) {
+		r.t.Fatalf("%d packets, %d bytes; want %d, %d", slot.Shape.Packets, slot.Shape.Bytes, n, shape.Bytes(0, n))
+	}
+	if waiting := r.berth.shared.waiting(); waiting != (is == undecided) {
+		r.t.Fatalf("%v: waiting for the relay: %v", is, waiting)
+	}
+}
+
+var toDevice = sample{what: "to the device", family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
+
+// forDevice is a frame to an address of the device's own.
+func (r *receiver) forDevice(s sample) frame.Frame {
+	f := s.build(0)
+	copy(f[frame.HeaderLen:], r.mac)
+	if s.family == 4 {
+		copy(f[frame.HeaderLen+14+16:], ip(own4).AsSlice())
+	} else {
+		copy(f[frame.HeaderLen+14+24:], ip(own6).AsSlice())
+	}
+	return f
+}

@@ -1,0 +1,186 @@
+package kern
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// fork is where frames that are sent through an interface part: near, which stands for
+// it, has the fast path. What that relays leaves by the slave, what it leaves to the
+// relay comes out at far.
+type fork struct {
+	wire
+	lane         *Lane
+	next         *atomic.Uint64
+	slave        netlink.Link
+	relay, cable int // sockets that hear behind near and behind the slave
+}
+
+// newFork makes one, whose slave has the MTU of an Ethernet.
+func newFork(t *testing.T, attach func(p *Programs, index int) (io.Closer, error)) *fork {
+	t.Helper()
+	w := &fork{wire: wire{t: t}}
+	w.near, w.far = newNamespace(t)
+	must(t, netlink.LinkSetMTU(w.near, biggest))
+	must(t, netlink.LinkSetMTU(w.far, biggest))
+	slave, slaveFar := newVeth(t, "slave", "slave-far")
+	w.slave = slave
+	w.r = openPrograms(t, nil)
+	w.lane = w.r.TX()
+	w.next = w.lane.Numbers()
+	w.lane.Lease(now() + forever)
+	attached, err := attach(w.r, w.near.Attrs().Index)
+	must(t, err)
+	t.Cleanup(func() { attached.Close() })
+	w.out = w.socket(w.near, 0, 0)
+	must(t, unix.SetsockoptInt(w.out, unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1))
+	w.relay = w.socket(w.far, unix.ETH_P_ALL, 0)
+	w.cable = w.socket(slaveFar, unix.ETH_P_ALL, 0)
+	return w
+}
+
+// onEachFork runs a test for each way of attachment that this kernel has.
+func onEachFork(t *testing.T, test func(t *testing.T, w *fork)) {
+	t.Run("clsact", func(t *testing.T) {
+		test(t, newFork(t, func(p *Programs, index int) (io.Closer, error) {
+			addQdisc(t, index, "clsact")
+			return addFilter(index, netlink.HANDLE_MIN_EGRESS, "fast path", p.objects.TransmitClsact.FD())
+		}))
+	})
+	if hasTCX(t) {
+		t.Run("tcx", func(t *testing.T) {
+			test(t, newFork(t, func(p *Programs, index int) (io.Closer, error) { return p.AttachTransmit(index, false) }))
+		})
+	}
+}
+
+// transmit sends a frame, and says where it came out. A drop looks sent.
+func (w *fork) transmit(f frame.Frame) fate {
+	w.t.Helper()
+	before := w.lane.Counts().DroppedPackets
+	if n, err := unix.Write(w.out, f); err != nil || n != len(f) {
+		w.t.Fatalf("%d of %d bytes sent: %v", n, len(f), err)
+	}
+	byRelay, byCable := make(map[int]int), make(map[int]int)
+	hear := func() bool {
+		w.hear(byRelay, w.relay)
+		w.hear(byCable, w.cable)
+		return byRelay[1]+byCable[1] > 0
+	}
+	// What comes out of a dropped one all the same, the next one meets.
+	if hear(); w.lane.Counts().DroppedPackets == before {
+		await(w.t, "the frame", hear)
+	}
+	switch [2]int{byRelay[1], byCable[1]} {
+	case [2]int{1, 0}:
+		return undecided
+	case [2]int{0, 1}:
+		return relayed
+	case [2]int{0, 0}:
+		return dropped
+	}
+	w.t.Fatalf("%d copies for the relay, %d on the cable", byRelay[1], byCable[1])
+	return 0
+}
+
+// wireSample is a frame as hosts send it, often a super-frame of TCP, of which some
+// make packets that are too long for the slave. (Super-frames of UDP no packet socket
+// sends before Linux 6.2.)
+func wireSample(r *rand.Rand) sample {
+	s := anySample(r, 1600)
+	if s.size > 0 {
+		s.protocol = unix.IPPROTO_TCP
+		s.size = 500 + r.IntN(1000)
+		s.payload = s.size + 1 + r.IntN(60_000-s.size) // else the kernel takes it for a plain one
+	}
+	return s
+}
+
+// Frames go where package policy says, by way of the links that they are to take;
+// the books are those of package frame; and the relay has all that the slave would
+// not take.
+func TestTransmitOnTheWire(t *testing.T) {
+	onEachFork(t, func(t *testing.T, w *fork) {
+		r := rand.New(rand.NewPCG(5, 6))
+		var seen [3]int
+		for _, text := range []string{"pass", "percent 0", "percent 60", "percent 97", "percent 99.9"} {
+			pol, err := policy.Parse(text)
+			must(t, err)
+			program := pol.Compile(0, 2000)
+			must(t, w.lane.Open(program, w.slave.Attrs().Index, text))
+			const frames, tagged = 300 / raceDivisor, 100 / raceDivisor
+			untag := w.tag()
+			for i := range frames {
+				s := wireSample(r)
+				f := s.build(1)
+				wire := f
+				if i < tagged {
+					wire = frame.InsertTag(append(make([]byte, frame.TagLen), bytes.Clone(f)...), unix.ETH_P_8021Q, vlan)
+				} else if i == tagged {
+					must(t, untag())
+				}
+				seen[w.check(&program, s, f, wire)]++
+			}
+		}
+		for is, n := range seen {
+			if n < 100/raceDivisor {
+				t.Errorf("%d frames %v: that is no test", n, fate(is))
+			}
+		}
+	})
+}
+
+// check sends a frame, which is on the wire as wire, and compares what becomes of it
+// and the books with what packages frame and policy say.
+func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) fate {
+	w.t.Helper()
+	before, next := w.lane.Counts(), w.next.Load()
+	want, shape := fateOf(program, 0, next, wire)
+	if shape.MTU() > 1500 {
+		want = undecided
+	}
+	got, after := w.transmit(f), w.lane.Counts()
+	if got != want {
+		w.t.Fatalf("%+v: %v, want %v", s, got, want)
+	}
+	before.add(countsOf(want, shape))
+	if after != before {
+		w.t.Fatalf("%+v: %v: %+v in the books, want %+v", s, got, after, before)
+	}
+	if taken := w.next.Load() - next; taken != 0 && want == undecided || taken != uint64(shape.Packets()) && want != undecided {
+		w.t.Fatalf("%+v: %v, and %d numbers taken", s, got, taken)
+	}
+	if want == undecided {
+		w.next.Add(uint64(shape.Packets())) // as the relay does
+	}
+	return got
+}
+
+// What would go to a slave that is gone is the relay's to count.
+func TestTransmitToNoSlave(t *testing.T) {
+	onEachFork(t, func(t *testing.T, w *fork) {
+		must(t, w.lane.Open(policy.Program{}, w.slave.Attrs().Index, "pass"))
+		if got := w.transmit(small.build(1)); got != relayed {
+			t.Fatalf("%v, want relayed", got)
+		}
+		must(t, netlink.LinkDel(w.slave))
+		w.cable = w.socket(w.far, unix.ETH_P_LOOPBACK, 0) // the other one says that its link is gone
+		for _, s := range []sample{small, {family: 4, protocol: unix.IPPROTO_TCP, payload: 20_000, size: 1000}} {
+			if got := w.transmit(s.build(1)); got != undecided {
+				t.Errorf("%v, want undecided", got)
+			}
+		}
+		if numbers, counts := w.next.Load(), w.lane.Counts(); numbers != 1 || counts.RelayedPackets != 1 {
+			t.Errorf("%d numbers, %+v", numbers, counts)
+		}
+	})
+}
