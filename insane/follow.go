@@ -55,6 +55,9 @@ func (d *Device) reconcile() {
 		return
 	}
 	if s.port != nil {
+		// Before the look at the link, which is to be published as soon as it is
+		// known: every question may have to wait for others.
+		s.queues = port.TxQueues(s.link.Name)
 		link, err := d.host.links.ByIndex(s.link.Index)
 		switch {
 		case err == nil && s.port.Bound():
@@ -78,7 +81,6 @@ func (d *Device) refresh(link port.Link) {
 	was := h.slave.link
 	d.settle()
 	h.slave.link, h.slave.name = link, link.Name
-	h.slave.queues = port.TxQueues(link.Name)
 	d.steer()
 	var err error
 	if link.Name != was.Name {

@@ -15,7 +15,7 @@ import (
 // Where few packets are lost the kernel carries most super-frames and hands the
 // others to the relay, which hands back what follows. These tests look for what
 // could go wrong in between. Each sends INSANE_PACKETS packets.
-const mixedPackets = 40_000
+const mixedPackets = 20_000
 
 // eachDirection runs a test for packets that the device sends and for those that it
 // receives, with both paths in use. Before Linux 6.2 the relay cannot be handed

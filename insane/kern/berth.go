@@ -43,9 +43,12 @@ func (l *Lane) Moor(index int) (*Berth, error) {
 			continue
 		}
 		// A filter that has found the berth before may count its frame still.
-		if err := l.programs.wait(); err != nil {
-			return nil, err
+		if l.moored[i] {
+			if err := l.programs.wait(); err != nil {
+				return nil, err
+			}
 		}
+		l.moored[i] = true
 		shared.entered.Store(0)
 		shared.done.Store(0)
 		shared.index.Store(uint64(index))

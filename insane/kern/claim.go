@@ -89,7 +89,7 @@ const (
 )
 
 func newClaims() (*ebpf.Map, error) {
-	spec, err := loadKern()
+	spec, err := compiled()
 	if err != nil {
 		return nil, fmt.Errorf("read the eBPF programs: %w", err)
 	}

@@ -71,11 +71,15 @@ func Open(device string) (*Programs, error) {
 	return p, nil
 }
 
+// compiled is what was compiled, read once. It is not to be changed.
+var compiled = sync.OnceValues(loadKern)
+
 func (p *Programs) load() error {
-	spec, err := loadKern()
+	found, err := compiled()
 	if err != nil {
 		return err
 	}
+	spec := found.Copy()
 	processors, err := ebpf.PossibleCPU()
 	if err != nil {
 		return err

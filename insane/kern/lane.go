@@ -15,7 +15,8 @@ import (
 type Lane struct {
 	programs  *Programs
 	direction int
-	numbering uint64 // index of the present one
+	numbering uint64       // index of the present one
+	moored    [berths]bool // whether a berth was ever in use
 
 	mu      sync.Mutex // guards the books
 	tenants [rules]tenant
