@@ -97,7 +97,7 @@ rounds = rm -f $(4); cd cmd/insane; for round in $$(seq $(1)); do \
 
 bench: tools
 	go test -c -o bin/bench.test ./cmd/insane
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./policy ./insane/frame | tee bin/bench-parts.txt
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./policy ./insane/frame ./insane/kern | tee bin/bench-parts.txt
 	@$(call rounds,$(ROUNDS),^Benchmark(TCP|RoundTrip|Packets)$$,$(BENCHTIME),bin/bench.txt)
 	@$(call rounds,$(BYSTANDERS),^BenchmarkBystander,0.3s,bin/bench-bystander.txt)
 	@cd cmd/insane && ../../bin/bench.test -test.run '^$$' -test.bench Footprint -test.benchtime 1x

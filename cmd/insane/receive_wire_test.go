@@ -32,7 +32,7 @@ func TestReceivePercent(t *testing.T) {
 
 // TestReceivePass: without a policy the device is a wire.
 func TestReceivePass(t *testing.T) {
-	eachPath(t, func(t *testing.T, path string) { newReceiver(t, path).passMillion(t) })
+	eachPath(t, func(t *testing.T, path string) { newReceiver(t, path).passMany(t) })
 }
 
 // TestReceiveSuperFrames: the packets of a super-frame are judged one by one. Before

@@ -21,7 +21,7 @@
 
 enum direction { TX, RX };
 
-#define RULES 64       // of a lane, in force or lately
+#define RULES 256      // of a lane, in force or lately
 #define NUMBERINGS 256 // of a lane, in use or lately
 #define BERTHS 2       // of a lane: the slave's, and the next slave's
 

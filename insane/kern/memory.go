@@ -16,7 +16,7 @@ const (
 	rx
 	directions
 
-	rules      = 64
+	rules      = 256
 	numberings = 256
 	berths     = 2
 )
