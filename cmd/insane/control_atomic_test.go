@@ -24,7 +24,7 @@ func TestChangesAreWhole(t *testing.T) {
 	stop := flood(t, l)
 	defer stop()
 	const clients = 8
-	each := envInt(t, "INSANE_CHANGES", 20_000) / clients
+	each := envInt(t, "INSANE_CHANGES", 10_000) / clients
 	var all sync.WaitGroup
 	for c := range clients {
 		all.Go(func() {

@@ -17,15 +17,15 @@ import (
 func TestReceivePercent(t *testing.T) {
 	eachPath(t, func(t *testing.T, path string) {
 		b := newReceiver(t, path)
-		b.losePercents(t, []lossiness{
+		b.losePercents(t, smallOver(path), []lossiness{
 			{"50", 8000}, {"80", 8000}, {"1", 8000}, {"99", 8000}, {"0", 4000}, {"100", 4000},
 		})
 		few := []lossiness{{"60", 4000}, {"0", 1000}}
-		t.Run("routed", func(t *testing.T) { b.back().losePercents(t, few) })
+		t.Run("routed", func(t *testing.T) { b.back().losePercents(t, smallOver(path), few) })
 		t.Run("all", func(t *testing.T) {
 			back := b.back()
 			back.takeAll(t)
-			back.losePercents(t, few)
+			back.losePercents(t, smallOver(path), few)
 		})
 	})
 }
