@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
@@ -76,8 +75,8 @@ func (p *path) attach(d *Device) error {
 	if err != nil {
 		return err
 	}
-	p.queue, p.view = programs.TX().Queue(), view
-	p.queue.Room(view.queue)
+	p.queue = programs.TX().Queue()
+	p.see(view)
 	d.tx.lane, d.rx.lane, d.rx.land = programs.TX(), programs.RX(), programs.RX().Land
 	d.reseed(d.tx) // for numbers that the kernel shares
 	d.reseed(d.rx)
@@ -157,7 +156,7 @@ func (h *host) noFastTX(program *policy.Program) string {
 		return "there is no slave"
 	case state != wire.SlaveUp:
 		return s.name + " is " + state
-	case strings.HasPrefix(s.link.Alias, aliasPrefix):
+	case isDevice(s.link):
 		return s.name + " is a device itself"
 	case h.path.view.away:
 		return "the interface is not in this network namespace"

@@ -3,7 +3,6 @@ package insane
 import (
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
@@ -123,7 +122,7 @@ func (d *Device) openSlave(link port.Link, mode string) (s slave, err error) {
 
 // attach hangs the program that withholds into a slave's ingress.
 func (r *receiving) attach(link port.Link) (io.Closer, error) {
-	return r.programs.Attach(link.Index, strings.HasPrefix(link.Alias, aliasPrefix))
+	return r.programs.Attach(link.Index, isDevice(link))
 }
 
 // switchMode makes the ports that are open work in another mode. Which frame is

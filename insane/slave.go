@@ -15,6 +15,9 @@ import (
 // where a chain of slaves leads.
 const aliasPrefix = "insane: slave "
 
+// isDevice reports whether a link is the interface of a device.
+func isDevice(link port.Link) bool { return strings.HasPrefix(link.Alias, aliasPrefix) }
+
 // maxChain bounds the walk along a chain of devices; chains are not deep.
 const maxChain = 32
 

@@ -66,19 +66,24 @@ func (d *Device) review(v view, err error) {
 	if err != nil {
 		v.watched = err.Error()
 	}
-	h := d.host
-	if v == h.path.view {
+	p := &d.host.path
+	if v == p.view {
 		return
 	}
 	if err != nil {
 		d.log.Error("look at the interface", "err", err)
 	}
-	h.path.view = v
-	h.path.listened.Store(v.listened)
-	if !v.away {
-		h.path.queue.Room(v.queue)
-	}
+	p.see(v)
 	d.steer()
+}
+
+// see takes a view over, with what follows from it alone.
+func (p *path) see(v view) {
+	p.view = v
+	p.listened.Store(v.listened)
+	if !v.away {
+		p.queue.Room(v.queue)
+	}
 }
 
 // due says at each beat whether there is something that raises no event: somebody

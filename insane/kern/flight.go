@@ -64,9 +64,9 @@ func (l *Lane) finish() {
 // as that is certain.
 func (l *Lane) Missing() uint64 { return l.missing.Load() }
 
-// settleFlights is to be called now and then: frames that have not moved since the
-// last time are lost.
-func (l *Lane) settleFlights() {
+// Settle is to be called now and then: frames between the slave and the interface that
+// have not moved since the last time are lost.
+func (l *Lane) Settle() {
 	started, landed := l.programs.memory.inFlight()
 	l.found(started, landed)
 	if started == l.started && landed == l.landed && started > landed+l.missing.Load() {

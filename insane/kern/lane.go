@@ -108,13 +108,6 @@ func (l *Lane) Waiting() bool {
 	return started != landed+l.missing.Load()
 }
 
-// Settle is to be called now and then: it finds out what got lost in the kernel.
-func (l *Lane) Settle() {
-	if l.direction == rx {
-		l.settleFlights()
-	}
-}
-
 // place finds a place for a rule: the present one, if it is the same rule, or one
 // that no frame can be meeting any more.
 func (l *Lane) place(owner any, to int) (int, error) {
