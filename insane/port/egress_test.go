@@ -1,6 +1,7 @@
 package port
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -29,7 +30,7 @@ func TestListens(t *testing.T) {
 	} {
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 		must(t, err)
-		must(t, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(c.protocol), Ifindex: c.index}))
+		must(t, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(c.protocol, binary.NativeEndian), Ifindex: c.index}))
 		for index, want := range map[int]bool{near: c.onNear, far: c.onFar} {
 			if got, err := Listens(index); err != nil || got != want {
 				t.Errorf("%s: on link %d %v (%v), want %v", c.what, index, got, err, want)

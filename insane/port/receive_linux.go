@@ -1,6 +1,7 @@
 package port
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"sync"
@@ -77,7 +78,7 @@ func setUpReceiver(fd int, link Link, filter Filter) error {
 	if err := setMembership(fd, unix.PACKET_ADD_MEMBERSHIP, link.Index, unix.PACKET_MR_ALLMULTI); err != nil {
 		return fmt.Errorf("receive all multicast: %w", err)
 	}
-	err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL), Ifindex: link.Index})
+	err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL, binary.NativeEndian), Ifindex: link.Index})
 	if err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}

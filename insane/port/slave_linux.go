@@ -1,6 +1,7 @@
 package port
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -60,5 +61,8 @@ func setOptions(fd int, options []option) error {
 	return nil
 }
 
-// networkOrder is htons(3).
-func networkOrder(v uint16) uint16 { return v<<8 | v>>8 }
+// networkOrder is htons(3) on a host with the given byte order: the value whose bytes
+// in memory are v in network order.
+func networkOrder(v uint16, host binary.ByteOrder) uint16 {
+	return host.Uint16(binary.BigEndian.AppendUint16(nil, v))
+}
