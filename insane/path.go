@@ -23,7 +23,8 @@ type path struct {
 	none   string      // why there is no fast path
 	view   view
 
-	listened atomic.Bool // view.listened, for who does not wait for Device.mu
+	listened atomic.Bool // view.listened, read without holding Device.mu
+	failed   atomic.Bool // whether the last look failed, read without holding Device.mu
 
 	tx, rx string // why the relay carries everything; "": the kernel carries what it can
 }

@@ -2,6 +2,8 @@ package insane
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/seed-39a139a1/insane/insane/port"
 )
@@ -17,8 +19,11 @@ type view struct {
 // look finds out what there is to see of the interface.
 func (h *host) look() (v view, err error) {
 	link, err := h.links.ByIndex(h.tap.Index())
-	if err != nil {
+	if errors.Is(err, port.ErrNoLink) {
 		return view{away: true}, nil
+	}
+	if err != nil {
+		return view{}, fmt.Errorf("look up the interface: %w", err)
 	}
 	v.queue = link.QueueLen
 	if v.listened, err = port.Listens(link.Index); err != nil {
@@ -60,13 +65,15 @@ func (h *host) egress(index int) (string, error) {
 	return h.links.Egress(index, h.path.clsact)
 }
 
-// review steers if what there is to see of the interface has changed. The caller
-// holds d.mu.
+// review steers if what there is to see of the interface has changed. After a failed
+// look the relay carries everything until a later look succeeds. The caller holds d.mu.
 func (d *Device) review(v view, err error) {
+	p := &d.host.path
 	if err != nil {
+		v = p.view
 		v.watched = err.Error()
 	}
-	p := &d.host.path
+	p.failed.Store(err != nil)
 	if v == p.view {
 		return
 	}
@@ -87,10 +94,11 @@ func (p *path) see(v view) {
 }
 
 // due says at each beat whether there is something that raises no event: somebody
-// has begun or ceased to listen, or frames wait, which may have got lost.
+// has begun or ceased to listen, the last look failed, or frames wait, which may have
+// got lost.
 func (d *Device) due() bool {
 	listens, err := port.Listens(d.host.tap.Index())
-	return err != nil || listens != d.host.path.listened.Load() || d.tx.lane.Waiting() || d.rx.lane.Waiting()
+	return err != nil || d.host.path.failed.Load() || listens != d.host.path.listened.Load() || d.tx.lane.Waiting() || d.rx.lane.Waiting()
 }
 
 // mind sees to it until ctx ends.

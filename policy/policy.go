@@ -109,6 +109,7 @@ func (p Policy) Arguments() string {
 func (p Policy) Compile(epoch Time, seed uint64) Program {
 	var prog Program
 	for _, s := range p.given() {
+		prog.Stages |= 1 << s.number
 		s.compile(&prog, epoch, Subseed(seed, s.number))
 	}
 	return prog

@@ -32,6 +32,11 @@ func (v Verdict) String() string {
 //
 // A program is never changed, only replaced. Any number of goroutines may use it.
 type Program struct {
+	// Stages is the set of the stages that the program has. A data plane that
+	// does not know one of them must not carry the program out. Decide does not
+	// read it.
+	Stages Stages
+
 	// PercentDrop is the [Chance] that a packet is dropped: 0 is never,
 	// 1<<32 (or more) is always.
 	PercentDrop uint64

@@ -1,13 +1,16 @@
 package policy
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // stage is one row of the table of stages: what a policy text can name, and
 // where its settings are in one Policy.
 type stage struct {
 	name   string // the word that begins it
 	args   string // names of its arguments, as many words as there must be
-	number uint64 // of its random key; unique, and the same in every version
+	number uint64 // of its random key and of its bit in Stages, 1 to 63; unique, and the same in every version
 	settings
 }
 
@@ -69,4 +72,26 @@ func grammar() string {
 	}
 	last := len(forms) - 1
 	return strings.Join(forms[:last], ", ") + " or " + forms[last]
+}
+
+// Stages is a set of stages: bit n stands for the stage of number n. The zero value
+// is the empty set.
+type Stages uint64
+
+// String names the stages of the set in canonical order, joined by ", ". A bit that no
+// stage has is printed as "stage N".
+func (s Stages) String() string {
+	var names []string
+	for _, row := range new(Policy).stages() {
+		if s&(1<<row.number) != 0 {
+			names = append(names, row.name)
+			s &^= 1 << row.number
+		}
+	}
+	for n := range 64 {
+		if s&(1<<n) != 0 {
+			names = append(names, fmt.Sprintf("stage %d", n))
+		}
+	}
+	return strings.Join(names, ", ")
 }

@@ -9,8 +9,18 @@
 
 enum verdict { RELAY, DROP };
 
+// Stages of program.go: bit n stands for the stage of number n.
+#define PERCENT (1 << 1)
+#define TIME (1 << 2)
+
+// The stages that decide and whole below carry out. Go reads this constant from the
+// object and leaves every program with another stage to the relay.
+const volatile __u64 knows = PERCENT | TIME;
+
 // Program of program.go, byte for byte.
 struct program {
+	__u64 stages;
+
 	__u64 percent_drop;
 	__u64 percent_key;
 

@@ -17,6 +17,7 @@ type decideQuestion struct {
 	_       structs.HostLayout
 	Program struct {
 		_           structs.HostLayout
+		Stages      uint64
 		PercentDrop uint64
 		PercentKey  uint64
 		TimeEpoch   uint64
@@ -36,6 +37,7 @@ type decideQuestion struct {
 const (
 	decideMapQuestions = "questions"
 	decideProgAnswer   = "answer"
+	decideVarKnows     = "knows"
 )
 
 // loadDecide returns the embedded CollectionSpec for decide.
@@ -94,6 +96,7 @@ type decideMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type decideVariableSpecs struct {
+	Knows *ebpf.VariableSpec `ebpf:"knows"`
 }
 
 // decideObjects contains all objects after they have been loaded into the kernel.
@@ -129,6 +132,7 @@ func (m *decideMaps) Close() error {
 //
 // It can be passed to loadDecideObjects or ebpf.CollectionSpec.LoadAndAssign.
 type decideVariables struct {
+	Knows *ebpf.Variable `ebpf:"knows"`
 }
 
 // decidePrograms contains all programs after they have been loaded into the kernel.

@@ -31,6 +31,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 //go:generate go tool bpf2go -target bpfel,bpfeb kern kern.c -- -O2 -mcpu=v3 -Wall -Werror
@@ -46,6 +48,7 @@ type Programs struct {
 	device  string
 	objects kernObjects
 	memory  *memory
+	knows   policy.Stages // that the C can carry out
 	tx, rx  *Lane
 	visit   *visit
 
@@ -80,6 +83,9 @@ func (p *Programs) load() error {
 		return err
 	}
 	spec := found.Copy()
+	if p.knows, err = knownStages(spec); err != nil {
+		return err
+	}
 	processors, err := ebpf.PossibleCPU()
 	if err != nil {
 		return err
@@ -92,6 +98,18 @@ func (p *Programs) load() error {
 	}
 	p.memory, err = newMemory(&p.objects.kernMaps)
 	return err
+}
+
+// knownStages reads from the object which stages its decide knows.
+func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
+	v, ok := spec.Variables[kernVarKnows]
+	if !ok {
+		return 0, errors.New("read the known stages: the object has no variable knows")
+	}
+	if err := v.Get(&stages); err != nil {
+		return 0, fmt.Errorf("read the known stages: %w", err)
+	}
+	return stages, nil
 }
 
 // Close releases the programs. What they are attached to goes on having them, and

@@ -66,6 +66,7 @@ type kernRule struct {
 	_       structs.HostLayout
 	Program struct {
 		_           structs.HostLayout
+		Stages      uint64
 		PercentDrop uint64
 		PercentKey  uint64
 		TimeEpoch   uint64
@@ -74,7 +75,6 @@ type kernRule struct {
 	}
 	Numbering uint64
 	To        uint64
-	Unused    uint64
 }
 
 // Names of all BPF objects in the ELF.
@@ -95,6 +95,7 @@ const (
 	kernProgTransmitClsact  = "transmit_clsact"
 	kernProgTransmitEnter   = "transmit_enter"
 	kernProgTransmitTcx     = "transmit_tcx"
+	kernVarKnows            = "knows"
 )
 
 // loadKern returns the embedded CollectionSpec for kern.
@@ -165,6 +166,7 @@ type kernMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernVariableSpecs struct {
+	Knows *ebpf.VariableSpec `ebpf:"knows"`
 }
 
 // kernObjects contains all objects after they have been loaded into the kernel.
@@ -210,6 +212,7 @@ func (m *kernMaps) Close() error {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernVariables struct {
+	Knows *ebpf.Variable `ebpf:"knows"`
 }
 
 // kernPrograms contains all programs after they have been loaded into the kernel.

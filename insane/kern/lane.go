@@ -69,16 +69,18 @@ func (l *Lane) Numbers() *atomic.Uint64 {
 
 // Open makes the kernel carry out a program with the present numbering, and send
 // what is relayed to the link of an index. owner is for CountsOf. The lane opens as
-// soon as the relay has passed on what it has.
+// soon as the relay has passed on what it has. It refuses a program with a stage
+// that the kernel does not know: such a program is the relay's.
 func (l *Lane) Open(program policy.Program, to int, owner any) error {
+	if unknown := program.Stages &^ l.programs.knows; unknown != 0 {
+		return fmt.Errorf("the kernel cannot do %v", unknown)
+	}
 	place, err := l.place(owner, to)
 	if err != nil {
 		return err
 	}
 	rule := &l.programs.memory.rules[l.direction][place]
-	rule.program = [5]uint64{
-		program.PercentDrop, program.PercentKey, program.TimeEpoch, program.TimeOn, program.TimeCycle,
-	}
+	rule.program = program
 	rule.numbering, rule.to = l.numbering, uint64(to)
 	l.shared().rule.Store(uint64(place) + 1)
 	return nil

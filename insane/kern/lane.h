@@ -30,7 +30,6 @@ struct rule {
 	struct program program;
 	__u64 numbering; // whose numbers packets take; index of lane.next
 	__u64 to;        // index of the link where frames go
-	__u64 unused;
 };
 
 // Where frames wait for the relay: the queue of the interface, or the socket of one

@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -141,6 +142,34 @@ func TestCountsOfOwner(t *testing.T) {
 	}
 	if got := c.RX().Counts(); got != (Counts{}) {
 		t.Errorf("the other lane: %+v", got)
+	}
+}
+
+// The kernel is not given a program with a stage that it does not know, and what it had
+// before stays as it was.
+func TestOpenRefusesUnknownStages(t *testing.T) {
+	c := newCarrier(t, (*Programs).TX)
+	pol, err := policy.Parse("percent 0 time 1s 1s")
+	must(t, err)
+	known := pol.Compile(0, 1).Stages
+	if c.knows != known {
+		t.Errorf("the object knows %v, want %v", c.knows, known)
+	}
+	c.open("percent 0", 0)
+	for n := range 64 {
+		stages := policy.Stages(1) << n
+		err := c.lane.Open(policy.Program{Stages: known | stages}, c.to, n)
+		if stages&known != 0 {
+			must(t, err)
+			c.open("percent 0", 0)
+			continue
+		}
+		if want := fmt.Sprintf("the kernel cannot do stage %d", n); err == nil || err.Error() != want {
+			t.Errorf("stage %d: %v, want %s", n, err, want)
+		}
+		if is, _ := c.transmit(small, small.build(0)); is != dropped {
+			t.Fatalf("stage %d was refused, and a frame was %v", n, is)
+		}
 	}
 }
 

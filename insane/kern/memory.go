@@ -8,6 +8,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // Numbers and limits of lane.h.
@@ -25,10 +27,9 @@ const (
 // kernel writes as well. A test compares their sizes.
 type (
 	sharedRule struct {
-		program   [5]uint64 // policy.Program
+		program   policy.Program
 		numbering uint64
 		to        uint64
-		_         uint64
 	}
 
 	sharedBerth struct {

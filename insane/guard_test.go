@@ -1,0 +1,166 @@
+package insane
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// openFast opens a device with a slave, both directions on the fast path.
+func (b *borea) openFast() *Device {
+	b.t.Helper()
+	b.veth("eth0", 0, "10.9.0.1/24")
+	d, err := Open(Config{
+		Name: "insane", Slave: "eth0", Seed: 1, Receive: wire.ReceiveAuto, Path: wire.PathKernel,
+		Routes: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/32")},
+	})
+	b.must(err)
+	b.t.Cleanup(func() { d.Close() })
+	d.reconcile()
+	if info := d.State(); info.Path != wire.PathKernel {
+		b.t.Fatalf("path %s: %s", info.Path, info.PathReason)
+	}
+	return d
+}
+
+// unknown is a stage that no version of the eBPF programs knows.
+const unknown policy.Stages = 1 << 63
+
+// A program with a stage that the kernel does not know goes through the relay, in either
+// direction, and the reason names the stage. The next program that the kernel knows
+// goes through the kernel again.
+func TestUnknownStageIsTheRelays(t *testing.T) {
+	b := newBorea(t)
+	d := b.openFast()
+	// Else frames would wait in the interface's queue, and others behind them.
+	d.group.Go(func() { d.tx.run(d.near, d.queue()) })
+	set := func(r *relay, stages policy.Stages) wire.Info {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		ru := *r.rule.Load()
+		ru.program.Stages = stages
+		r.rule.Store(&ru)
+		d.steer()
+		return d.State()
+	}
+	const reason = "the kernel cannot do stage 63"
+	for name, r := range map[string]*relay{"tx": d.tx, "rx": d.rx} {
+		if info := set(r, unknown); info.Path != wire.PathRelay || info.PathReason != name+": "+reason {
+			t.Errorf("%s: path %s: %q", name, info.Path, info.PathReason)
+		}
+		await(t, "an empty queue", func() bool { return !d.tx.lane.Waiting() })
+		before := d.tx.lane.Counts()
+		b.send("10.9.0.2")
+		if carried := d.tx.lane.Counts() != before; carried != (name == "rx") {
+			t.Errorf("the kernel cannot do a stage of %s; tx carried by the kernel: %v", name, carried)
+		}
+		if info := set(r, 0); info.Path != wire.PathKernel {
+			t.Errorf("%s: path %s: %q, after a known program", name, info.Path, info.PathReason)
+		}
+	}
+}
+
+// await waits until ok is true.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for range 200 {
+		if ok() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("no %s after 2 s", what)
+}
+
+// send makes the host send a frame towards an address: a question of ARP.
+func (b *borea) send(to string) {
+	b.t.Helper()
+	c, err := net.Dial("udp", net.JoinHostPort(to, "9"))
+	b.must(err)
+	_, err = c.Write([]byte("x"))
+	b.must(err)
+	b.must(c.Close())
+	b.must(b.h.NeighDel(&netlink.Neigh{LinkIndex: b.link("insane").Attrs().Index, IP: net.ParseIP(to)}))
+}
+
+// brokenLinks are links whose sockets are of no use.
+func brokenLinks(t *testing.T) *port.Links {
+	t.Helper()
+	sockets := func() (list []string) {
+		all, err := filepath.Glob("/proc/self/fd/*")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range all {
+			if what, _ := os.Readlink(path); strings.HasPrefix(what, "socket:") {
+				list = append(list, path)
+			}
+		}
+		return list
+	}
+	before := sockets()
+	links, err := port.OpenLinks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(links.Close)
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for _, path := range sockets() {
+		if slices.Contains(before, path) {
+			continue
+		}
+		fd, err := strconv.Atoi(filepath.Base(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Dup3(int(null.Fd()), fd, syscall.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return links
+}
+
+// An error of a look-up does not say that the interface is somewhere else. The relay
+// carries everything until a look succeeds.
+func TestFailedLookIsNotAnotherNamespace(t *testing.T) {
+	b := newBorea(t)
+	d := b.openFast()
+	links := d.host.links
+	d.host.links = brokenLinks(t)
+	d.mu.Lock()
+	v, err := d.host.look()
+	if err == nil {
+		t.Error("a look through broken sockets succeeds")
+	}
+	d.review(v, err)
+	d.mu.Unlock()
+	info := d.State()
+	if info.Path != wire.PathRelay || !strings.Contains(info.PathReason, "look up") {
+		t.Errorf("path %s: %q, want the error of the look-up", info.Path, info.PathReason)
+	}
+	if !d.due() {
+		t.Error("no later look is due")
+	}
+	d.host.links = links
+	d.reconcile()
+	if info := d.State(); info.Path != wire.PathKernel {
+		t.Errorf("path %s: %q, after a look that succeeds", info.Path, info.PathReason)
+	}
+}

@@ -1,0 +1,24 @@
+package policy
+
+import "testing"
+
+// A compiled policy has the set of its stages, and a set has names.
+func TestStages(t *testing.T) {
+	for text, want := range map[string]string{
+		"pass":                   "",
+		"percent 100":            "percent",
+		"time 1s 0":              "time",
+		"time 1s 1s percent 0.5": "percent, time",
+	} {
+		p, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Compile(7, 9).Stages.String(); got != want {
+			t.Errorf("%s: stages %q, want %q", text, got, want)
+		}
+	}
+	if got, want := (Stages(1)<<63 | 1<<1 | 1).String(), "percent, stage 0, stage 63"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
