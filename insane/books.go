@@ -3,10 +3,10 @@ package insane
 import (
 	"sync"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// reason says why a packet was dropped. The values index wire.DropReasons.
+// reason says why a packet was dropped. The values index api.DropReasons.
 type reason int
 
 const (
@@ -22,20 +22,20 @@ const (
 )
 
 // reasonNames are the reasons as the control socket says them.
-var reasonNames = wire.DropReasons()
+var reasonNames = api.DropReasons()
 
 func (r reason) String() string { return reasonNames[r] }
 
 // page is what one batch adds to the books.
 type page struct {
-	offered, relayed wire.Count
-	dropped          [reasons]wire.Count
-	verdicts         wire.Verdicts
+	offered, relayed api.Count
+	dropped          [reasons]api.Count
+	verdicts         api.Verdicts
 }
 
-func (p *page) drop(why reason, c wire.Count) { add(&p.dropped[why], c) }
+func (p *page) drop(why reason, c api.Count) { add(&p.dropped[why], c) }
 
-func add(sum *wire.Count, c wire.Count) {
+func add(sum *api.Count, c api.Count) {
 	sum.Packets += c.Packets
 	sum.Bytes += c.Bytes
 }
@@ -56,7 +56,7 @@ func (b *books) enter(p *page, r *rule) {
 	defer b.mu.Unlock()
 	if b.rule != r {
 		b.rule = r
-		b.total.verdicts = wire.Verdicts{}
+		b.total.verdicts = api.Verdicts{}
 	}
 	add(&b.total.offered, p.offered)
 	add(&b.total.relayed, p.relayed)
@@ -77,13 +77,13 @@ func (b *books) enterLost(frames uint64, why reason) {
 }
 
 // stats reads the books. Overruns are the caller's to add.
-func (b *books) stats() wire.Stats {
+func (b *books) stats() api.Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := wire.Stats{
+	s := api.Stats{
 		Offered: b.total.offered,
 		Relayed: b.total.relayed,
-		Dropped: make(map[string]wire.Count, reasons),
+		Dropped: make(map[string]api.Count, reasons),
 	}
 	for why, c := range b.total.dropped {
 		s.Dropped[reason(why).String()] = c
@@ -92,11 +92,11 @@ func (b *books) stats() wire.Stats {
 }
 
 // verdicts are what rule r has said so far.
-func (b *books) verdicts(r *rule) wire.Verdicts {
+func (b *books) verdicts(r *rule) api.Verdicts {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.rule != r {
-		return wire.Verdicts{}
+		return api.Verdicts{}
 	}
 	return b.total.verdicts
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Limits of a control connection beside wire.MaxBody.
+// Limits of a control connection beside api.MaxBody.
 const (
 	maxHeader      = 16 << 10         // bytes
 	requestTimeout = 10 * time.Second // to say a request, and to take its answer
@@ -45,13 +45,13 @@ func (d *Device) serveControl(ctx context.Context, l *port.ControlListener) erro
 	return err
 }
 
-// handler serves the requests of package wire. Every answer but the metrics is
+// handler serves the requests of package api. Every answer but the metrics is
 // JSON, also those to requests that make no sense; http.ServeMux would redirect
 // some of them.
 func (d *Device) handler() http.Handler {
 	metrics := promhttp.HandlerFor(newRegistry(d), promhttp.HandlerOpts{})
 	paths := map[string]http.HandlerFunc{
-		wire.PathInfo: func(w http.ResponseWriter, r *http.Request) {
+		api.PathInfo: func(w http.ResponseWriter, r *http.Request) {
 			switch r.Method {
 			case http.MethodGet, http.MethodHead:
 				answer(w, d.State())
@@ -61,18 +61,18 @@ func (d *Device) handler() http.Handler {
 				refuseMethod(w, r, "GET, HEAD, PUT")
 			}
 		},
-		wire.PathStats: readOnly(func(w http.ResponseWriter, _ *http.Request) {
+		api.PathStats: readOnly(func(w http.ResponseWriter, _ *http.Request) {
 			info := d.State()
-			answer(w, wire.DeviceStats{TX: info.TX.Stats, RX: info.RX.Stats})
+			answer(w, api.DeviceStats{TX: info.TX.Stats, RX: info.RX.Stats})
 		}),
-		wire.PathMetrics: readOnly(metrics.ServeHTTP),
+		api.PathMetrics: readOnly(metrics.ServeHTTP),
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if serve, ok := paths[r.URL.Path]; ok {
 			serve(w, r)
 			return
 		}
-		refuse(w, wire.Errorf(wire.ErrNotFound, "", "%s: no such path", r.URL.Path))
+		refuse(w, api.Errorf(api.ErrNotFound, "", "%s: no such path", r.URL.Path))
 	})
 }
 
@@ -93,11 +93,11 @@ func (d *Device) put(w http.ResponseWriter, r *http.Request) {
 	if !d.mayChange(peer) {
 		// Anybody can ask: what strangers do must not fill the log.
 		d.strangers.Do(func() { who.Warn("change refused: not permitted") })
-		refuse(w, wire.Errorf(wire.ErrForbidden, "",
+		refuse(w, api.Errorf(api.ErrForbidden, "",
 			"uid %d may not change %s: that wants root or the user or group of its daemon", peer.UID, d.name))
 		return
 	}
-	change, err := decode(http.MaxBytesReader(w, r.Body, wire.MaxBody))
+	change, err := decode(http.MaxBytesReader(w, r.Body, api.MaxBody))
 	if err != nil {
 		refuse(w, err)
 		return
@@ -122,8 +122,8 @@ func delta[T comparable](before, after T) string {
 }
 
 // decode reads one Change and nothing else.
-func decode(body io.Reader) (wire.Change, error) {
-	var c wire.Change
+func decode(body io.Reader) (api.Change, error) {
+	var c api.Change
 	dec := json.NewDecoder(body)
 	dec.DisallowUnknownFields()
 	err := dec.Decode(&c)
@@ -138,13 +138,13 @@ func decode(body io.Reader) (wire.Change, error) {
 	case err == nil:
 		return c, nil
 	case errors.As(err, &tooLarge):
-		return c, wire.Errorf(wire.ErrTooLarge, "", "body: larger than %d bytes", wire.MaxBody)
+		return c, api.Errorf(api.ErrTooLarge, "", "body: larger than %d bytes", api.MaxBody)
 	case errors.As(err, &badType) && badType.Field != "":
-		return c, wire.Errorf(wire.ErrInvalid, badType.Field, "%s: %s: want %s", badType.Field, badType.Value, badType.Type)
+		return c, api.Errorf(api.ErrInvalid, badType.Field, "%s: %s: want %s", badType.Field, badType.Value, badType.Type)
 	case errors.Is(err, io.EOF):
-		return c, wire.Errorf(wire.ErrInvalid, "", "body: empty: want a JSON object")
+		return c, api.Errorf(api.ErrInvalid, "", "body: empty: want a JSON object")
 	}
-	return c, wire.Errorf(wire.ErrInvalid, "", "body: %s", strings.TrimPrefix(err.Error(), "json: "))
+	return c, api.Errorf(api.ErrInvalid, "", "body: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
 func answer(w http.ResponseWriter, v any) {
@@ -152,12 +152,12 @@ func answer(w http.ResponseWriter, v any) {
 	json.NewEncoder(w).Encode(v) // an error here is a peer that has left
 }
 
-// refuse answers with an error. One that is not of package wire is the
+// refuse answers with an error. One that is not of package api is the
 // machine's fault and not the request's.
 func refuse(w http.ResponseWriter, err error) {
-	var e *wire.Error
+	var e *api.Error
 	if !errors.As(err, &e) {
-		e = wire.Errorf(wire.ErrInternal, "", "%v", err)
+		e = api.Errorf(api.ErrInternal, "", "%v", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.Status())
@@ -166,5 +166,5 @@ func refuse(w http.ResponseWriter, err error) {
 
 func refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
-	refuse(w, wire.Errorf(wire.ErrMethod, "", "%s %s: want %s", r.Method, r.URL.Path, allow))
+	refuse(w, api.Errorf(api.ErrMethod, "", "%s %s: want %s", r.Method, r.URL.Path, allow))
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/port/porttest"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 var root = port.Peer{UID: 0, GID: 0}
@@ -37,8 +37,8 @@ func idle(t *testing.T) *Device {
 
 func TestInfo(t *testing.T) {
 	d := idle(t)
-	w := ask(d, nobody, http.MethodGet, wire.PathInfo, "")
-	var got wire.Info
+	w := ask(d, nobody, http.MethodGet, api.PathInfo, "")
+	var got api.Info
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK {
 		t.Fatalf("status %d, %v: %s", w.Code, err, w.Body)
 	}
@@ -63,8 +63,8 @@ func TestPut(t *testing.T) {
 		{`{"tx":"time 50 100","rx":"pass","receive":"none"}`, "time 500ms 1s", 1<<64 - 1},
 		{`{}`, "time 500ms 1s", 1<<64 - 1},
 	} {
-		w := ask(d, root, http.MethodPut, wire.PathInfo, step.body)
-		var got wire.Info
+		w := ask(d, root, http.MethodPut, api.PathInfo, step.body)
+		var got api.Info
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK {
 			t.Fatalf("%s: status %d, %v: %s", step.body, w.Code, err, w.Body)
 		}
@@ -78,36 +78,36 @@ func TestPut(t *testing.T) {
 func TestBadRequests(t *testing.T) {
 	d := idle(t)
 	before := d.State()
-	long := `{"tx":"` + strings.Repeat("x", wire.MaxBody) + `"}`
+	long := `{"tx":"` + strings.Repeat("x", api.MaxBody) + `"}`
 	for _, c := range []struct {
 		method, path, body string
 		peer               port.Peer
-		want               *wire.Error
+		want               *api.Error
 		field, says        string
 	}{
-		{"PUT", wire.PathInfo, `{"tx":"percent 0"}`, nobody, wire.ErrForbidden, "", "may not change insane"},
-		{"PUT", wire.PathInfo, `{"tx":"percent 0","rx":"percent 50"}`, root, wire.ErrInvalid, "rx", `"percent 50"`},
-		{"PUT", wire.PathInfo, `{"tx":"percent 200"}`, root, wire.ErrInvalid, "tx", "200"},
-		{"PUT", wire.PathInfo, `{"seed":1,"tx":"percent"}`, root, wire.ErrInvalid, "tx", "percent"},
-		{"PUT", wire.PathInfo, `{"seed":-1}`, root, wire.ErrInvalid, "seed", "-1"},
-		{"PUT", wire.PathInfo, `{"seed":1.5}`, root, wire.ErrInvalid, "seed", "1.5"},
-		{"PUT", wire.PathInfo, `{"seed":"7"}`, root, wire.ErrInvalid, "seed", "string"},
-		{"PUT", wire.PathInfo, `{"tx":"percent 0","receive":"all"}`, root, wire.ErrInvalid, "receive", `"all"`},
-		{"PUT", wire.PathInfo, `{"tx":"percent 0","slave":"eth0"}`, root, wire.ErrInvalid, "slave", "eth0"},
-		{"PUT", wire.PathInfo, `{"tx":"percent 0","bogus":1}`, root, wire.ErrInvalid, "", "bogus"},
-		{"PUT", wire.PathInfo, `{"tx":"percent 0"}{}`, root, wire.ErrInvalid, "", "more than one"},
-		{"PUT", wire.PathInfo, `{"tx":"percent 0"`, root, wire.ErrInvalid, "", "body"},
-		{"PUT", wire.PathInfo, ``, root, wire.ErrInvalid, "", "empty"},
-		{"PUT", wire.PathInfo, `[]`, root, wire.ErrInvalid, "", "body"},
-		{"PUT", wire.PathInfo, strings.Repeat("[", 50000), root, wire.ErrInvalid, "", "body"},
-		{"PUT", wire.PathInfo, long, root, wire.ErrTooLarge, "", "65536"},
-		{"POST", wire.PathInfo, `{}`, root, wire.ErrMethod, "", "POST"},
-		{"PUT", wire.PathStats, `{}`, root, wire.ErrMethod, "", "PUT"},
-		{"DELETE", wire.PathMetrics, ``, root, wire.ErrMethod, "", "DELETE"},
-		{"GET", "/v1/nothing", ``, root, wire.ErrNotFound, "", "/v1/nothing"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0"}`, nobody, api.ErrForbidden, "", "may not change insane"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0","rx":"percent 50"}`, root, api.ErrInvalid, "rx", `"percent 50"`},
+		{"PUT", api.PathInfo, `{"tx":"percent 200"}`, root, api.ErrInvalid, "tx", "200"},
+		{"PUT", api.PathInfo, `{"seed":1,"tx":"percent"}`, root, api.ErrInvalid, "tx", "percent"},
+		{"PUT", api.PathInfo, `{"seed":-1}`, root, api.ErrInvalid, "seed", "-1"},
+		{"PUT", api.PathInfo, `{"seed":1.5}`, root, api.ErrInvalid, "seed", "1.5"},
+		{"PUT", api.PathInfo, `{"seed":"7"}`, root, api.ErrInvalid, "seed", "string"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0","receive":"all"}`, root, api.ErrInvalid, "receive", `"all"`},
+		{"PUT", api.PathInfo, `{"tx":"percent 0","slave":"eth0"}`, root, api.ErrInvalid, "slave", "eth0"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0","bogus":1}`, root, api.ErrInvalid, "", "bogus"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0"}{}`, root, api.ErrInvalid, "", "more than one"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0"`, root, api.ErrInvalid, "", "body"},
+		{"PUT", api.PathInfo, ``, root, api.ErrInvalid, "", "empty"},
+		{"PUT", api.PathInfo, `[]`, root, api.ErrInvalid, "", "body"},
+		{"PUT", api.PathInfo, strings.Repeat("[", 50000), root, api.ErrInvalid, "", "body"},
+		{"PUT", api.PathInfo, long, root, api.ErrTooLarge, "", "65536"},
+		{"POST", api.PathInfo, `{}`, root, api.ErrMethod, "", "POST"},
+		{"PUT", api.PathStats, `{}`, root, api.ErrMethod, "", "PUT"},
+		{"DELETE", api.PathMetrics, ``, root, api.ErrMethod, "", "DELETE"},
+		{"GET", "/v1/nothing", ``, root, api.ErrNotFound, "", "/v1/nothing"},
 	} {
 		w := ask(d, c.peer, c.method, c.path, c.body)
-		var got wire.Error
+		var got api.Error
 		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 			t.Errorf("%s %s %.40s: answer is not JSON: %s", c.method, c.path, c.body, w.Body)
 			continue
@@ -129,7 +129,7 @@ func TestMetricsAreTheBooks(t *testing.T) {
 	d := started(t, near, far, Options{Name: "insane", TX: mustParse(t, "percent 50"), Seed: 3})
 	go feed(near, 1000, 1, indexLen)
 	relayed := len(arrived(d, far, indexLen, 1000))
-	body := ask(d, nobody, http.MethodGet, wire.PathMetrics, "").Body.String()
+	body := ask(d, nobody, http.MethodGet, api.PathMetrics, "").Body.String()
 	for _, want := range []string{
 		`insane_packets_total{device="insane",direction="tx",what="offered"} 1000`,
 		`insane_packets_total{device="insane",direction="tx",what="relayed"} ` + itoa(relayed),
@@ -156,8 +156,8 @@ func FuzzDecode(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		c, err := decode(io.LimitReader(strings.NewReader(body), wire.MaxBody))
-		var refusal *wire.Error
+		c, err := decode(io.LimitReader(strings.NewReader(body), api.MaxBody))
+		var refusal *api.Error
 		switch {
 		case err == nil:
 			if _, err := json.Marshal(c); err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // exchange swaps the slave. The relay sends to the new one before the old one
@@ -31,7 +31,7 @@ func (d *Device) exchange(s slave) {
 func (d *Device) follow() {
 	h := d.host
 	d.setEnd(h.slave.end())
-	if err := h.tap.SetCarrier(h.slave.state() == wire.SlaveUp); err != nil {
+	if err := h.tap.SetCarrier(h.slave.state() == api.SlaveUp); err != nil {
 		d.log.Error("follow carrier of slave", "err", err)
 	}
 	if err := h.routes.keep(h); err != nil {

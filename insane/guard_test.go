@@ -15,7 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -24,13 +24,13 @@ func (b *borea) openFast() *Device {
 	b.t.Helper()
 	b.veth("eth0", 0, "10.9.0.1/24")
 	d, err := Open(Config{
-		Name: "insane", Slave: "eth0", Seed: 1, Receive: wire.ReceiveAuto, Path: wire.PathKernel,
+		Name: "insane", Slave: "eth0", Seed: 1, Receive: api.ReceiveAuto, Path: api.PathKernel,
 		Routes: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/32")},
 	})
 	b.must(err)
 	b.t.Cleanup(func() { d.Close() })
 	d.reconcile()
-	if info := d.State(); info.Path != wire.PathKernel {
+	if info := d.State(); info.Path != api.PathKernel {
 		b.t.Fatalf("path %s: %s", info.Path, info.PathReason)
 	}
 	return d
@@ -47,7 +47,7 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 	d := b.openFast()
 	// Else frames would wait in the interface's queue, and others behind them.
 	d.group.Go(func() { d.tx.run(d.near, d.queue()) })
-	set := func(r *relay, stages policy.Stages) wire.Info {
+	set := func(r *relay, stages policy.Stages) api.Info {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		ru := *r.rule.Load()
@@ -58,7 +58,7 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 	}
 	const reason = "the kernel cannot do stage 63"
 	for name, r := range map[string]*relay{"tx": d.tx, "rx": d.rx} {
-		if info := set(r, unknown); info.Path != wire.PathRelay || info.PathReason != name+": "+reason {
+		if info := set(r, unknown); info.Path != api.PathRelay || info.PathReason != name+": "+reason {
 			t.Errorf("%s: path %s: %q", name, info.Path, info.PathReason)
 		}
 		await(t, "an empty queue", func() bool { return !d.tx.lane.Waiting() })
@@ -67,7 +67,7 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 		if carried := d.tx.lane.Counts() != before; carried != (name == "rx") {
 			t.Errorf("the kernel cannot do a stage of %s; tx carried by the kernel: %v", name, carried)
 		}
-		if info := set(r, 0); info.Path != wire.PathKernel {
+		if info := set(r, 0); info.Path != api.PathKernel {
 			t.Errorf("%s: path %s: %q, after a known program", name, info.Path, info.PathReason)
 		}
 	}
@@ -152,7 +152,7 @@ func TestFailedLookIsNotAnotherNamespace(t *testing.T) {
 	d.review(v, err)
 	d.mu.Unlock()
 	info := d.State()
-	if info.Path != wire.PathRelay || !strings.Contains(info.PathReason, "look up") {
+	if info.Path != api.PathRelay || !strings.Contains(info.PathReason, "look up") {
 		t.Errorf("path %s: %q, want the error of the look-up", info.Path, info.PathReason)
 	}
 	if !d.due() {
@@ -160,7 +160,7 @@ func TestFailedLookIsNotAnotherNamespace(t *testing.T) {
 	}
 	d.host.links = links
 	d.reconcile()
-	if info := d.State(); info.Path != wire.PathKernel {
+	if info := d.State(); info.Path != api.PathKernel {
 		t.Errorf("path %s: %q, after a look that succeeds", info.Path, info.PathReason)
 	}
 }

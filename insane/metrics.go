@@ -3,7 +3,7 @@ package insane
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // collector shows the state of a device to Prometheus; it keeps nothing.
@@ -59,11 +59,11 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		carrier = 1
 	}
 	gauge(c.carrier, carrier)
-	for name, d := range map[string]wire.Direction{"tx": i.TX, "rx": i.RX} {
+	for name, d := range map[string]api.Direction{"tx": i.TX, "rx": i.RX} {
 		gauge(c.verdicts, float64(d.Verdicts.Relay), name, "relay")
 		gauge(c.verdicts, float64(d.Verdicts.Drop), name, "drop")
 		fast := 0.0
-		if d.Path == wire.PathKernel {
+		if d.Path == api.PathKernel {
 			fast = 1
 		}
 		gauge(c.fastPath, fast, name)
@@ -71,7 +71,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (c *collector) collectStats(ch chan<- prometheus.Metric, device, direction string, s wire.Stats) {
+func (c *collector) collectStats(ch chan<- prometheus.Metric, device, direction string, s api.Stats) {
 	count := func(d *prometheus.Desc, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v),
 			append([]string{device, direction}, labels...)...)

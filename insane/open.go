@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -20,8 +20,8 @@ type Config struct {
 	Routes    []netip.Prefix // that lead through the interface, with the slave's gateway and source address
 	Policy    policy.Policy  // of tx
 	RXPolicy  policy.Policy  // of rx; with Receive none only pass
-	Receive   string         // one of the wire.Receive… modes; "": none
-	Path      string         // wire.PathAuto, PathRelay or PathKernel; "": relay
+	Receive   string         // one of the api.Receive… modes; "": none
+	Path      string         // api.PathAuto, PathRelay or PathKernel; "": relay
 	Seed      uint64         // of every draw
 	Socket    string         // path of the control socket; "": none
 	Group     *uint32        // whose members may change the device beside root and the daemon's own user
@@ -51,7 +51,7 @@ func Open(c Config) (*Device, error) {
 	if err := CheckName(c.Name); err != nil {
 		return nil, err
 	}
-	h := &host{group: c.Group, heart: newHeart(), receive: receiving{mode: wire.ReceiveNone}}
+	h := &host{group: c.Group, heart: newHeart(), receive: receiving{mode: api.ReceiveNone}}
 	d, err := h.open(c)
 	if err != nil {
 		h.close()
@@ -64,7 +64,7 @@ func Open(c Config) (*Device, error) {
 		d.Close()
 		return nil, err
 	}
-	if h.path.queue == nil && c.Path == wire.PathAuto {
+	if h.path.queue == nil && c.Path == api.PathAuto {
 		d.log.Info("no fast path: the relay carries everything", "reason", h.path.none)
 	}
 	return d, nil
@@ -114,7 +114,7 @@ func (d *Device) furnish(c Config) error {
 }
 
 // change is the part of a Config that can be changed later.
-func (c *Config) change() (change wire.Change) {
+func (c *Config) change() (change api.Change) {
 	if c.Slave != "" {
 		change.Slave = &c.Slave
 	}

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -33,7 +33,7 @@ type path struct {
 // none the worse.
 func (d *Device) openPath(asked string) error {
 	p := &d.host.path
-	if asked == wire.PathRelay {
+	if asked == api.PathRelay {
 		p.none = "asked for"
 		return nil
 	}
@@ -41,14 +41,14 @@ func (d *Device) openPath(asked string) error {
 	if err == nil {
 		err = p.attach(d)
 	}
-	if asked == wire.PathKernel && errors.Is(err, kern.ErrUnsupported) {
+	if asked == api.PathKernel && errors.Is(err, kern.ErrUnsupported) {
 		p.clsact = true
 		err = p.attach(d)
 	}
 	switch {
 	case err == nil:
 		return nil
-	case asked == wire.PathKernel:
+	case asked == api.PathKernel:
 		return fmt.Errorf("path: %q: %w; --path relay does without", asked, err)
 	}
 	p.none = err.Error()
@@ -153,9 +153,9 @@ func (d *Device) closeLanes() {
 func (h *host) noFastTX(program *policy.Program) string {
 	s := &h.slave
 	switch state := s.state(); {
-	case state == wire.SlaveNone:
+	case state == api.SlaveNone:
 		return "there is no slave"
-	case state != wire.SlaveUp:
+	case state != api.SlaveUp:
 		return s.name + " is " + state
 	case isDevice(s.link):
 		return s.name + " is a device itself"
@@ -171,7 +171,7 @@ func (h *host) noFastTX(program *policy.Program) string {
 // noFastRX says why the kernel must leave rx to the relay.
 func (h *host) noFastRX() string {
 	switch {
-	case h.receive.mode == wire.ReceiveNone:
+	case h.receive.mode == api.ReceiveNone:
 		return "receive none: nothing but what neighbours say"
 	case h.path.view.away:
 		return "the interface is not in this network namespace"

@@ -6,14 +6,14 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
 // receiving is what a device does about the frames that arrive at its slave.
 // Device.mu guards it.
 type receiving struct {
-	mode     string         // one of the wire.Receive… modes
+	mode     string         // one of the api.Receive… modes
 	programs *kern.Programs // nil until a mode, or the fast path, needs them
 	lease    *lease         // nil as long as programs are
 	claims   kern.Claims    // in force
@@ -23,19 +23,19 @@ type receiving struct {
 // checkReceive finds out whether a mode is one, and possible with a slave and
 // with the policy of rx. It loads the filter that the mode needs.
 func (d *Device) checkReceive(mode string, slave port.Link, rx policy.Policy) error {
-	if err := wire.CheckReceive(mode); err != nil {
-		return wire.Errorf(wire.ErrInvalid, "receive", "receive: %q: %v", mode, err)
+	if err := api.CheckReceive(mode); err != nil {
+		return api.Errorf(api.ErrInvalid, "receive", "receive: %q: %v", mode, err)
 	}
 	switch {
-	case mode == wire.ReceiveNone && rx != (policy.Policy{}):
-		return wire.Errorf(wire.ErrInvalid, "rx",
+	case mode == api.ReceiveNone && rx != (policy.Policy{}):
+		return api.Errorf(api.ErrInvalid, "rx",
 			"rx: %q: with receive none nothing that arrives is the device's to fault", rx)
-	case mode == wire.ReceiveNone:
+	case mode == api.ReceiveNone:
 		return nil
 	case d.host == nil:
-		return wire.Errorf(wire.ErrInvalid, "receive", "receive: %q: the device has its ports already", mode)
+		return api.Errorf(api.ErrInvalid, "receive", "receive: %q: the device has its ports already", mode)
 	case slave.Loopback:
-		return wire.Errorf(wire.ErrWrongType, "slave", "slave: %q: what arrives at loopback is this host's own; "+
+		return api.Errorf(api.ErrWrongType, "slave", "slave: %q: what arrives at loopback is this host's own; "+
 			"it can be a slave with receive none, not with %s", slave.Name, mode)
 	}
 	return d.openFilter(mode)
@@ -68,7 +68,7 @@ func (d *Device) load() error {
 
 // noReceive names what is missing and how to do without.
 func noReceive(mode string, err error) error {
-	return wire.Errorf(wire.ErrNoReceive, "receive", "receive: %q: %v; --receive none does without", mode, err)
+	return api.Errorf(api.ErrNoReceive, "receive", "receive: %q: %v; --receive none does without", mode, err)
 }
 
 // close ends what load began.
@@ -82,9 +82,9 @@ func (r *receiving) close() error {
 // socketFilter is what the slave's socket gets in a mode.
 func (r *receiving) socketFilter(mode string) port.Filter {
 	switch mode {
-	case wire.ReceiveAuto:
+	case api.ReceiveAuto:
 		return port.Program(r.programs.Auto())
-	case wire.ReceiveAll:
+	case api.ReceiveAll:
 		return port.Program(r.programs.All())
 	}
 	if r.programs != nil {
@@ -103,7 +103,7 @@ func (d *Device) openSlave(link port.Link, mode string) (s slave, err error) {
 		}
 	}()
 	r := &d.host.receive
-	if mode != wire.ReceiveNone {
+	if mode != api.ReceiveNone {
 		if s.withhold, err = r.attach(link); err != nil {
 			return s, noReceive(mode, err)
 		}
@@ -147,7 +147,7 @@ func (d *Device) switchMode(mode string) (err error) {
 // switchMode is Device.switchMode for a slave that is there.
 func (s *slave) switchMode(r *receiving, mode string) (err error) {
 	withhold := s.withhold
-	if mode != wire.ReceiveNone && withhold == nil {
+	if mode != api.ReceiveNone && withhold == nil {
 		if withhold, err = r.attach(s.link); err != nil {
 			return noReceive(mode, err)
 		}
@@ -159,7 +159,7 @@ func (s *slave) switchMode(r *receiving, mode string) (err error) {
 		return err
 	}
 	s.withhold = withhold
-	if mode == wire.ReceiveNone && withhold != nil {
+	if mode == api.ReceiveNone && withhold != nil {
 		s.withhold = nil
 		// The old filter may be deciding still, on another processor, and
 		// its decision must be met: an exchange of claims waits for that.

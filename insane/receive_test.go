@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // What is taken, as a person wants it: no network inside a network, no hole.
@@ -27,7 +27,7 @@ func TestTakes(t *testing.T) {
 		netip.MustParsePrefix("fd00::9/128"):    kern.Own,
 		netip.MustParsePrefix("::/0"):           kern.Routed,
 	}
-	r := receiving{mode: wire.ReceiveAuto, claims: claims}
+	r := receiving{mode: api.ReceiveAuto, claims: claims}
 	got := r.takes()
 	if want := []string{"10.9.0.1", "fd00::9"}; !slices.Equal(got.To, want) {
 		t.Errorf("to %v, want %v", got.To, want)
@@ -38,7 +38,7 @@ func TestTakes(t *testing.T) {
 	if got.More != 0 || got.Idle != "" {
 		t.Errorf("%+v", got)
 	}
-	for _, mode := range []string{wire.ReceiveNone, wire.ReceiveAll} {
+	for _, mode := range []string{api.ReceiveNone, api.ReceiveAll} {
 		r.mode, r.idle = mode, "why"
 		if got := r.takes(); len(got.To)+len(got.From) > 0 || got.To == nil || got.From == nil || got.Idle != "why" {
 			t.Errorf("%s: %+v, want empty lists", mode, got)
@@ -48,13 +48,13 @@ func TestTakes(t *testing.T) {
 
 // However much it is, an answer has room for it, and says how much is left out.
 func TestTakesMuch(t *testing.T) {
-	r := receiving{mode: wire.ReceiveAuto, claims: make(kern.Claims)}
-	const many = 3 * wire.MaxTakes
+	r := receiving{mode: api.ReceiveAuto, claims: make(kern.Claims)}
+	const many = 3 * api.MaxTakes
 	for i := range many {
 		r.claims[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), 16)] = kern.Routed
 	}
-	if got := r.takes(); len(got.From) != wire.MaxTakes || got.More != many-wire.MaxTakes {
-		t.Errorf("%d prefixes and %d more, want %d and the rest", len(got.From), got.More, wire.MaxTakes)
+	if got := r.takes(); len(got.From) != api.MaxTakes || got.More != many-api.MaxTakes {
+		t.Errorf("%d prefixes and %d more, want %d and the rest", len(got.From), got.More, api.MaxTakes)
 	}
 }
 
@@ -81,7 +81,7 @@ func idleOf(d *Device) string {
 func TestIdle(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0, "192.0.2.1/24")
-	d := b.openTaking(wire.ReceiveAuto, "eth0")
+	d := b.openTaking(api.ReceiveAuto, "eth0")
 	expect := func(what, want string) {
 		t.Helper()
 		if got := idleOf(d); got != want {
@@ -105,8 +105,8 @@ func TestIdle(t *testing.T) {
 	expect("without a slave", "eth0 is gone")
 	b.veth("eth0", 0)
 	expect("with another one", "")
-	none := wire.ReceiveNone
-	if _, err := d.Set(wire.Change{Receive: &none}); err != nil {
+	none := api.ReceiveNone
+	if _, err := d.Set(api.Change{Receive: &none}); err != nil {
 		t.Fatal(err)
 	}
 	if got := d.State().Takes; got.Idle != "" || len(got.To)+len(got.From) > 0 {
@@ -118,37 +118,37 @@ func TestIdle(t *testing.T) {
 func TestBadReceive(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0)
-	d := b.openTaking(wire.ReceiveAll, "eth0")
+	d := b.openTaking(api.ReceiveAll, "eth0")
 	before := portOf(d)
 	lo, eth0, rx := "lo", "eth0", "percent 50"
 	mode := func(m string) *string { return &m }
 	for _, c := range []struct {
-		change wire.Change
-		want   *wire.Error
+		change api.Change
+		want   *api.Error
 		field  string
 		says   string
 	}{
-		{wire.Change{Receive: mode("some")}, wire.ErrInvalid, "receive", "want auto, none or all"},
-		{wire.Change{Receive: mode("")}, wire.ErrInvalid, "receive", `""`},
-		{wire.Change{Slave: &lo}, wire.ErrWrongType, "slave", "not with all"},
-		{wire.Change{Slave: &lo, Receive: mode("auto")}, wire.ErrWrongType, "slave", "not with auto"},
-		{wire.Change{Slave: &eth0, Receive: mode("none"), RX: &rx}, wire.ErrInvalid, "rx", "percent 50"},
+		{api.Change{Receive: mode("some")}, api.ErrInvalid, "receive", "want auto, none or all"},
+		{api.Change{Receive: mode("")}, api.ErrInvalid, "receive", `""`},
+		{api.Change{Slave: &lo}, api.ErrWrongType, "slave", "not with all"},
+		{api.Change{Slave: &lo, Receive: mode("auto")}, api.ErrWrongType, "slave", "not with auto"},
+		{api.Change{Slave: &eth0, Receive: mode("none"), RX: &rx}, api.ErrInvalid, "rx", "percent 50"},
 	} {
 		_, err := d.Set(c.change)
-		var refusal *wire.Error
+		var refusal *api.Error
 		if !errors.Is(err, c.want) || !errors.As(err, &refusal) || refusal.Field != c.field || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %v of %s", shownChange(c.change), err, c.want, c.field)
 		}
-		if s := d.State(); s.Receive != wire.ReceiveAll || s.Slave != "eth0" || s.RX.Policy != "pass" || portOf(d) != before {
+		if s := d.State(); s.Receive != api.ReceiveAll || s.Slave != "eth0" || s.RX.Policy != "pass" || portOf(d) != before {
 			t.Errorf("%s: refused, and yet the device changed: %+v", shownChange(c.change), s)
 		}
 	}
-	if _, err := d.Set(wire.Change{Slave: &lo, Receive: mode("none")}); err != nil {
+	if _, err := d.Set(api.Change{Slave: &lo, Receive: mode("none")}); err != nil {
 		t.Errorf("loopback with receive none: %v", err)
 	}
 }
 
-func shownChange(c wire.Change) string {
+func shownChange(c api.Change) string {
 	text := func(s *string) string {
 		if s == nil {
 			return "-"
@@ -162,16 +162,16 @@ func shownChange(c wire.Change) string {
 func TestSwitchMode(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0)
-	d := b.openTaking(wire.ReceiveNone, "eth0")
+	d := b.openTaking(api.ReceiveNone, "eth0")
 	socket := portOf(d)
 	for _, mode := range []string{"auto", "all", "none", "all", "auto", "auto", "none", "none", "auto"} {
-		if _, err := d.Set(wire.Change{Receive: &mode}); err != nil {
+		if _, err := d.Set(api.Change{Receive: &mode}); err != nil {
 			t.Fatalf("%s: %v", mode, err)
 		}
 		d.mu.Lock()
 		withholds := d.host.slave.withhold != nil
 		d.mu.Unlock()
-		if s := d.State(); s.Receive != mode || withholds != (mode != wire.ReceiveNone) || portOf(d) != socket {
+		if s := d.State(); s.Receive != mode || withholds != (mode != api.ReceiveNone) || portOf(d) != socket {
 			t.Errorf("%s: mode %s, withholds %v", mode, s.Receive, withholds)
 		}
 	}
@@ -181,7 +181,7 @@ func TestSwitchMode(t *testing.T) {
 func TestCloseTwice(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0)
-	d := b.openTaking(wire.ReceiveAuto, "eth0")
+	d := b.openTaking(api.ReceiveAuto, "eth0")
 	for range 2 {
 		if err := d.Close(); err != nil {
 			t.Errorf("close: %v", err)

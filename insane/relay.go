@@ -24,7 +24,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -64,7 +64,7 @@ type relay struct {
 	splitter frame.Splitter
 	keep     []bool        // verdicts of one frame's packets
 	out      []frame.Frame // what this batch relays
-	outCount []wire.Count  // what is in each of out
+	outCount []api.Count   // what is in each of out
 }
 
 func newRelay(clock func() policy.Time, log *slog.Logger) *relay {
@@ -118,7 +118,7 @@ func (r *relay) batch(frames []frame.Frame) {
 func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 	shape, err := frame.Inspect(f)
 	if err != nil {
-		c := wire.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
+		c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
 		ru.next.Add(1)
 		add(&r.page.offered, c)
 		r.page.drop(dropMalformed, c)
@@ -126,7 +126,7 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 		return
 	}
 	n := shape.Packets()
-	all := wire.Count{Packets: uint64(n), Bytes: shape.Bytes(0, n)}
+	all := api.Count{Packets: uint64(n), Bytes: shape.Bytes(0, n)}
 	number := ru.next.Add(uint64(n)) - uint64(n)
 	add(&r.page.offered, all)
 	switch {
@@ -156,7 +156,7 @@ func (r *relay) decide(ru *rule, now policy.Time, number, n uint64) policy.Verdi
 	return v
 }
 
-func (r *relay) pass(f frame.Frame, c wire.Count) {
+func (r *relay) pass(f frame.Frame, c api.Count) {
 	r.out = append(r.out, f)
 	r.outCount = append(r.outCount, c)
 }
@@ -175,7 +175,7 @@ func (r *relay) split(f frame.Frame, shape frame.Shape, ru *rule, now policy.Tim
 		for to < n && r.keep[to] == r.keep[from] {
 			to++
 		}
-		c := wire.Count{Packets: uint64(to - from), Bytes: shape.Bytes(from, to)}
+		c := api.Count{Packets: uint64(to - from), Bytes: shape.Bytes(from, to)}
 		if r.keep[from] {
 			r.outCount = append(r.outCount, c) // beside the frame that Split made of this run
 		} else {
@@ -212,7 +212,7 @@ func (r *relay) flush() {
 	}
 }
 
-func (r *relay) refuse(why reason, count []wire.Count) {
+func (r *relay) refuse(why reason, count []api.Count) {
 	for _, c := range count {
 		r.page.drop(why, c)
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/port/porttest"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -52,8 +52,8 @@ func started(t *testing.T, near, far port.Port, o Options) *Device {
 func checkBooks(t *testing.T, d *Device) {
 	t.Helper()
 	info := d.State()
-	for name, s := range map[string]wire.Stats{"tx": info.TX.Stats, "rx": info.RX.Stats} {
-		sum := wire.Count{Packets: s.Relayed.Packets + s.Held.Packets, Bytes: s.Relayed.Bytes + s.Held.Bytes}
+	for name, s := range map[string]api.Stats{"tx": info.TX.Stats, "rx": info.RX.Stats} {
+		sum := api.Count{Packets: s.Relayed.Packets + s.Held.Packets, Bytes: s.Relayed.Bytes + s.Held.Bytes}
 		for _, c := range s.Dropped {
 			add(&sum, c)
 		}
@@ -114,7 +114,7 @@ func TestVerdictsAreTheEngines(t *testing.T) {
 							t.Errorf("%d packets arrived, want %d, or others", len(got), len(want))
 						}
 						if s := d.State().TX.Stats; s.Relayed.Packets != uint64(len(want)) ||
-							s.Dropped[wire.DropPolicy].Packets != total-uint64(len(want)) {
+							s.Dropped[api.DropPolicy].Packets != total-uint64(len(want)) {
 							t.Errorf("books say %+v, want %d relayed of %d", s, len(want), total)
 						}
 					})
@@ -151,7 +151,7 @@ func TestNumbersSurviveChanges(t *testing.T) {
 		}
 		return arrived(d, far, indexLen, total)
 	}
-	change := func(c wire.Change) {
+	change := func(c api.Change) {
 		if _, err := d.Set(c); err != nil {
 			t.Fatal(err)
 		}
@@ -169,16 +169,16 @@ func TestNumbersSurviveChanges(t *testing.T) {
 	if got := offer(0, 100); !slices.Equal(got, below(0, 100)) {
 		t.Errorf("before the change: %v, want %v", got, below(0, 100))
 	}
-	change(wire.Change{TX: &pass})
+	change(api.Change{TX: &pass})
 	if got := offer(100, 200); len(got) != 100 {
 		t.Errorf("pass relayed %d of 100", len(got))
 	}
-	change(wire.Change{TX: &half})
+	change(api.Change{TX: &half})
 	if got := offer(200, 300); !slices.Equal(got, below(200, 300)) {
 		t.Errorf("after changing back: %v, want %v", got, below(200, 300))
 	}
 	seed := uint64(9)
-	change(wire.Change{Seed: &seed})
+	change(api.Change{Seed: &seed})
 	if got := offer(0, 100); !slices.Equal(got, below(0, 100)) {
 		t.Errorf("after the seed: %v, want the verdicts of the start", got)
 	}
@@ -219,12 +219,12 @@ func TestRefusals(t *testing.T) {
 		err  error
 		want string
 	}{
-		{port.ErrBusy, wire.DropSlaveBusy},
-		{port.ErrDown, wire.DropSlaveDown},
-		{port.ErrGone, wire.DropSlaveGone},
-		{port.ErrTooBig, wire.DropTooBig},
-		{port.ErrInvalid, wire.DropMalformed},
-		{errors.New("unheard of"), wire.DropError},
+		{port.ErrBusy, api.DropSlaveBusy},
+		{port.ErrDown, api.DropSlaveDown},
+		{port.ErrGone, api.DropSlaveGone},
+		{port.ErrTooBig, api.DropTooBig},
+		{port.ErrInvalid, api.DropMalformed},
+		{errors.New("unheard of"), api.DropError},
 	} {
 		t.Run(c.want, func(t *testing.T) {
 			near, far := porttest.New(64, 64), porttest.New(64, 64)
@@ -259,10 +259,10 @@ func TestNoSlave(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	info := d.State()
-	if got := info.TX.Stats.Dropped[wire.DropNoSlave]; got != (wire.Count{Packets: 70, Bytes: 70 * (headerLen + 100)}) {
+	if got := info.TX.Stats.Dropped[api.DropNoSlave]; got != (api.Count{Packets: 70, Bytes: 70 * (headerLen + 100)}) {
 		t.Errorf("dropped for want of a slave: %+v, want 70 packets", got)
 	}
-	if info.TX.Verdicts != (wire.Verdicts{}) {
+	if info.TX.Verdicts != (api.Verdicts{}) {
 		t.Errorf("verdicts %+v on packets that no policy saw", info.TX.Verdicts)
 	}
 	cancel()
@@ -285,7 +285,7 @@ func TestMalformed(t *testing.T) {
 	if got := arrived(d, far, indexLen, 4); !slices.Equal(got, []uint64{0, 1}) {
 		t.Errorf("arrived: %v, want 0 and 1", got)
 	}
-	if got := d.State().TX.Stats.Dropped[wire.DropMalformed].Packets; got != 2 {
+	if got := d.State().TX.Stats.Dropped[api.DropMalformed].Packets; got != 2 {
 		t.Errorf("%d malformed, want 2", got)
 	}
 }
@@ -300,7 +300,7 @@ func TestTooBig(t *testing.T) {
 	if got := arrived(d, far, 1000-ipLen-8, 20); len(got) != 10 || got[0] != 0 {
 		t.Errorf("arrived: %v, want the first ten", got)
 	}
-	if got := d.State().TX.Stats.Dropped[wire.DropTooBig].Packets; got != 10 {
+	if got := d.State().TX.Stats.Dropped[api.DropTooBig].Packets; got != 10 {
 		t.Errorf("%d too big, want 10", got)
 	}
 }
@@ -352,7 +352,7 @@ func TestBatchDoesNotAllocate(t *testing.T) {
 	if allocs != 0 {
 		t.Errorf("%v allocations a batch, want 0", allocs)
 	}
-	if r.books.stats().Dropped[wire.DropPolicy].Packets == 0 {
+	if r.books.stats().Dropped[api.DropPolicy].Packets == 0 {
 		t.Error("nothing was split: the test measures too little")
 	}
 }
@@ -388,13 +388,13 @@ func TestReasonNames(t *testing.T) {
 	for why := range reasons {
 		got = append(got, why.String())
 	}
-	if !reflect.DeepEqual(got, wire.DropReasons()) {
-		t.Errorf("reasons %v, protocol has %v", got, wire.DropReasons())
+	if !reflect.DeepEqual(got, api.DropReasons()) {
+		t.Errorf("reasons %v, protocol has %v", got, api.DropReasons())
 	}
 	for why, name := range map[reason]string{
-		dropPolicy: wire.DropPolicy, dropNoSlave: wire.DropNoSlave, dropSlaveGone: wire.DropSlaveGone,
-		dropSlaveDown: wire.DropSlaveDown, dropSlaveBusy: wire.DropSlaveBusy, dropTooBig: wire.DropTooBig,
-		dropMalformed: wire.DropMalformed, dropError: wire.DropError,
+		dropPolicy: api.DropPolicy, dropNoSlave: api.DropNoSlave, dropSlaveGone: api.DropSlaveGone,
+		dropSlaveDown: api.DropSlaveDown, dropSlaveBusy: api.DropSlaveBusy, dropTooBig: api.DropTooBig,
+		dropMalformed: api.DropMalformed, dropError: api.DropError,
 	} {
 		if why.String() != name {
 			t.Errorf("reason %d is %q, want %q", why, why, name)

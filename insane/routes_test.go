@@ -9,7 +9,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // expectRoutes fails unless just these lead through the device over IPv4.
@@ -66,7 +66,7 @@ func TestRoutesWithoutSlave(t *testing.T) {
 	d.mu.Lock()
 	link, err := d.host.links.ByName("eth0")
 	b.must(err)
-	b.must(d.attach(link, wire.ReceiveNone))
+	b.must(d.attach(link, api.ReceiveNone))
 	d.mu.Unlock()
 	expectRoutes(b, "with a slave", "10.9.0.2/32 from 10.9.0.1")
 	b.must(b.h.LinkDel(b.link("eth0")))

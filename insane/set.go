@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -18,19 +18,19 @@ type plan struct {
 }
 
 // Set changes the device: all of what is given, or nothing. It returns the
-// state read back. Errors are *wire.Error where the request is at fault.
-func (d *Device) Set(c wire.Change) (wire.Info, error) {
+// state read back. Errors are *api.Error where the request is at fault.
+func (d *Device) Set(c api.Change) (api.Info, error) {
 	_, after, err := d.change(c)
 	return after, err
 }
 
 // change is Set that also says what was there before, with no other change in
 // between.
-func (d *Device) change(c wire.Change) (before, after wire.Info, err error) {
+func (d *Device) change(c api.Change) (before, after api.Info, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return before, after, wire.Errorf(wire.ErrInternal, "", "%s is being taken down", d.name)
+		return before, after, api.Errorf(api.ErrInternal, "", "%s is being taken down", d.name)
 	}
 	p, err := d.check(c)
 	if err != nil {
@@ -46,7 +46,7 @@ func (d *Device) change(c wire.Change) (before, after wire.Info, err error) {
 
 // check finds out whether each member of a change is possible, and changes
 // nothing.
-func (d *Device) check(c wire.Change) (p plan, err error) {
+func (d *Device) check(c api.Change) (p plan, err error) {
 	if p.tx, err = parse("tx", c.TX); err != nil {
 		return plan{}, err
 	}
@@ -67,8 +67,8 @@ func (d *Device) check(c wire.Change) (p plan, err error) {
 
 // checkReceiving checks the receive mode that a change leads to, together with
 // the slave and the policy of rx that it leads to.
-func (d *Device) checkReceiving(c wire.Change, p plan) (mode string, err error) {
-	mode, rx, link := wire.ReceiveNone, d.rx.rule.Load().policy, port.Link{}
+func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
+	mode, rx, link := api.ReceiveNone, d.rx.rule.Load().policy, port.Link{}
 	if d.host != nil {
 		mode, link = d.host.receive.mode, d.host.slave.link
 	}
@@ -107,7 +107,7 @@ func parse(field string, text *string) (*policy.Policy, error) {
 	p, err := policy.Parse(*text)
 	var bad *policy.FieldError
 	if errors.As(err, &bad) {
-		return nil, wire.Errorf(wire.ErrInvalid, field, "%s: %v", field, bad)
+		return nil, api.Errorf(api.ErrInvalid, field, "%s: %v", field, bad)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("parse %s: %w", field, err)

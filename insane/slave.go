@@ -7,7 +7,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // aliasPrefix begins what `ip link` shows as alias of a device, in front of the
@@ -53,27 +53,27 @@ func (s *slave) close() (err error) {
 	return err
 }
 
-// state is one of the wire.Slave… states.
+// state is one of the api.Slave… states.
 func (s *slave) state() string {
 	switch {
 	case s.name == "":
-		return wire.SlaveNone
+		return api.SlaveNone
 	case s.port == nil:
-		return wire.SlaveGone
+		return api.SlaveGone
 	case !s.link.Carrier:
-		return wire.SlaveDown
+		return api.SlaveDown
 	}
-	return wire.SlaveUp
+	return api.SlaveUp
 }
 
 // end is where the relay sends to, in this state.
 func (s *slave) end() *end {
 	switch s.state() {
-	case wire.SlaveNone:
+	case api.SlaveNone:
 		return &end{why: dropNoSlave}
-	case wire.SlaveGone:
+	case api.SlaveGone:
 		return &end{why: dropSlaveGone}
-	case wire.SlaveDown:
+	case api.SlaveDown:
 		return &end{why: dropSlaveDown}
 	}
 	return &end{port: s.port, mtu: s.link.MTU}
@@ -83,7 +83,7 @@ func (s *slave) end() *end {
 // one. Errors are those of the original: ENODEV, EINVAL.
 func (d *Device) checkSlave(name string) (port.Link, error) {
 	if d.host == nil {
-		return port.Link{}, wire.Errorf(wire.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
+		return port.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
 	}
 	link, err := d.host.links.ByName(name)
 	if errors.Is(err, port.ErrNoLink) {
@@ -93,18 +93,18 @@ func (d *Device) checkSlave(name string) (port.Link, error) {
 		return port.Link{}, err
 	}
 	if link.Index == d.host.tap.Index() {
-		return port.Link{}, wire.Errorf(wire.ErrLoop, "slave", "slave: %q: the device cannot be its own slave", name)
+		return port.Link{}, api.Errorf(api.ErrLoop, "slave", "slave: %q: the device cannot be its own slave", name)
 	}
 	return link, checkType(link)
 }
 
 func noDevice(name string) error {
-	return wire.Errorf(wire.ErrNoDevice, "slave", "slave: %q: no such device", name)
+	return api.Errorf(api.ErrNoDevice, "slave", "slave: %q: no such device", name)
 }
 
 func checkType(link port.Link) error {
 	if !link.Ethernet && !link.Loopback {
-		return wire.Errorf(wire.ErrWrongType, "slave", "slave: %q: neither Ethernet nor loopback", link.Name)
+		return api.Errorf(api.ErrWrongType, "slave", "slave: %q: neither Ethernet nor loopback", link.Name)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (h *host) checkChain(link port.Link) error {
 	way := link.Name
 	for range maxChain {
 		if link.Index == h.tap.Index() {
-			return wire.Errorf(wire.ErrLoop, "slave", "slave: %q: the device would be its own slave (by way of %s)",
+			return api.Errorf(api.ErrLoop, "slave", "slave: %q: the device would be its own slave (by way of %s)",
 				strings.Split(way, ", ")[0], way)
 		}
 		name, ok := strings.CutPrefix(link.Alias, aliasPrefix)
@@ -132,7 +132,7 @@ func (h *host) checkChain(link port.Link) error {
 		}
 		link, way = next, way+", "+next.Name
 	}
-	return wire.Errorf(wire.ErrLoop, "slave", "slave: a chain of more than %d devices", maxChain)
+	return api.Errorf(api.ErrLoop, "slave", "slave: a chain of more than %d devices", maxChain)
 }
 
 // attach makes a link the slave, in a receive mode; on any error the old one
@@ -175,7 +175,7 @@ func (d *Device) attach(link port.Link, mode string) (err error) {
 	d.exchange(s)
 	d.startRX(s.port, s.berth)
 	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
-	if mode == wire.ReceiveNone && port.StrictReversePath(link.Name) {
+	if mode == api.ReceiveNone && port.StrictReversePath(link.Name) {
 		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
 			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", link.Name)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // The state of a slave decides where tx goes, and nothing else does.
@@ -20,11 +20,11 @@ func TestSlaveState(t *testing.T) {
 		state string
 		end   end
 	}{
-		{slave{}, wire.SlaveNone, end{why: dropNoSlave}},
-		{slave{name: "eth0"}, wire.SlaveGone, end{why: dropSlaveGone}},
-		{slave{name: "eth0", link: up}, wire.SlaveGone, end{why: dropSlaveGone}},
-		{slave{name: "eth0", port: far}, wire.SlaveDown, end{why: dropSlaveDown}},
-		{slave{name: "eth0", port: far, link: up}, wire.SlaveUp, end{port: far, mtu: 1400}},
+		{slave{}, api.SlaveNone, end{why: dropNoSlave}},
+		{slave{name: "eth0"}, api.SlaveGone, end{why: dropSlaveGone}},
+		{slave{name: "eth0", link: up}, api.SlaveGone, end{why: dropSlaveGone}},
+		{slave{name: "eth0", port: far}, api.SlaveDown, end{why: dropSlaveDown}},
+		{slave{name: "eth0", port: far, link: up}, api.SlaveUp, end{port: far, mtu: 1400}},
 	} {
 		if state := c.slave.state(); state != c.state {
 			t.Errorf("%+v: %s, want %s", c.slave, state, c.state)
@@ -36,7 +36,7 @@ func TestSlaveState(t *testing.T) {
 }
 
 // attachTo asks for a slave as the control socket would.
-func attachTo(d *Device, name string) (wire.Info, error) { return d.Set(wire.Change{Slave: &name}) }
+func attachTo(d *Device, name string) (api.Info, error) { return d.Set(api.Change{Slave: &name}) }
 
 // What cannot be a slave is refused in words, and everything stays.
 func TestBadSlaves(t *testing.T) {
@@ -49,14 +49,14 @@ func TestBadSlaves(t *testing.T) {
 	defer tun.Fds[0].Close()
 	d := b.open("eth0")
 	before, mac := portOf(d), b.link("insane").Attrs().HardwareAddr.String()
-	for name, want := range map[string]*wire.Error{
-		"eth1":   wire.ErrNoDevice,
-		"":       wire.ErrNoDevice,
-		"tun0":   wire.ErrWrongType,
-		"insane": wire.ErrLoop,
+	for name, want := range map[string]*api.Error{
+		"eth1":   api.ErrNoDevice,
+		"":       api.ErrNoDevice,
+		"tun0":   api.ErrWrongType,
+		"insane": api.ErrLoop,
 	} {
 		_, err := attachTo(d, name)
-		var refusal *wire.Error
+		var refusal *api.Error
 		if !errors.Is(err, want) || !errors.As(err, &refusal) || refusal.Field != "slave" {
 			t.Errorf("%q: %v, want %v", name, err, want)
 		}
@@ -77,25 +77,25 @@ func TestSlaveFollowed(t *testing.T) {
 		t.Helper()
 		d.reconcile()
 		info, insane, slave := d.State(), b.link("insane").Attrs(), b.link(name).Attrs()
-		if info.SlaveState != state || info.Slave != name || info.Carrier != (state == wire.SlaveUp) {
+		if info.SlaveState != state || info.Slave != name || info.Carrier != (state == api.SlaveUp) {
 			t.Errorf("%s: %+v, want %s %s", what, info, name, state)
 		}
 		if insane.MTU != mtu || insane.HardwareAddr.String() != slave.HardwareAddr.String() || insane.Alias != aliasPrefix+name {
 			t.Errorf("%s: device is %+v, slave is %+v", what, insane, slave)
 		}
 	}
-	check("at first", wire.SlaveUp, "eth0", 1500)
+	check("at first", api.SlaveUp, "eth0", 1500)
 	socket := portOf(d)
 	b.must(b.h.LinkSetMTU(b.link("eth0"), 1400))
-	check("another MTU", wire.SlaveUp, "eth0", 1400)
+	check("another MTU", api.SlaveUp, "eth0", 1400)
 	b.must(b.h.LinkSetHardwareAddr(b.link("eth0"), []byte{2, 9, 0, 0, 0, 9}))
-	check("another MAC", wire.SlaveUp, "eth0", 1400)
+	check("another MAC", api.SlaveUp, "eth0", 1400)
 	b.must(b.h.LinkSetDown(b.link("eth0")))
-	check("down", wire.SlaveDown, "eth0", 1400)
+	check("down", api.SlaveDown, "eth0", 1400)
 	b.must(b.h.LinkSetName(b.link("eth0"), "lan0"))
-	check("renamed", wire.SlaveDown, "lan0", 1400)
+	check("renamed", api.SlaveDown, "lan0", 1400)
 	b.must(b.h.LinkSetUp(b.link("lan0")))
-	check("up again", wire.SlaveUp, "lan0", 1400)
+	check("up again", api.SlaveUp, "lan0", 1400)
 	if portOf(d) != socket {
 		t.Error("a new socket for the same link")
 	}
@@ -110,14 +110,14 @@ func TestSlavePickedUpAgain(t *testing.T) {
 	index := b.link("eth0").Attrs().Index
 	b.must(b.h.LinkDel(b.link("eth0")))
 	d.reconcile()
-	if info := d.State(); info.SlaveState != wire.SlaveGone || info.Slave != "eth0" || portOf(d) != nil {
+	if info := d.State(); info.SlaveState != api.SlaveGone || info.Slave != "eth0" || portOf(d) != nil {
 		t.Errorf("%+v, want eth0 gone", info)
 	}
 	for range 3 {
 		before := portOf(d)
 		b.veth("eth0", index)
 		d.reconcile()
-		if info := d.State(); info.SlaveState != wire.SlaveUp || portOf(d) == before || !portOf(d).Bound() {
+		if info := d.State(); info.SlaveState != api.SlaveUp || portOf(d) == before || !portOf(d).Bound() {
 			t.Fatalf("%+v, want eth0 up with a socket of its own", info)
 		}
 		b.must(b.h.LinkDel(b.link("eth0"))) // and at once comes another
@@ -133,8 +133,8 @@ func TestSlaveChain(t *testing.T) {
 		b.veth(name, 0)
 		b.must(b.h.LinkSetAlias(b.link(name), aliasPrefix+"d"+strconv.Itoa(i+1)))
 	}
-	if _, err := attachTo(d, "d0"); !errors.Is(err, wire.ErrLoop) {
-		t.Errorf("a chain without end in sight: %v, want %v", err, wire.ErrLoop)
+	if _, err := attachTo(d, "d0"); !errors.Is(err, api.ErrLoop) {
+		t.Errorf("a chain without end in sight: %v, want %v", err, api.ErrLoop)
 	}
 	if _, err := attachTo(d, "d3"); err != nil { // ends at a link that is not there
 		t.Errorf("a chain of %d: %v", maxChain-2, err)

@@ -4,7 +4,7 @@ import (
 	"sync"
 
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // shown is what a device tells of itself without asking anybody. A change
@@ -13,7 +13,7 @@ import (
 type shown struct {
 	slave, slaveState string
 	receive           string
-	takes             wire.Takes
+	takes             api.Takes
 	seed              uint64
 	tx, rx            *rule
 	txRelay, rxRelay  string      // why the relay carries everything; "": it does not
@@ -24,7 +24,7 @@ type shown struct {
 // publish makes the present state the one that State shows. The caller holds d.mu.
 func (d *Device) publish() {
 	s := &shown{
-		slaveState: wire.SlaveNone, receive: wire.ReceiveNone, takes: (&receiving{}).takes(),
+		slaveState: api.SlaveNone, receive: api.ReceiveNone, takes: (&receiving{}).takes(),
 		seed: d.seed, tx: d.tx.rule.Load(), rx: d.rx.rule.Load(), end: d.tx.to.Load(),
 	}
 	if h := d.host; h != nil {
@@ -37,9 +37,9 @@ func (d *Device) publish() {
 }
 
 // State is the device as it is now. During a change it is what was before.
-func (d *Device) State() wire.Info {
+func (d *Device) State() api.Info {
 	s := d.shown.Load()
-	info := wire.Info{
+	info := api.Info{
 		Name: d.name, Slave: s.slave, SlaveState: s.slaveState,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed,
 	}
@@ -47,34 +47,34 @@ func (d *Device) State() wire.Info {
 	if d.host != nil {
 		link := d.settle()
 		// The carrier is the slave's, unless the interface itself is down.
-		info.Carrier, info.MTU = link.Up && s.slaveState == wire.SlaveUp, link.MTU
+		info.Carrier, info.MTU = link.Up && s.slaveState == api.SlaveUp, link.MTU
 		tx, rx = d.host.lost.overruns(d)
 	}
 	info.TX, info.RX = d.tx.direction(s.tx, s.txRelay), d.rx.direction(s.rx, s.rxRelay)
-	info.Path, info.PathReason = wire.Slowest(info)
+	info.Path, info.PathReason = api.Slowest(info)
 	info.TX.Stats.Overruns, info.RX.Stats.Overruns = tx, rx
 	return info
 }
 
 // direction is a relay with a rule of its, and why it carries everything.
-func (r *relay) direction(ru *rule, why string) wire.Direction {
-	d := wire.Direction{
+func (r *relay) direction(ru *rule, why string) api.Direction {
+	d := api.Direction{
 		Policy: ru.policy.String(), Verdicts: r.books.verdicts(ru), Stats: r.books.stats(),
-		Path: wire.PathRelay, PathReason: why,
+		Path: api.PathRelay, PathReason: why,
 	}
 	if r.lane == nil {
 		return d
 	}
 	if why == "" {
-		d.Path = wire.PathKernel
+		d.Path = api.PathKernel
 	}
 	kernel, here := r.lane.Counts(), r.lane.CountsOf(ru)
-	relayed := wire.Count{Packets: kernel.RelayedPackets, Bytes: kernel.RelayedBytes}
+	relayed := api.Count{Packets: kernel.RelayedPackets, Bytes: kernel.RelayedBytes}
 	add(&d.Stats.Offered, relayed)
 	add(&d.Stats.Relayed, relayed)
-	for why, c := range map[string]wire.Count{
-		wire.DropPolicy:    {Packets: kernel.DroppedPackets, Bytes: kernel.DroppedBytes},
-		wire.DropSlaveBusy: {Packets: kernel.RefusedPackets, Bytes: kernel.RefusedBytes},
+	for why, c := range map[string]api.Count{
+		api.DropPolicy:    {Packets: kernel.DroppedPackets, Bytes: kernel.DroppedBytes},
+		api.DropSlaveBusy: {Packets: kernel.RefusedPackets, Bytes: kernel.RefusedBytes},
 	} {
 		add(&d.Stats.Offered, c)
 		sum := d.Stats.Dropped[why]

@@ -10,7 +10,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // reclaim brings in line with the host what the device takes.
@@ -45,10 +45,10 @@ func (d *Device) claim(o *outlook, claims kern.Claims) error {
 	if s.port != nil {
 		// Whoever has the interface promiscuous wants what is addressed to
 		// others: a bridge that it is part of, or tcpdump.
-		others := tap.Promiscuity > 0 && (r.mode == wire.ReceiveAll || r.mode == wire.ReceiveAuto && tap.Master != 0)
+		others := tap.Promiscuity > 0 && (r.mode == api.ReceiveAll || r.mode == api.ReceiveAuto && tap.Master != 0)
 		errs = append(errs, s.port.SetPromiscuous(others))
 	}
-	r.lease.arm(r.mode != wire.ReceiveNone && r.idle == "")
+	r.lease.arm(r.mode != api.ReceiveNone && r.idle == "")
 	d.steer()
 	return errors.Join(errs...)
 }
@@ -57,7 +57,7 @@ func (d *Device) claim(o *outlook, claims kern.Claims) error {
 // is: whoever takes it down does not want to be cut off.
 func (d *Device) idle(tap port.Link, there bool) string {
 	switch {
-	case d.host.receive.mode == wire.ReceiveNone:
+	case d.host.receive.mode == api.ReceiveNone:
 		return ""
 	case d.host.slave.name == "":
 		return "there is no slave"
@@ -93,7 +93,7 @@ func (d *Device) followHost(ctx context.Context) {
 // routes; if the device changed meanwhile, the next look is right.
 func (d *Device) followOnce() {
 	d.mu.Lock()
-	takes := d.host.receive.programs != nil && d.host.receive.mode != wire.ReceiveNone
+	takes := d.host.receive.programs != nil && d.host.receive.mode != api.ReceiveNone
 	d.mu.Unlock()
 	if !takes {
 		return
@@ -113,16 +113,16 @@ func (d *Device) followOnce() {
 }
 
 // takes describes what is taken for a person.
-func (r *receiving) takes() wire.Takes {
-	t := wire.Takes{To: []string{}, From: []string{}, Idle: r.idle}
-	if r.mode != wire.ReceiveAuto {
+func (r *receiving) takes() api.Takes {
+	t := api.Takes{To: []string{}, From: []string{}, Idle: r.idle}
+	if r.mode != api.ReceiveAuto {
 		return t
 	}
 	for _, p := range slices.SortedFunc(maps.Keys(r.claims), netip.Prefix.Compare) {
 		claim := r.claims[p]
 		switch {
 		case claim&kern.Own == 0 && (claim&kern.Routed == 0 || r.claims.Wider(p)&kern.Routed != 0):
-		case len(t.To)+len(t.From) >= wire.MaxTakes:
+		case len(t.To)+len(t.From) >= api.MaxTakes:
 			t.More++
 		case claim&kern.Own != 0:
 			t.To = append(t.To, p.Addr().String())

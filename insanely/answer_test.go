@@ -7,18 +7,18 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 func TestRefusals(t *testing.T) {
-	kinds := []*wire.Error{
-		wire.ErrInvalid, wire.ErrForbidden, wire.ErrNotFound, wire.ErrMethod, wire.ErrNoDevice,
-		wire.ErrWrongType, wire.ErrLoop, wire.ErrNoReceive, wire.ErrTooLarge, wire.ErrInternal,
+	kinds := []*api.Error{
+		api.ErrInvalid, api.ErrForbidden, api.ErrNotFound, api.ErrMethod, api.ErrNoDevice,
+		api.ErrWrongType, api.ErrLoop, api.ErrNoReceive, api.ErrTooLarge, api.ErrInternal,
 	}
 	for _, kind := range kinds {
 		for name, call := range calls {
 			t.Run(kind.Code+"/"+name, func(t *testing.T) {
-				said := wire.Errorf(kind, "slave", "slave %q: no", "eth9")
+				said := api.Errorf(kind, "slave", "slave %q: no", "eth9")
 				body, _ := json.Marshal(said)
 				err := call(t.Context(), dialFake(t, answer(said.Status(), string(body))))
 				for _, other := range kinds {
@@ -26,7 +26,7 @@ func TestRefusals(t *testing.T) {
 						t.Errorf("%v is %s: %t, want %t", err, other.Code, got, want)
 					}
 				}
-				var got *wire.Error
+				var got *api.Error
 				if !errors.As(err, &got) || *got != *said {
 					t.Errorf("error is %#v, want %#v", err, said)
 				}
@@ -37,14 +37,14 @@ func TestRefusals(t *testing.T) {
 
 // A client in another language goes by the status.
 func TestStatusOfRefusals(t *testing.T) {
-	for status, kinds := range map[int][]*wire.Error{
-		http.StatusBadRequest:            {wire.ErrInvalid},
-		http.StatusForbidden:             {wire.ErrForbidden},
-		http.StatusNotFound:              {wire.ErrNotFound},
-		http.StatusMethodNotAllowed:      {wire.ErrMethod},
-		http.StatusRequestEntityTooLarge: {wire.ErrTooLarge},
-		http.StatusUnprocessableEntity:   {wire.ErrNoDevice, wire.ErrWrongType, wire.ErrLoop, wire.ErrNoReceive},
-		http.StatusInternalServerError:   {wire.ErrInternal},
+	for status, kinds := range map[int][]*api.Error{
+		http.StatusBadRequest:            {api.ErrInvalid},
+		http.StatusForbidden:             {api.ErrForbidden},
+		http.StatusNotFound:              {api.ErrNotFound},
+		http.StatusMethodNotAllowed:      {api.ErrMethod},
+		http.StatusRequestEntityTooLarge: {api.ErrTooLarge},
+		http.StatusUnprocessableEntity:   {api.ErrNoDevice, api.ErrWrongType, api.ErrLoop, api.ErrNoReceive},
+		http.StatusInternalServerError:   {api.ErrInternal},
 	} {
 		for _, kind := range kinds {
 			if got := kind.Status(); got != status {
@@ -70,14 +70,14 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"list", 200, "[]", "cannot unmarshal"},
 		{"two objects", 200, `{"name":"a"}{"name":"b"}`, "after top-level value"},
 		{"half an object", 200, `{"name":"a`, "unexpected end"},
-		{"huge", 200, `{"name":"` + strings.Repeat("x", wire.MaxBody) + `"}`, "longer than 65536 bytes"},
+		{"huge", 200, `{"name":"` + strings.Repeat("x", api.MaxBody) + `"}`, "longer than 65536 bytes"},
 		{"created", 201, `{"name":"insane"}`, "status 201"},
 		{"redirect", 302, "", "status 302"},
 		{"error without body", 500, "", "status 500 with an empty body"},
 		{"error in text", 404, "404 page not found\n", `status 404 with "404 page`},
 		{"error without code", 400, `{"message":"x"}`, "status 400"},
 		{"error without message", 400, `{"code":"invalid"}`, "status 400"},
-		{"huge error", 400, strings.Repeat("x", wire.MaxBody+1), "longer than 65536 bytes"},
+		{"huge error", 400, strings.Repeat("x", api.MaxBody+1), "longer than 65536 bytes"},
 	} {
 		for name, call := range calls {
 			t.Run(test.name+"/"+name, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 // An answer of exactly the limit is one.
 func TestLargestAnswer(t *testing.T) {
 	body := `{"name":"insane"}`
-	body += strings.Repeat(" ", wire.MaxBody-len(body))
+	body += strings.Repeat(" ", api.MaxBody-len(body))
 	if _, err := dialFake(t, answer(200, body)).Info(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -1,12 +1,12 @@
 // Package insanely controls a running insane daemon: it is the Go client of the
-// protocol in package wire, and what the insanely command is made of.
+// protocol in package api, and what the insanely command is made of.
 //
-//	client := insanely.Dial(wire.SocketPath("insane"))
+//	client := insanely.Dial(api.SocketPath("insane"))
 //	defer client.Close()
 //	policy := "percent 80"
-//	info, err := client.Set(ctx, wire.Change{TX: &policy})
+//	info, err := client.Set(ctx, api.Change{TX: &policy})
 //
-// A refusal of the daemon is a *wire.Error, so errors.Is(err, wire.ErrNoDevice)
+// A refusal of the daemon is a *api.Error, so errors.Is(err, api.ErrNoDevice)
 // tells what was wrong. When there is nobody to refuse, the error is ErrNoDaemon
 // or ErrPermission.
 package insanely
@@ -22,7 +22,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Timeout bounds every request from connecting to the last byte of the answer.
@@ -65,42 +65,42 @@ func (c *Client) Close() error {
 }
 
 // Info asks what the device is and does.
-func (c *Client) Info(ctx context.Context) (wire.Info, error) {
+func (c *Client) Info(ctx context.Context) (api.Info, error) {
 	return c.info(ctx, http.MethodGet, nil)
 }
 
 // Set asks for a change and returns the device as it is afterwards. If it fails
-// with a *wire.Error nothing has changed. If it fails with any other error after
+// with a *api.Error nothing has changed. If it fails with any other error after
 // the daemon was reached, ask Info what came of it.
-func (c *Client) Set(ctx context.Context, change wire.Change) (wire.Info, error) {
+func (c *Client) Set(ctx context.Context, change api.Change) (api.Info, error) {
 	body, err := json.Marshal(change)
 	if err != nil {
-		return wire.Info{}, fmt.Errorf("encode change: %w", err)
+		return api.Info{}, fmt.Errorf("encode change: %w", err)
 	}
 	return c.info(ctx, http.MethodPut, body)
 }
 
 // Stats asks for the counters alone.
-func (c *Client) Stats(ctx context.Context) (wire.DeviceStats, error) {
-	var stats wire.DeviceStats
-	if err := c.do(ctx, http.MethodGet, wire.PathStats, nil, &stats); err != nil {
-		return wire.DeviceStats{}, err
+func (c *Client) Stats(ctx context.Context) (api.DeviceStats, error) {
+	var stats api.DeviceStats
+	if err := c.do(ctx, http.MethodGet, api.PathStats, nil, &stats); err != nil {
+		return api.DeviceStats{}, err
 	}
 	// The daemon always names every reason; without them somebody else
 	// answered, and zeros would look like a quiet device.
 	if stats.TX.Dropped == nil || stats.RX.Dropped == nil {
-		return wire.DeviceStats{}, errors.New("read answer: no counters in it")
+		return api.DeviceStats{}, errors.New("read answer: no counters in it")
 	}
 	return stats, nil
 }
 
-func (c *Client) info(ctx context.Context, method string, body []byte) (wire.Info, error) {
-	var info wire.Info
-	if err := c.do(ctx, method, wire.PathInfo, body, &info); err != nil {
-		return wire.Info{}, err
+func (c *Client) info(ctx context.Context, method string, body []byte) (api.Info, error) {
+	var info api.Info
+	if err := c.do(ctx, method, api.PathInfo, body, &info); err != nil {
+		return api.Info{}, err
 	}
 	if info.Name == "" {
-		return wire.Info{}, errors.New("read answer: no device in it")
+		return api.Info{}, errors.New("read answer: no device in it")
 	}
 	return info, nil
 }
@@ -123,7 +123,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, v any
 		return explain(ctx, err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, wire.MaxBody+1))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, api.MaxBody+1))
 	if err != nil {
 		return explain(ctx, err)
 	}

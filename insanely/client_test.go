@@ -12,13 +12,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 func TestInfo(t *testing.T) {
 	want := sampleInfo()
 	client := dialFake(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.URL.Path != wire.PathInfo || r.ContentLength != 0 {
+		if r.Method != http.MethodGet || r.URL.Path != api.PathInfo || r.ContentLength != 0 {
 			t.Errorf("request is %s %s with %d bytes", r.Method, r.URL.Path, r.ContentLength)
 		}
 		answerJSON(t, want)(w, r)
@@ -33,9 +33,9 @@ func TestInfo(t *testing.T) {
 }
 
 func TestStats(t *testing.T) {
-	want := wire.DeviceStats{TX: sampleStats(1), RX: sampleStats(2)}
+	want := api.DeviceStats{TX: sampleStats(1), RX: sampleStats(2)}
 	client := dialFake(t, func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet || r.URL.Path != wire.PathStats {
+		if r.Method != http.MethodGet || r.URL.Path != api.PathStats {
 			t.Errorf("request is %s %s", r.Method, r.URL.Path)
 		}
 		answerJSON(t, want)(w, r)
@@ -52,22 +52,22 @@ func TestStats(t *testing.T) {
 // What is absent from a change must be absent on the wire, or the daemon would
 // set it.
 func TestSetSendsOnlyWhatIsGiven(t *testing.T) {
-	slave, receive, policy, seed := "eth0", wire.ReceiveNone, "percent 80", uint64(0)
+	slave, receive, policy, seed := "eth0", api.ReceiveNone, "percent 80", uint64(0)
 	for _, test := range []struct {
-		change wire.Change
+		change api.Change
 		body   string
 	}{
-		{wire.Change{}, `{}`},
-		{wire.Change{Slave: &slave}, `{"slave":"eth0"}`},
-		{wire.Change{Receive: &receive}, `{"receive":"none"}`},
-		{wire.Change{TX: &policy}, `{"tx":"percent 80"}`},
-		{wire.Change{RX: &policy}, `{"rx":"percent 80"}`},
-		{wire.Change{Seed: &seed}, `{"seed":0}`},
+		{api.Change{}, `{}`},
+		{api.Change{Slave: &slave}, `{"slave":"eth0"}`},
+		{api.Change{Receive: &receive}, `{"receive":"none"}`},
+		{api.Change{TX: &policy}, `{"tx":"percent 80"}`},
+		{api.Change{RX: &policy}, `{"rx":"percent 80"}`},
+		{api.Change{Seed: &seed}, `{"seed":0}`},
 	} {
 		t.Run(test.body, func(t *testing.T) {
 			client := dialFake(t, func(w http.ResponseWriter, r *http.Request) {
 				body, _ := io.ReadAll(r.Body)
-				if r.Method != http.MethodPut || r.URL.Path != wire.PathInfo || string(body) != test.body {
+				if r.Method != http.MethodPut || r.URL.Path != api.PathInfo || string(body) != test.body {
 					t.Errorf("request is %s %s %s", r.Method, r.URL.Path, body)
 				}
 				if got := r.Header.Get("Content-Type"); got != "application/json" {
@@ -125,7 +125,7 @@ func TestDaemonStartedAgain(t *testing.T) {
 	for range 3 {
 		t.Run("", func(t *testing.T) {
 			serve(t, socket, answerJSON(t, sampleInfo()))
-			if _, err := client.Set(t.Context(), wire.Change{}); err != nil {
+			if _, err := client.Set(t.Context(), api.Change{}); err != nil {
 				t.Error(err)
 			}
 		})

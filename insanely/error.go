@@ -11,7 +11,7 @@ import (
 	"net/http"
 	"syscall"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Errors of reaching a daemon at all. Nothing was changed when they are returned.
@@ -27,10 +27,10 @@ func (timeoutError) Error() string { return "the daemon did not answer in time" 
 func (timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
 // decode turns an answer into v or into the error that it is. Both sides keep
-// wire.MaxBody, so a longer answer is not the daemon's.
+// api.MaxBody, so a longer answer is not the daemon's.
 func decode(status int, answer []byte, v any) error {
-	if len(answer) > wire.MaxBody {
-		return fmt.Errorf("read answer: longer than %d bytes", wire.MaxBody)
+	if len(answer) > api.MaxBody {
+		return fmt.Errorf("read answer: longer than %d bytes", api.MaxBody)
 	}
 	if status != http.StatusOK {
 		return refusal(status, answer)
@@ -41,10 +41,10 @@ func decode(status int, answer []byte, v any) error {
 	return nil
 }
 
-// refusal is the *wire.Error in the answer, or an error that shows what was
+// refusal is the *api.Error in the answer, or an error that shows what was
 // there instead.
 func refusal(status int, answer []byte) error {
-	var refused wire.Error
+	var refused api.Error
 	if json.Unmarshal(answer, &refused) != nil || refused.Code == "" || refused.Message == "" {
 		return fmt.Errorf("read answer: status %d with %s", status, excerpt(answer))
 	}

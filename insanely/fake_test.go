@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -97,30 +97,30 @@ func answerJSON(t *testing.T, v any) http.HandlerFunc {
 }
 
 // sampleInfo has no member at its zero value, so that a lost one is seen.
-func sampleInfo() wire.Info {
-	direction := func(policy string, n uint64) wire.Direction {
-		return wire.Direction{
+func sampleInfo() api.Info {
+	direction := func(policy string, n uint64) api.Direction {
+		return api.Direction{
 			Policy:   policy,
-			Verdicts: wire.Verdicts{Relay: n, Drop: n + 1},
+			Verdicts: api.Verdicts{Relay: n, Drop: n + 1},
 			Stats:    sampleStats(n),
 		}
 	}
-	return wire.Info{
-		Name: "insane", Slave: "eth0", SlaveState: wire.SlaveUp, Carrier: true, MTU: 1500,
-		Receive: wire.ReceiveAuto,
-		Takes:   wire.Takes{To: []string{"10.9.0.1", "fd00:9::1"}, From: []string{"10.9.0.2", "10.8.0.0/24"}, More: 12, Idle: "insane is down"},
-		Path:    wire.PathRelay, PathReason: "no eBPF", Seed: 1<<64 - 1,
+	return api.Info{
+		Name: "insane", Slave: "eth0", SlaveState: api.SlaveUp, Carrier: true, MTU: 1500,
+		Receive: api.ReceiveAuto,
+		Takes:   api.Takes{To: []string{"10.9.0.1", "fd00:9::1"}, From: []string{"10.9.0.2", "10.8.0.0/24"}, More: 12, Idle: "insane is down"},
+		Path:    api.PathRelay, PathReason: "no eBPF", Seed: 1<<64 - 1,
 		TX: direction("percent 60", 100), RX: direction("pass", 200),
 	}
 }
 
-func sampleStats(n uint64) wire.Stats {
-	stats := wire.Stats{
-		Offered: wire.Count{Packets: n + 2, Bytes: n + 3}, Relayed: wire.Count{Packets: n + 4, Bytes: n + 5},
-		Held: wire.Count{Packets: n + 6, Bytes: n + 7}, Dropped: map[string]wire.Count{}, Overruns: n + 8,
+func sampleStats(n uint64) api.Stats {
+	stats := api.Stats{
+		Offered: api.Count{Packets: n + 2, Bytes: n + 3}, Relayed: api.Count{Packets: n + 4, Bytes: n + 5},
+		Held: api.Count{Packets: n + 6, Bytes: n + 7}, Dropped: map[string]api.Count{}, Overruns: n + 8,
 	}
-	for i, reason := range wire.DropReasons() {
-		stats.Dropped[reason] = wire.Count{Packets: n + uint64(i), Bytes: n + 10*uint64(i)}
+	for i, reason := range api.DropReasons() {
+		stats.Dropped[reason] = api.Count{Packets: n + uint64(i), Bytes: n + 10*uint64(i)}
 	}
 	return stats
 }
@@ -128,7 +128,7 @@ func sampleStats(n uint64) wire.Stats {
 // calls are all requests of a client, for what holds for each of them.
 var calls = map[string]func(context.Context, *Client) error{
 	"Info": func(ctx context.Context, c *Client) error { _, err := c.Info(ctx); return err },
-	"Set":  func(ctx context.Context, c *Client) error { _, err := c.Set(ctx, wire.Change{}); return err },
+	"Set":  func(ctx context.Context, c *Client) error { _, err := c.Set(ctx, api.Change{}); return err },
 	"Stats": func(ctx context.Context, c *Client) error {
 		_, err := c.Stats(ctx)
 		return err

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // listTimeout bounds List as a whole: all daemons are asked at once, and one
@@ -22,14 +22,14 @@ const listTimeout = time.Second
 
 // Entry is one device of this host: a socket, and what its daemon answered.
 type Entry struct {
-	Name   string     // of the device, after its socket
-	Socket string     // path
-	Info   *wire.Info // nil if Err is not
-	Err    error      // ErrNoDaemon if the daemon died and left its socket
+	Name   string    // of the device, after its socket
+	Socket string    // path
+	Info   *api.Info // nil if Err is not
+	Err    error     // ErrNoDaemon if the daemon died and left its socket
 }
 
 // List asks the daemons behind all sockets called *.sock in dir, usually
-// wire.SocketDir, and returns them sorted by name. A daemon that does not answer
+// api.SocketDir, and returns them sorted by name. A daemon that does not answer
 // is an entry with an error. Without the directory no daemon ever ran, and
 // the list is empty.
 func List(dir string) ([]Entry, error) {

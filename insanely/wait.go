@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Between two tries of Wait. A daemon is up a few tens of milliseconds after it
@@ -19,17 +19,17 @@ const (
 // goes on only as long as there is none: any other error is returned at once.
 // When ctx ends first, the error is the ErrNoDaemon that was last seen, which
 // says what is missing.
-func (c *Client) Wait(ctx context.Context) (wire.Info, error) {
+func (c *Client) Wait(ctx context.Context) (api.Info, error) {
 	info, err := c.Info(ctx)
 	for pause := firstPause; errors.Is(err, ErrNoDaemon); pause = min(2*pause, lastPause) {
 		select {
 		case <-ctx.Done():
-			return wire.Info{}, err
+			return api.Info{}, err
 		case <-time.After(pause):
 		}
 		again, errAgain := c.Info(ctx)
 		if errAgain != nil && ctx.Err() != nil {
-			return wire.Info{}, err // and not that this last try was cut short
+			return api.Info{}, err // and not that this last try was cut short
 		}
 		info, err = again, errAgain
 	}

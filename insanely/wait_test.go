@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Wait takes the daemon that comes, past the socket a dead one left behind.
@@ -62,7 +62,7 @@ func TestWaitReturnsOtherErrors(t *testing.T) {
 	}
 	t.Run("refusal", func(t *testing.T) {
 		client := dialFake(t, answer(500, `{"code":"internal","message":"no"}`))
-		if _, err := client.Wait(t.Context()); !errors.Is(err, wire.ErrInternal) {
+		if _, err := client.Wait(t.Context()); !errors.Is(err, api.ErrInternal) {
 			t.Errorf("error is %v, want ErrInternal", err)
 		}
 	})

@@ -8,7 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // The bystander's benchmarks are of traffic between addresses that are the
@@ -43,7 +43,7 @@ func benchBystander(b *testing.B, run func(b *testing.B, sender, receiver benchE
 // that is routed through it, and an address and a network of its own.
 func newBusyDevice(b *testing.B) *benchWay {
 	b.Helper()
-	w := newDeviceWay(b, "with", wire.PathKernel, wire.ReceiveAuto, "--address", "10.8.0.1/24")
+	w := newDeviceWay(b, "with", api.PathKernel, api.ReceiveAuto, "--address", "10.8.0.1/24")
 	h := w.Morgana.Netlink()
 	link, err := h.LinkByName(lab.Link)
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // BenchmarkFootprint is what a daemon costs that has carried a stream and then
 // has nothing to do.
 func BenchmarkFootprint(b *testing.B) {
-	for _, path := range []string{wire.PathRelay, wire.PathKernel} {
-		b.Run("path="+path, func(b *testing.B) { benchFootprint(b, newDeviceWay(b, path, path, wire.ReceiveAuto)) })
+	for _, path := range []string{api.PathRelay, api.PathKernel} {
+		b.Run("path="+path, func(b *testing.B) { benchFootprint(b, newDeviceWay(b, path, path, api.ReceiveAuto)) })
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // These benchmarks compare the kernel's path with tc netem on the cable, where the
@@ -30,7 +30,7 @@ func BenchmarkNetemRuns(b *testing.B) { eachLoss(b, []int{1, 10}, benchRuns) }
 
 // eachLoss runs a benchmark with so many per cent lost, by netem and by the device.
 func eachLoss(b *testing.B, losses []int, run func(b *testing.B, near, far benchEnd)) {
-	ways := inTurn([]*benchWay{newNetem(b), newDeviceWay(b, "insane", wire.PathKernel, wire.ReceiveNone)})
+	ways := inTurn([]*benchWay{newNetem(b), newDeviceWay(b, "insane", api.PathKernel, api.ReceiveNone)})
 	for _, w := range ways {
 		w.meet(b)
 	}

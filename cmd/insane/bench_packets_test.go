@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/ipv4"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // BenchmarkRoundTrip is one small packet there and back.
@@ -70,7 +70,7 @@ func BenchmarkPackets(b *testing.B) {
 		w.fault(b, sender.host, "pass")
 		lost := after.Overruns - before.Overruns
 		b.ReportMetric(float64(lost)/b.Elapsed().Seconds(), "overruns/s")
-		if w.path == wire.PathKernel {
+		if w.path == api.PathKernel {
 			w.checkFlood(b, uint64(sent), after.Offered.Packets-before.Offered.Packets, lost)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // The benchmarks compare ways between borea and morgana in one run, so that what
@@ -35,9 +35,9 @@ func newWays(b *testing.B) []*benchWay {
 	startNaive(b, naive.Lab)
 	ways := inTurn([]*benchWay{
 		{Lab: newLab(b), name: "direct"},
-		newDeviceWay(b, "relay", wire.PathRelay, wire.ReceiveAuto),
-		newDeviceWay(b, "kernel-tx", wire.PathKernel, wire.ReceiveNone),
-		newDeviceWay(b, "kernel", wire.PathKernel, wire.ReceiveAuto),
+		newDeviceWay(b, "relay", api.PathRelay, api.ReceiveAuto),
+		newDeviceWay(b, "kernel-tx", api.PathKernel, api.ReceiveNone),
+		newDeviceWay(b, "kernel", api.PathKernel, api.ReceiveAuto),
 		naive,
 	})
 	for _, w := range ways {
@@ -58,7 +58,7 @@ func newDeviceWay(b *testing.B, name, path, receive string, args ...string) *ben
 	b.Helper()
 	l := newLab(b)
 	args = append(args, "--slave", lab.Link, "--route", l.Morgana.IPv4.String(), "--path", path, "--receive", receive)
-	w := &benchWay{Lab: l, name: name, daemon: newDaemon(b, l, args...), path: path, oneWay: receive == wire.ReceiveNone}
+	w := &benchWay{Lab: l, name: name, daemon: newDaemon(b, l, args...), path: path, oneWay: receive == api.ReceiveNone}
 	w.awaitPath(b)
 	return w
 }
@@ -131,14 +131,14 @@ func (w *benchWay) fault(b *testing.B, from *lab.Host, policy string) {
 	switch {
 	case w.daemon == nil:
 	case from == w.Borea:
-		set(b, w.daemon, wire.Change{TX: &policy})
+		set(b, w.daemon, api.Change{TX: &policy})
 	default:
-		set(b, w.daemon, wire.Change{RX: &policy})
+		set(b, w.daemon, api.Change{RX: &policy})
 	}
 }
 
 // stats are the books of what a host sends.
-func (w *benchWay) stats(b *testing.B, from *lab.Host) wire.Stats {
+func (w *benchWay) stats(b *testing.B, from *lab.Host) api.Stats {
 	b.Helper()
 	s, err := w.daemon.Client.Stats(context.Background())
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // abuse is something that a person without any right does to the control socket.
@@ -75,7 +75,7 @@ func attack(t *testing.T, l *lab.Lab, d *lab.Daemon, who user) {
 	defer close(a.stop)
 	for range 10 {
 		// The client itself gives up after insanely.Timeout.
-		if _, err := d.Client.Set(t.Context(), wire.Change{TX: new("pass")}); err != nil {
+		if _, err := d.Client.Set(t.Context(), api.Change{TX: new("pass")}); err != nil {
 			t.Errorf("root is not served: %v", err)
 		}
 		relays(t, l, d.Client)

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestChangesAreWhole: eight clients change and read as fast as they can. Every
@@ -61,7 +61,7 @@ func oneOperation(c *http.Client, client, n int) error {
 		return whole(info)
 	}
 	seed := uint64((client*7 + n) % 100)
-	info, err := request(c, http.MethodPut, &wire.Change{TX: new(fmt.Sprintf("percent %d", seed)), Seed: &seed})
+	info, err := request(c, http.MethodPut, &api.Change{TX: new(fmt.Sprintf("percent %d", seed)), Seed: &seed})
 	if err != nil {
 		return err
 	}
@@ -72,21 +72,21 @@ func oneOperation(c *http.Client, client, n int) error {
 }
 
 // whole fails for a state that nobody has ever set.
-func whole(info wire.Info) error {
+func whole(info api.Info) error {
 	if want := fmt.Sprintf("percent %d", info.Seed); info.TX.Policy != want {
 		return fmt.Errorf("policy %q with seed %d", info.TX.Policy, info.Seed)
 	}
 	return nil
 }
 
-func request(c *http.Client, method string, change *wire.Change) (info wire.Info, err error) {
+func request(c *http.Client, method string, change *api.Change) (info api.Info, err error) {
 	var body bytes.Buffer
 	if change != nil {
 		if err := json.NewEncoder(&body).Encode(change); err != nil {
 			return info, err
 		}
 	}
-	req, err := http.NewRequest(method, "http://insane"+wire.PathInfo, &body)
+	req, err := http.NewRequest(method, "http://insane"+api.PathInfo, &body)
 	if err != nil {
 		return info, err
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestCurl: no client of ours is needed.
@@ -26,7 +26,7 @@ func TestCurl(t *testing.T) {
 	socket := socketPath(t, "insane")
 	start(t, l, socket, "--slave", "eth0", "--address", "10.9.0.3", "--policy", "percent 60", "--seed", "9").ready(t)
 
-	var info wire.Info
+	var info api.Info
 	curl(t, l, &info, socket, "/v1/info")
 	if info.Name != "insane" || info.Slave != "eth0" || info.TX.Policy != "percent 60" || info.Seed != 9 || !info.Carrier {
 		t.Errorf("info: %+v", info)
@@ -35,9 +35,9 @@ func TestCurl(t *testing.T) {
 	if info.TX.Policy != "time 2s 500ms" || info.Seed != 9 {
 		t.Errorf("info after a change: %+v", info)
 	}
-	var refusal wire.Error
+	var refusal api.Error
 	curl(t, l, &refusal, socket, "/v1/info", "-X", "PUT", "-d", `{"tx":"percent 200","seed":1}`)
-	if refusal.Code != wire.CodeInvalid || refusal.Field != "tx" || !strings.Contains(refusal.Message, "200") {
+	if refusal.Code != api.CodeInvalid || refusal.Field != "tx" || !strings.Contains(refusal.Message, "200") {
 		t.Errorf("refusal: %+v", refusal)
 	}
 	curl(t, l, &info, socket, "/v1/info")
@@ -58,22 +58,22 @@ func TestNonsenseIsRefusedInJSON(t *testing.T) {
 		status            int
 		code              string
 	}{
-		{"GET", "/", "", 404, wire.CodeNotFound},
-		{"GET", "/v1/info/", "", 404, wire.CodeNotFound},
-		{"GET", "/v1//info", "", 404, wire.CodeNotFound},
-		{"GET", "/../v1/info", "", 404, wire.CodeNotFound},
-		{"GET", "/v2/info", "", 404, wire.CodeNotFound},
-		{"DELETE", "/v1/info", "", 405, wire.CodeMethod},
-		{"PUT", "/v1/stats", "{}", 405, wire.CodeMethod},
-		{"POST", "/metrics", "", 405, wire.CodeMethod},
-		{"PUT", "/v1/info", "", 400, wire.CodeInvalid},
-		{"PUT", "/v1/info", "[]", 400, wire.CodeInvalid},
-		{"PUT", "/v1/info", `{"tx":7}`, 400, wire.CodeInvalid},
-		{"PUT", "/v1/info", `{"colour":"red"}`, 400, wire.CodeInvalid},
-		{"PUT", "/v1/info", `{"tx":"pass"} {}`, 400, wire.CodeInvalid},
-		{"PUT", "/v1/info", `{"seed":-1}`, 400, wire.CodeInvalid},
-		{"PUT", "/v1/info", `{"slave":"nosuch"}`, 422, wire.CodeNoDevice},
-		{"PUT", "/v1/info", strings.Repeat(" ", wire.MaxBody+1), 413, wire.CodeTooLarge},
+		{"GET", "/", "", 404, api.CodeNotFound},
+		{"GET", "/v1/info/", "", 404, api.CodeNotFound},
+		{"GET", "/v1//info", "", 404, api.CodeNotFound},
+		{"GET", "/../v1/info", "", 404, api.CodeNotFound},
+		{"GET", "/v2/info", "", 404, api.CodeNotFound},
+		{"DELETE", "/v1/info", "", 405, api.CodeMethod},
+		{"PUT", "/v1/stats", "{}", 405, api.CodeMethod},
+		{"POST", "/metrics", "", 405, api.CodeMethod},
+		{"PUT", "/v1/info", "", 400, api.CodeInvalid},
+		{"PUT", "/v1/info", "[]", 400, api.CodeInvalid},
+		{"PUT", "/v1/info", `{"tx":7}`, 400, api.CodeInvalid},
+		{"PUT", "/v1/info", `{"colour":"red"}`, 400, api.CodeInvalid},
+		{"PUT", "/v1/info", `{"tx":"pass"} {}`, 400, api.CodeInvalid},
+		{"PUT", "/v1/info", `{"seed":-1}`, 400, api.CodeInvalid},
+		{"PUT", "/v1/info", `{"slave":"nosuch"}`, 422, api.CodeNoDevice},
+		{"PUT", "/v1/info", strings.Repeat(" ", api.MaxBody+1), 413, api.CodeTooLarge},
 	} {
 		req, err := http.NewRequest(tt.method, "http://insane"+tt.url, strings.NewReader(tt.body))
 		if err != nil {
@@ -83,7 +83,7 @@ func TestNonsenseIsRefusedInJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var said wire.Error
+		var said api.Error
 		err = json.NewDecoder(resp.Body).Decode(&said)
 		resp.Body.Close()
 		if err != nil || resp.StatusCode != tt.status || said.Code != tt.code || strings.ContainsAny(said.Message, "\n") || said.Message == "" {
@@ -110,8 +110,8 @@ func TestMetricsAreTheStats(t *testing.T) {
 	silence(t, l)
 	into := newInjector(t, l, "insane")
 	into.send(500, 200)
-	_, dropped := settledStats(t, d, wire.Stats{}, 500)
-	if dropped[wire.DropPolicy] == 0 {
+	_, dropped := settledStats(t, d, api.Stats{}, 500)
+	if dropped[api.DropPolicy] == 0 {
 		t.Fatal("nothing was dropped, so nothing is compared")
 	}
 
@@ -134,9 +134,9 @@ func metricsDiff(t testing.TB, l *lab.Lab, d *lab.Daemon) string {
 	want := make(map[string]uint64)
 	addSamples(want, "tx", stats.TX)
 	addSamples(want, "rx", stats.RX)
-	for direction, d := range map[string]wire.Direction{"tx": now.TX, "rx": now.RX} {
+	for direction, d := range map[string]api.Direction{"tx": now.TX, "rx": now.RX} {
 		fast := sample("fast_path", "direction", direction)
-		if want[fast] = 0; d.Path == wire.PathKernel {
+		if want[fast] = 0; d.Path == api.PathKernel {
 			want[fast] = 1
 		}
 	}
@@ -153,8 +153,8 @@ func metricsDiff(t testing.TB, l *lab.Lab, d *lab.Daemon) string {
 	return cmp.Diff(want, got)
 }
 
-func addSamples(m map[string]uint64, direction string, s wire.Stats) {
-	for what, c := range map[string]wire.Count{"offered": s.Offered, "relayed": s.Relayed} {
+func addSamples(m map[string]uint64, direction string, s api.Stats) {
+	for what, c := range map[string]api.Count{"offered": s.Offered, "relayed": s.Relayed} {
 		m[sample("packets_total", "direction", direction, "what", what)] = c.Packets
 		m[sample("bytes_total", "direction", direction, "what", what)] = c.Bytes
 	}

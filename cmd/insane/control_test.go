@@ -17,7 +17,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insanely"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // user is whose credentials a connection carries.
@@ -104,14 +104,14 @@ func checkMay(t *testing.T, i *instance, c *insanely.Client, may bool) {
 	if before.TX.Policy == want {
 		want = "percent 52"
 	}
-	after, err := c.Set(t.Context(), wire.Change{TX: &want, Seed: new(before.Seed + 1)})
+	after, err := c.Set(t.Context(), api.Change{TX: &want, Seed: new(before.Seed + 1)})
 	if may {
 		if err != nil || after.TX.Policy != want {
 			t.Errorf("set: %q, %v", after.TX.Policy, err)
 		}
 		return
 	}
-	if !errors.Is(err, wire.ErrForbidden) {
+	if !errors.Is(err, api.ErrForbidden) {
 		t.Errorf("set: want forbidden, got %v", err)
 	}
 	now, err := i.Client.Info(t.Context())

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestTwoDaemonsRace starts two daemons at once that want the same name. One
@@ -51,7 +51,7 @@ func raceOnce(t *testing.T, l *lab.Lab, sockets [2]string) {
 	}
 	checkLastWords(t, loser.log.String())
 	winner.ready(t)
-	if i, err := winner.Client.Set(t.Context(), wire.Change{TX: new("percent 100")}); err != nil || i.TX.Policy != "percent 100" {
+	if i, err := winner.Client.Set(t.Context(), api.Change{TX: new("percent 100")}); err != nil || i.TX.Policy != "percent 100" {
 		t.Errorf("set of the winner: %q, %v", i.TX.Policy, err)
 	}
 	awaitCarrier(t, l, true)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestSignalEndsWell asks the daemon to end while packets pass through it. It
@@ -32,7 +32,7 @@ func TestSignalEndsWell(t *testing.T) {
 			// kernel sends nothing (net/sched/sch_api.c, qdisc_graft).
 			tcx := hasTCX(t)
 			for round := range soak(t, 50) {
-				mode, first := []string{wire.ReceiveAuto, wire.ReceiveAll}[round%2], inbound.next()
+				mode, first := []string{api.ReceiveAuto, api.ReceiveAll}[round%2], inbound.next()
 				i := start(t, l, socket, slices.Concat(furnished, []string{"--receive", mode})...).ready(t)
 				bystander := probeSpare(l)
 				time.Sleep(time.Duration(r.Int64N(int64(10 * time.Millisecond))))
@@ -49,7 +49,7 @@ func TestSignalEndsWell(t *testing.T) {
 				dead := inbound.next()
 				sameState(t, l.Borea, before)
 				inbound.backAfter(t, dead)
-				if missing := inbound.missing(first, dead); mode == wire.ReceiveAuto && len(missing) != 0 {
+				if missing := inbound.missing(first, dead); mode == api.ReceiveAuto && len(missing) != 0 {
 					t.Errorf("round %d: the slave never heard %v", round, missing)
 				}
 				if got := <-bystander; got.err != nil {
@@ -72,11 +72,11 @@ func TestEndsInEveryState(t *testing.T) {
 		args  []string
 		make  func(t *testing.T, l *lab.Lab)
 	}{
-		{wire.SlaveNone, nil, func(*testing.T, *lab.Lab) {}},
-		{wire.SlaveUp, []string{"--slave", "eth0"}, func(*testing.T, *lab.Lab) {}},
-		{wire.SlaveDown, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { setUp(t, l.Borea, false) }},
-		{wire.SlaveDown, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { setUp(t, l.Morgana, false) }},
-		{wire.SlaveGone, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { unplug(t, l, "eth0") }},
+		{api.SlaveNone, nil, func(*testing.T, *lab.Lab) {}},
+		{api.SlaveUp, []string{"--slave", "eth0"}, func(*testing.T, *lab.Lab) {}},
+		{api.SlaveDown, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { setUp(t, l.Borea, false) }},
+		{api.SlaveDown, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { setUp(t, l.Morgana, false) }},
+		{api.SlaveGone, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { unplug(t, l, "eth0") }},
 	} {
 		l := newLab(t)
 		i := start(t, l, "@insane", tt.args...).ready(t)

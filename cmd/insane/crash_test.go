@@ -13,7 +13,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insanely"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // furnished are the arguments of a device that has everything one can leave
@@ -51,7 +51,7 @@ func TestKillLeavesNothing(t *testing.T) {
 	slowest := time.Duration(0)
 	for i := range kills {
 		p := phases[i%len(phases)]
-		k.mode = []string{wire.ReceiveAuto, wire.ReceiveAll}[i/len(phases)%2]
+		k.mode = []string{api.ReceiveAuto, api.ReceiveAll}[i/len(phases)%2]
 		first := k.prober.next()
 		dead := p.kill(k)
 		when := fmt.Sprintf("kill %d (%s, receive %s)", i, p.name, k.mode)
@@ -75,7 +75,7 @@ func (k *killing) slaveHears(t *testing.T, when string, first int) {
 	t.Helper()
 	dead := k.prober.next()
 	k.prober.backAfter(t, dead)
-	if k.mode == wire.ReceiveAll {
+	if k.mode == api.ReceiveAll {
 		return
 	}
 	if missing := k.prober.missing(first, dead); len(missing) > 1 {
@@ -113,7 +113,7 @@ type killing struct {
 }
 
 func newKilling(t *testing.T) *killing {
-	k := &killing{t: t, lab: newLab(t), rand: seeded(t), socket: socketPath(t, "insane"), mode: wire.ReceiveAuto, tcx: hasTCX(t)}
+	k := &killing{t: t, lab: newLab(t), rand: seeded(t), socket: socketPath(t, "insane"), mode: api.ReceiveAuto, tcx: hasTCX(t)}
 	plugSecond(t, k.lab)
 	k.stopTraffic = flood(t, k.lab)
 	knowBorea(t, k.lab, "10.9.0.1")
@@ -179,7 +179,7 @@ func (k *killing) underTraffic() *instance {
 func (k *killing) duringChanges() *instance {
 	i := k.start()
 	var changes sync.WaitGroup
-	for _, change := range []func(n int) wire.Change{policyChange, slaveChange, k.modeChange} {
+	for _, change := range []func(n int) api.Change{policyChange, slaveChange, k.modeChange} {
 		changes.Go(func() { changeUntilDead(i.Client, change) })
 	}
 	k.somewhen(50 * time.Millisecond)
@@ -197,7 +197,7 @@ func (k *killing) duringShutdown() *instance {
 	return i
 }
 
-func changeUntilDead(c *insanely.Client, change func(n int) wire.Change) {
+func changeUntilDead(c *insanely.Client, change func(n int) api.Change) {
 	for n := 0; ; n++ {
 		if _, err := c.Set(context.Background(), change(n)); err != nil {
 			return
@@ -205,15 +205,15 @@ func changeUntilDead(c *insanely.Client, change func(n int) wire.Change) {
 	}
 }
 
-func policyChange(n int) wire.Change {
-	return wire.Change{TX: new([]string{"pass", "percent 40", "time 10ms 5ms"}[n%3])}
+func policyChange(n int) api.Change {
+	return api.Change{TX: new([]string{"pass", "percent 40", "time 10ms 5ms"}[n%3])}
 }
 
 // modeChange goes to the mode of the round and away from it.
-func (k *killing) modeChange(n int) wire.Change {
-	return wire.Change{Receive: new([]string{wire.ReceiveNone, k.mode}[n%2])}
+func (k *killing) modeChange(n int) api.Change {
+	return api.Change{Receive: new([]string{api.ReceiveNone, k.mode}[n%2])}
 }
 
-func slaveChange(n int) wire.Change {
-	return wire.Change{Slave: new([]string{"eth1", "eth0"}[n%2])}
+func slaveChange(n int) api.Change {
+	return api.Change{Slave: new([]string{"eth1", "eth0"}[n%2])}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestDeadManSlaveExchanged: a NIC that is no slave any more has its frames back,
@@ -16,12 +16,12 @@ func TestDeadManSlaveExchanged(t *testing.T) {
 		l, d, p := k.begin(t)
 		plugSecond(t, l)
 		for range soak(t, 3) {
-			set(t, d, wire.Change{Slave: new("eth1")})
+			set(t, d, api.Change{Slave: new("eth1")})
 			if own, other := withholds(t, l.Borea, lab.Link), withholds(t, l.Borea, "eth1"); own != 0 || other != 1 {
 				t.Errorf("%d filters on the old slave, %d on the new one; want none and one", own, other)
 			}
 			p.awaitNow(t, lab.Link)
-			set(t, d, wire.Change{Slave: new(lab.Link)})
+			set(t, d, api.Change{Slave: new(lab.Link)})
 			if own, other := withholds(t, l.Borea, lab.Link), withholds(t, l.Borea, "eth1"); own != 1 || other != 0 {
 				t.Errorf("%d filters on the new slave, %d on the old one; want one and none", own, other)
 			}
@@ -39,12 +39,12 @@ func TestDeadManModes(t *testing.T) {
 		l, d, p := k.begin(t)
 		mode, from := info(t, d).Receive, p.next()
 		for range soak(t, 3) {
-			set(t, d, wire.Change{Receive: new(wire.ReceiveNone)})
+			set(t, d, api.Change{Receive: new(api.ReceiveNone)})
 			if n := withholds(t, l.Borea, lab.Link); n != 0 {
 				t.Errorf("%d filters on the slave with receive none", n)
 			}
 			p.awaitNow(t, lab.Link)
-			set(t, d, wire.Change{Receive: &mode})
+			set(t, d, api.Change{Receive: &mode})
 			p.awaitNow(t, device)
 		}
 		if missing := p.missing(from, p.awaitNow(t, device)); len(missing) != 0 {
@@ -65,7 +65,7 @@ func TestDeadManSlaveRenamed(t *testing.T) {
 			run(t, l.Borea, "ip", "link", "set", name, "name", to, "up")
 			eventually(t, "the new name", func() bool {
 				i := info(t, d)
-				return i.Slave == to && i.SlaveState == wire.SlaveUp
+				return i.Slave == to && i.SlaveState == api.SlaveUp
 			})
 		}
 		if live {

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // foreigners are what others may have in the ingress and egress of a slave, none
@@ -47,9 +47,9 @@ func TestDeadManLeftovers(t *testing.T) {
 			p := newProber(t, l, "10.9.0.4", "10.9.0.1")
 			before := stateOf(t, l.Borea)
 			for round := range max(4, envInt(t, "INSANE_KILLS", 0)/len(foreigners)) {
-				mode := []string{wire.ReceiveAll, wire.ReceiveAuto}[round%2]
+				mode := []string{api.ReceiveAll, api.ReceiveAuto}[round%2]
 				i := start(t, l, "@insane", slices.Concat(furnished, []string{"--receive", mode})...).ready(t)
-				if mode == wire.ReceiveAll {
+				if mode == api.ReceiveAll {
 					p.awaitNow(t, device)
 				}
 				i.kill()

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // taking is a way in which a device comes to take frames, and frames that it
@@ -84,7 +84,7 @@ func TestDeadManStopped(t *testing.T) {
 func TestDeadManSlaveAnswers(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	d := newDaemon(t, l, "--slave", lab.Link, "--receive", wire.ReceiveAll, "--address", "10.9.0.3", "--rx-policy", "percent 0")
+	d := newDaemon(t, l, "--slave", lab.Link, "--receive", api.ReceiveAll, "--address", "10.9.0.3", "--rx-policy", "percent 0")
 	awaitCarrier(t, l, true)
 	ping := func() error {
 		run(t, l.Morgana, "ip", "neigh", "flush", "dev", lab.Link)

@@ -14,8 +14,8 @@ import (
 
 	daemoncli "github.com/seed-39a139a1/insane/insane/cli"
 	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/insanely/cli"
-	"github.com/seed-39a139a1/insane/insanely/wire"
 )
 
 // TestMain makes the test binary the commands under test, and the one to compare
@@ -97,7 +97,7 @@ func exited(d *lab.Daemon) <-chan struct{} {
 }
 
 // set changes the device and returns the state read back.
-func set(t testing.TB, d *lab.Daemon, c wire.Change) wire.Info {
+func set(t testing.TB, d *lab.Daemon, c api.Change) api.Info {
 	t.Helper()
 	info, err := d.Client.Set(context.Background(), c)
 	if err != nil {
@@ -107,7 +107,7 @@ func set(t testing.TB, d *lab.Daemon, c wire.Change) wire.Info {
 }
 
 // info is the state of the device.
-func info(t testing.TB, d *lab.Daemon) wire.Info {
+func info(t testing.TB, d *lab.Daemon) api.Info {
 	t.Helper()
 	i, err := d.Client.Info(context.Background())
 	if err != nil {
@@ -117,7 +117,7 @@ func info(t testing.TB, d *lab.Daemon) wire.Info {
 }
 
 // checkBooks fails if the books of a direction do not balance.
-func checkBooks(t testing.TB, s wire.Stats) {
+func checkBooks(t testing.TB, s api.Stats) {
 	t.Helper()
 	sum := s.Relayed.Packets + s.Held.Packets
 	for _, c := range s.Dropped {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestOwnerAnswersARP: each request for an address of borea is answered once, by
@@ -24,7 +24,7 @@ func TestOwnerAnswersARP(t *testing.T) {
 		for _, arpIgnore := range []string{"0", "1"} {
 			b.sysctl(t, b.Borea, "ipv4/conf/all/rp_filter", rpFilter)
 			b.sysctl(t, b.Borea, "ipv4/conf/all/arp_ignore", arpIgnore)
-			for _, mode := range []string{wire.ReceiveNone, wire.ReceiveAuto, wire.ReceiveAll} {
+			for _, mode := range []string{api.ReceiveNone, api.ReceiveAuto, api.ReceiveAll} {
 				s := setting{mode: mode, strict: rpFilter == "1", ignoreARP: arpIgnore == "1"}
 				t.Run(fmt.Sprintf("%s/rp_filter=%s/arp_ignore=%s", mode, rpFilter, arpIgnore), func(t *testing.T) {
 					b.receive(t, mode) // and the settings are looked at
@@ -76,8 +76,8 @@ func (s setting) ownerOfRequest(from, target place) string {
 	routed := from.device && !from.slave
 	ours := target.slave || target.device
 	switch {
-	case s.mode == wire.ReceiveAll, s.mode == wire.ReceiveAuto && own,
-		s.mode == wire.ReceiveAuto && routed && ours && (!s.ignoreARP || target.device):
+	case s.mode == api.ReceiveAll, s.mode == api.ReceiveAuto && own,
+		s.mode == api.ReceiveAuto && routed && ours && (!s.ignoreARP || target.device):
 		return device
 	}
 	return lab.Link

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // verdict is what became of packets that no socket got.
@@ -24,9 +24,9 @@ type census struct {
 	witness *witness
 	streams []*counted
 
-	booked  wire.Stats // at the beginning
-	before  verdict    // too
-	arrived int        // packets
+	booked  api.Stats // at the beginning
+	before  verdict   // too
+	arrived int       // packets
 }
 
 // counted is a stream and which of its packets have arrived.
@@ -178,7 +178,7 @@ func (c *census) note(t *testing.T, seen []arrival) {
 }
 
 // rx are the device's books. An answer that takes too long is asked for again.
-func (c *census) rx(t *testing.T) wire.Stats {
+func (c *census) rx(t *testing.T) api.Stats {
 	t.Helper()
 	for deadline := time.Now().Add(longest); ; {
 		s, err := c.daemon.Client.Stats(context.Background())

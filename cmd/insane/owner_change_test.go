@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // change alters something of borea by chance.
@@ -87,12 +87,12 @@ func (b *testbed) harmful(t testing.TB) []change {
 // changeDevice changes the receive mode and the policies.
 func (b *testbed) changeDevice(policies ...string) change {
 	return func(random *rand.Rand) error {
-		mode := wire.ReceiveModes()[random.IntN(3)]
+		mode := api.ReceiveModes()[random.IntN(3)]
 		tx, rx := policies[random.IntN(len(policies))], policies[random.IntN(len(policies))]
-		if mode == wire.ReceiveNone {
+		if mode == api.ReceiveNone {
 			rx = "pass"
 		}
-		_, err := b.daemon.Client.Set(context.Background(), wire.Change{Receive: &mode, TX: &tx, RX: &rx})
+		_, err := b.daemon.Client.Set(context.Background(), api.Change{Receive: &mode, TX: &tx, RX: &rx})
 		if errors.Is(err, context.DeadlineExceeded) {
 			return nil // a busy machine; the change is made later on
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestOwnerFollows: whatever changes on the host, soon every packet reaches it
@@ -53,7 +53,7 @@ func (b *testbed) awaitOwner(t testing.TB, w *witness, from, to netip.Addr, link
 // or no longer.
 func (b *testbed) awaitTakes(t testing.TB, to netip.Addr, want bool) {
 	t.Helper()
-	b.awaitState(t, func(i wire.Info) bool { return contains(i.Takes.To, to) == want })
+	b.awaitState(t, func(i api.Info) bool { return contains(i.Takes.To, to) == want })
 }
 
 func (b *testbed) followsAddress(t *testing.T, w *witness) {
@@ -83,7 +83,7 @@ func (b *testbed) followsRoute(t *testing.T, w *witness) {
 		b.routeHost(t, host, true)
 		b.awaitOwner(t, w, host, slaveAddrs[family], device)
 		b.awaitOwner(t, w, otherHost[family], slaveAddrs[family], lab.Link)
-		b.awaitState(t, func(i wire.Info) bool { return contains(i.Takes.From, host) })
+		b.awaitState(t, func(i api.Info) bool { return contains(i.Takes.From, host) })
 		// A better one elsewhere.
 		b.ip(t, "route", "replace", host.String(), "dev", device, "metric", "2000")
 		b.ip(t, "route", "add", host.String(), "dev", lab.Link, "metric", "100")
@@ -97,17 +97,17 @@ func (b *testbed) followsRoute(t *testing.T, w *witness) {
 		b.awaitOwner(t, w, host, slaveAddrs[family], device)
 		b.ip(t, "route", "del", host.String(), "dev", device)
 		b.awaitOwner(t, w, host, slaveAddrs[family], lab.Link)
-		b.awaitState(t, func(i wire.Info) bool { return !contains(i.Takes.From, host) })
+		b.awaitState(t, func(i api.Info) bool { return !contains(i.Takes.From, host) })
 	}
 }
 
 func (b *testbed) followsState(t *testing.T, w *witness) {
 	b.sysctl(t, b.Borea, "ipv6/conf/"+device+"/keep_addr_on_down", "1")
 	b.ip(t, "link", "set", device, "down")
-	b.awaitState(t, func(i wire.Info) bool { return strings.Contains(i.Takes.Idle, "down") })
+	b.awaitState(t, func(i api.Info) bool { return strings.Contains(i.Takes.Idle, "down") })
 	b.awaitOwner(t, w, ownHost[4], ownAddrs[4], lab.Link) // IPv4 has an address whatever its link does
 	b.ip(t, "link", "set", device, "up")
-	b.awaitState(t, func(i wire.Info) bool { return i.Takes.Idle == "" })
+	b.awaitState(t, func(i api.Info) bool { return i.Takes.Idle == "" })
 	b.awaitUsable(t)
 	for _, family := range families {
 		b.awaitOwner(t, w, ownHost[family], ownAddrs[family], device)
@@ -116,7 +116,7 @@ func (b *testbed) followsState(t *testing.T, w *witness) {
 
 func (b *testbed) followsMode(t *testing.T, w *witness) {
 	for _, tt := range []struct{ mode, slave, own string }{
-		{wire.ReceiveAll, device, device}, {wire.ReceiveNone, lab.Link, lab.Link}, {wire.ReceiveAuto, lab.Link, device},
+		{api.ReceiveAll, device, device}, {api.ReceiveNone, lab.Link, lab.Link}, {api.ReceiveAuto, lab.Link, device},
 	} {
 		b.receive(t, tt.mode)
 		for _, family := range families {
@@ -132,14 +132,14 @@ func (b *testbed) followsSlave(t *testing.T, w *witness) {
 	run(t, b.Morgana, "ip", "route", "add", "10.8.0.1", "dev", "eth1", "src", "10.6.0.2")
 	far := netip.MustParseAddr("10.6.0.2")
 	slave := netip.MustParseAddr("10.6.0.1")
-	set(t, b.daemon, wire.Change{Slave: new("eth1")})
+	set(t, b.daemon, api.Change{Slave: new("eth1")})
 	b.awaitOwner(t, w, far, ownAddrs[4], device)
 	b.awaitOwner(t, w, far, slave, "eth1")
 	b.awaitOwner(t, w, ownHost[6], ownAddrs[6], lab.Link) // still over the first cable
-	set(t, b.daemon, wire.Change{Slave: new(lab.Link)})
+	set(t, b.daemon, api.Change{Slave: new(lab.Link)})
 	b.awaitOwner(t, w, far, ownAddrs[4], "eth1")
 	b.awaitOwner(t, w, ownHost[6], ownAddrs[6], device)
-	i := b.awaitState(t, func(i wire.Info) bool { return i.Takes.Idle == "" })
+	i := b.awaitState(t, func(i api.Info) bool { return i.Takes.Idle == "" })
 	if !contains(i.Takes.To, ownAddrs[4]) || !slices.Contains(i.Takes.From, "10.8.0.0/24") {
 		t.Errorf("the device takes %+v", i.Takes)
 	}

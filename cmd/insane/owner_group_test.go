@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // perGroup is how many packets are sent to a group.
@@ -25,7 +25,7 @@ const perGroup = 10
 func TestOwnerOfBroadcasts(t *testing.T) {
 	b := newOwners(t)
 	b.routeHost(t, routedHost[4], true)
-	b.awaitState(t, func(i wire.Info) bool { return contains(i.Takes.From, routedHost[4]) })
+	b.awaitState(t, func(i api.Info) bool { return contains(i.Takes.From, routedHost[4]) })
 	w := b.newWitness(t)
 	for _, tt := range []struct {
 		from netip.Addr

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestOwnerAnswersND: each neighbour solicitation for an address of borea is
@@ -21,7 +21,7 @@ func TestOwnerAnswersND(t *testing.T) {
 	for _, borrowed := range []bool{false, true} {
 		b.ip(t, "address", "add", "fd00:9::3/128", "dev", map[bool]string{false: lab.Link, true: device}[borrowed])
 		b.awaitUsable(t)
-		for _, mode := range []string{wire.ReceiveNone, wire.ReceiveAuto, wire.ReceiveAll} {
+		for _, mode := range []string{api.ReceiveNone, api.ReceiveAuto, api.ReceiveAll} {
 			t.Run(fmt.Sprintf("%s/borrowed=%v", mode, borrowed), func(t *testing.T) {
 				b.receive(t, mode)
 				spare := place{"a borrowed address", b.Borea.SpareIPv6, true, borrowed}
@@ -73,9 +73,9 @@ func solicitations(a *asker, mode string, spare place) (list []question) {
 // answered for by both, with the one MAC address.
 func getSolicitation(mode string, target place) []string {
 	switch {
-	case mode == wire.ReceiveAll, mode == wire.ReceiveAuto && target.device && !target.slave:
+	case mode == api.ReceiveAll, mode == api.ReceiveAuto && target.device && !target.slave:
 		return []string{device}
-	case mode == wire.ReceiveAuto:
+	case mode == api.ReceiveAuto:
 		return []string{lab.Link}
 	}
 	return []string{lab.Link, device}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestOwnerRoutesAHost: what is routed through insane is faulted in both
@@ -66,7 +66,7 @@ func TestOwnerRoutesAHost(t *testing.T) {
 			}
 			b.ip(t, "neigh", "flush", "dev", device)
 			b.awaitUsable(t)
-			b.awaitState(t, func(i wire.Info) bool { return slices.Contains(i.Takes.From, tt.takes) })
+			b.awaitState(t, func(i api.Info) bool { return slices.Contains(i.Takes.From, tt.takes) })
 			b.faultsPing(t, to)
 			b.faultsTCP(t, to)
 			b.spares(t, netip.MustParseAddr(tt.spared))
@@ -96,12 +96,12 @@ func (b *testbed) faultsPing(t *testing.T, to netip.Addr) {
 	t.Helper()
 	b.pingFrom(t, b.Borea, netip.Addr{}, to, 1) // neighbours find each other
 	b.awaitRest(t)
-	before := set(t, b.daemon, wire.Change{RX: new("percent 50"), Seed: new(uint64(5))}).RX.Stats
+	before := set(t, b.daemon, api.Change{RX: new("percent 50"), Seed: new(uint64(5))}).RX.Stats
 	heard := b.echoReplies(t, to)
 	b.pingFrom(t, b.Borea, netip.Addr{}, to, pings)
 	b.awaitRest(t)
 	heard = b.echoReplies(t, to) - heard
-	s := b.awaitState(t, func(wire.Info) bool { return true }).RX
+	s := b.awaitState(t, func(api.Info) bool { return true }).RX
 	offered := minus(s.Stats.Offered, before.Offered).Packets
 	// Neighbours may have asked each other meanwhile: those frames are judged too.
 	if others := offered - pings; offered < pings || s.Verdicts.Relay < heard || s.Verdicts.Relay > heard+others {
@@ -109,7 +109,7 @@ func (b *testbed) faultsPing(t *testing.T, to netip.Addr) {
 			pings, offered, s.Verdicts, heard)
 	}
 	checkRate(t, int(offered), int(s.Verdicts.Relay), "50")
-	set(t, b.daemon, wire.Change{RX: new("pass")})
+	set(t, b.daemon, api.Change{RX: new("pass")})
 }
 
 // echoReplies is how many borea has heard.
@@ -124,8 +124,8 @@ func (b *testbed) echoReplies(t testing.TB, from netip.Addr) uint64 {
 // awaitRest waits until nothing goes in either direction.
 func (b *testbed) awaitRest(t testing.TB) {
 	t.Helper()
-	var last wire.Info
-	b.awaitState(t, func(now wire.Info) bool {
+	var last api.Info
+	b.awaitState(t, func(now api.Info) bool {
 		rests := now.TX.Stats.Offered == last.TX.Stats.Offered && now.RX.Stats.Offered == last.RX.Stats.Offered
 		last = now
 		if !rests {
@@ -138,14 +138,14 @@ func (b *testbed) awaitRest(t testing.TB) {
 // faultsTCP sends a stream of which some goes lost in either direction.
 func (b *testbed) faultsTCP(t *testing.T, to netip.Addr) {
 	t.Helper()
-	before := set(t, b.daemon, wire.Change{RX: new("percent 90"), TX: new("percent 99")})
+	before := set(t, b.daemon, api.Change{RX: new("percent 90"), TX: new("percent 99")})
 	transfer(t, b.Borea, b.Morgana, to, 6<<20)
-	after := set(t, b.daemon, wire.Change{RX: new("pass"), TX: new("pass")})
-	for name, d := range map[string][2]wire.Stats{
+	after := set(t, b.daemon, api.Change{RX: new("pass"), TX: new("pass")})
+	for name, d := range map[string][2]api.Stats{
 		"tx": {before.TX.Stats, after.TX.Stats}, "rx": {before.RX.Stats, after.RX.Stats},
 	} {
 		checkBooks(t, d[1])
-		if lost := minus(d[1].Dropped[wire.DropPolicy], d[0].Dropped[wire.DropPolicy]); lost.Packets == 0 {
+		if lost := minus(d[1].Dropped[api.DropPolicy], d[0].Dropped[api.DropPolicy]); lost.Packets == 0 {
 			t.Errorf("nothing of the stream was lost in %s: %+v", name, d[1])
 		}
 	}
@@ -156,7 +156,7 @@ func (b *testbed) faultsTCP(t *testing.T, to netip.Addr) {
 func (b *testbed) spares(t *testing.T, host netip.Addr) {
 	t.Helper()
 	b.awaitRest(t)
-	before := set(t, b.daemon, wire.Change{RX: new("percent 0"), TX: new("percent 0")}).RX.Stats
+	before := set(t, b.daemon, api.Change{RX: new("percent 0"), TX: new("percent 0")}).RX.Stats
 	const count = 20
 	heard := b.echoReplies(t, host)
 	b.pingFrom(t, b.Borea, netip.Addr{}, host, count)
@@ -164,7 +164,7 @@ func (b *testbed) spares(t *testing.T, host netip.Addr) {
 	eventually(t, fmt.Sprintf("%d answers of %s while insane lets nothing through", count, host), func() bool {
 		return b.echoReplies(t, host)-heard == count
 	})
-	after := set(t, b.daemon, wire.Change{RX: new("pass"), TX: new("pass")}).RX.Stats
+	after := set(t, b.daemon, api.Change{RX: new("pass"), TX: new("pass")}).RX.Stats
 	// Other neighbours may have been asked meanwhile whether they are still there.
 	if took := minus(after.Offered, before.Offered).Packets; took >= count {
 		t.Errorf("insane took %d frames while %s sent %d", took, host, count)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestOwnerSparesSession: an ssh session over the slave goes on, and none of its
@@ -18,13 +18,13 @@ func TestOwnerSparesSession(t *testing.T) {
 	b.sysctl(t, b.Borea, "ipv4/conf/all/rp_filter", "1")
 	b.believe(t, b.link(t, b.Borea, lab.Link), b.link(t, b.Borea, device))
 	b.routeHost(t, routedHost[4], true)
-	b.awaitState(t, func(i wire.Info) bool { return contains(i.Takes.From, routedHost[4]) })
+	b.awaitState(t, func(i api.Info) bool { return contains(i.Takes.From, routedHost[4]) })
 	s := b.startSSH(t).login(t, otherHost[4], slaveAddrs[4])
 	b.pingFrom(t, b.Morgana, routedHost[4], slaveAddrs[4], 3)
 
 	b.awaitRest(t)
 	near, wired := b.dumpOf(t, b.Borea, device, "icmp or tcp"), b.sshDump(t, lab.Link, otherHost[4])
-	before := set(t, b.daemon, wire.Change{TX: new("percent 0"), RX: new("percent 0")})
+	before := set(t, b.daemon, api.Change{TX: new("percent 0"), RX: new("percent 0")})
 	s.converse(t, 50)
 	const count = 30
 	code, out := fails(t, b.Morgana, "ping", "-n", "-q", "-c", fmt.Sprint(count), "-i", "0.002", "-W", "1",
@@ -33,7 +33,7 @@ func TestOwnerSparesSession(t *testing.T) {
 		t.Errorf("ping through nothing ends with %d:\n%s", code, out)
 	}
 	s.converse(t, 50)
-	after := b.awaitState(t, func(wire.Info) bool { return true })
+	after := b.awaitState(t, func(api.Info) bool { return true })
 	if took := minus(after.RX.Stats.Offered, before.RX.Stats.Offered).Packets; took != count {
 		t.Errorf("insane took %d packets, %d were for it", took, count)
 	}
@@ -59,14 +59,14 @@ func TestOwnerOfTwoSessions(t *testing.T) {
 			slave.converse(t, 20)
 			own.converse(t, 20)
 
-			before := set(t, b.daemon, wire.Change{RX: new("percent 0")}).RX.Stats
+			before := set(t, b.daemon, api.Change{RX: new("percent 0")}).RX.Stats
 			own.say(t)
-			b.awaitState(t, func(i wire.Info) bool { return i.RX.Stats.Dropped[wire.DropPolicy] != before.Dropped[wire.DropPolicy] })
+			b.awaitState(t, func(i api.Info) bool { return i.RX.Stats.Dropped[api.DropPolicy] != before.Dropped[api.DropPolicy] })
 			slave.converse(t, 50)
 			if !own.silent() {
 				t.Error("the session through insane goes on")
 			}
-			set(t, b.daemon, wire.Change{RX: new("pass")})
+			set(t, b.daemon, api.Change{RX: new("pass")})
 			own.hear(t)
 			own.converse(t, 20)
 			slave.converse(t, 20)
@@ -143,13 +143,13 @@ func (b *testbed) answersArping(t *testing.T, to ...netip.Addr) {
 
 // carriesIperf measures between an address of morgana and one of borea's device.
 func (b *testbed) carriesIperf(t *testing.T, from, to netip.Addr, args []string) {
-	before := b.awaitState(t, func(wire.Info) bool { return true })
+	before := b.awaitState(t, func(api.Info) bool { return true })
 	const megabytes = 60
 	_, server := background(t, b.Borea, "iperf3", "-s", "-1", "--forceflush", "-B", to.String())
 	server.await(t, "the server", func(text string) bool { return strings.Contains(text, "Server listening") })
 	run(t, b.Morgana, "iperf3", append([]string{"-c", to.String(), "-B", from.String(), "-n", fmt.Sprint(megabytes, "M")}, args...)...)
 	b.awaitRest(t)
-	after := b.awaitState(t, func(wire.Info) bool { return true })
+	after := b.awaitState(t, func(api.Info) bool { return true })
 	rx, tx := minus(after.RX.Stats.Relayed, before.RX.Stats.Relayed), minus(after.TX.Stats.Relayed, before.TX.Stats.Relayed)
 	forth, back := rx, tx
 	if len(args) > 0 {

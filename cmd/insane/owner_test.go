@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // The hosts of the tests about owners. All are morgana, by the address that she
@@ -80,7 +80,7 @@ func (b *testbed) routeHost(t testing.TB, host netip.Addr, on bool) {
 // receive sets the receive mode.
 func (b *testbed) receive(t testing.TB, mode string) {
 	t.Helper()
-	set(t, b.daemon, wire.Change{Receive: &mode})
+	set(t, b.daemon, api.Change{Receive: &mode})
 }
 
 // name is how an index of borea is called.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Where few packets are lost the kernel carries most super-frames and hands the
@@ -21,11 +21,11 @@ const mixedPackets = 20_000
 // receives, with both paths in use. Before Linux 6.2 the relay cannot be handed
 // super-frames of UDP that arrive.
 func eachDirection(t *testing.T, test func(t *testing.T, b *testbed)) {
-	t.Run("tx", func(t *testing.T) { test(t, newTestbed(t, wire.PathKernel)) })
+	t.Run("tx", func(t *testing.T) { test(t, newTestbed(t, api.PathKernel)) })
 	if kernelBefore(t, 6, 2) {
 		return
 	}
-	t.Run("rx", func(t *testing.T) { test(t, newReceiver(t, wire.PathKernel)) })
+	t.Run("rx", func(t *testing.T) { test(t, newReceiver(t, api.PathKernel)) })
 }
 
 // TestPathsMix: whichever path a packet takes, it meets the verdict of its number,
@@ -75,7 +75,7 @@ func TestPathsMixUnderChange(t *testing.T) {
 		open := r.checkSet(t, b.program(t, policies[0], seed), b.program(t, policies[1], seed))
 		part.checkBoth(t)
 		t.Logf("%d changes; %d packets of %d had a verdict that depends on them", changes, open, list)
-		if s.Overruns != 0 || s.Offered.Packets != uint64(list) || s.Relayed.Packets+s.Dropped[wire.DropPolicy].Packets != uint64(list) {
+		if s.Overruns != 0 || s.Offered.Packets != uint64(list) || s.Relayed.Packets+s.Dropped[api.DropPolicy].Packets != uint64(list) {
 			t.Errorf("%d packets were sent: %+v", list, s)
 		}
 	})
@@ -193,7 +193,7 @@ func TestPathsMixInTCP(t *testing.T) {
 		b.sendStream(t, 4, 24<<20)
 		b.awaitQuiet(t)
 		s := a.stats(t)
-		if got, want := s.Dropped[wire.DropPolicy].Packets, drops(program, s.Offered.Packets); got != want {
+		if got, want := s.Dropped[api.DropPolicy].Packets, drops(program, s.Offered.Packets); got != want {
 			t.Errorf("policy dropped %d of %d packets, the engine says %d", got, s.Offered.Packets, want)
 		}
 		part.checkBoth(t)

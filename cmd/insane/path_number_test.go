@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -16,7 +16,7 @@ import (
 // packets. None is given twice and none is left out: the books have just the drops
 // of the first numbers, and those of the packets that follow are the next.
 func TestPathsShareNumbers(t *testing.T) {
-	b := newTestbed(t, wire.PathKernel)
+	b := newTestbed(t, api.PathKernel)
 	const (
 		flows    = 3
 		small    = 16 // bytes of payload, so that judging is much of the work
@@ -52,7 +52,7 @@ func TestPathsShareNumbers(t *testing.T) {
 	sent := rounds * flows * atOnce * segments
 	// The cable may have no room for some of what is relayed.
 	s, dropped := a.await(t, sent), drops(program, uint64(sent))
-	if s.Offered.Packets != uint64(sent) || s.Dropped[wire.DropPolicy].Packets != dropped || s.Overruns != 0 {
+	if s.Offered.Packets != uint64(sent) || s.Dropped[api.DropPolicy].Packets != dropped || s.Overruns != 0 {
 		t.Errorf("%d packets were sent, of which the engine drops %d: %+v", sent, dropped, s)
 	}
 	t.Logf("the relay carried %.0f %% of the bytes", 100*part.share(t))

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // accident is what befalls a slave, and how it is mended.
@@ -22,26 +22,26 @@ type accident struct {
 var accidents = []accident{
 	{"renamed",
 		func(s *stricken) { renameSlave(s.t, s.lab, s.daemon, lab.Link, "wire0") },
-		func(s *stricken) { renameSlave(s.t, s.lab, s.daemon, "wire0", lab.Link) }, wire.SlaveUp, false},
+		func(s *stricken) { renameSlave(s.t, s.lab, s.daemon, "wire0", lab.Link) }, api.SlaveUp, false},
 	{"MTU",
 		func(s *stricken) { setMTU(s.t, s.lab.Borea, lab.Link, 600); awaitMTU(s.t, s.lab, s.daemon, 600) },
-		func(s *stricken) { setMTU(s.t, s.lab.Borea, lab.Link, 1500); awaitMTU(s.t, s.lab, s.daemon, 1500) }, wire.SlaveUp, false},
+		func(s *stricken) { setMTU(s.t, s.lab.Borea, lab.Link, 1500); awaitMTU(s.t, s.lab, s.daemon, 1500) }, api.SlaveUp, false},
 	{"down",
 		func(s *stricken) { setUp(s.t, s.lab.Borea, false) },
-		func(s *stricken) { setUp(s.t, s.lab.Borea, true) }, wire.SlaveDown, true},
+		func(s *stricken) { setUp(s.t, s.lab.Borea, true) }, api.SlaveDown, true},
 	{"peer down",
 		func(s *stricken) { setUp(s.t, s.lab.Morgana, false) },
-		func(s *stricken) { setUp(s.t, s.lab.Morgana, true) }, wire.SlaveDown, true},
+		func(s *stricken) { setUp(s.t, s.lab.Morgana, true) }, api.SlaveDown, true},
 	{"deleted",
 		func(s *stricken) { unplug(s.t, s.lab, lab.Link) },
-		func(s *stricken) { plug(s.t, s.lab, lab.Link, 0) }, wire.SlaveGone, true},
+		func(s *stricken) { plug(s.t, s.lab, lab.Link, 0) }, api.SlaveGone, true},
 	{"deleted, same index",
 		func(s *stricken) { unplug(s.t, s.lab, lab.Link) },
-		func(s *stricken) { plug(s.t, s.lab, lab.Link, s.index) }, wire.SlaveGone, true},
-	{"moved", (*stricken).moveAway, (*stricken).moveHome, wire.SlaveGone, true},
+		func(s *stricken) { plug(s.t, s.lab, lab.Link, s.index) }, api.SlaveGone, true},
+	{"moved", (*stricken).moveAway, (*stricken).moveHome, api.SlaveGone, true},
 	{"another slave",
-		func(s *stricken) { set(s.t, s.daemon, wire.Change{Slave: new("eth1")}) },
-		func(s *stricken) { set(s.t, s.daemon, wire.Change{Slave: new(lab.Link)}) }, wire.SlaveUp, false},
+		func(s *stricken) { set(s.t, s.daemon, api.Change{Slave: new("eth1")}) },
+		func(s *stricken) { set(s.t, s.daemon, api.Change{Slave: new(lab.Link)}) }, api.SlaveUp, false},
 }
 
 // TestPathSurvivesItsSlave: whatever befalls the slave while packets are carried by
@@ -62,9 +62,9 @@ func TestPathSurvivesItsSlave(t *testing.T) {
 				awaitCarrier(t, s.lab, !a.noCarrier)
 				s.awaitSent(t, 200)
 				a.mend(s)
-				eventually(t, "the slave to be up", func() bool { return info(t, s.daemon).SlaveState == wire.SlaveUp })
+				eventually(t, "the slave to be up", func() bool { return info(t, s.daemon).SlaveState == api.SlaveUp })
 				awaitCarrier(t, s.lab, true)
-				awaitPaths(t, s.daemon, wire.PathKernel)
+				awaitPaths(t, s.daemon, api.PathKernel)
 				s.checkFast(t)
 				s.back.awaitNow(t, device)
 			}
@@ -80,7 +80,7 @@ type stricken struct {
 	daemon *lab.Daemon
 	index  int // of the slave
 
-	before wire.Stats
+	before api.Stats
 	taken  atomic.Uint64 // frames that were sent into the device
 	back   *prober       // what comes back
 	stop   func()        // ends the traffic into the device
@@ -90,10 +90,10 @@ func newStricken(t *testing.T) *stricken {
 	l := newLab(t)
 	plugSecond(t, l)
 	s := &stricken{t: t, lab: l, index: linkOf(t, l.Borea, lab.Link).Attrs().Index}
-	s.daemon = newDaemon(t, l, "--slave", lab.Link, "--route", "10.9.0.2", "--path", wire.PathKernel)
+	s.daemon = newDaemon(t, l, "--slave", lab.Link, "--route", "10.9.0.2", "--path", api.PathKernel)
 	silence(t, l)
 	awaitCarrier(t, l, true)
-	awaitPaths(t, s.daemon, wire.PathKernel)
+	awaitPaths(t, s.daemon, api.PathKernel)
 	s.back = newProber(t, l, "10.9.0.2", "10.9.0.1")
 	s.back.awaitNow(t, device)
 	s.before = info(t, s.daemon).TX.Stats
@@ -156,7 +156,7 @@ func (s *stricken) check(t testing.TB, a accident) {
 	t.Logf("%d frames, dropped %v, overruns %d", taken, dropped, after.Overruns-s.before.Overruns)
 	for why := range dropped {
 		// Busy: a veth whose other end has just gone says so (drivers/net/veth.c, veth_xmit).
-		if !a.noCarrier || why != wire.DropSlaveGone && why != wire.DropSlaveDown && why != wire.DropSlaveBusy {
+		if !a.noCarrier || why != api.DropSlaveGone && why != api.DropSlaveDown && why != api.DropSlaveBusy {
 			t.Errorf("%d packets were dropped as %s", dropped[why], why)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestPathStopped: while the daemon stands still the kernel goes on dropping what it
@@ -15,11 +15,11 @@ import (
 func TestPathStopped(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	d := newDaemon(t, l, "--slave", lab.Link, "--route", "10.9.0.2", "--policy", "percent 0", "--path", wire.PathKernel)
+	d := newDaemon(t, l, "--slave", lab.Link, "--route", "10.9.0.2", "--policy", "percent 0", "--path", api.PathKernel)
 	silence(t, l)
 	awaitCarrier(t, l, true)
 	run(t, l.Borea, "ip", "neigh", "replace", "10.9.0.2", "lladdr", linkOf(t, l.Morgana, lab.Link).Attrs().HardwareAddr.String(), "dev", device)
-	awaitPaths(t, d, wire.PathKernel)
+	awaitPaths(t, d, api.PathKernel)
 	before := info(t, d).TX
 	p := probe(t, l.Borea, l.Morgana, "10.9.0.1", "10.9.0.2")
 	held := 0
@@ -61,12 +61,12 @@ func (p *prober) noneOf(t testing.TB, count int) {
 
 // checkBooks fails unless the packets that arrived are those that were relayed, the
 // others were dropped by the policy, and it judged no others.
-func (p *prober) checkBooks(t testing.TB, d *lab.Daemon, before wire.Direction) {
+func (p *prober) checkBooks(t testing.TB, d *lab.Daemon, before api.Direction) {
 	t.Helper()
 	sent := uint64(len(p.via))
 	lost := uint64(len(p.missing(0, len(p.via))))
 	after, dropped := settledStats(t, d, before.Stats, sent)
-	if diff := cmp.Diff(map[string]uint64{wire.DropPolicy: lost}, dropped); diff != "" {
+	if diff := cmp.Diff(map[string]uint64{api.DropPolicy: lost}, dropped); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
 	}
 	if n := after.Relayed.Packets - before.Stats.Relayed.Packets; n != sent-lost {

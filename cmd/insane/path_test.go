@@ -7,13 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // eachPath runs a test on either data plane: what is promised of one is promised of
 // the other.
 func eachPath(t *testing.T, test func(t *testing.T, path string)) {
-	for _, path := range []string{wire.PathRelay, wire.PathKernel} {
+	for _, path := range []string{api.PathRelay, api.PathKernel} {
 		t.Run(path, func(t *testing.T) { test(t, path) })
 	}
 }
@@ -23,7 +23,7 @@ func eachPath(t *testing.T, test func(t *testing.T, path string)) {
 type relayPart struct {
 	bed    *testbed
 	before netlink.LinkStatistics
-	books  wire.Stats
+	books  api.Stats
 }
 
 func (b *testbed) relayPart(t testing.TB) relayPart {
@@ -65,7 +65,7 @@ func (b *testbed) checkReports(t testing.TB, sent uint64) {
 	if diff != "" {
 		t.Errorf("metrics (-stats +metrics):\n%s", diff)
 	}
-	var said wire.Info
+	var said api.Info
 	text := run(t, b.Borea, "insanely", "--socket", b.daemon.Socket, "--json")
 	if err := json.Unmarshal([]byte(text), &said); err != nil {
 		t.Fatalf("%v in:\n%s", err, text)

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -31,7 +31,7 @@ func (b *testbed) loseBothWays(t *testing.T, family int) {
 	// ping leaves before the last answers if the machine is busy.
 	for attempt := 0; attempt < pingAttempts && !slices.Equal(got, survivors); attempt++ {
 		b.awaitQuiet(t)
-		i := set(t, b.daemon, wire.Change{TX: &there, RX: &home, Seed: &seed})
+		i := set(t, b.daemon, api.Change{TX: &there, RX: &home, Seed: &seed})
 		sent, received := account{b, i.TX.Stats}, account{back, i.RX.Stats}
 		got = b.answered(t, family)
 		sent.check(t, pings, tx)

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestReceiveNoneHasNoPolicy: with receive none nothing that arrives is the
@@ -15,25 +15,25 @@ import (
 func TestReceiveNoneHasNoPolicy(t *testing.T) {
 	l := newLab(t)
 	d := newDaemon(t, l, "--slave", lab.Link)
-	none, auto, pass, half, tx := wire.ReceiveNone, wire.ReceiveAuto, "pass", "percent 50", "percent 70"
+	none, auto, pass, half, tx := api.ReceiveNone, api.ReceiveAuto, "pass", "percent 50", "percent 70"
 	for _, tt := range []struct {
 		name    string
-		change  wire.Change
+		change  api.Change
 		refused bool
 		receive string
 		rx      string // afterwards
 	}{
-		{"none and a policy at once", wire.Change{Receive: &none, RX: &half, TX: &tx}, true, auto, "pass"},
-		{"a policy", wire.Change{RX: &half}, false, auto, half},
-		{"none over a policy", wire.Change{Receive: &none, TX: &tx}, true, auto, half},
-		{"none and pass", wire.Change{Receive: &none, RX: &pass}, false, none, "pass"},
-		{"a policy over none", wire.Change{RX: &half, TX: &tx}, true, none, "pass"},
-		{"pass over none", wire.Change{RX: &pass}, false, none, "pass"},
-		{"auto and a policy at once", wire.Change{Receive: &auto, RX: &half}, false, auto, half},
+		{"none and a policy at once", api.Change{Receive: &none, RX: &half, TX: &tx}, true, auto, "pass"},
+		{"a policy", api.Change{RX: &half}, false, auto, half},
+		{"none over a policy", api.Change{Receive: &none, TX: &tx}, true, auto, half},
+		{"none and pass", api.Change{Receive: &none, RX: &pass}, false, none, "pass"},
+		{"a policy over none", api.Change{RX: &half, TX: &tx}, true, none, "pass"},
+		{"pass over none", api.Change{RX: &pass}, false, none, "pass"},
+		{"auto and a policy at once", api.Change{Receive: &auto, RX: &half}, false, auto, half},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := d.Client.Set(context.Background(), tt.change)
-			if refused := errors.Is(err, wire.ErrInvalid); refused != tt.refused || err != nil && !refused {
+			if refused := errors.Is(err, api.ErrInvalid); refused != tt.refused || err != nil && !refused {
 				t.Errorf("set: %v", err)
 			}
 			i := info(t, d)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestReceiveOverload: of more packets than anybody could relay each one is in
@@ -82,7 +82,7 @@ func (o *inrush) check(t testing.TB, f *flow) {
 		t.Errorf("%d packets arrived, %d are accounted for: %+v, left to the slave %d", arrived, n, s, left)
 	}
 	host, want := b.host(t), s.Relayed.Packets
-	if b.path == wire.PathKernel {
+	if b.path == api.PathKernel {
 		want = 0 // passes the interface by
 	}
 	if n := host.sent - o.host.sent; n != want {

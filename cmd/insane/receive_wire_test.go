@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // What the device must do to packets that it sends (wire_…_test.go) it must do to
@@ -64,10 +64,10 @@ func TestReceiveTCP(t *testing.T) {
 // TestReceiveTime: "time ON OFF" begins with ON when it is set and changes sides
 // when it should.
 func TestReceiveTime(t *testing.T) {
-	newReceiver(t, wire.PathRelay).changeSides(t, []sides{
+	newReceiver(t, api.PathRelay).changeSides(t, []sides{
 		{20 * time.Millisecond, 30 * time.Millisecond, 50},
 	})
-	newReceiver(t, wire.PathKernel).changeSides(t, []sides{
+	newReceiver(t, api.PathKernel).changeSides(t, []sides{
 		{10 * time.Millisecond, 10 * time.Millisecond, 100},
 		{100 * time.Millisecond, 400 * time.Millisecond, 2},
 	})

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Capabilities of capabilities(7), as setpriv(1) takes them.
@@ -57,7 +57,7 @@ func TestRightsWithoutBPF(t *testing.T) {
 	checkNoFastPath(t, l)
 	d := newDaemon(t, l, "--receive", "none", "--slave", "eth0", "--route", "10.9.0.2")
 	awaitCarrier(t, l, true)
-	if i := info(t, d); i.Path != wire.PathRelay || !strings.Contains(i.PathReason, "CAP_BPF") {
+	if i := info(t, d); i.Path != api.PathRelay || !strings.Contains(i.PathReason, "CAP_BPF") {
 		t.Errorf("path %s, as %q", i.Path, i.PathReason)
 	}
 	out := run(t, l.Borea, "insanely", "--socket", d.Socket)
@@ -66,12 +66,12 @@ func TestRightsWithoutBPF(t *testing.T) {
 	}
 	relays(t, l, d.Client)
 	before = stateOf(t, l.Borea)
-	for _, mode := range []string{wire.ReceiveAuto, wire.ReceiveAll} {
-		_, err := d.Client.Set(t.Context(), wire.Change{Receive: &mode, TX: new("percent 1")})
-		if !errors.Is(err, wire.ErrNoReceive) || !strings.Contains(err.Error(), "CAP_BPF") {
+	for _, mode := range []string{api.ReceiveAuto, api.ReceiveAll} {
+		_, err := d.Client.Set(t.Context(), api.Change{Receive: &mode, TX: new("percent 1")})
+		if !errors.Is(err, api.ErrNoReceive) || !strings.Contains(err.Error(), "CAP_BPF") {
 			t.Errorf("%s: %v", mode, err)
 		}
-		if i := info(t, d); i.Receive != wire.ReceiveNone || i.TX.Policy != "pass" {
+		if i := info(t, d); i.Receive != api.ReceiveNone || i.TX.Policy != "pass" {
 			t.Errorf("a refused change changed receive to %s, tx to %s", i.Receive, i.TX.Policy)
 		}
 		refusedOverHTTP(t, l, d, mode)
@@ -106,7 +106,7 @@ func refusedOverHTTP(t *testing.T, l *lab.Lab, d *lab.Daemon, mode string) {
 	t.Helper()
 	kept := keptConnection(l, d.Socket)
 	defer kept.CloseIdleConnections()
-	request, err := http.NewRequest("PUT", "http://insane"+wire.PathInfo, strings.NewReader(`{"receive":"`+mode+`"}`))
+	request, err := http.NewRequest("PUT", "http://insane"+api.PathInfo, strings.NewReader(`{"receive":"`+mode+`"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,8 +127,8 @@ func TestRightsEnough(t *testing.T) {
 	l := withRights(t, receiveRights)
 	before, objects := stateOf(t, l.Borea), objectsNow(t)
 	d := newDaemon(t, l, append([]string{"--receive", "auto"}, furnished...)...)
-	for _, mode := range []string{wire.ReceiveAll, wire.ReceiveNone, wire.ReceiveAuto} {
-		if i := set(t, d, wire.Change{Receive: &mode}); i.Receive != mode {
+	for _, mode := range []string{api.ReceiveAll, api.ReceiveNone, api.ReceiveAuto} {
+		if i := set(t, d, api.Change{Receive: &mode}); i.Receive != mode {
 			t.Errorf("asked for receive %s, got %s", mode, i.Receive)
 		}
 	}
@@ -136,7 +136,7 @@ func TestRightsEnough(t *testing.T) {
 	p := newProber(t, l, "10.9.0.4", "10.9.0.3")
 	p.awaitNow(t, device)
 	if hasTCX(t) {
-		awaitPaths(t, d, wire.PathKernel)
+		awaitPaths(t, d, api.PathKernel)
 	}
 	if err := d.Stop(); err != nil {
 		t.Error(err)

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestSlaveFlaps takes the slave, or the other end of its cable, down and up in
@@ -60,13 +60,13 @@ func flap(t *testing.T, l *lab.Lab, d *lab.Daemon, end *lab.Host) {
 			changes++
 		}
 		awaitCarrier(t, l, up)
-		state := map[bool]string{true: wire.SlaveUp, false: wire.SlaveDown}[up]
+		state := map[bool]string{true: api.SlaveUp, false: api.SlaveDown}[up]
 		eventually(t, "the slave to be "+state, func() bool { return info(t, d).SlaveState == state })
 		before := info(t, d).TX.Stats
 		const n = 20
 		into.send(n, 100)
 		after, dropped := settledStats(t, d, before, n)
-		want := map[string]uint64{wire.DropSlaveDown: n}
+		want := map[string]uint64{api.DropSlaveDown: n}
 		if up {
 			want = map[string]uint64{}
 		}

@@ -9,20 +9,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // gone waits until the device has noticed that its slave went.
 func gone(t testing.TB, l *lab.Lab, d *lab.Daemon) {
 	t.Helper()
-	eventually(t, "the slave to be gone", func() bool { return info(t, d).SlaveState == wire.SlaveGone })
+	eventually(t, "the slave to be gone", func() bool { return info(t, d).SlaveState == api.SlaveGone })
 	awaitCarrier(t, l, false)
 }
 
 // back waits until the device has its slave again, with all that belongs to it.
 func back(t testing.TB, l *lab.Lab, d *lab.Daemon) {
 	t.Helper()
-	eventually(t, "the slave to be back", func() bool { return info(t, d).SlaveState == wire.SlaveUp })
+	eventually(t, "the slave to be back", func() bool { return info(t, d).SlaveState == api.SlaveUp })
 	awaitCarrier(t, l, true)
 	awaitRoutes(t, l)
 }
@@ -65,7 +65,7 @@ func TestSlaveExchanged(t *testing.T) {
 		})
 		eventually(t, "the slave to be up", func() bool {
 			i := info(t, d)
-			return i.SlaveState == wire.SlaveUp && macOf(t, l, "insane") == macOf(t, l, "eth0")
+			return i.SlaveState == api.SlaveUp && macOf(t, l, "insane") == macOf(t, l, "eth0")
 		})
 		back(t, l, d)
 		relays(t, l, d.Client)
@@ -137,7 +137,7 @@ func TestGoneSlaveCounts(t *testing.T) {
 		const n = 300
 		into.send(n, 100)
 		after, dropped := settledStats(t, d, settled, n)
-		if diff := cmp.Diff(map[string]uint64{wire.DropSlaveGone: n}, dropped); diff != "" {
+		if diff := cmp.Diff(map[string]uint64{api.DropSlaveGone: n}, dropped); diff != "" {
 			t.Errorf("round %d: dropped (-want +got):\n%s", round, diff)
 		}
 		plug(t, l, "eth0", 0)
@@ -153,7 +153,7 @@ func TestGoneSlaveCounts(t *testing.T) {
 
 // inFlight deletes the slave while packets are sent. Where each of them ended
 // is a matter of luck; that each is in the books is not.
-func inFlight(t *testing.T, l *lab.Lab, d *lab.Daemon, into *injector, before wire.Stats) {
+func inFlight(t *testing.T, l *lab.Lab, d *lab.Daemon, into *injector, before api.Stats) {
 	t.Helper()
 	for range soak(t, 10) {
 		done := make(chan struct{})
@@ -173,7 +173,7 @@ func inFlight(t *testing.T, l *lab.Lab, d *lab.Daemon, into *injector, before wi
 		}
 		for why := range dropped {
 			// Busy: a veth whose other end has just gone says so (drivers/net/veth.c, veth_xmit).
-			if why != wire.DropSlaveGone && why != wire.DropSlaveDown && why != wire.DropSlaveBusy {
+			if why != api.DropSlaveGone && why != api.DropSlaveDown && why != api.DropSlaveBusy {
 				t.Errorf("packets were dropped as %s", why)
 			}
 		}

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // injector sends frames into a link of borea as they are, past routes and
@@ -81,7 +81,7 @@ func disableIPv6(t testing.TB, l *lab.Lab, link string) {
 
 // settledStats waits until the device has accounted for n packets more than
 // before, and returns what was added to each reason.
-func settledStats(t testing.TB, d *lab.Daemon, before wire.Stats, n uint64) (after wire.Stats, dropped map[string]uint64) {
+func settledStats(t testing.TB, d *lab.Daemon, before api.Stats, n uint64) (after api.Stats, dropped map[string]uint64) {
 	t.Helper()
 	eventually(t, "all packets to be accounted for", func() bool {
 		after = info(t, d).TX.Stats

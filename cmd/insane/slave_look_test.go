@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestLooksLikeItsSlave: what insane sends bears the slave's MAC address, and
@@ -26,14 +26,14 @@ func TestLooksLikeItsSlave(t *testing.T) {
 		t.Errorf("link-local address %q, the slave's is %q", own, linkLocal(t, l, "eth0"))
 	}
 
-	set(t, d, wire.Change{Slave: new("eth1")})
+	set(t, d, api.Change{Slave: new("eth1")})
 	looksLike(t, l, "eth1")
 	run(t, l.Borea, "ip", "link", "set", "eth1", "address", "02:11:22:33:44:55")
 	looksLike(t, l, "eth1")
 	run(t, l.Borea, "ip", "link", "set", "eth0", "address", "02:aa:aa:aa:aa:aa") // is no slave any more
-	set(t, d, wire.Change{TX: new("percent 5")})
+	set(t, d, api.Change{TX: new("percent 5")})
 	looksLike(t, l, "eth1")
-	set(t, d, wire.Change{Slave: new("eth0")})
+	set(t, d, api.Change{Slave: new("eth0")})
 	looksLike(t, l, "eth0")
 }
 
@@ -77,7 +77,7 @@ func TestWithoutSlave(t *testing.T) {
 	l := newLab(t)
 	d := newDaemon(t, l, "--address", "10.9.0.3/32")
 	silence(t, l)
-	if i := info(t, d); i.SlaveState != wire.SlaveNone || i.Slave != "" || i.Carrier {
+	if i := info(t, d); i.SlaveState != api.SlaveNone || i.Slave != "" || i.Carrier {
 		t.Errorf("slave %q is %s, carrier %v", i.Slave, i.SlaveState, i.Carrier)
 	}
 	awaitCarrier(t, l, false)
@@ -85,10 +85,10 @@ func TestWithoutSlave(t *testing.T) {
 	const n = 777
 	newInjector(t, l, "insane").send(n, 100)
 	_, dropped := settledStats(t, d, before, n)
-	if diff := cmp.Diff(map[string]uint64{wire.DropNoSlave: n}, dropped); diff != "" {
+	if diff := cmp.Diff(map[string]uint64{api.DropNoSlave: n}, dropped); diff != "" {
 		t.Errorf("dropped (-want +got):\n%s", diff)
 	}
-	set(t, d, wire.Change{Slave: new("eth0")})
+	set(t, d, api.Change{Slave: new("eth0")})
 	awaitCarrier(t, l, true)
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestOwnSlave: a device cannot be its own slave, and says so.
@@ -55,11 +55,11 @@ func TestChain(t *testing.T) {
 	for i := range length {
 		for j := i; j < length; j++ {
 			name := fmt.Sprint("dev", j)
-			_, err := chain[i].Client.Set(t.Context(), wire.Change{Slave: &name, TX: new("percent 1")})
-			if !errors.Is(err, wire.ErrLoop) || !strings.Contains(err.Error(), name) {
+			_, err := chain[i].Client.Set(t.Context(), api.Change{Slave: &name, TX: new("percent 1")})
+			if !errors.Is(err, api.ErrLoop) || !strings.Contains(err.Error(), name) {
 				t.Errorf("dev%d on %s: %v", i, name, err)
 			}
-			if now := info(t, chain[i]); now.TX.Policy != "pass" || now.SlaveState != wire.SlaveUp {
+			if now := info(t, chain[i]); now.TX.Policy != "pass" || now.SlaveState != api.SlaveUp {
 				t.Errorf("dev%d after the refusal: %+v", i, now)
 			}
 		}
@@ -79,21 +79,21 @@ func TestRingRace(t *testing.T) {
 	for range soak(t, 50) {
 		var both sync.WaitGroup
 		var errs [2]error
-		both.Go(func() { _, errs[0] = a.Client.Set(context.Background(), wire.Change{Slave: new("b")}) })
-		both.Go(func() { _, errs[1] = b.Client.Set(context.Background(), wire.Change{Slave: new("a")}) })
+		both.Go(func() { _, errs[0] = a.Client.Set(context.Background(), api.Change{Slave: new("b")}) })
+		both.Go(func() { _, errs[1] = b.Client.Set(context.Background(), api.Change{Slave: new("a")}) })
 		both.Wait()
 		for _, err := range errs {
 			if err == nil {
 				succeeded++
-			} else if !errors.Is(err, wire.ErrLoop) {
+			} else if !errors.Is(err, api.ErrLoop) {
 				t.Fatal(err)
 			}
 		}
 		if errs[0] == nil && errs[1] == nil {
 			t.Fatal("two devices are each other's slaves")
 		}
-		set(t, a, wire.Change{Slave: new("eth0")})
-		set(t, b, wire.Change{Slave: new("eth0")})
+		set(t, a, api.Change{Slave: new("eth0")})
+		set(t, b, api.Change{Slave: new("eth0")})
 	}
 	if succeeded == 0 {
 		t.Error("nobody ever succeeded, so nothing was raced")

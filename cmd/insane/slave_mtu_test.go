@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 const (
@@ -52,7 +52,7 @@ func TestSlaveMTU(t *testing.T) {
 		setMTU(t, l.Borea, "insane", want+100)
 		into.send(n, ethernetHeader+want+1)
 		_, dropped = settledStats(t, d, after, n)
-		if diff := cmp.Diff(map[string]uint64{wire.DropTooBig: n}, dropped); diff != "" {
+		if diff := cmp.Diff(map[string]uint64{api.DropTooBig: n}, dropped); diff != "" {
 			t.Errorf("MTU %d: dropped (-want +got):\n%s", mtu, diff)
 		}
 	}
@@ -111,8 +111,8 @@ func TestSlaveMTUUnderLoad(t *testing.T) {
 	if all := after.Offered.Packets + after.Overruns - before.Offered.Packets - before.Overruns; all != taken {
 		t.Errorf("insane took %d frames, %d are accounted for", taken, all)
 	}
-	if dropped[wire.DropTooBig] == 0 || len(dropped) != 1 || refused == 0 {
-		t.Errorf("dropped %v, refused %d: want some as %s and no others", dropped, refused, wire.DropTooBig)
+	if dropped[api.DropTooBig] == 0 || len(dropped) != 1 || refused == 0 {
+		t.Errorf("dropped %v, refused %d: want some as %s and no others", dropped, refused, api.DropTooBig)
 	}
 	sent := after.Relayed.Packets - before.Relayed.Packets
 	eventually(t, "what was relayed to arrive", func() bool { return arrivals.whole.Load() == sent })

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestSlaveRenamed renames the slave again and again under a stream of packets.
@@ -55,7 +55,7 @@ func TestSlaveRenamed(t *testing.T) {
 	unplug(t, l, "wire0")
 	gone(t, l, d)
 	plug(t, l, "eth0", 0)
-	if i := info(t, d); i.SlaveState != wire.SlaveGone || i.Slave != "wire0" {
+	if i := info(t, d); i.SlaveState != api.SlaveGone || i.Slave != "wire0" {
 		t.Errorf("slave %q is %s; a link of the old name is not the slave", i.Slave, i.SlaveState)
 	}
 }
@@ -69,7 +69,7 @@ func renameSlave(t *testing.T, l *lab.Lab, d *lab.Daemon, from, to string) {
 	}
 	eventually(t, "the new name "+to, func() bool {
 		i := info(t, d)
-		return i.Slave == to && i.SlaveState == wire.SlaveUp &&
+		return i.Slave == to && i.SlaveState == api.SlaveUp &&
 			linkOf(t, l.Borea, "insane").Attrs().Alias == "insane: slave "+to
 	})
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // bridged is a lab whose borea has its addresses on br0, behind which eth0 and a
@@ -106,7 +106,7 @@ func TestTopologyInBridge(t *testing.T) {
 	l := newLab(t)
 	secondSubnet(t, l)
 	guest := newGuest(t, l, "port0", "10.8.0.5/24")
-	d := newDaemon(t, l, "--slave", lab.Link, "--receive", wire.ReceiveAll)
+	d := newDaemon(t, l, "--slave", lab.Link, "--receive", api.ReceiveAll)
 	newBridge(t, l, "br1", "port0")
 	run(t, l.Borea, "ip", "link", "set", device, "master", "br1", "up")
 	furnishLink(t, l.Borea, "br1", "10.8.0.1/24")
@@ -127,7 +127,7 @@ func TestTopologyInBridge(t *testing.T) {
 		w.check(t)
 	}
 
-	if i := set(t, d, wire.Change{Receive: new(wire.ReceiveAuto)}); !slices.Contains(i.Takes.To, "10.8.0.1") {
+	if i := set(t, d, api.Change{Receive: new(api.ReceiveAuto)}); !slices.Contains(i.Takes.To, "10.8.0.1") {
 		t.Errorf("takes what is for %q, but not for the bridge's address", i.Takes.To)
 	}
 	way{m, b, "10.8.0.1", 0.6}.check(t) // to a MAC address that is not the slave's

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestTopologyIPv6BesideTheSlave: device and slave have the same MAC address, and
@@ -46,7 +46,7 @@ func TestTopologyIPv6BesideTheSlave(t *testing.T) {
 	}
 	duplicate(t, third, "fd00:9::77", false)
 	before := info(t, d).RX.Verdicts
-	set(t, d, wire.Change{RX: new("percent 0")})
+	set(t, d, api.Change{RX: new("percent 0")})
 	duplicate(t, third, "fd00:9::1", true)  // the slave's is none of the device's business
 	duplicate(t, third, "fd00:8::1", false) // and nobody could know
 	if before.Relay == 0 || info(t, d).RX.Verdicts.Drop == 0 {

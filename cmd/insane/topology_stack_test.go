@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestTopologyDeviceOnDevice: one device is the slave of another. What is for the
@@ -50,8 +50,8 @@ func TestTopologyDeviceOnDevice(t *testing.T) {
 		case w.to == b:
 			tx, rx = rx, tx
 		}
-		awaitChain(t, tx, upper, lower, func(i wire.Info) wire.Verdicts { return i.TX.Verdicts })
-		awaitChain(t, rx, lower, upper, func(i wire.Info) wire.Verdicts { return i.RX.Verdicts })
+		awaitChain(t, tx, upper, lower, func(i api.Info) api.Verdicts { return i.TX.Verdicts })
+		awaitChain(t, rx, lower, upper, func(i api.Info) api.Verdicts { return i.RX.Verdicts })
 	}
 	balanced(t, lower)
 	balanced(t, upper)
@@ -59,9 +59,9 @@ func TestTopologyDeviceOnDevice(t *testing.T) {
 
 // awaitChain waits until the first device has judged so many packets, and the
 // second one those that the first one relayed, and no others.
-func awaitChain(t testing.TB, all uint64, first, second *lab.Daemon, of func(wire.Info) wire.Verdicts) {
+func awaitChain(t testing.TB, all uint64, first, second *lab.Daemon, of func(api.Info) api.Verdicts) {
 	t.Helper()
-	var a, b wire.Verdicts
+	var a, b api.Verdicts
 	defer func() {
 		if t.Failed() {
 			t.Logf("of %d packets the first device relayed %d and dropped %d, the second one %d and %d",
@@ -111,30 +111,30 @@ func TestTopologyLoopback(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	before := stateOf(t, l.Borea)
-	for _, mode := range []string{wire.ReceiveAuto, wire.ReceiveAll} {
+	for _, mode := range []string{api.ReceiveAuto, api.ReceiveAll} {
 		code, out := fails(t, l.Borea, "insane", "--socket", "@lo", "--slave", "lo", "--receive", mode, "--address", "10.8.0.1")
 		checkLoopbackRefused(t, "insane", code, out)
 		sameState(t, l.Borea, before)
 	}
 	d := newDaemon(t, l, "--slave", "lo", "--receive", "none")
-	if i := info(t, d); i.Slave != "lo" || i.SlaveState != wire.SlaveUp {
+	if i := info(t, d); i.Slave != "lo" || i.SlaveState != api.SlaveUp {
 		t.Errorf("slave %q is %s", i.Slave, i.SlaveState)
 	}
-	for _, mode := range []string{wire.ReceiveAuto, wire.ReceiveAll} {
+	for _, mode := range []string{api.ReceiveAuto, api.ReceiveAll} {
 		code, out := fails(t, l.Borea, "insanely", "--socket", d.Socket, "--receive", mode)
 		checkLoopbackRefused(t, "insanely", code, out)
-		_, err := d.Client.Set(t.Context(), wire.Change{Receive: &mode, TX: new("percent 1")})
-		if !errors.Is(err, wire.ErrWrongType) {
+		_, err := d.Client.Set(t.Context(), api.Change{Receive: &mode, TX: new("percent 1")})
+		if !errors.Is(err, api.ErrWrongType) {
 			t.Errorf("%s: %v", mode, err)
 		}
 	}
-	set(t, d, wire.Change{Slave: new(lab.Link), Receive: new(wire.ReceiveAuto)})
+	set(t, d, api.Change{Slave: new(lab.Link), Receive: new(api.ReceiveAuto)})
 	code, out := fails(t, l.Borea, "insanely", "--socket", d.Socket, "lo")
 	checkLoopbackRefused(t, "insanely", code, out)
-	if i := info(t, d); i.Slave != lab.Link || i.Receive != wire.ReceiveAuto || i.TX.Policy != "pass" {
+	if i := info(t, d); i.Slave != lab.Link || i.Receive != api.ReceiveAuto || i.TX.Policy != "pass" {
 		t.Errorf("after the refusals: slave %q, receive %s, tx %s", i.Slave, i.Receive, i.TX.Policy)
 	}
-	set(t, d, wire.Change{Slave: new("lo"), Receive: new(wire.ReceiveNone)})
+	set(t, d, api.Change{Slave: new("lo"), Receive: new(api.ReceiveNone)})
 }
 
 func checkLoopbackRefused(t *testing.T, who string, code int, out string) {
@@ -154,7 +154,7 @@ func TestTopologyMacvlan(t *testing.T) {
 		has  string // the link that has 10.8.0.1
 	}{
 		{"below", []string{"--slave", "below"}, device},
-		{"above", []string{"--slave", lab.Link, "--receive", wire.ReceiveAll}, "above"},
+		{"above", []string{"--slave", lab.Link, "--receive", api.ReceiveAll}, "above"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -210,7 +210,7 @@ func TestTopologyMasters(t *testing.T) {
 	if takes := info(t, d).Takes; !slices.Contains(takes.To, "10.8.0.1") {
 		t.Errorf("takes what is for %q", takes.To)
 	}
-	set(t, d, wire.Change{RX: new("percent 0")})
+	set(t, d, api.Change{RX: new("percent 0")})
 	if err := m.Command(context.Background(), "ping", "-c", "1", "-W", "1", "10.8.0.1").Run(); err == nil {
 		t.Error("what is for the device's address did not come through it")
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // newGuest is a third host, such as a container of borea's: a cable leads from
@@ -141,7 +141,7 @@ func waitingNumbers(t testing.TB, conn *net.UDPConn) (numbers []int) {
 // faults sets a policy for each direction, and restarts the draws.
 func faults(t testing.TB, d *lab.Daemon, tx, rx string) {
 	t.Helper()
-	set(t, d, wire.Change{TX: &tx, RX: &rx, Seed: new(uint64(1))})
+	set(t, d, api.Change{TX: &tx, RX: &rx, Seed: new(uint64(1))})
 }
 
 // balanced fails if the books of either direction do not balance.

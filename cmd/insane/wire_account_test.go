@@ -4,41 +4,41 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
 // account is what the books say about the packets since testbed.begin.
 type account struct {
 	bed    *testbed
-	before wire.Stats
+	before api.Stats
 }
 
 // stats are the books of the run alone.
-func (a account) stats(t testing.TB) wire.Stats {
+func (a account) stats(t testing.TB) api.Stats {
 	t.Helper()
 	now := a.bed.stats(t)
 	checkBooks(t, now)
-	s := wire.Stats{
+	s := api.Stats{
 		Offered:  minus(now.Offered, a.before.Offered),
 		Relayed:  minus(now.Relayed, a.before.Relayed),
 		Overruns: now.Overruns - a.before.Overruns,
-		Dropped:  make(map[string]wire.Count),
+		Dropped:  make(map[string]api.Count),
 	}
 	for why, c := range now.Dropped {
-		if c = minus(c, a.before.Dropped[why]); c != (wire.Count{}) {
+		if c = minus(c, a.before.Dropped[why]); c != (api.Count{}) {
 			s.Dropped[why] = c
 		}
 	}
 	return s
 }
 
-func minus(a, b wire.Count) wire.Count {
-	return wire.Count{Packets: a.Packets - b.Packets, Bytes: a.Bytes - b.Bytes}
+func minus(a, b api.Count) api.Count {
+	return api.Count{Packets: a.Packets - b.Packets, Bytes: a.Bytes - b.Bytes}
 }
 
 // await waits until count packets went by the relay or were lost in front of it.
-func (a account) await(t testing.TB, count int) wire.Stats {
+func (a account) await(t testing.TB, count int) api.Stats {
 	t.Helper()
 	for deadline := time.Now().Add(longest); ; time.Sleep(100 * time.Microsecond) {
 		s := a.stats(t)
@@ -63,10 +63,10 @@ func (a account) check(t testing.TB, count int, program *policy.Program) {
 	if s.Offered.Packets != uint64(count) {
 		t.Errorf("%d packets were sent, %d offered", count, s.Offered.Packets)
 	}
-	if got := s.Dropped[wire.DropPolicy].Packets; got != dropped {
+	if got := s.Dropped[api.DropPolicy].Packets; got != dropped {
 		t.Errorf("policy dropped %d packets, the engine says %d", got, dropped)
 	}
-	delete(s.Dropped, wire.DropPolicy)
+	delete(s.Dropped, api.DropPolicy)
 	if len(s.Dropped) != 0 {
 		t.Errorf("packets were dropped for other reasons: %v", s.Dropped)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -50,7 +50,7 @@ func (b *testbed) door(h *lab.Host) string {
 }
 
 // direction is what the device says of the packets' direction.
-func (b *testbed) direction(i wire.Info) wire.Direction {
+func (b *testbed) direction(i api.Info) api.Direction {
 	if b.receiving() {
 		return i.RX
 	}
@@ -58,11 +58,11 @@ func (b *testbed) direction(i wire.Info) wire.Direction {
 }
 
 // change asks for a policy for the packets' direction.
-func (b *testbed) change(text string) wire.Change {
+func (b *testbed) change(text string) api.Change {
 	if b.receiving() {
-		return wire.Change{RX: &text}
+		return api.Change{RX: &text}
 	}
-	return wire.Change{TX: &text}
+	return api.Change{TX: &text}
 }
 
 // program says of each packet of the direction what a policy does to it.
@@ -128,7 +128,7 @@ func newReceiver(t testing.TB, path ...string) *testbed {
 // awaitTaken waits until the device takes what is for the addresses.
 func (b *testbed) awaitTaken(t testing.TB, addrs ...string) {
 	t.Helper()
-	b.awaitState(t, func(i wire.Info) bool {
+	b.awaitState(t, func(i api.Info) bool {
 		taken := make(map[string]bool)
 		for _, addr := range i.Takes.To {
 			taken[addr] = true
@@ -162,7 +162,7 @@ func (b *testbed) takeAll(t testing.TB) {
 			t.Fatalf("delete route to %s: %v", route.Dst, err)
 		}
 	}
-	all := wire.ReceiveAll
-	set(t, b.daemon, wire.Change{Receive: &all})
+	all := api.ReceiveAll
+	set(t, b.daemon, api.Change{Receive: &all})
 	b.quiet = firstQuiet // all, reports of groups included
 }

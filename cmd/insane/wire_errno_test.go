@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestSenderSeesNoFault: a packet that the policy drops looks sent, even to a
@@ -105,7 +105,7 @@ func (b *testbed) looseStream(t *testing.T) {
 	}
 	b.awaitQuiet(t)
 	checkBooks(t, b.stats(t))
-	if b.stats(t).Dropped[wire.DropPolicy].Packets == 0 {
+	if b.stats(t).Dropped[api.DropPolicy].Packets == 0 {
 		t.Error("the policy dropped nothing")
 	}
 }

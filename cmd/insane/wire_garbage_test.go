@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestGarbageOnTheWire: the device is offered what no stack would send, as far
@@ -30,7 +30,7 @@ func TestGarbageOnTheWire(t *testing.T) {
 }
 
 // offerGarbage sends so many frames, of which the kernel has frames for the relay.
-func (b *testbed) offerGarbage(t *testing.T, count int) (s wire.Stats, frames uint64) {
+func (b *testbed) offerGarbage(t *testing.T, count int) (s api.Stats, frames uint64) {
 	out := b.rawSocket(t, b.from, b.door(b.from), unix.PACKET_VNET_HDR)
 	_, a := b.begin(t, "percent 70", 13)
 	before := b.framesOffered(t)

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestOverloadIsAccountedFor: of more packets than anybody could relay each one
@@ -29,7 +29,7 @@ func TestOverloadIsAccountedFor(t *testing.T) {
 // eachOverload runs a test for the policies and paths that differ under load.
 func eachOverload(t *testing.T, test func(t *testing.T, path, text string)) {
 	for _, tt := range []struct{ path, text string }{
-		{wire.PathRelay, "pass"}, {wire.PathRelay, "percent 50"}, {wire.PathKernel, "percent 50"},
+		{api.PathRelay, "pass"}, {api.PathRelay, "percent 50"}, {api.PathKernel, "percent 50"},
 	} {
 		t.Run(tt.path+"/"+tt.text, func(t *testing.T) { test(t, tt.path, tt.text) })
 	}
@@ -103,7 +103,7 @@ func (o *overload) check(t testing.TB, f *flow) {
 	}
 	tap, slave := o.bed.sending(t, device), o.bed.sending(t, lab.Link)
 	lost := slave.dropped - o.slave.dropped // that the cable itself could not take
-	if o.bed.path == wire.PathKernel {
+	if o.bed.path == api.PathKernel {
 		if n := tap.sent - o.tap.sent; n != 0 {
 			t.Errorf("%d frames went by the relay", n)
 		}
@@ -123,16 +123,16 @@ func (o *overload) check(t testing.TB, f *flow) {
 	if n := slave.sent - o.slave.sent; n != s.Relayed.Packets {
 		t.Errorf("relayed %d packets, the slave sent %d", s.Relayed.Packets, n)
 	}
-	if busy := s.Dropped[wire.DropSlaveBusy].Packets; lost != busy { // is refused to the relay, which says so
-		t.Errorf("%d packets were dropped as %s, the slave says %d", busy, wire.DropSlaveBusy, lost)
+	if busy := s.Dropped[api.DropSlaveBusy].Packets; lost != busy { // is refused to the relay, which says so
+		t.Errorf("%d packets were dropped as %s, the slave says %d", busy, api.DropSlaveBusy, lost)
 	}
 	o.checkArrival(t, f, s.Relayed.Packets)
 }
 
 // checkOverruns fails unless the relay was overrun, or if the fast path was.
-func (o *overload) checkOverruns(t testing.TB, s wire.Stats) {
+func (o *overload) checkOverruns(t testing.TB, s api.Stats) {
 	t.Helper()
-	switch fast := o.bed.path == wire.PathKernel; {
+	switch fast := o.bed.path == api.PathKernel; {
 	case !fast && s.Overruns == 0:
 		t.Error("no overruns: this was no overload")
 	case fast && s.Overruns != 0:

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // lossiness is a percentage, and how many packets show it.
@@ -29,7 +29,7 @@ func TestPercentOnTheWire(t *testing.T) {
 // smallOver is the family that small packets go over; large ones go over the other,
 // and on the other path it is the other way around.
 func smallOver(path string) (family int) {
-	if path == wire.PathRelay {
+	if path == api.PathRelay {
 		return 6
 	}
 	return 4

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // requireProgram skips a test that needs a program which is not installed, or
@@ -188,7 +188,7 @@ func TestTcpdumpBeforeAndBehind(t *testing.T) {
 	}
 	near.check(t, count)
 	far.check(t, relayed)
-	if got := a.stats(t).Dropped[wire.DropPolicy].Packets; got != uint64(count-relayed) {
+	if got := a.stats(t).Dropped[api.DropPolicy].Packets; got != uint64(count-relayed) {
 		t.Errorf("%d dropped", got)
 	}
 }

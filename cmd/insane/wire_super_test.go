@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -90,7 +90,7 @@ func (b *testbed) superFrames(t *testing.T, list supers) {
 				crossed, want := b.framesOffered(t)-before, uint64(frames)
 				switch {
 				case kernelBefore(t, 6, 2): // cuts UDP in front of a TAP
-				case b.path == wire.PathKernel && !b.receiving() && crossed < want: // those that the TAP never saw
+				case b.path == api.PathKernel && !b.receiving() && crossed < want: // those that the TAP never saw
 				case crossed != want:
 					t.Errorf("%d super-frames were sent, %d frames reached the device", frames, crossed)
 				}
@@ -116,7 +116,7 @@ func (b *testbed) overrunSupers(t *testing.T, list supers) {
 			}
 			f.expectNothing(t)
 			s := a.stats(t)
-			if s.Overruns != uint64(frames) || s.Offered != (wire.Count{}) {
+			if s.Overruns != uint64(frames) || s.Offered != (api.Count{}) {
 				t.Errorf("%d super-frames were sent: %d overruns, %d packets offered", frames, s.Overruns, s.Offered.Packets)
 			}
 			if crossed := b.framesOffered(t) - before; crossed != uint64(frames) {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestTCPOnTheWire: a stream loses one packet in a hundred and arrives whole.
@@ -44,10 +44,10 @@ func (b *testbed) stream(t *testing.T, family int, size int64) {
 
 	s := a.stats(t)
 	dropped := drops(program, s.Offered.Packets)
-	if got := s.Dropped[wire.DropPolicy].Packets; got != dropped || dropped == 0 {
+	if got := s.Dropped[api.DropPolicy].Packets; got != dropped || dropped == 0 {
 		t.Errorf("policy dropped %d of %d packets, the engine says %d", got, s.Offered.Packets, dropped)
 	}
-	if delete(s.Dropped, wire.DropPolicy); len(s.Dropped) != 0 {
+	if delete(s.Dropped, api.DropPolicy); len(s.Dropped) != 0 {
 		t.Errorf("packets were dropped for other reasons: %v", s.Dropped)
 	}
 	checkRate(t, int(s.Offered.Packets), int(s.Relayed.Packets), "99")
@@ -83,7 +83,7 @@ func (b *testbed) heard(t testing.TB, family int) (h heard) {
 }
 
 // checkHeardPackets fails unless the far kernel got the packets that were sent.
-func (b *testbed) checkHeardPackets(t testing.TB, family int, before heard, s wire.Stats) {
+func (b *testbed) checkHeardPackets(t testing.TB, family int, before heard, s api.Stats) {
 	t.Helper()
 	now := b.heard(t, family)
 	n, groups := now.packets-before.packets, now.groups-before.groups
@@ -100,7 +100,7 @@ func (b *testbed) checkHeardPackets(t testing.TB, family int, before heard, s wi
 // tun_get_user, knows no number of segments), so the octets must tell: a packet that
 // is merged with the one before does without headers. Frames of the fast path do not
 // pass the TAP, and count as the packets they are.
-func (b *testbed) checkHeardFrames(t testing.TB, family int, before heard, relayed wire.Count) {
+func (b *testbed) checkHeardFrames(t testing.TB, family int, before heard, relayed api.Count) {
 	t.Helper()
 	const link, transport = 14, 20 + 12 // with time stamps
 	network := uint64(map[int]int{4: 20, 6: 40}[family])
@@ -109,7 +109,7 @@ func (b *testbed) checkHeardFrames(t testing.TB, family int, before heard, relay
 	spared := relayed.Bytes - relayed.Packets*link - octets
 	frames := relayed.Packets - spared/(network+transport)
 	right := frames == crossed && packets == crossed && spared%(network+transport) == 0
-	if b.path == wire.PathKernel {
+	if b.path == api.PathKernel {
 		right = frames > crossed && frames <= packets && packets <= relayed.Packets
 	}
 	if !right {

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
 // device is the interface that the tests on the wire start in borea.
-const device = wire.DefaultName
+const device = api.DefaultName
 
 // longest is how long a test waits for what must happen. It is no measure of
 // anything: the machine may be busy.
@@ -30,7 +30,7 @@ type testbed struct {
 	*lab.Lab
 	course
 	daemon *lab.Daemon
-	path   string        // that was asked for, one of the wire.Path… values
+	path   string        // that was asked for, one of the api.Path… values
 	quiet  time.Duration // for so long nobody must send before a run begins
 }
 
@@ -48,7 +48,7 @@ const (
 func newTestbed(t testing.TB, path ...string) *testbed {
 	t.Helper()
 	l := newLab(t)
-	asked := append(path, wire.PathAuto)[0]
+	asked := append(path, api.PathAuto)[0]
 	b := &testbed{
 		Lab: l, daemon: newDaemon(t, l, "--slave", lab.Link, "--path", asked), path: asked, quiet: firstQuiet,
 		course: course{from: l.Borea, to: l.Morgana, ipv4: l.Morgana.IPv4, ipv6: l.Morgana.IPv6},
@@ -165,7 +165,7 @@ func (b *testbed) begin(t testing.TB, text string, seed uint64) (*policy.Program
 	c := b.change(text)
 	c.Seed = &seed
 	now := b.direction(set(t, b.daemon, c))
-	if b.path != wire.PathAuto && now.Path != b.path {
+	if b.path != api.PathAuto && now.Path != b.path {
 		t.Fatalf("packets take the path %s (%s), want %s", now.Path, now.PathReason, b.path)
 	}
 	return program, account{before: now.Stats, bed: b}
@@ -189,7 +189,7 @@ func (b *testbed) awaitQuiet(t testing.TB) {
 }
 
 // stats are the books of the packets' direction, overruns included.
-func (b *testbed) stats(t testing.TB) wire.Stats {
+func (b *testbed) stats(t testing.TB) api.Stats {
 	t.Helper()
 	s, err := b.daemon.Client.Stats(context.Background())
 	if err != nil {

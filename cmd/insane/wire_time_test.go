@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // never is later than anything that happens in a probe.
@@ -25,11 +25,11 @@ const manyCycles = 50
 // any machine. How near that comes to an edge depends on how busy the machine
 // is, so there only the middle of many edges is asked for (checkEdges).
 func TestTimeOnTheWire(t *testing.T) {
-	newTestbed(t, wire.PathRelay).changeSides(t, []sides{
+	newTestbed(t, api.PathRelay).changeSides(t, []sides{
 		{10 * time.Millisecond, 10 * time.Millisecond, 100},
 		{time.Second, time.Second, 2},
 	})
-	newTestbed(t, wire.PathKernel).changeSides(t, []sides{
+	newTestbed(t, api.PathKernel).changeSides(t, []sides{
 		{10 * time.Millisecond, 10 * time.Millisecond, 100},
 		{20 * time.Millisecond, 30 * time.Millisecond, 60},
 		{100 * time.Millisecond, 900 * time.Millisecond, 2},

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestCurlTransfers: curl gets and puts a file through a lossy device, and it is the
@@ -38,7 +38,7 @@ func TestCurlTransfers(t *testing.T) {
 	})
 	s := b.stats(t)
 	checkBooks(t, s)
-	if s.Dropped[wire.DropPolicy].Packets == 0 {
+	if s.Dropped[api.DropPolicy].Packets == 0 {
 		t.Error("nothing was lost: no test")
 	}
 }
@@ -100,9 +100,9 @@ func TestIperfMeasures(t *testing.T) {
 	})
 	t.Run("UDP", func(t *testing.T) {
 		before := b.stats(t)
-		var verdicts wire.Verdicts
+		var verdicts api.Verdicts
 		report := b.iperf(t, func() { verdicts = b.whileItFlows(t) }, "-u", "-b", "20M", "-l", "1000", "-t", "3")
-		lost := b.stats(t).Dropped[wire.DropPolicy].Packets - before.Dropped[wire.DropPolicy].Packets
+		lost := b.stats(t).Dropped[api.DropPolicy].Packets - before.Dropped[api.DropPolicy].Packets
 		if lost == 0 {
 			t.Error("the policy dropped nothing")
 		}
@@ -121,24 +121,24 @@ func TestIperfMeasures(t *testing.T) {
 
 // whileItFlows sets a policy in the middle of a stream and takes it back before
 // the end: iperf3 does not survive the loss of its first words.
-func (b *testbed) whileItFlows(t testing.TB) wire.Verdicts {
+func (b *testbed) whileItFlows(t testing.TB) api.Verdicts {
 	t.Helper()
 	const judged = 2000 // packets
 	pass, some, seed := "pass", "percent 80", uint64(80)
-	set(t, b.daemon, wire.Change{TX: &pass})
+	set(t, b.daemon, api.Change{TX: &pass})
 	begin := b.stats(t).Offered.Packets
-	b.awaitState(t, func(i wire.Info) bool { return i.TX.Stats.Offered.Packets > begin+500 })
-	set(t, b.daemon, wire.Change{TX: &some, Seed: &seed})
-	verdicts := b.awaitState(t, func(i wire.Info) bool {
+	b.awaitState(t, func(i api.Info) bool { return i.TX.Stats.Offered.Packets > begin+500 })
+	set(t, b.daemon, api.Change{TX: &some, Seed: &seed})
+	verdicts := b.awaitState(t, func(i api.Info) bool {
 		return i.TX.Policy == some && i.TX.Verdicts.Relay+i.TX.Verdicts.Drop >= judged
 	}).TX.Verdicts
-	set(t, b.daemon, wire.Change{TX: &pass})
+	set(t, b.daemon, api.Change{TX: &pass})
 	return verdicts
 }
 
 // awaitState waits for a state of the device. An answer that does not come in
 // time is asked for again.
-func (b *testbed) awaitState(t testing.TB, done func(wire.Info) bool) wire.Info {
+func (b *testbed) awaitState(t testing.TB, done func(api.Info) bool) api.Info {
 	t.Helper()
 	for deadline := time.Now().Add(longest); ; time.Sleep(10 * time.Millisecond) {
 		i, err := b.daemon.Client.Info(context.Background())
@@ -175,7 +175,7 @@ func (b *testbed) iperf(t testing.TB, meanwhile func(), args ...string) (report 
 		meanwhile()
 	}
 	err := client.Wait()
-	set(t, b.daemon, wire.Change{TX: &pass})
+	set(t, b.daemon, api.Change{TX: &pass})
 	if jsonErr := json.Unmarshal([]byte(out.String()), &report); err != nil || jsonErr != nil || report.Error != "" {
 		t.Fatalf("iperf3: %v, %v\n%s", err, jsonErr, out)
 	}

@@ -18,17 +18,17 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insane"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 func daemonFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "name", Value: wire.DefaultName, EnvVars: []string{"INSANE_NAME"}},
+		&cli.StringFlag{Name: "name", Value: api.DefaultName, EnvVars: []string{"INSANE_NAME"}},
 		&cli.StringFlag{Name: "slave"},
 		&cli.StringSliceFlag{Name: "address"},
 		&cli.StringSliceFlag{Name: "route"},
-		&cli.StringFlag{Name: "receive", Value: wire.ReceiveAuto},
-		&cli.StringFlag{Name: "path", Value: wire.PathAuto},
+		&cli.StringFlag{Name: "receive", Value: api.ReceiveAuto},
+		&cli.StringFlag{Name: "path", Value: api.PathAuto},
 		&cli.StringFlag{Name: "policy", Value: "pass"},
 		&cli.StringFlag{Name: "rx-policy", Value: "pass"},
 		&cli.StringFlag{Name: "seed"},
@@ -49,7 +49,7 @@ func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 		return conf, usagef(`group: "": want the name or the number of a group`)
 	}
 	if conf.Socket == "" {
-		conf.Socket = wire.SocketPath(conf.Name)
+		conf.Socket = api.SocketPath(conf.Name)
 	}
 	if c.IsSet("slave") && conf.Slave == "" {
 		return conf, usagef(`slave: "": want the name of a link`)
@@ -63,7 +63,7 @@ func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 	conf.Group, errs[5] = group(c.String("group"))
 	errs[6] = insane.CheckName(conf.Name)
 	conf.Path = c.String("path")
-	if err := wire.CheckPath(conf.Path); err != nil {
+	if err := api.CheckPath(conf.Path); err != nil {
 		errs[7] = fmt.Errorf("path: %q: %w", conf.Path, err)
 	}
 	for _, err := range errs {

@@ -6,7 +6,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insane"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -21,10 +21,10 @@ func directions(c *cli.Context, conf *insane.Config) (err error) {
 		return err
 	}
 	conf.Receive = c.String("receive")
-	if err := wire.CheckReceive(conf.Receive); err != nil {
+	if err := api.CheckReceive(conf.Receive); err != nil {
 		return fmt.Errorf("receive: %q: %w", conf.Receive, err)
 	}
-	if conf.Receive == wire.ReceiveNone && conf.RXPolicy != (policy.Policy{}) {
+	if conf.Receive == api.ReceiveNone && conf.RXPolicy != (policy.Policy{}) {
 		return fmt.Errorf("rx-policy: %q: with --receive none nothing that arrives is the device's to fault", rx)
 	}
 	return nil

@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // The manual fits a terminal, wherever it is asked for.
@@ -89,7 +89,7 @@ func TestHelpTellsDefaults(t *testing.T) {
 func TestHelpTellsReceiveModes(t *testing.T) {
 	_, text, _ := strings.Cut(help, "\n  --receive ")
 	text, _, _ = strings.Cut(text, "\n  --")
-	for _, mode := range wire.ReceiveModes() {
+	for _, mode := range api.ReceiveModes() {
 		if !regexp.MustCompile(`(?m)^ +` + mode + ` +\S`).MatchString(text) {
 			t.Errorf("the manual does not say what --receive %s means", mode)
 		}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // strangers is how many packets that are not the probe's the kernel may send
@@ -31,7 +31,7 @@ type books struct {
 }
 
 // between subtracts two readings.
-func between(before, after wire.Stats) books {
+func between(before, after api.Stats) books {
 	b := books{
 		offered:  after.Offered.Packets - before.Offered.Packets,
 		relayed:  after.Relayed.Packets - before.Relayed.Packets,
@@ -40,7 +40,7 @@ func between(before, after wire.Stats) books {
 	}
 	for reason, count := range after.Dropped {
 		n := count.Packets - before.Dropped[reason].Packets
-		if reason == wire.DropPolicy {
+		if reason == api.DropPolicy {
 			b.dropped += n
 		} else {
 			b.others += n

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insanely"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +22,7 @@ func fakeDaemon(args []string) error {
 	flags := flag.NewFlagSet("daemon", flag.ContinueOnError)
 	socket := flags.String("socket", "", "")
 	fail := flags.Bool("fail", false, "")
-	name := flags.String("name", wire.DefaultName, "")
+	name := flags.String("name", api.DefaultName, "")
 	slow := flags.Bool("slow", false, "")
 	flags.String("slave", "", "")
 	flags.Func("route", "", func(string) error { return nil })
@@ -42,7 +42,7 @@ func fakeDaemon(args []string) error {
 		time.Sleep(insanely.Timeout + insanely.Timeout/4)
 	}
 	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = json.NewEncoder(w).Encode(wire.Info{Name: *name, Path: wire.PathRelay})
+		_ = json.NewEncoder(w).Encode(api.Info{Name: *name, Path: api.PathRelay})
 	}))
 }
 

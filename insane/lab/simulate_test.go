@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // device is a stand-in for a daemon and the probe's way through it: it keeps
@@ -18,25 +18,25 @@ type device struct {
 	since  time.Time // when it was set
 	draw   *rand.Rand
 
-	spoilResult func(*Result)     // of what went through the device
-	spoilStats  func(*wire.Stats) // of what Info answers of the last one
+	spoilResult func(*Result)    // of what went through the device
+	spoilStats  func(*api.Stats) // of what Info answers of the last one
 }
 
 // imagined is one direction.
 type imagined struct {
 	policy string
-	stats  wire.Stats
+	stats  api.Stats
 }
 
 func newDevice(seed uint64) *device {
 	d := &device{draw: rand.New(rand.NewPCG(seed, 0))}
 	for _, way := range []*imagined{&d.tx, &d.rx} {
-		way.stats.Dropped = map[string]wire.Count{wire.DropPolicy: {}, wire.DropSlaveBusy: {}}
+		way.stats.Dropped = map[string]api.Count{api.DropPolicy: {}, api.DropSlaveBusy: {}}
 	}
 	return d
 }
 
-func (d *device) Set(_ context.Context, change wire.Change) (wire.Info, error) {
+func (d *device) Set(_ context.Context, change api.Change) (api.Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.since = time.Now()
@@ -49,7 +49,7 @@ func (d *device) Set(_ context.Context, change wire.Change) (wire.Info, error) {
 	return d.state(), nil
 }
 
-func (d *device) Info(context.Context) (wire.Info, error) {
+func (d *device) Info(context.Context) (api.Info, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	info := d.state()
@@ -63,10 +63,10 @@ func (d *device) Info(context.Context) (wire.Info, error) {
 	return info, nil
 }
 
-func (d *device) state() wire.Info {
-	return wire.Info{
+func (d *device) state() api.Info {
+	return api.Info{
 		Name: Link, Seed: 7,
-		TX: wire.Direction{Stats: copyStats(d.tx.stats)}, RX: wire.Direction{Stats: copyStats(d.rx.stats)},
+		TX: api.Direction{Stats: copyStats(d.tx.stats)}, RX: api.Direction{Stats: copyStats(d.rx.stats)},
 	}
 }
 
@@ -116,17 +116,17 @@ func (d *device) relays(way *imagined, at time.Duration) bool {
 func (i *imagined) book(r *Result) {
 	i.stats.Offered.Packets += uint64(r.Sent)
 	i.stats.Relayed.Packets += uint64(r.Received)
-	addDropped(&i.stats, wire.DropPolicy, r.Sent-r.Received)
+	addDropped(&i.stats, api.DropPolicy, r.Sent-r.Received)
 }
 
-func addDropped(s *wire.Stats, reason string, n int) {
+func addDropped(s *api.Stats, reason string, n int) {
 	count := s.Dropped[reason]
 	count.Packets += uint64(n)
 	s.Dropped[reason] = count
 }
 
-func copyStats(s wire.Stats) wire.Stats {
-	dropped := make(map[string]wire.Count)
+func copyStats(s api.Stats) api.Stats {
+	dropped := make(map[string]api.Count)
 	for reason, count := range s.Dropped {
 		dropped[reason] = count
 	}

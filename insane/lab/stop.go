@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // bystanderRate is what a bystander sends at, in packets per second.
@@ -68,16 +68,16 @@ func (s stop) command() string {
 }
 
 // change asks for the same. What is set for the other direction stays.
-func (s stop) change() wire.Change {
+func (s stop) change() api.Change {
 	link := Link
 	if s.rx {
-		return wire.Change{Slave: &link, RX: &s.policy}
+		return api.Change{Slave: &link, RX: &s.policy}
 	}
-	return wire.Change{Slave: &link, TX: &s.policy}
+	return api.Change{Slave: &link, TX: &s.policy}
 }
 
 // stats are the books of the direction that the stop is about.
-func (s stop) stats(info wire.Info) wire.Stats {
+func (s stop) stats(info api.Info) api.Stats {
 	if s.rx {
 		return info.RX.Stats
 	}

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // ErrNotAsAsked is what Visit returns when the device did not do what it was asked.
@@ -57,8 +57,8 @@ func (l *Lab) routeArgs() []string {
 
 // control is what the story needs of a daemon; a client of one has it.
 type control interface {
-	Info(context.Context) (wire.Info, error)
-	Set(context.Context, wire.Change) (wire.Info, error)
+	Info(context.Context) (api.Info, error)
+	Set(context.Context, api.Change) (api.Info, error)
 }
 
 // story walks through the stops. All that it needs of the kernel comes in by

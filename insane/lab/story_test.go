@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"golang.org/x/sys/unix"
 )
 
@@ -102,7 +102,7 @@ func TestStoryOfABadDevice(t *testing.T) {
 		name   string
 		policy string
 		result func(*Result)
-		stats  func(*wire.Stats)
+		stats  func(*api.Stats)
 		want   string
 	}{
 		{"arrives too often", "percent 80", func(r *Result) { r.Received = 16249 }, nil,
@@ -115,9 +115,9 @@ func TestStoryOfABadDevice(t *testing.T) {
 			"1 of 5,000 arrived, chance allows 0 to 0"},
 		{"lost on the way", "pass", func(r *Result) { r.Received-- }, nil,
 			"relayed by the books, but not arrived: 1 packet"},
-		{"arrived from nowhere", "percent 80", nil, func(s *wire.Stats) {
+		{"arrived from nowhere", "percent 80", nil, func(s *api.Stats) {
 			s.Relayed.Packets--
-			addDropped(s, wire.DropPolicy, 1)
+			addDropped(s, api.DropPolicy, 1)
 		}, "arrived, but by the books not relayed: 1 packet"},
 		{"told the sender", "percent 0", func(r *Result) { r.Refused, r.Refusal = 1, unix.ENOBUFS }, nil,
 			"the sender was refused 1 packet: no buffer space available"},
@@ -125,27 +125,27 @@ func TestStoryOfABadDevice(t *testing.T) {
 		{"out of order", "pass", func(r *Result) { r.Reordered = 3 }, nil, "3 packets arrived out of order"},
 		{"strays", "pass", func(r *Result) { r.Strays = 1 }, nil, "1 packet arrived that nobody had sent"},
 		{"overflow", "pass", func(r *Result) { r.Overflowed = 1 }, nil, "the receiver was too slow for 1 packet"},
-		{"overrun", "pass", nil, func(s *wire.Stats) { s.Overruns++; s.Offered.Packets-- },
+		{"overrun", "pass", nil, func(s *api.Stats) { s.Overruns++; s.Offered.Packets-- },
 			"1 packet overran the queue in front of insane"},
-		{"books out of balance", "percent 80", nil, func(s *wire.Stats) { s.Offered.Packets++ },
+		{"books out of balance", "percent 80", nil, func(s *api.Stats) { s.Offered.Packets++ },
 			"the books do not balance"},
-		{"held", "pass", nil, func(s *wire.Stats) { s.Held.Packets = 1; s.Relayed.Packets-- },
+		{"held", "pass", nil, func(s *api.Stats) { s.Held.Packets = 1; s.Relayed.Packets-- },
 			"still held: 1 packet"},
-		{"another reason", "percent 80", nil, func(s *wire.Stats) {
-			addDropped(s, wire.DropPolicy, -1)
-			addDropped(s, wire.DropSlaveBusy, 1)
+		{"another reason", "percent 80", nil, func(s *api.Stats) {
+			addDropped(s, api.DropPolicy, -1)
+			addDropped(s, api.DropSlaveBusy, 1)
 		}, "dropped for a reason other than the policy: 1 packet"},
-		{"forgotten", "percent 80", nil, func(s *wire.Stats) {
+		{"forgotten", "percent 80", nil, func(s *api.Stats) {
 			s.Offered.Packets--
-			addDropped(s, wire.DropPolicy, -1)
+			addDropped(s, api.DropPolicy, -1)
 		}, "sent, but not in the books: 1 packet"},
-		{"invented", "percent 80", nil, func(s *wire.Stats) {
+		{"invented", "percent 80", nil, func(s *api.Stats) {
 			s.Offered.Packets += strangers + 1
-			addDropped(s, wire.DropPolicy, strangers+1)
+			addDropped(s, api.DropPolicy, strangers+1)
 		}, "in the books, but not sent: 9 packets"},
 		{"received too seldom", "rx percent 60", func(r *Result) { r.Received = 5782 }, nil,
 			"5,782 of 10,000 arrived, chance allows 5,783 to 6,216"},
-		{"received past the books", "rx percent 60", nil, func(s *wire.Stats) {
+		{"received past the books", "rx percent 60", nil, func(s *api.Stats) {
 			s.Offered.Packets--
 			s.Relayed.Packets--
 		}, "sent, but not in the books: 1 packet"},
@@ -189,7 +189,7 @@ func lateFates(by time.Duration) func(*Result) {
 // relayed; they are shown and are no fault.
 func TestStoryForgivesTheKernelsOwnPackets(t *testing.T) {
 	d := newDevice(1)
-	d.spoilStats = func(s *wire.Stats) {
+	d.spoilStats = func(s *api.Stats) {
 		s.Offered.Packets += strangers
 		s.Relayed.Packets += strangers
 	}
@@ -203,7 +203,7 @@ func TestStoryForgivesTheKernelsOwnPackets(t *testing.T) {
 func TestStoryMeasuresAgain(t *testing.T) {
 	d := newDevice(1)
 	readings := 0
-	d.spoilStats = func(s *wire.Stats) {
+	d.spoilStats = func(s *api.Stats) {
 		if readings++; readings == 1 {
 			s.Overruns++
 			s.Offered.Packets--

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // cmdline is a command line in the order that the flag package of the standard
@@ -168,12 +168,12 @@ func (d *duration) Set(text string) error {
 
 func (d *duration) String() string { return time.Duration(*d).String() }
 
-// receiveMode is the value of a flag: one of the wire.Receive… modes.
+// receiveMode is the value of a flag: one of the api.Receive… modes.
 type receiveMode string
 
 // Set is what the flag package calls.
 func (m *receiveMode) Set(text string) error {
-	if err := wire.CheckReceive(text); err != nil {
+	if err := api.CheckReceive(text); err != nil {
 		return err
 	}
 	*m = receiveMode(text)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -26,10 +26,10 @@ var changeFlags = []string{"receive", "seed"}
 // requested is the change that the words and flags ask for: the zero Change if
 // they only ask to be shown the device. A receive mode is a change by itself, a
 // seed only goes with one.
-func requested(c *cli.Context) (change wire.Change, err error) {
+func requested(c *cli.Context) (change api.Change, err error) {
 	if words := c.Args().Slice(); len(words) > 0 {
 		if change, err = parseChange(words, c.App.Commands == nil); err != nil {
-			return wire.Change{}, err
+			return api.Change{}, err
 		}
 	}
 	if c.IsSet("receive") {
@@ -39,7 +39,7 @@ func requested(c *cli.Context) (change wire.Change, err error) {
 	if !c.IsSet("seed") {
 		return change, nil
 	}
-	if change == (wire.Change{}) {
+	if change == (api.Change{}) {
 		return change, usagef("seed", "flag --seed: only with a change, as in \"insanely --seed 7 eth0 percent 80\"")
 	}
 	seed := c.Uint64("seed")
@@ -49,16 +49,16 @@ func requested(c *cli.Context) (change wire.Change, err error) {
 
 // parseChange makes a change of the words SLAVE [DIRECTION] [POLICY…]. Nothing
 // is asked of the system: whether there is such a link, the daemon knows.
-func parseChange(words []string, literal bool) (wire.Change, error) {
+func parseChange(words []string, literal bool) (api.Change, error) {
 	slave, rest := words[0], words[1:]
 	if err := checkName("slave", slave); err != nil {
-		return wire.Change{}, err
+		return api.Change{}, err
 	}
 	if !literal && (slices.Contains(directions, slave) || slices.Contains(modes, slave)) {
-		return wire.Change{}, usagef("slave", "slave %q: the slave comes first, as in"+
+		return api.Change{}, usagef("slave", "slave %q: the slave comes first, as in"+
 			" \"insanely eth0 %s\"; for a link of this name write \"--\" before it", slave, strings.Join(words, " "))
 	}
-	change := wire.Change{Slave: &slave}
+	change := api.Change{Slave: &slave}
 	if len(rest) == 0 {
 		return change, nil
 	}
@@ -67,11 +67,11 @@ func parseChange(words []string, literal bool) (wire.Change, error) {
 		direction, rest = rest[0], rest[1:]
 	}
 	if len(rest) == 0 {
-		return wire.Change{}, usagef("policy", "policy \"\": is missing behind %s; want pass, percent N or time ON OFF", direction)
+		return api.Change{}, usagef("policy", "policy \"\": is missing behind %s; want pass, percent N or time ON OFF", direction)
 	}
 	asked, err := policy.Parse(strings.Join(rest, " "))
 	if err != nil {
-		return wire.Change{}, err
+		return api.Change{}, err
 	}
 	text := asked.String()
 	if direction != "rx" {
@@ -86,7 +86,7 @@ func parseChange(words []string, literal bool) (wire.Change, error) {
 // socket is the daemon's: what the command line says goes before what the
 // environment says, and the more exact --socket before --name.
 func (p *program) socket(c *cli.Context) (string, error) {
-	name := wire.DefaultName
+	name := api.DefaultName
 	switch envSocket, envName := p.getenv("INSANE_SOCKET"), p.getenv("INSANE_NAME"); {
 	case c.IsSet("socket"):
 		return checkSocket("--socket", c.String("socket"))
@@ -97,7 +97,7 @@ func (p *program) socket(c *cli.Context) (string, error) {
 	case envName != "":
 		name = envName
 	}
-	return wire.SocketPath(name), checkName("name", name)
+	return api.SocketPath(name), checkName("name", name)
 }
 
 func checkSocket(field, path string) (string, error) {

@@ -14,7 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insanely"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // run runs the command in this process, with an empty environment.
@@ -44,7 +44,7 @@ func shortDir(t *testing.T) string {
 }
 
 // daemonFor starts a daemon for a test.
-func daemonFor(t *testing.T, info wire.Info) (socket string, d *daemon) {
+func daemonFor(t *testing.T, info api.Info) (socket string, d *daemon) {
 	t.Helper()
 	socket = filepath.Join(shortDir(t), "insane.sock")
 	d, err := startDaemon(socket, "", info)
@@ -62,13 +62,13 @@ func TestExitCodes(t *testing.T) {
 		said string
 	}{
 		{nil, 0, ""},
-		{wire.ErrInternal, 1, "internal"},
-		{wire.ErrInvalid, 1, "invalid"}, // the daemon refused what passed here
-		{wire.ErrNoDevice, 1, "no-device"},
-		{wire.ErrWrongType, 1, "wrong-type"},
-		{wire.ErrLoop, 1, "loop"},
-		{wire.ErrNoReceive, 1, "no-receive"},
-		{wire.ErrForbidden, 4, "forbidden"},
+		{api.ErrInternal, 1, "internal"},
+		{api.ErrInvalid, 1, "invalid"}, // the daemon refused what passed here
+		{api.ErrNoDevice, 1, "no-device"},
+		{api.ErrWrongType, 1, "wrong-type"},
+		{api.ErrLoop, 1, "loop"},
+		{api.ErrNoReceive, 1, "no-receive"},
+		{api.ErrForbidden, 4, "forbidden"},
 		{fmt.Errorf("%w: x", insanely.ErrNoDaemon), 3, "no-daemon"},
 		{fmt.Errorf("%w: x", insanely.ErrPermission), 4, "forbidden"},
 		{errors.New("anything else"), 1, "failed"},
@@ -149,7 +149,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s is missing", name)
 		}
 	}
-	for _, words := range [][]string{wire.ReceiveModes(), modes} {
+	for _, words := range [][]string{api.ReceiveModes(), modes} {
 		for _, word := range words {
 			if !strings.Contains(page, "\n  "+word+" ") {
 				t.Errorf("%s is not explained", word)
@@ -169,7 +169,7 @@ func TestNamesStayText(t *testing.T) {
 	info.Slave, info.PathReason = "\x1b[2J", "a\x1b]0;b\x07"
 	info.Takes.To = []string{"\x1b[2J"}
 	socket, d := daemonFor(t, info)
-	d.refusals["bell"] = wire.Errorf(wire.ErrInternal, "", "\x07\x1b[2J")
+	d.refusals["bell"] = api.Errorf(api.ErrInternal, "", "\x07\x1b[2J")
 	for _, line := range []string{"", "--json", "list", "list --json", "bell", "bell --json"} {
 		_, stdout, stderr := runAt(socket, strings.Fields(line)...)
 		if strings.ContainsAny(stdout+stderr, "\x1b\x07") || stdout+stderr == "" {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // scripts are the shells' halves of completion. They know nothing: each asks
@@ -59,7 +59,7 @@ func (p *program) candidates(app *cli.App, args []string) []string {
 	case wanting == "name":
 		all = deviceNames()
 	case wanting == "receive":
-		all = wire.ReceiveModes()
+		all = api.ReceiveModes()
 	case wanting != "":
 	case strings.HasPrefix(prefix, "-"):
 		all = flagNames(app, words)
@@ -127,7 +127,7 @@ func flagNames(app *cli.App, words []string) (names []string) {
 // of the namespace that it was mounted in, which is good enough for a hint.
 func linkNames() []string { return fileNames("/sys/class/net", "") }
 
-func deviceNames() []string { return fileNames(wire.SocketDir, ".sock") }
+func deviceNames() []string { return fileNames(api.SocketDir, ".sock") }
 
 // fileNames are the names with the suffix in dir, without it. No directory, no names.
 func fileNames(dir, suffix string) (names []string) {

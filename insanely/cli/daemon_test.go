@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // daemon is a stand-in for the insane daemon: it keeps an Info, applies changes
@@ -19,26 +19,26 @@ type daemon struct {
 	mood     string       // "" answers, "garbage" answers nonsense
 
 	mu       sync.Mutex
-	info     wire.Info
-	refusals map[string]*wire.Error // by slave or receive mode
+	info     api.Info
+	refusals map[string]*api.Error // by slave or receive mode
 }
 
-func startDaemon(socket, mood string, info wire.Info) (*daemon, error) {
+func startDaemon(socket, mood string, info api.Info) (*daemon, error) {
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{mood: mood, info: info, refusals: map[string]*wire.Error{
-		"nosuch": wire.Errorf(wire.ErrNoDevice, "slave", "slave %q: no such device", "nosuch"),
-		"tun0":   wire.Errorf(wire.ErrWrongType, "slave", "slave %q: not Ethernet or loopback", "tun0"),
-		"insane": wire.Errorf(wire.ErrLoop, "slave", "slave %q: is the device itself", "insane"),
-		"secret": wire.Errorf(wire.ErrForbidden, "", "uid 65534 may not change this device"),
-		"broken": wire.Errorf(wire.ErrInternal, "", "attach slave %q:\nno buffer space", "broken"),
+	d := &daemon{mood: mood, info: info, refusals: map[string]*api.Error{
+		"nosuch": api.Errorf(api.ErrNoDevice, "slave", "slave %q: no such device", "nosuch"),
+		"tun0":   api.Errorf(api.ErrWrongType, "slave", "slave %q: not Ethernet or loopback", "tun0"),
+		"insane": api.Errorf(api.ErrLoop, "slave", "slave %q: is the device itself", "insane"),
+		"secret": api.Errorf(api.ErrForbidden, "", "uid 65534 may not change this device"),
+		"broken": api.Errorf(api.ErrInternal, "", "attach slave %q:\nno buffer space", "broken"),
 	}}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+wire.PathInfo, d.get)
-	mux.HandleFunc("PUT "+wire.PathInfo, d.put)
-	mux.HandleFunc("GET "+wire.PathStats, d.stats)
+	mux.HandleFunc("GET "+api.PathInfo, d.get)
+	mux.HandleFunc("PUT "+api.PathInfo, d.put)
+	mux.HandleFunc("GET "+api.PathStats, d.stats)
 	d.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.requests.Add(1)
 		mux.ServeHTTP(w, r)
@@ -56,9 +56,9 @@ func (d *daemon) get(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *daemon) put(w http.ResponseWriter, r *http.Request) {
-	var change wire.Change
+	var change api.Change
 	if err := json.NewDecoder(r.Body).Decode(&change); err != nil {
-		d.refuse(w, wire.Errorf(wire.ErrInvalid, "", "decode change: %v", err))
+		d.refuse(w, api.Errorf(api.ErrInvalid, "", "decode change: %v", err))
 		return
 	}
 	d.mu.Lock()
@@ -73,10 +73,10 @@ func (d *daemon) put(w http.ResponseWriter, r *http.Request) {
 }
 
 // changed is what a change makes of the device, or why it cannot be.
-func (d *daemon) changed(change wire.Change) (wire.Info, *wire.Error) {
+func (d *daemon) changed(change api.Change) (api.Info, *api.Error) {
 	info := d.info
 	if change.Slave != nil {
-		info.Slave, info.SlaveState = *change.Slave, wire.SlaveUp
+		info.Slave, info.SlaveState = *change.Slave, api.SlaveUp
 	}
 	for member, asked := range map[*string]*string{
 		&info.Receive: change.Receive, &info.TX.Policy: change.TX, &info.RX.Policy: change.RX,
@@ -90,8 +90,8 @@ func (d *daemon) changed(change wire.Change) (wire.Info, *wire.Error) {
 			return info, refusal
 		}
 	}
-	if info.Receive == wire.ReceiveNone && info.RX.Policy != "pass" {
-		return info, wire.Errorf(wire.ErrInvalid, "rx",
+	if info.Receive == api.ReceiveNone && info.RX.Policy != "pass" {
+		return info, api.Errorf(api.ErrInvalid, "rx",
 			"rx: %q: with receive none nothing that arrives is the device's to fault", info.RX.Policy)
 	}
 	if change.Seed != nil {
@@ -107,7 +107,7 @@ func (d *daemon) stats(w http.ResponseWriter, r *http.Request) {
 	defer d.mu.Unlock()
 	d.info.TX.Stats.Offered.Packets += 10
 	d.info.TX.Stats.Relayed.Packets += 10
-	d.answer(w, wire.DeviceStats{TX: d.info.TX.Stats, RX: d.info.RX.Stats})
+	d.answer(w, api.DeviceStats{TX: d.info.TX.Stats, RX: d.info.RX.Stats})
 }
 
 func (d *daemon) answer(w http.ResponseWriter, v any) {
@@ -118,23 +118,23 @@ func (d *daemon) answer(w http.ResponseWriter, v any) {
 	json.NewEncoder(w).Encode(v)
 }
 
-func (d *daemon) refuse(w http.ResponseWriter, err *wire.Error) {
+func (d *daemon) refuse(w http.ResponseWriter, err *api.Error) {
 	w.WriteHeader(err.Status())
 	json.NewEncoder(w).Encode(err)
 }
 
 // idleInfo is a device without a slave, as a daemon starts.
-func idleInfo() wire.Info {
-	direction := func() wire.Direction {
-		dropped := make(map[string]wire.Count)
-		for _, reason := range wire.DropReasons() {
-			dropped[reason] = wire.Count{}
+func idleInfo() api.Info {
+	direction := func() api.Direction {
+		dropped := make(map[string]api.Count)
+		for _, reason := range api.DropReasons() {
+			dropped[reason] = api.Count{}
 		}
-		return wire.Direction{Policy: "pass", Stats: wire.Stats{Dropped: dropped}}
+		return api.Direction{Policy: "pass", Stats: api.Stats{Dropped: dropped}}
 	}
-	info := wire.Info{
-		Name: "insane", SlaveState: wire.SlaveNone, MTU: 1500,
-		Receive: wire.ReceiveAuto, Path: wire.PathRelay, PathReason: "the only one",
+	info := api.Info{
+		Name: "insane", SlaveState: api.SlaveNone, MTU: 1500,
+		Receive: api.ReceiveAuto, Path: api.PathRelay, PathReason: "the only one",
 		Seed: 42, TX: direction(), RX: direction(),
 	}
 	info.Takes = takesOf(info)
@@ -142,32 +142,32 @@ func idleInfo() wire.Info {
 }
 
 // takesOf is what a device takes that has one address and one host to reach.
-func takesOf(info wire.Info) wire.Takes {
-	takes := wire.Takes{To: []string{}, From: []string{}}
+func takesOf(info api.Info) api.Takes {
+	takes := api.Takes{To: []string{}, From: []string{}}
 	switch {
-	case info.Receive == wire.ReceiveNone:
-	case info.SlaveState == wire.SlaveNone:
+	case info.Receive == api.ReceiveNone:
+	case info.SlaveState == api.SlaveNone:
 		takes.Idle = "there is no slave"
-	case info.Receive == wire.ReceiveAuto:
+	case info.Receive == api.ReceiveAuto:
 		takes.To, takes.From = append(takes.To, "10.9.0.1"), append(takes.From, "10.9.0.2")
 	}
 	return takes
 }
 
 // busyInfo is a device that has done something.
-func busyInfo() wire.Info {
+func busyInfo() api.Info {
 	info := idleInfo()
-	info.Slave, info.SlaveState, info.Carrier = "eth0", wire.SlaveUp, true
+	info.Slave, info.SlaveState, info.Carrier = "eth0", api.SlaveUp, true
 	info.Takes = takesOf(info)
 	info.TX.Policy = "percent 60"
-	info.TX.Verdicts = wire.Verdicts{Relay: 5987, Drop: 4013}
-	info.TX.Stats.Offered = wire.Count{Packets: 10007, Bytes: 980686}
-	info.TX.Stats.Relayed = wire.Count{Packets: 5987, Bytes: 586726}
-	info.TX.Stats.Dropped[wire.DropPolicy] = wire.Count{Packets: 4013, Bytes: 393274}
-	info.TX.Stats.Dropped[wire.DropNoSlave] = wire.Count{Packets: 7, Bytes: 686}
+	info.TX.Verdicts = api.Verdicts{Relay: 5987, Drop: 4013}
+	info.TX.Stats.Offered = api.Count{Packets: 10007, Bytes: 980686}
+	info.TX.Stats.Relayed = api.Count{Packets: 5987, Bytes: 586726}
+	info.TX.Stats.Dropped[api.DropPolicy] = api.Count{Packets: 4013, Bytes: 393274}
+	info.TX.Stats.Dropped[api.DropNoSlave] = api.Count{Packets: 7, Bytes: 686}
 	info.TX.Stats.Overruns = 3
-	info.RX.Verdicts = wire.Verdicts{Relay: 12}
-	info.RX.Stats.Offered = wire.Count{Packets: 12, Bytes: 1176}
-	info.RX.Stats.Relayed = wire.Count{Packets: 12, Bytes: 1176}
+	info.RX.Verdicts = api.Verdicts{Relay: 12}
+	info.RX.Stats.Offered = api.Count{Packets: 12, Bytes: 1176}
+	info.RX.Stats.Relayed = api.Count{Packets: 12, Bytes: 1176}
 	return info
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -22,17 +22,17 @@ func (p *program) device(c *cli.Context) error {
 	return p.print(deviceText(info))
 }
 
-func (p *program) askDevice(c *cli.Context) (wire.Info, error) {
+func (p *program) askDevice(c *cli.Context) (api.Info, error) {
 	change, err := requested(c)
 	if err != nil {
-		return wire.Info{}, err
+		return api.Info{}, err
 	}
 	client, err := p.open(c)
 	if err != nil {
-		return wire.Info{}, err
+		return api.Info{}, err
 	}
 	defer client.Close()
-	if change == (wire.Change{}) {
+	if change == (api.Change{}) {
 		return client.Info(c.Context)
 	}
 	return client.Set(c.Context, change)
@@ -41,7 +41,7 @@ func (p *program) askDevice(c *cli.Context) (wire.Info, error) {
 // deviceText is the device for a person: first the three lines of the
 // original, word for word, for scripts that read them; then what it could not
 // know.
-func deviceText(info wire.Info) string {
+func deviceText(info api.Info) string {
 	slave, mode, arguments := info.Slave, info.TX.Policy, ""
 	if slave == "" {
 		slave = "none"
@@ -66,7 +66,7 @@ func deviceText(info wire.Info) string {
 }
 
 // directionLines is one direction: what is asked, what was done, the counters.
-func directionLines(d wire.Direction, layout counters) []string {
+func directionLines(d api.Direction, layout counters) []string {
 	return append([]string{policyText(d.Policy), verdictText(d)}, layout.lines(d.Stats)...)
 }
 
@@ -78,20 +78,20 @@ func upDown(up bool) string {
 }
 
 // slaveText says what becomes of packets if the slave cannot have them.
-func slaveText(info wire.Info) string {
+func slaveText(info api.Info) string {
 	switch info.SlaveState {
-	case wire.SlaveNone:
-		return "none: dropped as " + wire.DropNoSlave + " until one is given"
-	case wire.SlaveDown:
-		return info.Slave + " down: dropped as " + wire.DropSlaveDown + " until it is up with carrier"
-	case wire.SlaveGone:
-		return info.Slave + " gone: dropped as " + wire.DropSlaveGone + " until a link of that name returns"
+	case api.SlaveNone:
+		return "none: dropped as " + api.DropNoSlave + " until one is given"
+	case api.SlaveDown:
+		return info.Slave + " down: dropped as " + api.DropSlaveDown + " until it is up with carrier"
+	case api.SlaveGone:
+		return info.Slave + " gone: dropped as " + api.DropSlaveGone + " until a link of that name returns"
 	default:
 		return info.Slave + " " + info.SlaveState
 	}
 }
 
-func pathText(info wire.Info) string {
+func pathText(info api.Info) string {
 	if info.PathReason == "" {
 		return info.Path
 	}

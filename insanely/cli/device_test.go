@@ -9,55 +9,55 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // views are devices in all states, each with a golden file of its name.
-var views = map[string]func(*wire.Info){
-	"idle": func(info *wire.Info) { *info = idleInfo() },
-	"busy": func(*wire.Info) {},
-	"down": func(info *wire.Info) {
-		info.SlaveState, info.Carrier = wire.SlaveDown, false
-		info.RX.Stats.Dropped[wire.DropSlaveDown] = wire.Count{Packets: 1, Bytes: 60}
+var views = map[string]func(*api.Info){
+	"idle": func(info *api.Info) { *info = idleInfo() },
+	"busy": func(*api.Info) {},
+	"down": func(info *api.Info) {
+		info.SlaveState, info.Carrier = api.SlaveDown, false
+		info.RX.Stats.Dropped[api.DropSlaveDown] = api.Count{Packets: 1, Bytes: 60}
 	},
-	"gone": func(info *wire.Info) {
-		info.SlaveState, info.Carrier = wire.SlaveGone, false
+	"gone": func(info *api.Info) {
+		info.SlaveState, info.Carrier = api.SlaveGone, false
 		info.Takes.Idle = "there is no slave"
-		info.TX.Stats.Dropped[wire.DropSlaveGone] = wire.Count{Packets: 123456, Bytes: 12345678}
+		info.TX.Stats.Dropped[api.DropSlaveGone] = api.Count{Packets: 123456, Bytes: 12345678}
 	},
-	"every-reason": func(info *wire.Info) {
-		for i, reason := range wire.DropReasons() {
-			info.TX.Stats.Dropped[reason] = wire.Count{Packets: uint64(i + 1), Bytes: uint64(100 * (i + 1))}
+	"every-reason": func(info *api.Info) {
+		for i, reason := range api.DropReasons() {
+			info.TX.Stats.Dropped[reason] = api.Count{Packets: uint64(i + 1), Bytes: uint64(100 * (i + 1))}
 		}
-		info.RX.Stats.Held = wire.Count{Packets: 2, Bytes: 200}
+		info.RX.Stats.Held = api.Count{Packets: 2, Bytes: 200}
 	},
-	"extremes": func(info *wire.Info) {
+	"extremes": func(info *api.Info) {
 		const most = 1<<64 - 1
 		info.Name, info.Slave, info.MTU, info.Seed = "abcdefghijklmno", "onmlkjihgfedcba", 65535, most
 		info.TX.Policy = "percent 99.999999 time 1000000h0m0s 999999h59m59.999999999s"
-		info.TX.Verdicts = wire.Verdicts{Relay: most / 2, Drop: 1}
-		info.TX.Stats.Offered = wire.Count{Packets: most, Bytes: most}
+		info.TX.Verdicts = api.Verdicts{Relay: most / 2, Drop: 1}
+		info.TX.Stats.Offered = api.Count{Packets: most, Bytes: most}
 		info.RX.Stats.Overruns = most
 		info.PathReason = ""
 	},
-	"overrun": func(info *wire.Info) { info.RX.Stats.Overruns = 12345678901 },
+	"overrun": func(info *api.Info) { info.RX.Stats.Overruns = 12345678901 },
 	// A daemon that is newer than this command.
-	"newer": func(info *wire.Info) {
+	"newer": func(info *api.Info) {
 		info.SlaveState, info.Receive, info.Path = "asleep", "some", "kernel"
-		info.Takes = wire.Takes{}
+		info.Takes = api.Takes{}
 		info.TX.Policy = "delay 20ms"
-		info.RX.Stats.Dropped["too-late"] = wire.Count{Packets: 5, Bytes: 500}
+		info.RX.Stats.Dropped["too-late"] = api.Count{Packets: 5, Bytes: 500}
 	},
 	// A link may be called like this.
-	"hostile": func(info *wire.Info) {
+	"hostile": func(info *api.Info) {
 		info.Slave, info.PathReason, info.Takes.Idle = "\x1b[2J\x07\u202e", "a\x00b", "\x1b[2J is down"
 	},
-	"transmit-only": func(info *wire.Info) { info.Receive, info.Takes = wire.ReceiveNone, wire.Takes{} },
-	"everything": func(info *wire.Info) {
-		info.Receive, info.Takes = wire.ReceiveAll, wire.Takes{}
-		info.RX.Policy, info.RX.Verdicts = "time 500ms 1s", wire.Verdicts{Relay: 4, Drop: 8}
+	"transmit-only": func(info *api.Info) { info.Receive, info.Takes = api.ReceiveNone, api.Takes{} },
+	"everything": func(info *api.Info) {
+		info.Receive, info.Takes = api.ReceiveAll, api.Takes{}
+		info.RX.Policy, info.RX.Verdicts = "time 500ms 1s", api.Verdicts{Relay: 4, Drop: 8}
 	},
 }
 
@@ -129,7 +129,7 @@ func TestHeadIsTheOriginals(t *testing.T) {
 	} {
 		info := busyInfo()
 		info.TX.Policy = policy
-		info.SlaveState = wire.SlaveGone // is no business of these lines
+		info.SlaveState = api.SlaveGone // is no business of these lines
 		if got := deviceText(info); !strings.HasPrefix(got, want) {
 			t.Errorf("%s: begins %q, want %q", policy, got[:len(want)], want)
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/seed-39a139a1/insane/insanely"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -19,7 +19,7 @@ const (
 	exitForbidden = 4
 )
 
-// Codes of errors that --json prints beside those of package wire.
+// Codes of errors that --json prints beside those of package api.
 const (
 	codeNoDaemon = "no-daemon"
 	codeFailed   = "failed" // anything else that is not the daemon's word
@@ -35,28 +35,28 @@ func usagef(field, format string, args ...any) error {
 }
 
 // fault sorts an error: what a program reads of it, and the exit code.
-func fault(err error) (wire.Error, int) {
-	said := wire.Error{Code: codeFailed, Message: err.Error()}
+func fault(err error) (api.Error, int) {
+	said := api.Error{Code: codeFailed, Message: err.Error()}
 	usage, isUsage := errors.AsType[*usageError](err)
 	value, isValue := errors.AsType[*policy.FieldError](err)
-	refused, isRefused := errors.AsType[*wire.Error](err)
+	refused, isRefused := errors.AsType[*api.Error](err)
 	switch {
 	case isUsage:
-		said.Code, said.Field = wire.CodeInvalid, usage.field
+		said.Code, said.Field = api.CodeInvalid, usage.field
 		return said, exitUsage
 	case isValue:
-		said.Code, said.Field = wire.CodeInvalid, value.Field
+		said.Code, said.Field = api.CodeInvalid, value.Field
 		return said, exitUsage
 	case isRefused:
 		said = *refused
-		if errors.Is(err, wire.ErrForbidden) {
+		if errors.Is(err, api.ErrForbidden) {
 			return said, exitForbidden
 		}
 	case errors.Is(err, insanely.ErrNoDaemon):
 		said.Code = codeNoDaemon
 		return said, exitNoDaemon
 	case errors.Is(err, insanely.ErrPermission):
-		said.Code = wire.CodeForbidden
+		said.Code = api.CodeForbidden
 		return said, exitForbidden
 	}
 	return said, exitFailed

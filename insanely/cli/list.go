@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insanely"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // list prints the devices of this host. That a daemon is gone is an answer and
@@ -34,10 +34,10 @@ func (p *program) list(c *cli.Context) error {
 
 // listEntry is a device in the answer of list --json: Info or Error.
 type listEntry struct {
-	Name   string      `json:"name"`
-	Socket string      `json:"socket"`
-	Info   *wire.Info  `json:"info,omitempty"`
-	Error  *wire.Error `json:"error,omitempty"`
+	Name   string     `json:"name"`
+	Socket string     `json:"socket"`
+	Info   *api.Info  `json:"info,omitempty"`
+	Error  *api.Error `json:"error,omitempty"`
 }
 
 func listed(entries []insanely.Entry) []listEntry {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // The test binary is the command: in scripts, insanely is this.
@@ -88,7 +88,7 @@ func refuseCommand(ts *testscript.TestScript, _ bool, args []string) {
 	d := daemons(ts)[args[0]]
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.refusals[args[1]] = &wire.Error{Code: args[2], Field: "receive", Message: args[3]}
+	d.refusals[args[1]] = &api.Error{Code: args[2], Field: "receive", Message: args[3]}
 }
 
 // requestsCommand is "requests NAME N": the daemon was asked exactly N times; or

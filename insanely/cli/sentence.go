@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -68,7 +68,7 @@ func policyText(text string) string {
 
 // verdictText sets what was done beside what was asked. A cycle asks for a share
 // of the time, which is one of the packets only if they come evenly.
-func verdictText(d wire.Direction) string {
+func verdictText(d api.Direction) string {
 	a, ok := parseAsked(d.Policy)
 	want := a.percent
 	if want == "" {

@@ -3,7 +3,7 @@ package cli
 import (
 	"testing"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 func TestPolicyText(t *testing.T) {
@@ -44,7 +44,7 @@ func TestVerdictText(t *testing.T) {
 		{"percent 80 time 1s 1s", 2, 3, "asked 80 % during 50.00 % of the time  did 40.00 % of 5"},
 		{"delay 20ms", 3, 1, "asked –  did 75.00 % of 4"},
 	} {
-		d := wire.Direction{Policy: test.policy, Verdicts: wire.Verdicts{Relay: test.relay, Drop: test.drop}}
+		d := api.Direction{Policy: test.policy, Verdicts: api.Verdicts{Relay: test.relay, Drop: test.drop}}
 		if got := verdictText(d); got != test.want {
 			t.Errorf("%s: %q, want %q", test.policy, got, test.want)
 		}

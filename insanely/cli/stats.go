@@ -8,7 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // stats prints the counters alone.
@@ -42,10 +42,10 @@ type counters struct{ label, packets, bytes int }
 // row is one line of counters.
 type row struct {
 	label string
-	count wire.Count
+	count api.Count
 }
 
-func newCounters(all ...wire.Stats) counters {
+func newCounters(all ...api.Stats) counters {
 	layout := counters{label: len("overruns"), packets: len("packets"), bytes: len("bytes")}
 	for _, stats := range all {
 		for _, row := range rows(stats) {
@@ -59,7 +59,7 @@ func newCounters(all ...wire.Stats) counters {
 }
 
 // lines are the counters of one direction, under a heading.
-func (l counters) lines(stats wire.Stats) []string {
+func (l counters) lines(stats api.Stats) []string {
 	lines := []string{fmt.Sprintf("%-*s  %*s  %*s", l.label, "", l.packets, "packets", l.bytes, "bytes")}
 	for _, row := range rows(stats) {
 		lines = append(lines, fmt.Sprintf("%-*s  %*d  %*d",
@@ -71,13 +71,13 @@ func (l counters) lines(stats wire.Stats) []string {
 
 // rows are the books of one direction. Reasons that never happened are left
 // out, and so is what is held while nothing is.
-func rows(stats wire.Stats) []row {
+func rows(stats api.Stats) []row {
 	rows := []row{{"offered", stats.Offered}, {"relayed", stats.Relayed}}
-	if stats.Held != (wire.Count{}) {
+	if stats.Held != (api.Count{}) {
 		rows = append(rows, row{"held", stats.Held})
 	}
 	for _, reason := range reasons(stats) {
-		if count := stats.Dropped[reason]; count != (wire.Count{}) {
+		if count := stats.Dropped[reason]; count != (api.Count{}) {
 			rows = append(rows, row{"dropped " + reason, count})
 		}
 	}
@@ -86,8 +86,8 @@ func rows(stats wire.Stats) []row {
 
 // reasons are those this version knows, in their order, and behind them those
 // that only a newer daemon knows.
-func reasons(stats wire.Stats) []string {
-	known := wire.DropReasons()
+func reasons(stats api.Stats) []string {
+	known := api.DropReasons()
 	for _, reason := range slices.Sorted(maps.Keys(stats.Dropped)) {
 		if !slices.Contains(known, reason) {
 			known = append(known, reason)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // takesWidth is how wide a list of addresses gets, in characters: it fits a
@@ -14,21 +14,21 @@ import (
 const takesWidth = 80 - 15 - len("  ")
 
 // takesLines say what the receive mode means at the moment.
-func takesLines(info wire.Info) []string {
+func takesLines(info api.Info) []string {
 	takes := info.Takes
 	switch {
-	case info.Receive == wire.ReceiveNone:
+	case info.Receive == api.ReceiveNone:
 		return []string{"nothing: answers of ARP and neighbour discovery are copied"}
 	case takes.Idle != "":
 		return []string{"nothing: " + takes.Idle}
-	case info.Receive == wire.ReceiveAll:
+	case info.Receive == api.ReceiveAll:
 		return []string{"everything that arrives at " + info.Slave}
 	}
 	lines := append(listLines("to", takes.To), listLines("from", takes.From)...)
 	if takes.More > 0 {
 		lines = append(lines, fmt.Sprintf("… and %d more", takes.More))
 	}
-	if len(lines) == 0 && info.Receive == wire.ReceiveAuto {
+	if len(lines) == 0 && info.Receive == api.ReceiveAuto {
 		lines = []string{"nothing yet: the interface has no address of its own and no route leads through it"}
 	}
 	return lines // none for a mode that only a newer daemon knows

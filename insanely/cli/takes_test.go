@@ -8,38 +8,38 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 func TestTakesLines(t *testing.T) {
-	both := wire.Takes{To: []string{"10.8.0.1", "fd00:8::1"}, From: []string{"10.9.0.2", "10.8.0.0/24"}}
+	both := api.Takes{To: []string{"10.8.0.1", "fd00:8::1"}, From: []string{"10.9.0.2", "10.8.0.0/24"}}
 	for name, test := range map[string]struct {
 		receive string
-		takes   wire.Takes
+		takes   api.Takes
 		want    []string
 	}{
-		"none":           {wire.ReceiveNone, wire.Takes{}, []string{"nothing: answers of ARP and neighbour discovery are copied"}},
-		"none, and down": {wire.ReceiveNone, wire.Takes{Idle: "insane is down"}, []string{"nothing: answers of ARP and neighbour discovery are copied"}},
-		"all":            {wire.ReceiveAll, wire.Takes{}, []string{"everything that arrives at eth0"}},
-		"all, and down":  {wire.ReceiveAll, wire.Takes{Idle: "insane is down"}, []string{"nothing: insane is down"}},
-		"auto":           {wire.ReceiveAuto, both, []string{"to 10.8.0.1 fd00:8::1", "from 10.9.0.2 10.8.0.0/24"}},
-		"auto, and down": {wire.ReceiveAuto, wire.Takes{To: both.To, From: both.From, More: 1, Idle: "insane is down"}, []string{"nothing: insane is down"}},
-		"addresses":      {wire.ReceiveAuto, wire.Takes{To: both.To}, []string{"to 10.8.0.1 fd00:8::1"}},
-		"routes":         {wire.ReceiveAuto, wire.Takes{From: both.From}, []string{"from 10.9.0.2 10.8.0.0/24"}},
-		"more":           {wire.ReceiveAuto, wire.Takes{To: both.To, More: 12}, []string{"to 10.8.0.1 fd00:8::1", "… and 12 more"}},
-		"auto, not yet": {wire.ReceiveAuto, wire.Takes{To: []string{}, From: []string{}},
+		"none":           {api.ReceiveNone, api.Takes{}, []string{"nothing: answers of ARP and neighbour discovery are copied"}},
+		"none, and down": {api.ReceiveNone, api.Takes{Idle: "insane is down"}, []string{"nothing: answers of ARP and neighbour discovery are copied"}},
+		"all":            {api.ReceiveAll, api.Takes{}, []string{"everything that arrives at eth0"}},
+		"all, and down":  {api.ReceiveAll, api.Takes{Idle: "insane is down"}, []string{"nothing: insane is down"}},
+		"auto":           {api.ReceiveAuto, both, []string{"to 10.8.0.1 fd00:8::1", "from 10.9.0.2 10.8.0.0/24"}},
+		"auto, and down": {api.ReceiveAuto, api.Takes{To: both.To, From: both.From, More: 1, Idle: "insane is down"}, []string{"nothing: insane is down"}},
+		"addresses":      {api.ReceiveAuto, api.Takes{To: both.To}, []string{"to 10.8.0.1 fd00:8::1"}},
+		"routes":         {api.ReceiveAuto, api.Takes{From: both.From}, []string{"from 10.9.0.2 10.8.0.0/24"}},
+		"more":           {api.ReceiveAuto, api.Takes{To: both.To, More: 12}, []string{"to 10.8.0.1 fd00:8::1", "… and 12 more"}},
+		"auto, not yet": {api.ReceiveAuto, api.Takes{To: []string{}, From: []string{}},
 			[]string{"nothing yet: the interface has no address of its own and no route leads through it"}},
-		"single hosts": {wire.ReceiveAuto, wire.Takes{
+		"single hosts": {api.ReceiveAuto, api.Takes{
 			To:   []string{"10.8.0.1/32", "fd00:8::1/128"},
 			From: []string{"10.9.0.2/32", "10.9.0.2/31", "0.0.0.0/0", "fd00:9::2/128", "::/0"},
 		}, []string{"to 10.8.0.1 fd00:8::1", "from 10.9.0.2 10.9.0.2/31 0.0.0.0/0 fd00:9::2 ::/0"}},
 		// A daemon that is newer than this command.
-		"mode of a newer daemon":     {"some", wire.Takes{}, nil},
+		"mode of a newer daemon":     {"some", api.Takes{}, nil},
 		"its lists":                  {"some", both, []string{"to 10.8.0.1 fd00:8::1", "from 10.9.0.2 10.8.0.0/24"}},
-		"what may be no address yet": {wire.ReceiveAuto, wire.Takes{To: []string{"vlan 5"}}, []string{"to vlan 5"}},
+		"what may be no address yet": {api.ReceiveAuto, api.Takes{To: []string{"vlan 5"}}, []string{"to vlan 5"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := takesLines(wire.Info{Slave: "eth0", Receive: test.receive, Takes: test.takes})
+			got := takesLines(api.Info{Slave: "eth0", Receive: test.receive, Takes: test.takes})
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("lines (-want +got):\n%s", diff)
 			}
@@ -51,8 +51,8 @@ func TestTakesLines(t *testing.T) {
 // fit a terminal even behind the longest name.
 func TestLongListsAreFolded(t *testing.T) {
 	info := busyInfo()
-	info.Name, info.Takes = "abcdefghijklmno", wire.Takes{More: 1000}
-	for i := range wire.MaxTakes / 2 {
+	info.Name, info.Takes = "abcdefghijklmno", api.Takes{More: 1000}
+	for i := range api.MaxTakes / 2 {
 		info.Takes.To = append(info.Takes.To, fmt.Sprintf("2001:db8:1111:2222:3333:4444:5555:%x", 0x1000+i))
 		info.Takes.From = append(info.Takes.From, fmt.Sprintf("10.%d.0.0/16", i))
 	}

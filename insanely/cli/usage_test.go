@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // badLines are command lines that cannot be, and what the one line about them
@@ -118,11 +118,11 @@ func TestBadLines(t *testing.T) {
 			}
 
 			code, stdout, stderr = runAt(socket, append([]string{"--json"}, args...)...)
-			var said wire.Error
+			var said api.Error
 			if err := json.Unmarshal([]byte(stderr), &said); err != nil {
 				t.Fatalf("stderr %q: %v", stderr, err)
 			}
-			if code != exitUsage || stdout != "" || said.Code != wire.CodeInvalid {
+			if code != exitUsage || stdout != "" || said.Code != api.CodeInvalid {
 				t.Errorf("exit code %d, stdout %q, code %q", code, stdout, said.Code)
 			}
 			checkLine(t, said.Message+"\n", test.want)

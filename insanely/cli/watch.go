@@ -10,7 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // leastInterval keeps watch from being a load on what it watches.
@@ -45,7 +45,7 @@ func (p *program) watch(c *cli.Context) error {
 // watch asks each interval and shows what has moved since, count times, or
 // until ctx ends if count is 0. Rates are over the time that really went by.
 func watch(ctx context.Context, interval time.Duration, count uint,
-	ask func(context.Context) (wire.DeviceStats, error), show func(sample) error) error {
+	ask func(context.Context) (api.DeviceStats, error), show func(sample) error) error {
 	before, err := ask(ctx)
 	at := time.Now()
 	ticker := time.NewTicker(interval)
@@ -55,7 +55,7 @@ func watch(ctx context.Context, interval time.Duration, count uint,
 		case <-ctx.Done():
 		case <-ticker.C:
 		}
-		var now wire.DeviceStats
+		var now api.DeviceStats
 		if now, err = ask(ctx); err != nil {
 			break
 		}
@@ -81,10 +81,10 @@ type sample struct {
 // movement is one direction in an interval: per second, and since the daemon
 // started.
 type movement struct {
-	Offered rate       `json:"offeredPerSecond"`
-	Relayed rate       `json:"relayedPerSecond"`
-	Dropped rate       `json:"droppedPerSecond"`
-	Stats   wire.Stats `json:"stats"`
+	Offered rate      `json:"offeredPerSecond"`
+	Relayed rate      `json:"relayedPerSecond"`
+	Dropped rate      `json:"droppedPerSecond"`
+	Stats   api.Stats `json:"stats"`
 }
 
 type rate struct {
@@ -94,9 +94,9 @@ type rate struct {
 
 // newSample counts from zero if any counter of either direction went back: then
 // the daemon was started again in between.
-func newSample(at time.Time, passed time.Duration, before, now wire.DeviceStats) sample {
+func newSample(at time.Time, passed time.Duration, before, now api.DeviceStats) sample {
 	if wentBack(before.TX, now.TX) || wentBack(before.RX, now.RX) {
-		before = wire.DeviceStats{}
+		before = api.DeviceStats{}
 	}
 	return sample{
 		Time:    at,
@@ -106,8 +106,8 @@ func newSample(at time.Time, passed time.Duration, before, now wire.DeviceStats)
 	}
 }
 
-func newMovement(passed time.Duration, before, now wire.Stats) movement {
-	per := func(before, now wire.Count) rate {
+func newMovement(passed time.Duration, before, now api.Stats) movement {
+	per := func(before, now api.Count) rate {
 		return rate{
 			Packets: float64(now.Packets-before.Packets) / passed.Seconds(),
 			Bytes:   float64(now.Bytes-before.Bytes) / passed.Seconds(),
@@ -122,13 +122,13 @@ func newMovement(passed time.Duration, before, now wire.Stats) movement {
 }
 
 // wentBack reports whether one of the counters that rates are made of did.
-func wentBack(before, now wire.Stats) bool {
-	less := func(now, before wire.Count) bool { return now.Packets < before.Packets || now.Bytes < before.Bytes }
+func wentBack(before, now api.Stats) bool {
+	less := func(now, before api.Count) bool { return now.Packets < before.Packets || now.Bytes < before.Bytes }
 	return less(now.Offered, before.Offered) || less(now.Relayed, before.Relayed) || less(dropped(now), dropped(before))
 }
 
 // dropped is the sum over all reasons.
-func dropped(stats wire.Stats) (sum wire.Count) {
+func dropped(stats api.Stats) (sum api.Count) {
 	for _, count := range stats.Dropped {
 		sum.Packets += count.Packets
 		sum.Bytes += count.Bytes

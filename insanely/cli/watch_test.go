@@ -12,16 +12,16 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/seed-39a139a1/insane/insanely"
-	"github.com/seed-39a139a1/insane/insanely/wire"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // counted is a device that sent n packets of 125 bytes, of which every fifth was
 // dropped, for one of two reasons.
-func counted(n uint64) wire.Stats {
-	times := func(n uint64) wire.Count { return wire.Count{Packets: n, Bytes: 125 * n} }
-	return wire.Stats{
+func counted(n uint64) api.Stats {
+	times := func(n uint64) api.Count { return api.Count{Packets: n, Bytes: 125 * n} }
+	return api.Stats{
 		Offered: times(n), Relayed: times(n - n/5),
-		Dropped: map[string]wire.Count{wire.DropPolicy: times(n/5 - n/10), wire.DropNoSlave: times(n / 10)},
+		Dropped: map[string]api.Count{api.DropPolicy: times(n/5 - n/10), api.DropNoSlave: times(n / 10)},
 	}
 }
 
@@ -31,9 +31,9 @@ func TestWatchRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := time.Now()
 		// 1000 packets each 100 ms since the start, 2000 before it.
-		ask := func(context.Context) (wire.DeviceStats, error) {
+		ask := func(context.Context) (api.DeviceStats, error) {
 			time.Sleep(100 * time.Millisecond)
-			return wire.DeviceStats{TX: counted(2000 + uint64(time.Since(started)/(100*time.Microsecond)))}, nil
+			return api.DeviceStats{TX: counted(2000 + uint64(time.Since(started)/(100*time.Microsecond)))}, nil
 		}
 		var samples []sample
 		show := func(s sample) error { samples = append(samples, s); return nil }
@@ -71,8 +71,8 @@ func TestWatchRates(t *testing.T) {
 // A daemon that was started again has counted from zero: no rate is negative,
 // and none is that of a number gone round.
 func TestWatchDaemonStartedAgain(t *testing.T) {
-	before := wire.DeviceStats{TX: counted(1000), RX: counted(100)}
-	now := wire.DeviceStats{TX: counted(50), RX: counted(100)}
+	before := api.DeviceStats{TX: counted(1000), RX: counted(100)}
+	now := api.DeviceStats{TX: counted(50), RX: counted(100)}
 	s := newSample(time.Now(), 5*time.Second, before, now)
 	if got := s.TX.Offered.Packets; got != 10 {
 		t.Errorf("%v packets/s offered, want 10", got)
@@ -86,11 +86,11 @@ func TestWatchDaemonStartedAgain(t *testing.T) {
 func TestWatchBusierDaemonStartedAgain(t *testing.T) {
 	lossy, relayed := counted(100), counted(1000)
 	relayed.Dropped, relayed.Relayed = nil, relayed.Offered
-	for name, now := range map[string]wire.DeviceStats{
+	for name, now := range map[string]api.DeviceStats{
 		"tx": {TX: relayed, RX: lossy},
 		"rx": {TX: lossy, RX: relayed},
 	} {
-		s := newSample(time.Now(), 10*time.Second, wire.DeviceStats{TX: lossy, RX: lossy}, now)
+		s := newSample(time.Now(), 10*time.Second, api.DeviceStats{TX: lossy, RX: lossy}, now)
 		for direction, got := range map[string]float64{
 			"tx":         s.TX.Offered.Packets*10 - float64(now.TX.Offered.Packets),
 			"rx":         s.RX.Offered.Packets*10 - float64(now.RX.Offered.Packets),
@@ -105,7 +105,7 @@ func TestWatchBusierDaemonStartedAgain(t *testing.T) {
 }
 
 func TestWatchEnds(t *testing.T) {
-	ok := func(context.Context) (wire.DeviceStats, error) { return wire.DeviceStats{}, nil }
+	ok := func(context.Context) (api.DeviceStats, error) { return api.DeviceStats{}, nil }
 	quiet := func(sample) error { return nil }
 	failure := errors.New("failed")
 
@@ -115,7 +115,7 @@ func TestWatchEnds(t *testing.T) {
 			defer cancel()
 			n := 0
 			// What an interrupted request returns.
-			ask := func(ctx context.Context) (wire.DeviceStats, error) { return wire.DeviceStats{}, ctx.Err() }
+			ask := func(ctx context.Context) (api.DeviceStats, error) { return api.DeviceStats{}, ctx.Err() }
 			if err := watch(ctx, time.Second, 0, ask, func(sample) error { n++; return nil }); err != nil {
 				t.Error(err)
 			}
@@ -125,7 +125,7 @@ func TestWatchEnds(t *testing.T) {
 		})
 	})
 	t.Run("no daemon", func(t *testing.T) {
-		gone := func(context.Context) (wire.DeviceStats, error) { return wire.DeviceStats{}, insanely.ErrNoDaemon }
+		gone := func(context.Context) (api.DeviceStats, error) { return api.DeviceStats{}, insanely.ErrNoDaemon }
 		if err := watch(t.Context(), time.Second, 0, gone, quiet); !errors.Is(err, insanely.ErrNoDaemon) {
 			t.Errorf("error is %v, want ErrNoDaemon", err)
 		}
@@ -133,11 +133,11 @@ func TestWatchEnds(t *testing.T) {
 	t.Run("daemon dies", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			n := 0
-			dying := func(context.Context) (wire.DeviceStats, error) {
+			dying := func(context.Context) (api.DeviceStats, error) {
 				if n++; n > 3 {
-					return wire.DeviceStats{}, failure
+					return api.DeviceStats{}, failure
 				}
-				return wire.DeviceStats{}, nil
+				return api.DeviceStats{}, nil
 			}
 			if err := watch(t.Context(), time.Second, 0, dying, quiet); err != failure {
 				t.Errorf("error is %v, want %v", err, failure)
@@ -158,7 +158,7 @@ func TestWatchTable(t *testing.T) {
 	show := (&program{out: &text}).tableWriter()
 	received := counted(500)
 	received.Overruns = 7
-	s := newSample(time.Now(), time.Second, wire.DeviceStats{}, wire.DeviceStats{TX: counted(12_500), RX: received})
+	s := newSample(time.Now(), time.Second, api.DeviceStats{}, api.DeviceStats{TX: counted(12_500), RX: received})
 	const heading = "    offered/s  relayed/s   Mbit/s  dropped/s       relayed      dropped overruns\n"
 	const rows = "tx      12500      10000     10.0       2500         10000         2500        0\n" +
 		"rx        500        400      0.4        100           400          100        7\n"

@@ -1,4 +1,4 @@
-package wire
+package api
 
 import "fmt"
 
@@ -24,7 +24,7 @@ const (
 	CodeInternal  = "internal"   // 500: the kernel refused; see the message
 )
 
-// Errors to compare with: errors.Is(err, wire.ErrNoDevice).
+// Errors to compare with: errors.Is(err, api.ErrNoDevice).
 var (
 	ErrInvalid   = &Error{Code: CodeInvalid, Message: "invalid value"}
 	ErrForbidden = &Error{Code: CodeForbidden, Message: "not permitted"}

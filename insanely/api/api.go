@@ -1,4 +1,4 @@
-// Package wire is what the daemon and the client say to each other: the JSON
+// Package api is what the daemon and the client say to each other: the JSON
 // objects of the control socket, the paths they travel on and the error codes.
 // It is the only package that both sides import, and it does nothing: no I/O,
 // no policy, no kernel.
@@ -12,7 +12,7 @@
 //
 // Reading is free; a change wants root, the daemon's own user or a member of
 // the daemon's control group.
-package wire
+package api
 
 import (
 	"fmt"
