@@ -140,8 +140,8 @@ func secondSubnet(t *testing.T, env string) {
 		}
 	}
 	for direction, seed := range map[string]uint64{"tx": seed, "rx": policy.Subseed(seed, 0)} {
-		books := `(?s)\n` + direction + ` .*?`
-		offered, relayed := number(t, out, books+`offered +(\d+)`), number(t, out, books+`relayed +(\d+)`)
+		counters := `(?s)\n` + direction + ` .*?`
+		offered, relayed := number(t, out, counters+`offered +(\d+)`), number(t, out, counters+`relayed +(\d+)`)
 		if checkRelayed(t, "percent 90", seed, offered, relayed); relayed == offered {
 			t.Errorf("%s: nothing was lost", direction)
 		}

@@ -108,13 +108,13 @@ func (d *Device) put(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	who.Info("changed", "slave", delta(before.Slave, after.Slave), "tx", delta(before.TX.Policy, after.TX.Policy),
-		"rx", delta(before.RX.Policy, after.RX.Policy), "seed", delta(before.Seed, after.Seed))
+	who.Info("changed", "slave", transition(before.Slave, after.Slave), "tx", transition(before.TX.Policy, after.TX.Policy),
+		"rx", transition(before.RX.Policy, after.RX.Policy), "seed", transition(before.Seed, after.Seed))
 	answer(w, after)
 }
 
-// delta is how a log line shows a member before and after.
-func delta[T comparable](before, after T) string {
+// transition is how a log line shows a member before and after.
+func transition[T comparable](before, after T) string {
 	if before == after {
 		return fmt.Sprint(after)
 	}

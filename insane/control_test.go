@@ -124,7 +124,7 @@ func TestBadRequests(t *testing.T) {
 	}
 }
 
-func TestMetricsAreTheBooks(t *testing.T) {
+func TestMetricsAreTheCounters(t *testing.T) {
 	near, far := porttest.New(64, 64), porttest.New(64, 64)
 	d := started(t, near, far, Options{Name: "insane", TX: mustParse(t, "percent 50"), Seed: 3})
 	go feed(near, 1000, 1, indexLen)

@@ -12,7 +12,7 @@
 // change:
 //
 //	relay.go    the way of a packet through one direction
-//	books.go    what became of it, counted so that the sums are right at any moment
+//	counters.go    what became of it, counted so that the sums are right at any moment
 //	control.go  requests on the control socket; gate.go: who is let in
 //	set.go      a change: checked as a whole, then applied as a whole
 //	slave.go    who can be the slave, and how it is attached
@@ -29,7 +29,7 @@
 //   - A verdict is about a packet, not about a frame. Every packet that is
 //     offered takes the next number of its direction, and its verdict depends
 //     on the seed, that number and the time alone.
-//   - The books of a direction balance whenever they are read.
+//   - The counters of a direction balance whenever they are read.
 //   - A change is carried out whole or not at all, between two batches.
 //   - The kernel and the relay give a packet the same number and the same verdict,
 //     and neither overtakes the other.

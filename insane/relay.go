@@ -8,7 +8,7 @@ package insane
 //	3  judge   gives each packet of a frame its number and asks the rule
 //	4  split   makes frames of the survivors, where verdicts differ
 //	5  flush   writes what is relayed and learns what the kernel refuses
-//	6  enter   adds the batch to the books
+//	6  enter   adds the batch to the counters
 //
 // What the fast path carries never comes here.
 
@@ -48,19 +48,19 @@ type end struct {
 
 // relay is one direction.
 type relay struct {
-	lane  *kern.Lane     // the kernel's part of the direction; nil: it has none
-	next  *atomic.Uint64 // of the rule that is set next; Device.mu guards it
-	rule  atomic.Pointer[rule]
-	to    atomic.Pointer[end]
-	books books
-	clock func() policy.Time
-	log   *slog.Logger
-	often rate.Sometimes // for trouble with frames
-	since atomic.Int64   // when the present batch began; 0: waiting for one
+	lane     *kern.Lane     // the kernel's part of the direction; nil: it has none
+	next     *atomic.Uint64 // of the rule that is set next; Device.mu guards it
+	rule     atomic.Pointer[rule]
+	to       atomic.Pointer[end]
+	counters counters
+	clock    func() policy.Time
+	log      *slog.Logger
+	often    rate.Sometimes // for trouble with frames
+	since    atomic.Int64   // when the present batch began; 0: waiting for one
 
 	// The rest belongs to the goroutine in run.
 	land     func() // waits for what the kernel has sent on before; nil: nothing to wait for
-	page     page
+	delta    delta
 	splitter frame.Splitter
 	keep     []bool        // verdicts of one frame's packets
 	out      []frame.Frame // what this batch relays
@@ -109,8 +109,8 @@ func (r *relay) batch(frames []frame.Frame) {
 		r.land()
 	}
 	r.flush()
-	r.books.enter(&r.page, ru)
-	r.page = page{}
+	r.counters.enter(&r.delta, ru)
+	r.delta = delta{}
 }
 
 // judge decides one frame. Every packet offered takes a number, whatever
@@ -120,23 +120,23 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 	if err != nil {
 		c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
 		ru.next.Add(1)
-		add(&r.page.offered, c)
-		r.page.drop(dropMalformed, c)
+		add(&r.delta.offered, c)
+		r.delta.drop(dropMalformed, c)
 		r.trouble("drop malformed frame", err)
 		return
 	}
 	n := shape.Packets()
 	all := api.Count{Packets: uint64(n), Bytes: shape.Bytes(0, n)}
 	number := ru.next.Add(uint64(n)) - uint64(n)
-	add(&r.page.offered, all)
+	add(&r.delta.offered, all)
 	switch {
 	case to.port == nil:
-		r.page.drop(to.why, all)
+		r.delta.drop(to.why, all)
 	case to.mtu > 0 && shape.MTU() > to.mtu:
-		r.page.drop(dropTooBig, all)
+		r.delta.drop(dropTooBig, all)
 	case ru.program.Whole(uint32(n)):
 		if r.decide(ru, now, number, uint64(n)) == policy.Drop {
-			r.page.drop(dropPolicy, all)
+			r.delta.drop(dropPolicy, all)
 			return
 		}
 		r.pass(f, all)
@@ -149,9 +149,9 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 func (r *relay) decide(ru *rule, now policy.Time, number, n uint64) policy.Verdict {
 	v := ru.program.Decide(now, number)
 	if v == policy.Drop {
-		r.page.verdicts.Drop += n
+		r.delta.verdicts.Drop += n
 	} else {
-		r.page.verdicts.Relay += n
+		r.delta.verdicts.Relay += n
 	}
 	return v
 }
@@ -179,7 +179,7 @@ func (r *relay) split(f frame.Frame, shape frame.Shape, ru *rule, now policy.Tim
 		if r.keep[from] {
 			r.outCount = append(r.outCount, c) // beside the frame that Split made of this run
 		} else {
-			r.page.drop(dropPolicy, c)
+			r.delta.drop(dropPolicy, c)
 		}
 		from = to
 	}
@@ -197,7 +197,7 @@ func (r *relay) flush() {
 		}
 		n, err := to.port.Write(out)
 		for _, c := range count[:n] {
-			add(&r.page.relayed, c)
+			add(&r.delta.relayed, c)
 		}
 		out, count = out[n:], count[n:]
 		switch {
@@ -214,7 +214,7 @@ func (r *relay) flush() {
 
 func (r *relay) refuse(why reason, count []api.Count) {
 	for _, c := range count {
-		r.page.drop(why, c)
+		r.delta.drop(why, c)
 	}
 }
 

@@ -43,13 +43,13 @@ func started(t *testing.T, near, far port.Port, o Options) *Device {
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		checkBooks(t, d)
+		checkCounters(t, d)
 	})
 	return d
 }
 
-// checkBooks asserts the law of the books on both directions.
-func checkBooks(t *testing.T, d *Device) {
+// checkCounters asserts the law of the counters on both directions.
+func checkCounters(t *testing.T, d *Device) {
 	t.Helper()
 	info := d.State()
 	for name, s := range map[string]api.Stats{"tx": info.TX.Stats, "rx": info.RX.Stats} {
@@ -64,7 +64,7 @@ func checkBooks(t *testing.T, d *Device) {
 }
 
 // arrived collects the indices that come out of a port until total packets
-// are in the books of tx.
+// are in the counters of tx.
 func arrived(d *Device, far *porttest.Port, size int, total uint64) (list []uint64) {
 	for {
 		select {
@@ -115,7 +115,7 @@ func TestVerdictsAreTheEngines(t *testing.T) {
 						}
 						if s := d.State().TX.Stats; s.Relayed.Packets != uint64(len(want)) ||
 							s.Dropped[api.DropPolicy].Packets != total-uint64(len(want)) {
-							t.Errorf("books say %+v, want %d relayed of %d", s, len(want), total)
+							t.Errorf("counters say %+v, want %d relayed of %d", s, len(want), total)
 						}
 					})
 				}
@@ -269,7 +269,7 @@ func TestNoSlave(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	checkBooks(t, d)
+	checkCounters(t, d)
 }
 
 // Garbage is counted and takes a number, and good frames around it are relayed.
@@ -352,7 +352,7 @@ func TestBatchDoesNotAllocate(t *testing.T) {
 	if allocs != 0 {
 		t.Errorf("%v allocations a batch, want 0", allocs)
 	}
-	if r.books.stats().Dropped[api.DropPolicy].Packets == 0 {
+	if r.counters.stats().Dropped[api.DropPolicy].Packets == 0 {
 		t.Error("nothing was split: the test measures too little")
 	}
 }

@@ -59,7 +59,7 @@ func (d *Device) State() api.Info {
 // direction is a relay with a rule of its, and why it carries everything.
 func (r *relay) direction(ru *rule, why string) api.Direction {
 	d := api.Direction{
-		Policy: ru.policy.String(), Verdicts: r.books.verdicts(ru), Stats: r.books.stats(),
+		Policy: ru.policy.String(), Verdicts: r.counters.verdicts(ru), Stats: r.counters.stats(),
 		Path: api.PathRelay, PathReason: why,
 	}
 	if r.lane == nil {
@@ -89,7 +89,7 @@ func (r *relay) direction(ru *rule, why string) api.Direction {
 // losses are what the kernel lost before the relay was offered it.
 type losses struct {
 	mu         sync.Mutex
-	txDropped  uint64 // of the interface, as far as it is in the books
+	txDropped  uint64 // of the interface, as far as it is in the counters
 	txOverruns uint64 // the part of it that no state of the slave explains
 	rxOverruns uint64 // of slaves that are closed
 }
@@ -128,13 +128,13 @@ func (d *Device) settle() port.Link {
 	case e.port != nil:
 		l.txOverruns += n
 	default:
-		d.tx.books.enterLost(n, e.why)
+		d.tx.counters.enterLost(n, e.why)
 	}
 	return link
 }
 
 // part takes leave of a slave's port before it is closed: its losses stay in the
-// books, and the new state is shown.
+// counters, and the new state is shown.
 func (d *Device) part(old *port.Slave) {
 	l := &d.host.lost
 	l.mu.Lock()

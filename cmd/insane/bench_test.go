@@ -103,7 +103,7 @@ func each(b *testing.B, run func(b *testing.B, w *benchWay, sender, receiver ben
 	checkWays(b, ways)
 }
 
-// checkWays makes a run void in which the books of a device do not balance or in
+// checkWays makes a run void in which the counters of a device do not balance or in
 // which it did not take its path.
 func checkWays(b *testing.B, ways []*benchWay) {
 	b.Helper()
@@ -118,8 +118,8 @@ func (w *benchWay) check(b *testing.B) {
 		return
 	}
 	state := info(b, w.daemon)
-	checkBooks(b, state.TX.Stats)
-	checkBooks(b, state.RX.Stats)
+	checkCounters(b, state.TX.Stats)
+	checkCounters(b, state.RX.Stats)
 	if state.Path != w.path {
 		b.Errorf("%s has left the path %s: %s", w.name, w.path, state.PathReason)
 	}
@@ -137,7 +137,7 @@ func (w *benchWay) fault(b *testing.B, from *lab.Host, policy string) {
 	}
 }
 
-// stats are the books of what a host sends.
+// stats are the counters of what a host sends.
 func (w *benchWay) stats(b *testing.B, from *lab.Host) api.Stats {
 	b.Helper()
 	s, err := w.daemon.Client.Stats(context.Background())

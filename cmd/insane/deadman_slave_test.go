@@ -28,7 +28,7 @@ func TestDeadManSlaveExchanged(t *testing.T) {
 			p.awaitNow(t, device)
 		}
 		p.noneTwice(t)
-		checkBooks(t, info(t, d).RX.Stats)
+		checkCounters(t, info(t, d).RX.Stats)
 	})
 }
 
@@ -109,7 +109,7 @@ func TestDeadManSlaveDeleted(t *testing.T) {
 			}
 		}
 		p.noneTwice(t)
-		checkBooks(t, info(t, d).RX.Stats)
+		checkCounters(t, info(t, d).RX.Stats)
 	})
 }
 

@@ -75,7 +75,7 @@ func TestDeadManStopped(t *testing.T) {
 			t.Errorf("these packets came nowhere: %v", missing)
 		}
 		p.noneTwice(t)
-		checkBooks(t, info(t, d).RX.Stats)
+		checkCounters(t, info(t, d).RX.Stats)
 	})
 }
 
@@ -113,7 +113,7 @@ func TestDeadManDown(t *testing.T) {
 			eventually(t, "no reason", func() bool { return info(t, d).Takes.Idle == "" })
 		}
 		p.noneTwice(t)
-		checkBooks(t, info(t, d).RX.Stats)
+		checkCounters(t, info(t, d).RX.Stats)
 	})
 }
 

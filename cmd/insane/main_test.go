@@ -116,14 +116,14 @@ func info(t testing.TB, d *lab.Daemon) api.Info {
 	return i
 }
 
-// checkBooks fails if the books of a direction do not balance.
-func checkBooks(t testing.TB, s api.Stats) {
+// checkCounters fails if the counters of a direction do not balance.
+func checkCounters(t testing.TB, s api.Stats) {
 	t.Helper()
 	sum := s.Relayed.Packets + s.Held.Packets
 	for _, c := range s.Dropped {
 		sum += c.Packets
 	}
 	if sum != s.Offered.Packets {
-		t.Errorf("books do not balance: offered %d, accounted for %d: %+v", s.Offered.Packets, sum, s)
+		t.Errorf("counters do not balance: offered %d, accounted for %d: %+v", s.Offered.Packets, sum, s)
 	}
 }

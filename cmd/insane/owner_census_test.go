@@ -14,7 +14,7 @@ import (
 
 // verdict is what became of packets that no socket got.
 type verdict struct {
-	dropped uint64 // by the device, as its books say
+	dropped uint64 // by the device, as its counters say
 	refused uint64 // by the host, which had no such address at that moment
 }
 
@@ -89,11 +89,11 @@ func (c *census) run(t *testing.T, changes []change, judge func(lost verdict) er
 	t.Logf("%d packets, %d changes, lost %+v", sent, changed.count(), lost)
 }
 
-// check fails unless the books of rx agree with what came through insane.
+// check fails unless the counters of rx agree with what came through insane.
 func (c *census) check(t *testing.T, lost verdict) {
 	t.Helper()
 	rx, through := c.rx(t), 0
-	checkBooks(t, rx)
+	checkCounters(t, rx)
 	for _, s := range c.streams {
 		through += s.ways[c.link(t, c.Borea, device).Attrs().Index]
 	}
@@ -177,7 +177,7 @@ func (c *census) note(t *testing.T, seen []arrival) {
 	}
 }
 
-// rx are the device's books. An answer that takes too long is asked for again.
+// rx are the device's counters. An answer that takes too long is asked for again.
 func (c *census) rx(t *testing.T) api.Stats {
 	t.Helper()
 	for deadline := time.Now().Add(longest); ; {

@@ -14,7 +14,7 @@ const (
 )
 
 // TestOwnerOfEveryFrame: whatever changes, each packet that arrives at the slave
-// reaches the host once, through the slave or through insane, unless the books
+// reaches the host once, through the slave or through insane, unless the counters
 // say that it was dropped.
 func TestOwnerOfEveryFrame(t *testing.T) {
 	b := newOwners(t)

@@ -144,7 +144,7 @@ func (b *testbed) faultsTCP(t *testing.T, to netip.Addr) {
 	for name, d := range map[string][2]api.Stats{
 		"tx": {before.TX.Stats, after.TX.Stats}, "rx": {before.RX.Stats, after.RX.Stats},
 	} {
-		checkBooks(t, d[1])
+		checkCounters(t, d[1])
 		if lost := minus(d[1].Dropped[api.DropPolicy], d[0].Dropped[api.DropPolicy]); lost.Packets == 0 {
 			t.Errorf("nothing of the stream was lost in %s: %+v", name, d[1])
 		}

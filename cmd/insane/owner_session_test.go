@@ -160,8 +160,8 @@ func (b *testbed) carriesIperf(t *testing.T, from, to netip.Addr, args []string)
 	if forth.Bytes < megabytes<<20*9/10 || back.Packets == 0 {
 		t.Errorf("%d MB were measured, but rx relayed %+v and tx %+v", megabytes, rx, tx)
 	}
-	checkBooks(t, after.RX.Stats)
-	checkBooks(t, after.TX.Stats)
+	checkCounters(t, after.RX.Stats)
+	checkCounters(t, after.TX.Stats)
 }
 
 // contains reports whether a list of texts has one of a value.

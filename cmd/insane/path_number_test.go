@@ -13,7 +13,7 @@ import (
 
 // TestPathsShareNumbers: super-frames are sent from several processors at once, as
 // fast as they can be, and both the kernel and the relay give numbers to their
-// packets. None is given twice and none is left out: the books have just the drops
+// packets. None is given twice and none is left out: the counters have just the drops
 // of the first numbers, and those of the packets that follow are the next.
 func TestPathsShareNumbers(t *testing.T) {
 	b := newTestbed(t, api.PathKernel)
@@ -68,7 +68,7 @@ func (b *testbed) checkNumbering(t testing.TB, next int, seed uint64) {
 	f, c := b.newFlow(t, 4), cargo{count: count, size: always(36)}
 	r := f.record(t, c)
 	f.sendPlain(t, c, 0, count)
-	eventually(t, "the packets to be in the books", func() bool { return b.stats(t).Offered.Packets >= before+count })
+	eventually(t, "the packets to be in the counters", func() bool { return b.stats(t).Offered.Packets >= before+count })
 	time.Sleep(laterQuiet)
 	r.end()
 	program := b.program(t, half, seed)

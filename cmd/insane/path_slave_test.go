@@ -45,7 +45,7 @@ var accidents = []accident{
 }
 
 // TestPathSurvivesItsSlave: whatever befalls the slave while packets are carried by
-// the kernel, the carrier follows, each packet is in the books, and in the end the
+// the kernel, the carrier follows, each packet is in the counters, and in the end the
 // kernel carries them again.
 func TestPathSurvivesItsSlave(t *testing.T) {
 	t.Parallel()
@@ -139,7 +139,7 @@ func (s *stricken) checkFast(t testing.TB) {
 	}
 }
 
-// check ends the traffic and fails unless each frame is in the books, where it may
+// check ends the traffic and fails unless each frame is in the counters, where it may
 // be only for a reason that fits the accident.
 func (s *stricken) check(t testing.TB, a accident) {
 	t.Helper()
@@ -148,7 +148,7 @@ func (s *stricken) check(t testing.TB, a accident) {
 	s.back.noneTwice(t)
 	taken := s.taken.Load()
 	after, dropped := settledStats(t, s.daemon, s.before, taken)
-	checkBooks(t, info(t, s.daemon).RX.Stats)
+	checkCounters(t, info(t, s.daemon).RX.Stats)
 	own := after.Offered.Packets + after.Overruns - s.before.Offered.Packets - s.before.Overruns - taken
 	if own > 100 { // what borea says to morgana, which it asks for its address
 		t.Errorf("sent %d frames, %d more are accounted for", taken, own)

@@ -11,7 +11,7 @@ import (
 
 // TestPathStopped: while the daemon stands still the kernel goes on dropping what it
 // was told to drop, until it takes the daemon for dead: from then on everything
-// passes, until the daemon goes on. Each packet is in the books.
+// passes, until the daemon goes on. Each packet is in the counters.
 func TestPathStopped(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
@@ -45,7 +45,7 @@ func TestPathStopped(t *testing.T) {
 	p.noneOf(t, 20)
 	p.end()
 	p.noneTwice(t)
-	p.checkBooks(t, d, before)
+	p.checkCounters(t, d, before)
 }
 
 // noneOf fails if one of the next packets arrives.
@@ -59,9 +59,9 @@ func (p *prober) noneOf(t testing.TB, count int) {
 	}
 }
 
-// checkBooks fails unless the packets that arrived are those that were relayed, the
+// checkCounters fails unless the packets that arrived are those that were relayed, the
 // others were dropped by the policy, and it judged no others.
-func (p *prober) checkBooks(t testing.TB, d *lab.Daemon, before api.Direction) {
+func (p *prober) checkCounters(t testing.TB, d *lab.Daemon, before api.Direction) {
 	t.Helper()
 	sent := uint64(len(p.via))
 	lost := uint64(len(p.missing(0, len(p.via))))

@@ -21,25 +21,25 @@ func eachPath(t *testing.T, test func(t *testing.T, path string)) {
 // relayPart is the share of the bytes since a run began that the relay has carried.
 // What the fast path carries never crosses the TAP.
 type relayPart struct {
-	bed    *testbed
-	before netlink.LinkStatistics
-	books  api.Stats
+	bed      *testbed
+	before   netlink.LinkStatistics
+	counters api.Stats
 }
 
 func (b *testbed) relayPart(t testing.TB) relayPart {
 	t.Helper()
-	return relayPart{bed: b, before: b.counters(t, b.Borea, device), books: b.stats(t)}
+	return relayPart{bed: b, before: b.counters(t, b.Borea, device), counters: b.stats(t)}
 }
 
 // share is between 0 and 1. Headers, which the TAP sees once for a super-frame and
-// the books once for each packet, make it seem a little smaller.
+// the counters once for each packet, make it seem a little smaller.
 func (r relayPart) share(t testing.TB) float64 {
 	t.Helper()
-	now, books := r.bed.counters(t, r.bed.Borea, device), r.bed.stats(t)
+	now, counters := r.bed.counters(t, r.bed.Borea, device), r.bed.stats(t)
 	if r.bed.receiving() {
-		return float64(now.RxBytes-r.before.RxBytes) / float64(books.Relayed.Bytes-r.books.Relayed.Bytes)
+		return float64(now.RxBytes-r.before.RxBytes) / float64(counters.Relayed.Bytes-r.counters.Relayed.Bytes)
 	}
-	return float64(now.TxBytes-r.before.TxBytes) / float64(books.Offered.Bytes-r.books.Offered.Bytes)
+	return float64(now.TxBytes-r.before.TxBytes) / float64(counters.Offered.Bytes-r.counters.Offered.Bytes)
 }
 
 // checkBoth fails unless either data plane has carried a good part.
@@ -54,7 +54,7 @@ func (r relayPart) checkBoth(t testing.TB) {
 }
 
 // checkReports fails unless everybody who asks hears of both paths together: in the
-// books, in what the policy said, for Prometheus and as JSON.
+// counters, in what the policy said, for Prometheus and as JSON.
 func (b *testbed) checkReports(t testing.TB, sent uint64) {
 	t.Helper()
 	b.awaitQuiet(t)

@@ -9,7 +9,7 @@ import (
 )
 
 // TestReceiveOverload: of more packets than anybody could relay each one is in
-// the books, and the books say what the kernel says. The fast path cannot be overrun.
+// the counters, and the counters say what the kernel says. The fast path cannot be overrun.
 func TestReceiveOverload(t *testing.T) {
 	eachOverload(t, func(t *testing.T, path, text string) {
 		b := newReceiver(t, path)

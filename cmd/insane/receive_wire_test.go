@@ -81,7 +81,7 @@ func TestReceivePing(t *testing.T) {
 }
 
 // TestReceiveGarbage: what no stack would send arrives. The device goes on, its
-// books balance, and what follows is treated right.
+// counters balance, and what follows is treated right.
 func TestReceiveGarbage(t *testing.T) {
 	b := newTestbed(t).back()
 	b.takeAll(t)

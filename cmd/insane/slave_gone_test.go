@@ -152,7 +152,7 @@ func TestGoneSlaveCounts(t *testing.T) {
 }
 
 // inFlight deletes the slave while packets are sent. Where each of them ended
-// is a matter of luck; that each is in the books is not.
+// is a matter of luck; that each is in the counters is not.
 func inFlight(t *testing.T, l *lab.Lab, d *lab.Daemon, into *injector, before api.Stats) {
 	t.Helper()
 	for range soak(t, 10) {

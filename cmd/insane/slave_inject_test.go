@@ -87,7 +87,7 @@ func settledStats(t testing.TB, d *lab.Daemon, before api.Stats, n uint64) (afte
 		after = info(t, d).TX.Stats
 		return after.Offered.Packets+after.Overruns >= before.Offered.Packets+before.Overruns+n
 	})
-	checkBooks(t, after)
+	checkCounters(t, after)
 	dropped = make(map[string]uint64)
 	for why, c := range after.Dropped {
 		if more := c.Packets - before.Dropped[why].Packets; more != 0 {

@@ -60,7 +60,7 @@ func TestSlaveMTU(t *testing.T) {
 }
 
 // TestSlaveMTUUnderLoad changes the MTU while frames of all sizes are sent. No
-// frame is cut, and each one that insane took is in the books.
+// frame is cut, and each one that insane took is in the counters.
 func TestSlaveMTUUnderLoad(t *testing.T) {
 	t.Parallel()
 	l, r := newLab(t), seeded(t)

@@ -132,8 +132,8 @@ func relays(t testing.TB, l *lab.Lab, c *insanely.Client) {
 			t.Fatalf("%d of %d packets arrived: %v", arrived, count, err)
 		}
 	}
-	// The relay enters a batch in its books when all of it is sent.
-	eventually(t, fmt.Sprintf("the books to say that %d packets went through the device", count), func() bool {
+	// The relay enters a batch in its counters when all of it is sent.
+	eventually(t, fmt.Sprintf("the counters to say that %d packets went through the device", count), func() bool {
 		return relayed(t, c)-before >= count
 	})
 }

@@ -144,10 +144,10 @@ func faults(t testing.TB, d *lab.Daemon, tx, rx string) {
 	set(t, d, api.Change{TX: &tx, RX: &rx, Seed: new(uint64(1))})
 }
 
-// balanced fails if the books of either direction do not balance.
+// balanced fails if the counters of either direction do not balance.
 func balanced(t testing.TB, d *lab.Daemon) {
 	t.Helper()
 	i := info(t, d)
-	checkBooks(t, i.TX.Stats)
-	checkBooks(t, i.RX.Stats)
+	checkCounters(t, i.TX.Stats)
+	checkCounters(t, i.RX.Stats)
 }

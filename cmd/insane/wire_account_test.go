@@ -8,17 +8,17 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// account is what the books say about the packets since testbed.begin.
+// account is what the counters say about the packets since testbed.begin.
 type account struct {
 	bed    *testbed
 	before api.Stats
 }
 
-// stats are the books of the run alone.
+// stats are the counters of the run alone.
 func (a account) stats(t testing.TB) api.Stats {
 	t.Helper()
 	now := a.bed.stats(t)
-	checkBooks(t, now)
+	checkCounters(t, now)
 	s := api.Stats{
 		Offered:  minus(now.Offered, a.before.Offered),
 		Relayed:  minus(now.Relayed, a.before.Relayed),
@@ -51,7 +51,7 @@ func (a account) await(t testing.TB, count int) api.Stats {
 	}
 }
 
-// check fails unless the books say that just count packets were offered, that
+// check fails unless the counters say that just count packets were offered, that
 // the program judged them, and that no other fate befell any.
 func (a account) check(t testing.TB, count int, program *policy.Program) {
 	t.Helper()

@@ -91,13 +91,13 @@ func (b *testbed) framesOffered(t testing.TB) uint64 {
 	return b.counters(t, b.Borea, device).TxPackets
 }
 
-// checkBothBooks fails unless the books of both directions balance. A test may
+// checkBothCounters fails unless the counters of both directions balance. A test may
 // have ended the daemon.
-func (b *testbed) checkBothBooks(t testing.TB) {
+func (b *testbed) checkBothCounters(t testing.TB) {
 	t.Helper()
 	if s, err := b.daemon.Client.Stats(context.Background()); err == nil {
-		checkBooks(t, s.TX)
-		checkBooks(t, s.RX)
+		checkCounters(t, s.TX)
+		checkCounters(t, s.RX)
 	}
 }
 

@@ -104,7 +104,7 @@ func (b *testbed) looseStream(t *testing.T) {
 		t.Errorf("the interface says that it dropped %d packets", n)
 	}
 	b.awaitQuiet(t)
-	checkBooks(t, b.stats(t))
+	checkCounters(t, b.stats(t))
 	if b.stats(t).Dropped[api.DropPolicy].Packets == 0 {
 		t.Error("the policy dropped nothing")
 	}

@@ -207,7 +207,7 @@ func (c cargo) compare(t testing.TB, got []byte, i int) {
 }
 
 // expectNothing fails if a datagram waits to be received. It is asked when the
-// books are closed: what is on its way then is a packet too many.
+// counters are closed: what is on its way then is a packet too many.
 func (f *flow) expectNothing(t testing.TB) {
 	t.Helper()
 	_ = f.in.SetReadDeadline(time.Now().Add(20 * time.Millisecond))

@@ -15,7 +15,7 @@ import (
 )
 
 // TestGarbageOnTheWire: the device is offered what no stack would send, as far
-// as the kernel lets it in. It goes on, its books balance, and what follows is
+// as the kernel lets it in. It goes on, its counters balance, and what follows is
 // treated right.
 func TestGarbageOnTheWire(t *testing.T) {
 	b := newTestbed(t)
@@ -60,14 +60,14 @@ func (b *testbed) offerGarbage(t *testing.T, count int) (s api.Stats, frames uin
 }
 
 // awaitRead waits until the relay has read all that was queued for it: nobody
-// else sends, so then the books stand still.
+// else sends, so then the counters stand still.
 func (b *testbed) awaitRead(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(longest); ; {
 		kernel := b.framesOffered(t)
-		books := b.stats(t).Offered
+		counters := b.stats(t).Offered
 		time.Sleep(200 * time.Microsecond)
-		if b.framesOffered(t) == kernel && b.stats(t).Offered == books {
+		if b.framesOffered(t) == kernel && b.stats(t).Offered == counters {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestOverloadIsAccountedFor: of more packets than anybody could relay each one
-// is in the books, and the books say what the kernel says. The fast path cannot be
+// is in the counters, and the counters say what the kernel says. The fast path cannot be
 // overrun.
 func TestOverloadIsAccountedFor(t *testing.T) {
 	eachOverload(t, func(t *testing.T, path, text string) {
@@ -42,7 +42,7 @@ type overload struct {
 	tap, slave counters
 }
 
-// counters are those of the kernel that the books are compared with.
+// counters are those of the kernel, which the device's counters are compared with.
 type counters struct{ sent, dropped uint64 }
 
 func (b *testbed) sending(t testing.TB, link string) counters {

@@ -53,7 +53,7 @@ func newTestbed(t testing.TB, path ...string) *testbed {
 		Lab: l, daemon: newDaemon(t, l, "--slave", lab.Link, "--path", asked), path: asked, quiet: firstQuiet,
 		course: course{from: l.Borea, to: l.Morgana, ipv4: l.Morgana.IPv4, ipv6: l.Morgana.IPv6},
 	}
-	t.Cleanup(func() { b.checkBothBooks(t) })
+	t.Cleanup(func() { b.checkBothCounters(t) })
 	h := b.Borea.Netlink()
 	b.keepOrder(t)
 	near := b.link(t, b.Borea, device)
@@ -188,7 +188,7 @@ func (b *testbed) awaitQuiet(t testing.TB) {
 	b.quiet = laterQuiet
 }
 
-// stats are the books of the packets' direction, overruns included.
+// stats are the counters of the packets' direction, overruns included.
 func (b *testbed) stats(t testing.TB) api.Stats {
 	t.Helper()
 	s, err := b.daemon.Client.Stats(context.Background())

@@ -56,7 +56,7 @@ func (b *testbed) changeSides(t *testing.T, list []sides) {
 			if tt.cycles >= manyCycles {
 				w.checkDuty(t, r, visible)
 			}
-			checkBooks(t, b.stats(t))
+			checkCounters(t, b.stats(t))
 			if n := b.stats(t).Overruns - before.Overruns; n != 0 {
 				t.Errorf("%d overruns", n)
 			}

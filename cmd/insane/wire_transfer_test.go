@@ -37,7 +37,7 @@ func TestCurlTransfers(t *testing.T) {
 		}
 	})
 	s := b.stats(t)
-	checkBooks(t, s)
+	checkCounters(t, s)
 	if s.Dropped[api.DropPolicy].Packets == 0 {
 		t.Error("nothing was lost: no test")
 	}

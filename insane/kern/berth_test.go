@@ -127,7 +127,7 @@ func TestLostFrames(t *testing.T) {
 	waiting("one has gone", true)
 	b.Settle(true)
 	waiting("nothing has moved", false)
-	b.Done(1) // after all: the books of a berth may be wrong then, but not for ever
+	b.Done(1) // after all: the counters of a berth may be wrong then, but not for ever
 	waiting("more done than there was", true)
 	b.Settle(true)
 	b.Settle(true)

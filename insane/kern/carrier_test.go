@@ -63,7 +63,7 @@ func (c *carrier) options(s sample, f frame.Frame) *ebpf.RunOptions {
 }
 
 // transmit runs transmit_tcx on a frame, and says what became of it by what it
-// returns and by the books.
+// returns and by the counters.
 func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
 	c.t.Helper()
 	before := c.lane.Counts()
@@ -83,12 +83,12 @@ func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
 		is = dropped
 	}
 	if act != actOfFate(is) {
-		c.t.Errorf("%s: %v by the books, and the program returns %d", s.what, is, int32(act))
+		c.t.Errorf("%s: %v by the counters, and the program returns %d", s.what, is, int32(act))
 	}
 	return is, counts
 }
 
-// countsOf are the books of one frame.
+// countsOf are the counters of one frame.
 func countsOf(is fate, shape frame.Shape) (c Counts) {
 	n := shape.Packets()
 	switch is {

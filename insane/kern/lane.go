@@ -18,7 +18,7 @@ type Lane struct {
 	numbering uint64       // index of the present one
 	moored    [berths]bool // whether a berth was ever in use
 
-	mu      sync.Mutex // guards the books
+	mu      sync.Mutex // guards the counters
 	tenants [rules]tenant
 	present int // index of the rule that was opened last
 	folded  Counts
@@ -121,7 +121,7 @@ func (l *Lane) place(owner any, to int) (int, error) {
 	next := (l.present + 1) % rules
 	if l.tenants[next].owner != nil {
 		l.Close()
-		// The books can be read while this waits.
+		// The counters can be read while this waits.
 		l.mu.Unlock()
 		err := l.programs.wait()
 		l.mu.Lock()

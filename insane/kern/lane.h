@@ -184,7 +184,7 @@ static __always_inline void count_relayed(struct count *count, const struct shap
 }
 
 // carry decides about a frame, if that can be done here and now, and enters it in
-// the books; but not a frame of rx that is relayed, which the host may refuse.
+// the counters; but not a frame of rx that is relayed, which the host may refuse.
 static __always_inline enum fate carry(struct __sk_buff *skb, enum direction direction, struct lane *lane,
 				       struct berth *berth, struct carried *c)
 {

@@ -55,7 +55,7 @@ func (c *carrier) flood(s sample) (stop func()) {
 }
 
 // Rules come and go while frames are carried, and the places for them are used again
-// and again: whoever looks at the books sees every frame, once.
+// and again: whoever looks at the counters sees every frame, once.
 func TestPlacesUnderTraffic(t *testing.T) {
 	c := newCarrier(t, (*Programs).TX)
 	stop := c.flood(small)
@@ -70,7 +70,7 @@ func TestPlacesUnderTraffic(t *testing.T) {
 		counts := c.lane.Counts()
 		sum := counts.RelayedPackets + counts.DroppedPackets
 		if sum < last || sum > c.next.Load() {
-			t.Fatalf("change %d: %d packets in the books, %d before, %d numbers", i, sum, last, c.next.Load())
+			t.Fatalf("change %d: %d packets in the counters, %d before, %d numbers", i, sum, last, c.next.Load())
 		}
 		last = sum
 	}
@@ -84,7 +84,7 @@ func TestPlacesUnderTraffic(t *testing.T) {
 	}
 }
 
-// A place is free when the last frame is through that met the rule there: the books of
+// A place is free when the last frame is through that met the rule there: the counters of
 // the next owner have none of it. The frames here take long: each packet is asked about.
 func TestPlacesAreFree(t *testing.T) {
 	c := newCarrier(t, (*Programs).TX)
@@ -205,7 +205,7 @@ func TestNumbers(t *testing.T) {
 }
 
 // What the lanes tell can be read when the programs are gone.
-func TestBooksOutliveThePrograms(t *testing.T) {
+func TestCountersOutliveThePrograms(t *testing.T) {
 	c := newCarrier(t, (*Programs).TX)
 	c.open("pass", 0)
 	c.carry(7)

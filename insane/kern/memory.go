@@ -59,7 +59,7 @@ type (
 )
 
 // memory is what the programs and this process share without system calls. It stays
-// mapped until the process ends, as who reads the books may come late.
+// mapped until the process ends, as who reads the counters may come late.
 type memory struct {
 	lanes   []sharedLane                     // by direction
 	rules   [][rules]sharedRule              // by direction

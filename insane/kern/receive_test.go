@@ -68,10 +68,10 @@ func TestReceiveIsTheRelays(t *testing.T) {
 			after.DroppedPackets -= before.DroppedPackets
 			after.DroppedBytes -= before.DroppedBytes
 			before.DroppedPackets, before.DroppedBytes = 0, 0
-			books := countsOf(want, shape)
-			books.RelayedPackets, books.RelayedBytes = before.RelayedPackets, before.RelayedBytes // not yet
-			if after != books {
-				t.Fatalf("%s: %+v: %+v, want %+v", text, s, after, books)
+			counters := countsOf(want, shape)
+			counters.RelayedPackets, counters.RelayedBytes = before.RelayedPackets, before.RelayedBytes // not yet
+			if after != counters {
+				t.Fatalf("%s: %+v: %+v, want %+v", text, s, after, counters)
 			}
 			if taken := r.next.Load() - next; (taken != uint64(shape.Packets())) != (want == undecided) {
 				t.Fatalf("%s: %+v: %v, and %d numbers taken", text, s, want, taken)

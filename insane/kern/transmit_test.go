@@ -106,7 +106,7 @@ func wireSample(r *rand.Rand) sample {
 }
 
 // Frames go where package policy says, by way of the links that they are to take;
-// the books are those of package frame; and the relay has all that the slave would
+// the counters are those of package frame; and the relay has all that the slave would
 // not take.
 func TestTransmitOnTheWire(t *testing.T) {
 	onEachFork(t, func(t *testing.T, w *fork) {
@@ -140,7 +140,7 @@ func TestTransmitOnTheWire(t *testing.T) {
 }
 
 // check sends a frame, which is on the wire as wire, and compares what becomes of it
-// and the books with what packages frame and policy say.
+// and the counters with what packages frame and policy say.
 func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) fate {
 	w.t.Helper()
 	before, next := w.lane.Counts(), w.next.Load()
@@ -154,7 +154,7 @@ func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) fat
 	}
 	before.add(countsOf(want, shape))
 	if after != before {
-		w.t.Fatalf("%+v: %v: %+v in the books, want %+v", s, got, after, before)
+		w.t.Fatalf("%+v: %v: %+v in the counters, want %+v", s, got, after, before)
 	}
 	if taken := w.next.Load() - next; taken != 0 && want == undecided || taken != uint64(shape.Packets()) && want != undecided {
 		w.t.Fatalf("%+v: %v, and %d numbers taken", s, got, taken)

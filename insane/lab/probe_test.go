@@ -84,7 +84,7 @@ func TestProbeTellsOverflowFromLoss(t *testing.T) {
 }
 
 // The buffer must be what was asked for, also beyond what net.core.rmem_max
-// allows to everybody; the kernel doubles it for its own book-keeping (socket(7)).
+// allows to everybody; the kernel doubles it for its own bookkeeping (socket(7)).
 func TestProbeGetsItsBuffer(t *testing.T) {
 	l := newLab(t, Options{})
 	p, err := Probe{From: l.Borea, To: l.Morgana, Count: 1, Rate: 1}.complete()

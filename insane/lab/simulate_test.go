@@ -10,7 +10,7 @@ import (
 )
 
 // device is a stand-in for a daemon and the probe's way through it: it keeps
-// flawless books of packets it has only imagined. Tests spoil what it says.
+// flawless counters of packets it has only imagined. Tests spoil what it says.
 type device struct {
 	mu     sync.Mutex
 	tx, rx imagined

@@ -76,7 +76,7 @@ func (s stop) change() api.Change {
 	return api.Change{Slave: &link, TX: &s.policy}
 }
 
-// stats are the books of the direction that the stop is about.
+// stats are the counters of the direction that the stop is about.
 func (s stop) stats(info api.Info) api.Stats {
 	if s.rx {
 		return info.RX.Stats

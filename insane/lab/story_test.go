@@ -64,7 +64,7 @@ func TestStoryReads(t *testing.T) {
    asked     200 ms of everything, 100 ms of nothing, and so on
    sent      6,000 packets from borea, 10.9.0.1, to morgana, 10.9.0.2
    arrived   4,000, 66.7 %; 200ms of 300ms is 66.7 %
-   books     offered 6,000 = relayed 4,000 + dropped 2,000; relayed − arrived = 0
+   counters  offered 6,000 = relayed 4,000 + dropped 2,000; relayed − arrived = 0
    time      ████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁████▁▁  50 ms each
              19 edges, none more than 0.0 ms off its time; 20ms is allowed
    ok
@@ -74,7 +74,7 @@ func TestStoryReads(t *testing.T) {
    asked     nothing is relayed, and borea is not told
    sent      5,000 packets from borea, 10.9.0.1, to morgana, 10.9.0.2
    arrived   0; it must be 0 exactly
-   books     offered 5,000 = relayed 0 + dropped 5,000; relayed − arrived = 0
+   counters  offered 5,000 = relayed 0 + dropped 5,000; relayed − arrived = 0
    ok
 
 3. The other way
@@ -82,7 +82,7 @@ func TestStoryReads(t *testing.T) {
    asked     60 % of what morgana sends gets through to borea
    sent      10,000 packets from morgana, 10.9.0.2, to borea, 10.9.0.1
    arrived   5,998, 59.98 %; chance allows 5,783 to 6,216
-   books     offered 10,000 = relayed 5,998 + dropped 4,002; relayed − arrived = 0
+   counters  offered 10,000 = relayed 5,998 + dropped 4,002; relayed − arrived = 0
    ok
 
 And the bystander: all the while packets went past insane, between borea and
@@ -114,11 +114,11 @@ func TestStoryOfABadDevice(t *testing.T) {
 		{"one through a cut cable", "percent 0", func(r *Result) { r.Received++ }, nil,
 			"1 of 5,000 arrived, chance allows 0 to 0"},
 		{"lost on the way", "pass", func(r *Result) { r.Received-- }, nil,
-			"relayed by the books, but not arrived: 1 packet"},
+			"relayed by the counters, but not arrived: 1 packet"},
 		{"arrived from nowhere", "percent 80", nil, func(s *api.Stats) {
 			s.Relayed.Packets--
 			addDropped(s, api.DropPolicy, 1)
-		}, "arrived, but by the books not relayed: 1 packet"},
+		}, "arrived, but by the counters not relayed: 1 packet"},
 		{"told the sender", "percent 0", func(r *Result) { r.Refused, r.Refusal = 1, unix.ENOBUFS }, nil,
 			"the sender was refused 1 packet: no buffer space available"},
 		{"twice", "pass", func(r *Result) { r.Duplicates = 2 }, nil, "2 packets arrived twice"},
@@ -127,8 +127,8 @@ func TestStoryOfABadDevice(t *testing.T) {
 		{"overflow", "pass", func(r *Result) { r.Overflowed = 1 }, nil, "the receiver was too slow for 1 packet"},
 		{"overrun", "pass", nil, func(s *api.Stats) { s.Overruns++; s.Offered.Packets-- },
 			"1 packet overran the queue in front of insane"},
-		{"books out of balance", "percent 80", nil, func(s *api.Stats) { s.Offered.Packets++ },
-			"the books do not balance"},
+		{"counters out of balance", "percent 80", nil, func(s *api.Stats) { s.Offered.Packets++ },
+			"the counters do not balance"},
 		{"held", "pass", nil, func(s *api.Stats) { s.Held.Packets = 1; s.Relayed.Packets-- },
 			"still held: 1 packet"},
 		{"another reason", "percent 80", nil, func(s *api.Stats) {
@@ -138,17 +138,17 @@ func TestStoryOfABadDevice(t *testing.T) {
 		{"forgotten", "percent 80", nil, func(s *api.Stats) {
 			s.Offered.Packets--
 			addDropped(s, api.DropPolicy, -1)
-		}, "sent, but not in the books: 1 packet"},
+		}, "sent, but not in the counters: 1 packet"},
 		{"invented", "percent 80", nil, func(s *api.Stats) {
 			s.Offered.Packets += strangers + 1
 			addDropped(s, api.DropPolicy, strangers+1)
-		}, "in the books, but not sent: 9 packets"},
+		}, "in the counters, but not sent: 9 packets"},
 		{"received too seldom", "rx percent 60", func(r *Result) { r.Received = 5782 }, nil,
 			"5,782 of 10,000 arrived, chance allows 5,783 to 6,216"},
-		{"received past the books", "rx percent 60", nil, func(s *api.Stats) {
+		{"received past the counters", "rx percent 60", nil, func(s *api.Stats) {
 			s.Offered.Packets--
 			s.Relayed.Packets--
-		}, "sent, but not in the books: 1 packet"},
+		}, "sent, but not in the counters: 1 packet"},
 		{"an edge too early", "time 200ms 100ms", lateFates(-25 * time.Millisecond), nil,
 			"from the nearest edge, 20ms is allowed"},
 		{"an edge too late", "time 200ms 100ms", lateFates(30 * time.Millisecond), nil,
@@ -185,7 +185,7 @@ func lateFates(by time.Duration) func(*Result) {
 	}
 }
 
-// Up to a few packets of the kernel's own belong into the books and may be
+// Up to a few packets of the kernel's own belong into the counters and may be
 // relayed; they are shown and are no fault.
 func TestStoryForgivesTheKernelsOwnPackets(t *testing.T) {
 	d := newDevice(1)
@@ -263,7 +263,7 @@ func TestVisitOfAnIdleDaemon(t *testing.T) {
 		t.Errorf("got %v\n%s", err, out.String())
 	}
 	for _, want := range []string{
-		"sent, but not in the books: 5,000 packets",
+		"sent, but not in the counters: 5,000 packets",
 		"10,000 of 10,000 arrived, chance allows 4,779 to 5,221",
 		"5,000 packets from borea, 10.9.0.1, to morgana, 10.9.0.2",
 		"10,000 packets from borea, fd00:9::1, to morgana, fd00:9::2",

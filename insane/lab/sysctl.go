@@ -34,7 +34,7 @@ func setSysctls() error {
 // what it has learnt about neighbours on the link. Otherwise the kernel would ask
 // again after 5 s for those that only asked it, after some 30 s for all
 // (RFC 4861 section 10), through whatever fault is set by then; and question or
-// answer would be in the device's books.
+// answer would be in the device's counters.
 func keepNeighbours(link string) error {
 	for _, family := range []string{"ipv4", "ipv6"} {
 		dir := family + "/neigh/" + link + "/"

@@ -29,7 +29,7 @@ func (s *story) visit(ctx context.Context, nth int, stop stop) error {
 }
 
 // measure sets the policy, sends the probe and the bystander's at the same
-// time, and reads the books before and after.
+// time, and reads the counters before and after.
 func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 	m := measurement{set: time.Now()}
 	before, err := s.control.Set(ctx, stop.change())
@@ -38,7 +38,7 @@ func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 	}
 	m.ready = time.Now()
 	// The answer to the change is the reading before: what was sent between
-	// change and probe would be in the books and not in the probe.
+	// change and probe would be in the counters and not in the probe.
 	bystander := make(chan error, 1)
 	go func() { bystander <- s.bystand(ctx, stop) }()
 	m.result, err = s.run(stop.probe(s.lab), ctx)
@@ -52,7 +52,7 @@ func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 	if err != nil {
 		return m, err
 	}
-	m.books = between(stop.stats(before), stop.stats(after))
+	m.counters = between(stop.stats(before), stop.stats(after))
 	return m, nil
 }
 
@@ -71,11 +71,11 @@ func (s *story) bystand(ctx context.Context, stop stop) error {
 
 // show prints what was measured.
 func (s *story) show(stop stop, m measurement) {
-	r, b := m.result, m.books
+	r, b := m.result, m.counters
 	p := stop.probe(s.lab)
 	s.row("sent", "%s from %s, %s, to %s, %s", packets(r.Sent), p.From.Name, p.Source, p.To.Name, p.Address)
 	s.row("arrived", "%s", arrived(stop, m))
-	s.row("books", "offered %s = relayed %s + dropped %s; relayed − arrived = %d",
+	s.row("counters", "offered %s = relayed %s + dropped %s; relayed − arrived = %d",
 		number(b.offered), number(b.relayed), number(b.dropped+b.others), m.difference())
 	// Without this line the sum above would look wrong to who adds it up.
 	if n := m.foreign(); n > 0 {

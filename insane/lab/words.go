@@ -21,7 +21,7 @@ Both were made a moment ago out of network namespaces and a veth pair, and
 nothing here touches your real network. On borea, what goes to morgana is
 routed through insane, and what morgana sends comes in through it: a network
 interface in front of eth0 that relays as much as it is told to. One of them
-numbers her packets, the other notes which arrive, and insane keeps books of
+numbers her packets, the other notes which arrive, and insane keeps counters of
 its own; here they are side by side.
 
 "Chance allows" is an exact binomial interval: a device that works as asked

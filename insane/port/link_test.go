@@ -48,7 +48,7 @@ func TestNoLink(t *testing.T) {
 	}
 }
 
-// What a TAP without carrier is sent is counted, for the books of the device.
+// What a TAP without carrier is sent is counted, for the counters of the device.
 func TestTxDropped(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)

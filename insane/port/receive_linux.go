@@ -13,7 +13,7 @@ import (
 )
 
 // slaveReceiveBytes is how much may wait for the relay: some 60 super-frames, or
-// 10,000 small frames, with what the kernel counts for its own book-keeping.
+// 10,000 small frames, with what the kernel counts for its own bookkeeping.
 const slaveReceiveBytes = 8 << 20
 
 // receiver is the packet socket that receives.

@@ -175,7 +175,7 @@ func TestSlaveOverruns(t *testing.T) {
 			offered++
 		}
 		read += uint64(len(numbers(readOne(t, near))))
-		await(t, "the books of the socket to balance", func() bool { return read+near.Overruns() >= offered })
+		await(t, "the counters of the socket to balance", func() bool { return read+near.Overruns() >= offered })
 		if overruns := near.Overruns(); read+overruns != offered || read == 0 || overruns == 0 {
 			t.Fatalf("%d read and %d overruns of %d", read, overruns, offered)
 		}

@@ -157,7 +157,7 @@ type Count struct {
 	Bytes   uint64 `json:"bytes"`
 }
 
-// Stats are the books of one direction since the daemon started. They balance
+// Stats are the counters of one direction since the daemon started. They balance
 // at any moment: Offered = Relayed + Held + the sum of Dropped.
 type Stats struct {
 	Offered Count            `json:"offered"` // what the device was given, on either path

@@ -69,7 +69,7 @@ func (l counters) lines(stats api.Stats) []string {
 	return append(lines, fmt.Sprintf("%-*s  %*d  frames", l.label, "overruns", l.packets, stats.Overruns))
 }
 
-// rows are the books of one direction. Reasons that never happened are left
+// rows are the counters of one direction. Reasons that never happened are left
 // out, and so is what is held while nothing is.
 func rows(stats api.Stats) []row {
 	rows := []row{{"offered", stats.Offered}, {"relayed", stats.Relayed}}

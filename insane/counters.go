@@ -26,32 +26,32 @@ var reasonNames = api.DropReasons()
 
 func (r reason) String() string { return reasonNames[r] }
 
-// page is what one batch adds to the books.
-type page struct {
+// delta is what one batch adds to the counters.
+type delta struct {
 	offered, relayed api.Count
 	dropped          [reasons]api.Count
 	verdicts         api.Verdicts
 }
 
-func (p *page) drop(why reason, c api.Count) { add(&p.dropped[why], c) }
+func (p *delta) drop(why reason, c api.Count) { add(&p.dropped[why], c) }
 
 func add(sum *api.Count, c api.Count) {
 	sum.Packets += c.Packets
 	sum.Bytes += c.Bytes
 }
 
-// books are the counters of one direction. A batch is entered as a whole, so
-// whoever reads sees books that balance: offered = relayed + Σ dropped.
+// counters are the counters of one direction. A batch is entered as a whole, so
+// whoever reads sees counters that balance: offered = relayed + Σ dropped.
 // They are safe for concurrent use.
-type books struct {
+type counters struct {
 	mu    sync.Mutex
-	total page
+	total delta
 	rule  *rule // the one whose verdicts total.verdicts counts
 }
 
 // enter adds a batch that rule r judged. The verdicts of an earlier rule are
 // forgotten: they would say nothing of what is asked now.
-func (b *books) enter(p *page, r *rule) {
+func (b *counters) enter(p *delta, r *rule) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.rule != r {
@@ -69,15 +69,15 @@ func (b *books) enter(p *page, r *rule) {
 
 // enterLost adds frames that the kernel dropped in front of the relay for a
 // reason that is known. It tells their number and not their bytes.
-func (b *books) enterLost(frames uint64, why reason) {
+func (b *counters) enterLost(frames uint64, why reason) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.total.offered.Packets += frames
 	b.total.dropped[why].Packets += frames
 }
 
-// stats reads the books. Overruns are the caller's to add.
-func (b *books) stats() api.Stats {
+// stats reads the counters. Overruns are the caller's to add.
+func (b *counters) stats() api.Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := api.Stats{
@@ -92,7 +92,7 @@ func (b *books) stats() api.Stats {
 }
 
 // verdicts are what rule r has said so far.
-func (b *books) verdicts(r *rule) api.Verdicts {
+func (b *counters) verdicts(r *rule) api.Verdicts {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.rule != r {
