@@ -51,9 +51,25 @@ func (d *Device) State() api.Info {
 		tx, rx = d.host.lost.overruns(d)
 	}
 	info.TX, info.RX = d.tx.direction(s.tx, s.txRelay), d.rx.direction(s.rx, s.rxRelay)
-	info.Path, info.PathReason = api.Slowest(info)
+	info.Path, info.PathReason = slowest(info)
 	info.TX.Stats.Overruns, info.RX.Stats.Overruns = tx, rx
 	return info
+}
+
+// slowest is the path of a whole device: the slower path of the directions in use,
+// and why it is not a faster one.
+func slowest(i api.Info) (path, reason string) {
+	switch {
+	case i.TX.Path != api.PathKernel && i.RX.Path != api.PathKernel && i.Receive != api.ReceiveNone && i.TX.PathReason != i.RX.PathReason:
+		return api.PathRelay, "tx: " + i.TX.PathReason + "; rx: " + i.RX.PathReason
+	case i.TX.Path != api.PathKernel && i.RX.Path == api.PathKernel:
+		return api.PathRelay, "tx: " + i.TX.PathReason
+	case i.TX.Path != api.PathKernel:
+		return api.PathRelay, i.TX.PathReason
+	case i.Receive != api.ReceiveNone && i.RX.Path != api.PathKernel:
+		return api.PathRelay, "rx: " + i.RX.PathReason
+	}
+	return api.PathKernel, ""
 }
 
 // direction is a relay with a rule of its, and why it carries everything.
