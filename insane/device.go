@@ -8,10 +8,8 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"golang.org/x/time/rate"
-
+	"github.com/seed-39a139a1/insane/insane/control"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/policy"
@@ -36,8 +34,6 @@ type Device struct {
 	near   port.Port
 	tx, rx *relay
 	group  sync.WaitGroup // every goroutine of the device
-
-	strangers rate.Sometimes // log lines about those who may not change anything
 
 	shown atomic.Pointer[shown] // what State tells of the fields below
 
@@ -68,7 +64,6 @@ func newDevice(near port.Port, o Options) *Device {
 	}
 	d := &Device{
 		name: o.Name, log: o.Log, clock: o.Clock, near: near, seed: o.Seed,
-		strangers: rate.Sometimes{Interval: time.Second},
 
 		tx: newRelay(o.Clock, o.Log.With("direction", "tx")),
 		rx: newRelay(o.Clock, o.Log.With("direction", "rx")),
@@ -122,7 +117,8 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 	// Last, so that a device that answers is a device that is complete.
 	if d.host.control != nil {
 		d.group.Go(func() {
-			if err := d.serveControl(ctx, d.host.control); err != nil {
+			o := control.Options{Name: d.name, Group: d.host.group, Log: d.log}
+			if err := control.Serve(ctx, d.host.control, d, o); err != nil {
 				cancel(fmt.Errorf("serve control socket: %w", err))
 			}
 		})

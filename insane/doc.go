@@ -13,7 +13,7 @@
 //
 //	relay.go    the way of a packet through one direction
 //	counters.go    what became of it, counted so that the sums are right at any moment
-//	control.go  requests on the control socket; gate.go: who is let in
+//	control/    requests on the control socket, and its limits
 //	set.go      a change: checked as a whole, then applied as a whole
 //	slave.go    who can be the slave, and how it is attached
 //	follow.go   the slave followed, lost and picked up again

@@ -20,8 +20,9 @@ const module = "github.com/seed-39a139a1/insane"
 // know. What is not here may not exist.
 var rooms = map[string][]string{
 	"policy":               {},
-	"insane":               {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
+	"insane":               {"policy", "insane/control", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
 	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/api"},
+	"insane/control":       {"insane/port", "insanely/api"},
 	"insane/frame":         {},
 	"insane/kern":          {"policy"},
 	"insane/lab":           {"policy", "insanely", "insanely/api"},
@@ -97,6 +98,16 @@ func TestImports(t *testing.T) {
 			if room == "policy" && !slices.Contains(policyImports, imp) {
 				t.Errorf("policy imports %s", imp)
 			}
+		}
+	}
+}
+
+// Only a command knows the device. What the device is made of never does, so that
+// each part can be tested and read without it.
+func TestPartsDoNotKnowTheDevice(t *testing.T) {
+	for room, allowed := range rooms {
+		if strings.HasPrefix(room, "insane/") && room != "insane/cli" && slices.Contains(allowed, "insane") {
+			t.Errorf("%s may import insane", room)
 		}
 	}
 }

@@ -20,13 +20,13 @@ type plan struct {
 // Set changes the device: all of what is given, or nothing. It returns the
 // state read back. Errors are *api.Error where the request is at fault.
 func (d *Device) Set(c api.Change) (api.Info, error) {
-	_, after, err := d.change(c)
+	_, after, err := d.Change(c)
 	return after, err
 }
 
-// change is Set that also says what was there before, with no other change in
+// Change is Set that also returns the state before, with no other change in
 // between.
-func (d *Device) change(c api.Change) (before, after api.Info, err error) {
+func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {

@@ -1,4 +1,4 @@
-package insane
+package control
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
@@ -8,14 +8,14 @@ import (
 
 // collector shows the state of a device to Prometheus; it keeps nothing.
 type collector struct {
-	device *Device
+	device Device
 
 	info, carrier, mtu, seed            *prometheus.Desc
 	packets, bytes, dropped, droppedLen *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
 }
 
-func newRegistry(d *Device) *prometheus.Registry {
+func newRegistry(d Device) *prometheus.Registry {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("insane_"+name, help, append([]string{"device"}, labels...), nil)
 	}

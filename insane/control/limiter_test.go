@@ -1,4 +1,4 @@
-package insane
+package control
 
 import (
 	"context"
@@ -13,32 +13,32 @@ import (
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
-// door is a gate on a socket of its own, with a doorman that lets everybody in
-// as what changer says at the moment.
-type door struct {
-	t       *testing.T
-	path    string
-	changer atomic.Bool
-	inside  chan net.Conn // those that were let in
+// limited is a limiter on a socket of its own. It counts every peer as what
+// changer says when the peer connects.
+type limited struct {
+	t        *testing.T
+	path     string
+	changer  atomic.Bool
+	accepted chan net.Conn
 }
 
-func newDoor(t *testing.T) *door {
+func newLimited(t *testing.T) *limited {
 	t.Helper()
-	d := &door{t: t, path: t.TempDir() + "/insane.sock", inside: make(chan net.Conn, maxReaders+maxChangers)}
+	d := &limited{t: t, path: t.TempDir() + "/insane.sock", accepted: make(chan net.Conn, maxReaders+maxChangers)}
 	l, err := port.ListenControl(d.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGate(l, func(port.Peer) bool { return d.changer.Load() })
+	lim := newLimiter(l, func(port.Peer) bool { return d.changer.Load() })
 	ended := make(chan error)
 	go func() {
 		for {
-			c, err := g.Accept()
+			c, err := lim.Accept()
 			if err != nil {
 				ended <- err
 				return
 			}
-			d.inside <- c
+			d.accepted <- c
 		}
 	}()
 	t.Cleanup(func() {
@@ -50,8 +50,8 @@ func newDoor(t *testing.T) *door {
 	return d
 }
 
-// knock connects and reports the connection if it was let in, or nil.
-func (d *door) knock() net.Conn {
+// connect returns the accepted end of a new connection, or nil if it was refused.
+func (d *limited) connect() net.Conn {
 	d.t.Helper()
 	c, err := net.Dial("unix", d.path)
 	if err != nil {
@@ -64,79 +64,79 @@ func (d *door) knock() net.Conn {
 		refused <- err
 	}()
 	select {
-	case guest := <-d.inside:
-		return guest
+	case accepted := <-d.accepted:
+		return accepted
 	case err := <-refused:
 		if !errors.Is(err, io.EOF) {
 			d.t.Errorf("refused with %v, want the end of the connection", err)
 		}
 		return nil
 	case <-time.After(20 * time.Second):
-		d.t.Fatal("neither let in nor refused")
+		d.t.Fatal("neither accepted nor refused")
 		return nil
 	}
 }
 
-// fill knocks until nobody is let in any more.
-func (d *door) fill() (guests []net.Conn) {
+// fill connects until a connection is refused.
+func (d *limited) fill() (conns []net.Conn) {
 	d.t.Helper()
-	for len(guests) <= maxReaders+maxChangers {
-		g := d.knock()
-		if g == nil {
-			return guests
+	for len(conns) <= maxReaders+maxChangers {
+		c := d.connect()
+		if c == nil {
+			return conns
 		}
-		guests = append(guests, g)
+		conns = append(conns, c)
 	}
-	d.t.Fatal("everybody is let in")
+	d.t.Fatal("no connection is refused")
 	return nil
 }
 
-// A crowd of readers is bounded and does not keep out who may change the
-// device, nor the other way round.
-func TestGateLimits(t *testing.T) {
-	d := newDoor(t)
+// The number of readers is limited, and readers do not keep out peers that may
+// make changes, nor the other way round.
+func TestLimiterLimits(t *testing.T) {
+	d := newLimited(t)
 	if n := len(d.fill()); n != maxReaders {
-		t.Errorf("%d readers were let in, want %d", n, maxReaders)
+		t.Errorf("%d readers were accepted, want %d", n, maxReaders)
 	}
 	d.changer.Store(true)
 	if n := len(d.fill()); n != maxChangers {
-		t.Errorf("%d changers were let in, want %d", n, maxChangers)
+		t.Errorf("%d changers were accepted, want %d", n, maxChangers)
 	}
 	d.changer.Store(false)
-	if d.knock() != nil {
-		t.Error("a reader took a place that is not there")
+	if d.connect() != nil {
+		t.Error("a reader was accepted beyond the limit")
 	}
 }
 
-// Who leaves makes room for one, however often the connection is closed, and of
-// the kind as which it was let in.
-func TestGateLeave(t *testing.T) {
-	d := newDoor(t)
+// A closed connection makes room for one of the kind under which it was counted,
+// however often it is closed.
+func TestLimiterLeave(t *testing.T) {
+	d := newLimited(t)
 	readers := d.fill()
 	d.changer.Store(true)
 	for range 2 {
 		readers[0].Close()
 	}
 	if n := len(d.fill()); n != maxChangers {
-		t.Errorf("%d changers were let in after a reader left, want %d", n, maxChangers)
+		t.Errorf("%d changers were accepted after a reader left, want %d", n, maxChangers)
 	}
 	d.changer.Store(false)
 	if n := len(d.fill()); n != 1 {
-		t.Errorf("%d readers were let in after one left, want 1", n)
+		t.Errorf("%d readers were accepted after one left, want 1", n)
 	}
 	for _, r := range readers[1:11] {
 		r.Close()
 	}
 	if n := len(d.fill()); n != 10 {
-		t.Errorf("%d readers were let in after ten left, want 10", n)
+		t.Errorf("%d readers were accepted after ten left, want 10", n)
 	}
 }
 
-// A guest brings its credentials, anybody else is nobody.
-func TestGateKnowsPeer(t *testing.T) {
-	d := newDoor(t)
-	guest := d.knock()
-	ctx := withPeer(context.Background(), guest)
+// A connection of the limiter has the credentials of its peer. The peer of any
+// other connection is nobody.
+func TestLimiterKnowsPeer(t *testing.T) {
+	d := newLimited(t)
+	ctx := withPeer(context.Background(), d.connect())
 	want := port.Peer{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), PID: int32(os.Getpid())}
 	if got := peerOf(ctx); got.UID != want.UID || got.GID != want.GID || got.PID != want.PID {
 		t.Errorf("%+v, want %+v", got, want)
@@ -151,8 +151,8 @@ func TestGateKnowsPeer(t *testing.T) {
 	}
 }
 
-// Root, the daemon's own user and the group may change the device; nobody else,
-// and without a group no group.
+// Root, the user of the process and the members of the group may make changes.
+// Nobody else may, and without a group no group may.
 func TestMayChange(t *testing.T) {
 	group := uint32(27)
 	own := uint32(os.Geteuid())
@@ -171,12 +171,12 @@ func TestMayChange(t *testing.T) {
 		{peer: nobody, group: &group},
 		{peer: nobody},
 	} {
-		d := &Device{host: &host{group: c.group}}
-		if got := d.mayChange(c.peer); got != c.may {
+		s := newServer(nil, Options{Group: c.group})
+		if got := s.mayChange(c.peer); got != c.may {
 			t.Errorf("%+v: %v, want %v", c.peer, got, c.may)
 		}
 	}
-	if (&Device{}).mayChange(port.Peer{UID: 4711}) {
-		t.Error("a device without a host is everybody's")
+	if newServer(nil, Options{}).mayChange(port.Peer{UID: 4711}) {
+		t.Error("without options everybody may make changes")
 	}
 }
