@@ -13,7 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -25,7 +25,7 @@ const (
 )
 
 // serveControl answers on the control socket until ctx ends.
-func (d *Device) serveControl(ctx context.Context, l *port.ControlListener) error {
+func (d *Device) serveControl(ctx context.Context, l *host.ControlListener) error {
 	srv := &http.Server{
 		Handler:           d.handler(),
 		ReadTimeout:       requestTimeout,

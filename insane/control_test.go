@@ -11,15 +11,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port/porttest"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-var root = port.Peer{UID: 0, GID: 0}
+var root = host.Peer{UID: 0, GID: 0}
 
 // ask sends one request as peer, without a socket.
-func ask(d *Device, peer port.Peer, method, path, body string) *httptest.ResponseRecorder {
+func ask(d *Device, peer host.Peer, method, path, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r = r.WithContext(context.WithValue(r.Context(), peerKey{}, peer))
 	w := httptest.NewRecorder()
@@ -81,7 +81,7 @@ func TestBadRequests(t *testing.T) {
 	long := `{"tx":"` + strings.Repeat("x", api.MaxBody) + `"}`
 	for _, c := range []struct {
 		method, path, body string
-		peer               port.Peer
+		peer               host.Peer
 		want               *api.Error
 		field, says        string
 	}{

@@ -6,7 +6,7 @@ import (
 	"os"
 	"sync"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
 // Connections served at a time. Who may change the device has places of their
@@ -18,21 +18,21 @@ const (
 
 // mayChange says whether the credentials suffice for a change: root, the
 // daemon's own user, or the control group.
-func (d *Device) mayChange(p port.Peer) bool {
+func (d *Device) mayChange(p host.Peer) bool {
 	return p.UID == 0 || p.UID == uint32(os.Geteuid()) ||
 		d.host != nil && d.host.group != nil && p.In(*d.host.group)
 }
 
 // gate accepts connections while there is room and closes the others at once.
 type gate struct {
-	*port.ControlListener
-	changer func(port.Peer) bool
+	*host.ControlListener
+	changer func(host.Peer) bool
 
 	mu   sync.Mutex
 	open map[bool]int // connections by whether the peer may change
 }
 
-func newGate(l *port.ControlListener, changer func(port.Peer) bool) *gate {
+func newGate(l *host.ControlListener, changer func(host.Peer) bool) *gate {
 	return &gate{ControlListener: l, changer: changer, open: make(map[bool]int)}
 }
 
@@ -43,7 +43,7 @@ func (g *gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		peer, err := port.PeerOf(c)
+		peer, err := host.PeerOf(c)
 		changer := err == nil && g.changer(peer)
 		if err != nil || !g.enter(changer) {
 			c.Close()
@@ -75,7 +75,7 @@ func (g *gate) leave(changer bool) {
 // guest is a connection that counts until it is closed.
 type guest struct {
 	*net.UnixConn
-	peer    port.Peer
+	peer    host.Peer
 	changer bool // as which it was let in
 	gate    *gate
 	once    sync.Once
@@ -98,10 +98,10 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 
 // nobody is the peer of a request that came over no guest: it may not change
 // anything.
-var nobody = port.Peer{UID: ^uint32(0), GID: ^uint32(0)}
+var nobody = host.Peer{UID: ^uint32(0), GID: ^uint32(0)}
 
-func peerOf(ctx context.Context) port.Peer {
-	if p, ok := ctx.Value(peerKey{}).(port.Peer); ok {
+func peerOf(ctx context.Context) host.Peer {
+	if p, ok := ctx.Value(peerKey{}).(host.Peer); ok {
 		return p
 	}
 	return nobody

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
 // door is a gate on a socket of its own, with a doorman that lets everybody in
@@ -25,11 +25,11 @@ type door struct {
 func newDoor(t *testing.T) *door {
 	t.Helper()
 	d := &door{t: t, path: t.TempDir() + "/insane.sock", inside: make(chan net.Conn, maxReaders+maxChangers)}
-	l, err := port.ListenControl(d.path)
+	l, err := host.ListenControl(d.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGate(l, func(port.Peer) bool { return d.changer.Load() })
+	g := newGate(l, func(host.Peer) bool { return d.changer.Load() })
 	ended := make(chan error)
 	go func() {
 		for {
@@ -137,7 +137,7 @@ func TestGateKnowsPeer(t *testing.T) {
 	d := newDoor(t)
 	guest := d.knock()
 	ctx := withPeer(context.Background(), guest)
-	want := port.Peer{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), PID: int32(os.Getpid())}
+	want := host.Peer{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), PID: int32(os.Getpid())}
 	if got := peerOf(ctx); got.UID != want.UID || got.GID != want.GID || got.PID != want.PID {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -157,26 +157,26 @@ func TestMayChange(t *testing.T) {
 	group := uint32(27)
 	own := uint32(os.Geteuid())
 	for _, c := range []struct {
-		peer  port.Peer
+		peer  host.Peer
 		group *uint32
 		may   bool
 	}{
-		{peer: port.Peer{UID: 0, GID: 0}, may: true},
-		{peer: port.Peer{UID: own, GID: 4711}, may: true},
-		{peer: port.Peer{UID: 4711, GID: 0}},
-		{peer: port.Peer{UID: 4711, GID: 27}},
-		{peer: port.Peer{UID: 4711, GID: 27}, group: &group, may: true},
-		{peer: port.Peer{UID: 4711, GID: 28, Groups: []uint32{26, 27}}, group: &group, may: true},
-		{peer: port.Peer{UID: 4711, GID: 28, Groups: []uint32{26}}, group: &group},
+		{peer: host.Peer{UID: 0, GID: 0}, may: true},
+		{peer: host.Peer{UID: own, GID: 4711}, may: true},
+		{peer: host.Peer{UID: 4711, GID: 0}},
+		{peer: host.Peer{UID: 4711, GID: 27}},
+		{peer: host.Peer{UID: 4711, GID: 27}, group: &group, may: true},
+		{peer: host.Peer{UID: 4711, GID: 28, Groups: []uint32{26, 27}}, group: &group, may: true},
+		{peer: host.Peer{UID: 4711, GID: 28, Groups: []uint32{26}}, group: &group},
 		{peer: nobody, group: &group},
 		{peer: nobody},
 	} {
-		d := &Device{host: &host{group: c.group}}
+		d := &Device{host: &presence{group: c.group}}
 		if got := d.mayChange(c.peer); got != c.may {
 			t.Errorf("%+v: %v, want %v", c.peer, got, c.may)
 		}
 	}
-	if (&Device{}).mayChange(port.Peer{UID: 4711}) {
+	if (&Device{}).mayChange(host.Peer{UID: 4711}) {
 		t.Error("a device without a host is everybody's")
 	}
 }
