@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port"
@@ -166,20 +165,10 @@ func (h *presence) close() error {
 	return err
 }
 
-// CheckName says whether an interface can have the name: it refuses what the
-// kernel refuses, with words (net/core/dev.c,
-// dev_valid_name), and % which would make a pattern of the name.
+// CheckName says whether an interface can have the name (see api.CheckName).
 func CheckName(name string) error {
-	switch {
-	case name == "" || name == "." || name == "..":
-		return fmt.Errorf("name: %q: not a name for an interface", name)
-	case name == "all" || name == "default":
-		// net/ipv4/devinet.c, sysctl_dev_name_is_allowed
-		return fmt.Errorf("name: %q: the kernel means every interface by it", name)
-	case len(name) > 15:
-		return fmt.Errorf("name: %q: longer than 15 bytes", name)
-	case strings.ContainsAny(name, "/:% \t\n\v\f\r"):
-		return fmt.Errorf("name: %q: has one of / : %% or white space in it", name)
+	if err := api.CheckName(name); err != nil {
+		return fmt.Errorf("name: %q: %w", name, err)
 	}
 	return nil
 }
