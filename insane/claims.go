@@ -5,22 +5,22 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insane/port"
 )
 
 // outlook is what a device sees of its host when it decides what it claims. The
 // fields are as the kernel had them, one after the other: a change in between is
 // followed by another look.
 type outlook struct {
-	links      []port.Link
-	addresses  []port.Address
-	routes     []port.RouteEntry
+	links      []host.Link
+	addresses  []host.Address
+	routes     []host.RouteEntry
 	ignoresARP bool // the host answers ARP only where the address is
 }
 
 // look reads the outlook of the device that is the link called name.
-func look(links *port.Links, name string) (o outlook, err error) {
+func look(links *host.Links, name string) (o outlook, err error) {
 	if o.links, err = links.All(); err != nil {
 		return o, err
 	}
@@ -28,15 +28,15 @@ func look(links *port.Links, name string) (o outlook, err error) {
 		return o, err
 	}
 	o.routes, err = links.Routes()
-	o.ignoresARP = port.IgnoresARP(name)
+	o.ignoresARP = host.IgnoresARP(name)
 	return o, err
 }
 
 // link finds a link by its index.
-func (o *outlook) link(index int) (port.Link, bool) {
-	i := slices.IndexFunc(o.links, func(l port.Link) bool { return l.Index == index })
+func (o *outlook) link(index int) (host.Link, bool) {
+	i := slices.IndexFunc(o.links, func(l host.Link) bool { return l.Index == index })
 	if i < 0 {
-		return port.Link{}, false
+		return host.Link{}, false
 	}
 	return o.links[i], true
 }
@@ -60,7 +60,7 @@ func (o *outlook) above(index int) map[int]bool {
 }
 
 // standsOn reports whether a link is a device whose slave is one of those.
-func (o *outlook) standsOn(l port.Link, those map[int]bool) bool {
+func (o *outlook) standsOn(l host.Link, those map[int]bool) bool {
 	for _, slave := range o.links {
 		if those[slave.Index] && l.Alias == aliasPrefix+slave.Name {
 			return true
@@ -160,7 +160,7 @@ func (o *outlook) owners(above map[int]bool) (own map[netip.Prefix]bool, others 
 func (o *outlook) claimRoutes(c kern.Claims, above map[int]bool) (gateways []netip.Addr) {
 	routes := slices.Clone(o.routes)
 	// What is around a network comes before it.
-	slices.SortStableFunc(routes, func(a, b port.RouteEntry) int {
+	slices.SortStableFunc(routes, func(a, b host.RouteEntry) int {
 		return cmp.Or(a.Dst.Compare(b.Dst), cmp.Compare(a.Metric, b.Metric))
 	})
 	var around []netip.Prefix // claimed, from the widest on
@@ -196,7 +196,7 @@ func (o *outlook) claimRoutes(c kern.Claims, above map[int]bool) (gateways []net
 }
 
 // through reports whether whatever takes a route goes through the links above.
-func through(r port.RouteEntry, above map[int]bool) bool {
+func through(r host.RouteEntry, above map[int]bool) bool {
 	for _, hop := range r.Hops {
 		if !above[hop.Link] {
 			return false

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insane/control"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/policy"
@@ -39,7 +40,7 @@ type Device struct {
 
 	mu      sync.Mutex // guards what follows; changes wait for each other, and for the kernel
 	seed    uint64
-	host    *host           // the interface in the kernel and its slave; nil between fakes
+	host    *presence       // the interface in the kernel and its slave; nil between fakes
 	rxEnded <-chan struct{} // closed when the relay of rx lets go of the last slave
 	closed  bool
 }
@@ -57,7 +58,7 @@ func New(near, far port.Port, o Options) *Device {
 
 func newDevice(near port.Port, o Options) *Device {
 	if o.Clock == nil {
-		o.Clock = port.Now
+		o.Clock = host.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

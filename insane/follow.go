@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -57,13 +57,13 @@ func (d *Device) reconcile() {
 	if s.port != nil {
 		// Before the look at the link, which is to be published as soon as it is
 		// known: every question may have to wait for others.
-		s.queues = port.TxQueues(s.link.Name)
+		s.queues = host.TxQueues(s.link.Name)
 		link, err := d.host.links.ByIndex(s.link.Index)
 		switch {
 		case err == nil && s.port.Bound():
 			d.refresh(link)
 			return
-		case err != nil && !errors.Is(err, port.ErrNoLink):
+		case err != nil && !errors.Is(err, host.ErrNoLink):
 			d.log.Error("look up slave", "err", err)
 			return
 		}
@@ -76,7 +76,7 @@ func (d *Device) reconcile() {
 }
 
 // refresh takes over what changed about the slave.
-func (d *Device) refresh(link port.Link) {
+func (d *Device) refresh(link host.Link) {
 	h := d.host
 	was := h.slave.link
 	d.settle()
@@ -85,7 +85,7 @@ func (d *Device) refresh(link port.Link) {
 	var err error
 	if link.Name != was.Name {
 		d.log.Info("slave was renamed", "from", was.Name, "to", link.Name)
-		err = h.tap.SetAlias(aliasPrefix + link.Name)
+		err = h.iface.SetAlias(aliasPrefix + link.Name)
 	}
 	if link.MTU != was.MTU || link.MAC.String() != was.MAC.String() {
 		err = errors.Join(err, h.adopt(link))
@@ -102,7 +102,7 @@ func (d *Device) refresh(link port.Link) {
 // reattach picks up a slave that was gone if a fitting link of its name is there.
 func (d *Device) reattach(name string) error {
 	link, err := d.host.links.ByName(name)
-	if errors.Is(err, port.ErrNoLink) {
+	if errors.Is(err, host.ErrNoLink) {
 		return nil
 	}
 	if err == nil {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
@@ -28,11 +28,12 @@ type Config struct {
 	Log       *slog.Logger   // nil: nothing is logged
 }
 
-// host is a device's presence in the kernel. Device.mu guards it, but for lost.
-type host struct {
-	links   *port.Links
+// presence is a device's presence in the kernel. Device.mu guards it, but for lost.
+type presence struct {
+	links   *host.Links
 	tap     *port.TAP
-	control *port.ControlListener // nil if none was asked for
+	iface   *host.Interface       // what the TAP is in the kernel
+	control *host.ControlListener // nil if none was asked for
 	group   *uint32
 	slave   slave
 	receive receiving
@@ -51,7 +52,7 @@ func Open(c Config) (*Device, error) {
 	if err := CheckName(c.Name); err != nil {
 		return nil, err
 	}
-	h := &host{group: c.Group, heart: newHeart(), receive: receiving{mode: api.ReceiveNone}}
+	h := &presence{group: c.Group, heart: newHeart(), receive: receiving{mode: api.ReceiveNone}}
 	d, err := h.open(c)
 	if err != nil {
 		h.close()
@@ -72,16 +73,19 @@ func Open(c Config) (*Device, error) {
 
 // open takes what makes a daemon the only one of its name: first the socket,
 // then the interface.
-func (h *host) open(c Config) (d *Device, err error) {
+func (h *presence) open(c Config) (d *Device, err error) {
 	if c.Socket != "" {
-		if h.control, err = port.ListenControl(c.Socket); err != nil {
+		if h.control, err = host.ListenControl(c.Socket); err != nil {
 			return nil, err
 		}
 	}
-	if h.links, err = port.OpenLinks(); err != nil {
+	if h.links, err = host.OpenLinks(); err != nil {
 		return nil, err
 	}
-	if h.tap, err = port.OpenTAP(h.links, c.Name); err != nil {
+	if h.tap, err = port.OpenTAP(c.Name); err != nil {
+		return nil, err
+	}
+	if h.iface, err = host.NewInterface(h.links, h.tap.Index()); err != nil {
 		return nil, err
 	}
 	d = newDevice(h.tap, Options{Name: c.Name, TX: c.Policy, Seed: c.Seed, Log: c.Log})
@@ -102,7 +106,7 @@ func (d *Device) furnish(c Config) error {
 		return err
 	}
 	if len(c.Addresses)+len(c.Routes) > 0 {
-		if err := h.tap.SetUp(); err != nil {
+		if err := h.iface.SetUp(); err != nil {
 			return err
 		}
 	}
@@ -128,9 +132,9 @@ func (c *Config) change() (change api.Change) {
 }
 
 // address gives the interface addresses.
-func (h *host) address(list []netip.Prefix) error {
+func (h *presence) address(list []netip.Prefix) error {
 	for _, a := range list {
-		if err := h.tap.AddAddress(a); err != nil {
+		if err := h.iface.AddAddress(a); err != nil {
 			return err
 		}
 	}
@@ -138,7 +142,7 @@ func (h *host) address(list []netip.Prefix) error {
 }
 
 // addresses6 are those that are lost when the kernel takes IPv6 off the interface.
-func (h *host) addresses6() (list []netip.Prefix) {
+func (h *presence) addresses6() (list []netip.Prefix) {
 	for _, a := range h.addresses {
 		if a.Addr().Is6() {
 			list = append(list, a)
@@ -149,7 +153,7 @@ func (h *host) addresses6() (list []netip.Prefix) {
 
 // close closes what was opened, except links: Device.Close waits for those who
 // use them.
-func (h *host) close() error {
+func (h *presence) close() error {
 	if h.tap != nil {
 		h.tap.Close()
 	}
@@ -161,20 +165,10 @@ func (h *host) close() error {
 	return err
 }
 
-// CheckName says whether an interface can have the name: it refuses what the
-// kernel refuses, with words (net/core/dev.c,
-// dev_valid_name), and % which would make a pattern of the name.
+// CheckName says whether an interface can have the name (see api.CheckName).
 func CheckName(name string) error {
-	switch {
-	case name == "" || name == "." || name == "..":
-		return fmt.Errorf("name: %q: not a name for an interface", name)
-	case name == "all" || name == "default":
-		// net/ipv4/devinet.c, sysctl_dev_name_is_allowed
-		return fmt.Errorf("name: %q: the kernel means every interface by it", name)
-	case len(name) > 15:
-		return fmt.Errorf("name: %q: longer than 15 bytes", name)
-	case strings.ContainsAny(name, "/:% \t\n\v\f\r"):
-		return fmt.Errorf("name: %q: has one of / : %% or white space in it", name)
+	if err := api.CheckName(name); err != nil {
+		return fmt.Errorf("name: %q: %w", name, err)
 	}
 	return nil
 }

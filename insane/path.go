@@ -62,7 +62,7 @@ func (p *path) attach(d *Device) error {
 	if err := tap.SetFilter(programs.Enter()); err != nil {
 		return err
 	}
-	if err := tap.SkipQdisc(); err != nil {
+	if err := d.host.iface.SkipQdisc(); err != nil {
 		return err
 	}
 	for _, attach := range []func(int, bool) (io.Closer, error){programs.AttachLand, programs.AttachTransmit} {
@@ -150,7 +150,7 @@ func (d *Device) closeLanes() {
 }
 
 // noFastTX says why the kernel must leave tx to the relay.
-func (h *host) noFastTX(program *policy.Program) string {
+func (h *presence) noFastTX(program *policy.Program) string {
 	s := &h.slave
 	switch state := s.state(); {
 	case state == api.SlaveNone:
@@ -169,7 +169,7 @@ func (h *host) noFastTX(program *policy.Program) string {
 }
 
 // noFastRX says why the kernel must leave rx to the relay.
-func (h *host) noFastRX() string {
+func (h *presence) noFastRX() string {
 	switch {
 	case h.receive.mode == api.ReceiveNone:
 		return "receive none: nothing but what neighbours say"

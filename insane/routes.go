@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/netip"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
 // routes are the destinations that were asked to lead through the device. They
@@ -17,25 +17,25 @@ import (
 // until the slave's addresses change.
 type routes struct {
 	wanted []netip.Prefix
-	have   map[netip.Prefix]port.Route
+	have   map[netip.Prefix]host.Route
 }
 
 // keep makes each route what the slave's addresses want it to be now.
-func (r *routes) keep(h *host) error {
+func (r *routes) keep(h *presence) error {
 	if r.have == nil {
-		r.have = make(map[netip.Prefix]port.Route)
+		r.have = make(map[netip.Prefix]host.Route)
 	}
 	var errs []error
 	for _, dst := range r.wanted {
-		want := port.Route{Dst: dst}
+		want := host.Route{Dst: dst}
 		if h.slave.port != nil {
 			want = h.links.Borrow(dst, h.slave.link.Index)
 		}
-		if have, ok := r.have[dst]; ok && have == want && !lost(h.tap, want) {
+		if have, ok := r.have[dst]; ok && have == want && !lost(h.iface, want) {
 			continue
 		}
 		delete(r.have, dst) // on an error the next change of anything tries again
-		if err := h.tap.ReplaceRoute(want); err != nil {
+		if err := h.iface.ReplaceRoute(want); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -46,10 +46,10 @@ func (r *routes) keep(h *host) error {
 
 // lost reports whether the kernel has removed a route with an address that it
 // preferred.
-func lost(tap *port.TAP, r port.Route) bool {
+func lost(iface *host.Interface, r host.Route) bool {
 	if !r.Source.Is4() {
 		return false
 	}
-	there, err := tap.HasRoute(r.Dst)
+	there, err := iface.HasRoute(r.Dst)
 	return err == nil && !there
 }

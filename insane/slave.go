@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -16,7 +17,7 @@ import (
 const aliasPrefix = "insane: slave "
 
 // isDevice reports whether a link is the interface of a device.
-func isDevice(link port.Link) bool { return strings.HasPrefix(link.Alias, aliasPrefix) }
+func isDevice(link host.Link) bool { return strings.HasPrefix(link.Alias, aliasPrefix) }
 
 // maxChain bounds the walk along a chain of devices; chains are not deep.
 const maxChain = 32
@@ -30,7 +31,7 @@ const (
 // slave is the NIC a device stands in front of.
 type slave struct {
 	name   string      // "" if none was given yet
-	link   port.Link   // as last seen
+	link   host.Link   // as last seen
 	queues int         // for transmitting
 	port   *port.Slave // nil if the link is gone
 
@@ -81,19 +82,19 @@ func (s *slave) end() *end {
 
 // checkSlave finds the link that is to be the slave and refuses what cannot be
 // one. Errors are those of the original: ENODEV, EINVAL.
-func (d *Device) checkSlave(name string) (port.Link, error) {
+func (d *Device) checkSlave(name string) (host.Link, error) {
 	if d.host == nil {
-		return port.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
+		return host.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
 	}
 	link, err := d.host.links.ByName(name)
-	if errors.Is(err, port.ErrNoLink) {
-		return port.Link{}, noDevice(name)
+	if errors.Is(err, host.ErrNoLink) {
+		return host.Link{}, noDevice(name)
 	}
 	if err != nil {
-		return port.Link{}, err
+		return host.Link{}, err
 	}
 	if link.Index == d.host.tap.Index() {
-		return port.Link{}, api.Errorf(api.ErrLoop, "slave", "slave: %q: the device cannot be its own slave", name)
+		return host.Link{}, api.Errorf(api.ErrLoop, "slave", "slave: %q: the device cannot be its own slave", name)
 	}
 	return link, checkType(link)
 }
@@ -102,7 +103,7 @@ func noDevice(name string) error {
 	return api.Errorf(api.ErrNoDevice, "slave", "slave: %q: no such device", name)
 }
 
-func checkType(link port.Link) error {
+func checkType(link host.Link) error {
 	if !link.Ethernet && !link.Loopback {
 		return api.Errorf(api.ErrWrongType, "slave", "slave: %q: neither Ethernet nor loopback", link.Name)
 	}
@@ -112,7 +113,7 @@ func checkType(link port.Link) error {
 // checkChain follows the slaves of slaves and refuses a way back to this
 // device. The device has published its own wish before: of two devices that
 // choose each other at the same moment at least one sees the other's.
-func (h *host) checkChain(link port.Link) error {
+func (h *presence) checkChain(link host.Link) error {
 	way := link.Name
 	for range maxChain {
 		if link.Index == h.tap.Index() {
@@ -124,7 +125,7 @@ func (h *host) checkChain(link port.Link) error {
 			return nil
 		}
 		next, err := h.links.ByName(name)
-		if errors.Is(err, port.ErrNoLink) {
+		if errors.Is(err, host.ErrNoLink) {
 			return nil
 		}
 		if err != nil {
@@ -137,13 +138,13 @@ func (h *host) checkChain(link port.Link) error {
 
 // attach makes a link the slave, in a receive mode; on any error the old one
 // stays, and its mode. The caller holds d.mu.
-func (d *Device) attach(link port.Link, mode string) (err error) {
+func (d *Device) attach(link host.Link, mode string) (err error) {
 	h := d.host
 	if h.slave.port != nil && h.slave.link.Index == link.Index && h.slave.port.Bound() {
 		return d.switchMode(mode)
 	}
 	before := h.slave
-	if err := h.tap.SetAlias(aliasPrefix + link.Name); err != nil {
+	if err := h.iface.SetAlias(aliasPrefix + link.Name); err != nil {
 		return err
 	}
 	defer func() {
@@ -155,7 +156,7 @@ func (d *Device) attach(link port.Link, mode string) (err error) {
 	// since it was looked up, and may have overlooked ours.
 	name := link.Name
 	link, err = h.links.ByIndex(link.Index)
-	if errors.Is(err, port.ErrNoLink) {
+	if errors.Is(err, host.ErrNoLink) {
 		return noDevice(name)
 	}
 	if err != nil {
@@ -175,7 +176,7 @@ func (d *Device) attach(link port.Link, mode string) (err error) {
 	d.exchange(s)
 	d.startRX(s.port, s.berth)
 	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
-	if mode == api.ReceiveNone && port.StrictReversePath(link.Name) {
+	if mode == api.ReceiveNone && host.StrictReversePath(link.Name) {
 		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
 			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", link.Name)
 	}
@@ -184,12 +185,12 @@ func (d *Device) attach(link port.Link, mode string) (err error) {
 
 // adopt makes the interface look like the link. IPv6 addresses are given again:
 // an MTU that is too small for IPv6 takes them away, until it grows.
-func (h *host) adopt(link port.Link) error {
-	if err := h.tap.Adopt(link); err != nil {
+func (h *presence) adopt(link host.Link) error {
+	if err := h.iface.Adopt(link); err != nil {
 		return err
 	}
 	mtu := min(max(link.MTU, minMTU), maxMTU)
-	if err := h.tap.SetMTU(mtu); err != nil || mtu < port.MinIPv6MTU {
+	if err := h.iface.SetMTU(mtu); err != nil || mtu < host.MinIPv6MTU {
 		return err
 	}
 	return h.address(h.addresses6())
@@ -201,7 +202,7 @@ func (d *Device) restore(before slave) {
 	if before.name != "" {
 		alias = aliasPrefix + before.name
 	}
-	err := d.host.tap.SetAlias(alias)
+	err := d.host.iface.SetAlias(alias)
 	if before.port != nil {
 		err = errors.Join(err, d.host.adopt(before.link))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
@@ -14,7 +15,7 @@ import (
 // The state of a slave decides where tx goes, and nothing else does.
 func TestSlaveState(t *testing.T) {
 	far := &port.Slave{}
-	up := port.Link{Name: "eth0", MTU: 1400, Carrier: true}
+	up := host.Link{Name: "eth0", MTU: 1400, Carrier: true}
 	for _, c := range []struct {
 		slave slave
 		state string

@@ -3,6 +3,7 @@ package insane
 import (
 	"sync"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
@@ -129,13 +130,13 @@ func (l *losses) overruns(d *Device) (tx, rx uint64) {
 // for it, so the state of the slave is the reason; otherwise the queue was full.
 // It returns the interface as the kernel shows it: one that is gone, over which
 // Run ends, shows nothing.
-func (d *Device) settle() port.Link {
+func (d *Device) settle() host.Link {
 	l := &d.host.lost
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	link, err := d.host.links.Glance(d.host.tap.Index())
+	link, err := d.host.links.ByIndexNoWait(d.host.tap.Index())
 	if err != nil {
-		return port.Link{}
+		return host.Link{}
 	}
 	n := link.TxDropped - l.txDropped
 	l.txDropped = link.TxDropped

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -55,7 +55,7 @@ func (d *Device) claim(o *outlook, claims kern.Claims) error {
 
 // idle says why nothing can be taken, if so. While the interface is down nothing
 // is: whoever takes it down does not want to be cut off.
-func (d *Device) idle(tap port.Link, there bool) string {
+func (d *Device) idle(tap host.Link, there bool) string {
 	switch {
 	case d.host.receive.mode == api.ReceiveNone:
 		return ""

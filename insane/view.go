@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
 // view is what the device sees of its own interface.
@@ -17,16 +17,16 @@ type view struct {
 }
 
 // look finds out what there is to see of the interface.
-func (h *host) look() (v view, err error) {
+func (h *presence) look() (v view, err error) {
 	link, err := h.links.ByIndex(h.tap.Index())
-	if errors.Is(err, port.ErrNoLink) {
+	if errors.Is(err, host.ErrNoLink) {
 		return view{away: true}, nil
 	}
 	if err != nil {
 		return view{}, fmt.Errorf("look up the interface: %w", err)
 	}
 	v.queue = link.QueueLen
-	if v.listened, err = port.Listens(link.Index); err != nil {
+	if v.listened, err = host.Listens(link.Index); err != nil {
 		return v, err
 	}
 	watchers := link.Promiscuity
@@ -51,7 +51,7 @@ func (h *host) look() (v view, err error) {
 // egress says what else has to do with what the interface sends. Whoever deletes a
 // queueing discipline of theirs leaves one that the kernel has chosen, which is not
 // for anybody.
-func (h *host) egress(index int) (string, error) {
+func (h *presence) egress(index int) (string, error) {
 	found, err := h.links.Egress(index, h.path.clsact)
 	if err != nil || found == "" {
 		return "", err
@@ -59,7 +59,7 @@ func (h *host) egress(index int) (string, error) {
 	if byDefault, err := h.links.QdiscByDefault(index); err != nil || !byDefault {
 		return found, err
 	}
-	if err := h.tap.SkipQdisc(); err != nil {
+	if err := h.iface.SkipQdisc(); err != nil {
 		return found, err
 	}
 	return h.links.Egress(index, h.path.clsact)
@@ -97,7 +97,7 @@ func (p *path) see(v view) {
 // has begun or ceased to listen, the last look failed, or frames wait, which may have
 // got lost.
 func (d *Device) due() bool {
-	listens, err := port.Listens(d.host.tap.Index())
+	listens, err := host.Listens(d.host.tap.Index())
 	return err != nil || d.host.path.failed.Load() || listens != d.host.path.listened.Load() || d.tx.lane.Waiting() || d.rx.lane.Waiting()
 }
 
