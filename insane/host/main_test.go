@@ -16,11 +16,11 @@ import (
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
-// roles are the processes that tests need beside themselves: the test binary,
-// started again with the name of a role as first argument.
+// roles are processes that tests need beside themselves. Each is the test binary itself,
+// started with the name of a role as its first argument.
 var roles = map[string]func(args []string) error{
 	"role-storm":  raiseStorm,
-	"role-client": visitControl,
+	"role-client": holdConnection,
 }
 
 func TestMain(m *testing.M) {
@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// needRoot skips a test that its user may not run. Where the whole suite is
-// meant to run, INSANE_ROOT=1 makes that a failure.
+// needRoot skips a test that the user may not run. With INSANE_ROOT=1 the test fails
+// instead: then the whole suite is meant to run.
 func needRoot(t testing.TB) {
 	t.Helper()
 	switch {
@@ -49,9 +49,9 @@ func needRoot(t testing.TB) {
 	}
 }
 
-// newNamespace moves the test into a network namespace of its own, with lo up.
-// The thread is never unlocked and dies with the goroutine of the test, and
-// with it the namespace. Other goroutines and subtests are elsewhere.
+// newNamespace moves the test into a network namespace of its own, with lo up. The test
+// never unlocks its thread, so the thread ends with the test's goroutine, and the
+// namespace with the thread. Other goroutines and subtests run outside of it.
 func newNamespace(t testing.TB) *Links {
 	t.Helper()
 	needRoot(t)
@@ -70,16 +70,16 @@ func newNamespace(t testing.TB) *Links {
 
 const ownProcess = "INSANE_OWN_PROCESS"
 
-// inOwnProcess runs the test in a process of its own whose every thread is in a
-// network namespace of its own, and reports whether this is that process. What
-// starts goroutines that open sockets needs it; the others are faster without.
+// inOwnProcess runs the test in a process of its own, whose threads are all in one new
+// network namespace. It returns true in that process and false in the process that waits
+// for it. Tests whose goroutines open sockets need it; the others are faster without.
 func inOwnProcess(t *testing.T) bool {
 	t.Helper()
 	needRoot(t)
 	if os.Getenv(ownProcess) == t.Name() {
 		return true
 	}
-	runtime.LockOSThread() // Pdeathsig is about the thread
+	runtime.LockOSThread() // Pdeathsig is sent when this thread ends
 	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.timeout=60s")
 	cmd.Env = append(os.Environ(), ownProcess+"="+t.Name())
@@ -98,7 +98,7 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// await polls until a condition holds. The limit is for a test that fails.
+// await polls until a condition holds. After a time limit the test fails.
 func await(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
@@ -108,7 +108,7 @@ func await(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// linkOf is a link as it is now; it must be there.
+// linkOf looks up a link, which must exist.
 func linkOf(t testing.TB, l *Links, name string) Link {
 	t.Helper()
 	link, err := l.ByName(name)
@@ -116,7 +116,7 @@ func linkOf(t testing.TB, l *Links, name string) Link {
 	return link
 }
 
-// handleOf is the same for calls of the netlink library.
+// handleOf looks up a link for calls of the netlink library.
 func handleOf(t testing.TB, l *Links, name string) netlink.Link {
 	t.Helper()
 	link, err := l.h.LinkByName(name)
@@ -124,13 +124,14 @@ func handleOf(t testing.TB, l *Links, name string) netlink.Link {
 	return link
 }
 
+// setUp sets a link up.
 func setUp(t testing.TB, l *Links, name string) {
 	t.Helper()
 	must(t, l.h.LinkSetUp(handleOf(t, l, name)))
 }
 
-// newVeth makes two links that are each other's wire, up and without IPv6,
-// which would send by itself.
+// newVeth makes a veth pair whose ends are up. IPv6 is off on both, because it would send
+// packets of its own.
 func newVeth(t testing.TB, l *Links, name, peer string) {
 	t.Helper()
 	attrs := netlink.NewLinkAttrs()
@@ -142,13 +143,13 @@ func newVeth(t testing.TB, l *Links, name, peer string) {
 	}
 }
 
-// sysctl sets a value for the namespace of the thread.
+// sysctl sets a value in the network namespace of the thread.
 func sysctl(t testing.TB, path, value string) {
 	t.Helper()
 	must(t, os.WriteFile("/proc/sys/"+path, []byte(value), 0))
 }
 
-// readSysctl reads one.
+// readSysctl reads a value in the network namespace of the thread.
 func readSysctl(t testing.TB, path string) string {
 	t.Helper()
 	value, err := os.ReadFile("/proc/sys/" + path)
@@ -156,13 +157,13 @@ func readSysctl(t testing.TB, path string) string {
 	return strings.TrimSpace(string(value))
 }
 
-// device is a TAP with its interface, as a daemon has them.
+// device is a TAP together with its interface, as a daemon has them.
 type device struct {
 	*port.TAP
 	*Interface
 }
 
-// openTAP makes a TAP that goes with the test.
+// openTAP makes a TAP that is closed when the test ends.
 func openTAP(t testing.TB, l *Links, name string) device {
 	t.Helper()
 	tap, err := port.OpenTAP(name)

@@ -15,15 +15,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-// watched is a running Watch that counts how often it wakes.
+// watched is a running Watch that counts its calls of wake.
 type watched struct {
 	links *Links
 	wakes atomic.Int64
-	end   func() // ends it and waits
+	end   func() // ends Watch and waits until it has ended
 }
 
+// watch starts Watch until the test ends.
 func watch(t *testing.T) *watched { return watchBy(t, (*Links).Watch) }
 
+// watchBy starts Watch or WatchRoutes until the test ends.
 func watchBy(t *testing.T, by func(*Links, context.Context, func()) (<-chan struct{}, error)) *watched {
 	t.Helper()
 	l, err := OpenLinks()
@@ -37,7 +39,7 @@ func watchBy(t *testing.T, by func(*Links, context.Context, func()) (<-chan stru
 	return w
 }
 
-// quiet waits until nothing has woken for a while, and returns the count.
+// quiet waits until no call has come for 100 ms, and returns the number of calls.
 func (w *watched) quiet() (count int64) {
 	for count = -1; w.wakes.Load() != count; time.Sleep(100 * time.Millisecond) {
 		count = w.wakes.Load()
@@ -45,7 +47,7 @@ func (w *watched) quiet() (count int64) {
 	return count
 }
 
-// Every kind of change of a link or an address wakes.
+// Every kind of change of a link or of an address leads to a call.
 func TestWatch(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -83,8 +85,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// raiseStorm changes links of its namespace while the process that started it
-// is stopped and cannot empty its sockets.
+// raiseStorm is a process that changes links and addresses of its namespace. Meanwhile the
+// process that started it is stopped and cannot empty its sockets.
 func raiseStorm([]string) error {
 	parent, err := os.FindProcess(os.Getppid())
 	if err != nil {
@@ -117,8 +119,8 @@ func raiseStorm([]string) error {
 	return nil
 }
 
-// Whatever was lost when the sockets overflowed: there is a wake-up behind it,
-// later changes wake again, and nothing is left of the subscriptions that ended.
+// After the sockets have overflowed there is a call. Later changes lead to calls again,
+// and no socket of the ended subscriptions stays open.
 func TestWatchSurvivesOverflow(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -157,8 +159,8 @@ func TestWatchSurvivesOverflow(t *testing.T) {
 	}
 }
 
-// netlinkDrops is how much each routing socket of the namespace that listens to
-// a group has lost, as /proc/net/netlink has it.
+// netlinkDrops returns, for each netlink socket of the namespace that listens to a group
+// of routing messages, how many messages it has lost (/proc/net/netlink).
 func netlinkDrops(t *testing.T) (drops []int) {
 	t.Helper()
 	table, err := os.ReadFile("/proc/self/net/netlink")
@@ -176,7 +178,7 @@ func netlinkDrops(t *testing.T) (drops []int) {
 	return drops
 }
 
-// Changes that come while wake is at work share one call behind it.
+// Calls never overlap, and changes that come during a call share the next one.
 func TestWatchCallsFollowEachOther(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -216,8 +218,8 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 		}
 		break
 	}
-	// One stands for what came meanwhile; a few more for events that were
-	// still in the socket when it began.
+	// One call is for the changes during the first one. A few more are for
+	// events that were still in the socket when it began.
 	if calls == 0 || calls > 100 {
 		t.Errorf("%d calls after 200 changes during one, want one or a few", calls)
 	}
@@ -225,7 +227,7 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 	<-done
 }
 
-// The end of the context is the end of it: no goroutine and no socket stays.
+// When the context ends, no goroutine and no socket stays.
 func TestWatchEnds(t *testing.T) {
 	if !inOwnProcess(t) {
 		return

@@ -1,7 +1,6 @@
 package host
 
 import (
-	"encoding/binary"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -10,40 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Of packet sockets only those for all protocols get what is sent, on the link or on
-// all links, and only while they are bound.
-func TestListens(t *testing.T) {
-	l := newNamespace(t)
-	newVeth(t, l, "near", "far")
-	near, far := linkOf(t, l, "near").Index, linkOf(t, l, "far").Index
-	for _, c := range []struct {
-		what          string
-		protocol      uint16
-		index         int
-		onNear, onFar bool
-	}{
-		{"a sender", 0, near, false, false},
-		{"of one protocol", unix.ETH_P_ARP, near, false, false},
-		{"on the link", unix.ETH_P_ALL, near, true, false},
-		{"on the other", unix.ETH_P_ALL, far, false, true},
-		{"on all links", unix.ETH_P_ALL, 0, true, true},
-	} {
-		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-		must(t, err)
-		must(t, unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: binary.NativeEndian.Uint16(binary.BigEndian.AppendUint16(nil, c.protocol)), Ifindex: c.index}))
-		for index, want := range map[int]bool{near: c.onNear, far: c.onFar} {
-			if got, err := Listens(index); err != nil || got != want {
-				t.Errorf("%s: on link %d %v (%v), want %v", c.what, index, got, err, want)
-			}
-		}
-		must(t, unix.Close(fd))
-	}
-	if got, err := Listens(near); err != nil || got {
-		t.Errorf("after all are closed: %v (%v)", got, err)
-	}
-}
-
-// What stands between a sender and the TAP is found, and a new TAP has something.
+// Egress finds queueing disciplines and filters, and SkipQdisc removes the discipline.
 func TestEgress(t *testing.T) {
 	l := newNamespace(t)
 	tap := openTAP(t, l, "insane")
@@ -72,7 +38,8 @@ func TestEgress(t *testing.T) {
 	egress(true, "")
 }
 
-// A link with several queues for transmitting says so; others have one.
+// TxQueues returns the number of transmit queues of a link, and 1 if the link does not
+// tell.
 func TestTxQueues(t *testing.T) {
 	l := newNamespace(t)
 	attrs := netlink.NewLinkAttrs()
@@ -86,18 +53,7 @@ func TestTxQueues(t *testing.T) {
 	}
 }
 
-// constant is a program that says the same of every frame.
-func constant(t *testing.T, kind ebpf.ProgramType, says int32) *ebpf.Program {
-	t.Helper()
-	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: kind, License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, says), asm.Return()},
-	})
-	must(t, err)
-	t.Cleanup(func() { p.Close() })
-	return p
-}
-
-// passAll is a program for tc that lets every frame pass.
+// passAll loads a program for tc that lets every frame pass.
 func passAll(t *testing.T) *ebpf.Program {
 	t.Helper()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{

@@ -8,19 +8,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listens reports whether a packet socket gets what the link of an index sends:
-// tcpdump, for one. It asks in the namespace of the calling thread.
+// Listens reports whether any packet socket gets the frames that a link sends, as tcpdump
+// does. It reads /proc in the network namespace of the calling thread and does not wait
+// for the kernel's lock on network configuration.
 func Listens(index int) (bool, error) {
 	list, err := readAll("/proc/thread-self/net/packet")
 	if err != nil {
 		return false, fmt.Errorf("list packet sockets: %w", err)
 	}
-	// net/packet/af_packet.c, packet_seq_show: sk, references, type, protocol,
-	// interface (0: all), running, …
+	// The columns are sk, references, type, protocol, index of the link (0: all
+	// links), running, … (net/packet/af_packet.c, packet_seq_show).
 	want := strconv.Itoa(index)
 	for line := range bytes.Lines(list) {
-		// Only sockets for every protocol get what is sent (net/core/dev.c,
-		// dev_queue_xmit_nit).
+		// Only sockets for all protocols (ETH_P_ALL is 3) get the frames that
+		// are sent (net/core/dev.c, dev_queue_xmit_nit).
 		f := bytes.Fields(line)
 		if len(f) > 5 && string(f[3]) == "0003" && (string(f[4]) == want || string(f[4]) == "0") && string(f[5]) == "1" {
 			return true, nil
@@ -29,8 +30,8 @@ func Listens(index int) (bool, error) {
 	return false, nil
 }
 
-// readAll reads a file of the kernel's. It is os.ReadFile without the runtime's
-// poller, to which such files mean nothing: for what is done many times a minute.
+// readAll reads a file of /proc. It is os.ReadFile without Go's poller, which cannot wait
+// for such files: it saves system calls where a file is read many times a minute.
 func readAll(path string) (all []byte, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
