@@ -20,13 +20,15 @@ const module = "github.com/seed-39a139a1/insane"
 // know. What is not here may not exist.
 var rooms = map[string][]string{
 	"policy":               {},
-	"insane":               {"policy", "insane/control", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
+	"insane":               {"policy", "insane/control", "insane/kern", "insane/ownership", "insane/port", "insane/relay", "insanely/api"},
 	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/api"},
 	"insane/control":       {"insane/port", "insanely/api"},
 	"insane/frame":         {},
 	"insane/kern":          {"policy"},
 	"insane/lab":           {"policy", "insanely", "insanely/api"},
+	"insane/ownership":     {"insane/kern", "insane/port"},
 	"insane/port":          {"policy", "insane/frame"},
+	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
 	"insanely":             {"insanely/api"},
 	"insanely/cli":         {"policy", "insanely", "insanely/api"},
 	"insanely/api":         {},

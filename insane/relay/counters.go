@@ -1,4 +1,4 @@
-package insane
+package relay
 
 import (
 	"sync"
@@ -6,25 +6,27 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// reason says why a packet was dropped. The values index api.DropReasons.
-type reason int
+// Reason says why a packet was dropped. The values index api.DropReasons.
+type Reason int
 
+// The reasons, in the order in which they are shown.
 const (
-	dropPolicy reason = iota
-	dropNoSlave
-	dropSlaveGone
-	dropSlaveDown
-	dropSlaveBusy
-	dropTooBig
-	dropMalformed
-	dropError
-	reasons // how many there are
+	DropPolicy    Reason = iota // the policy asked for it
+	DropNoSlave                 // the device has no slave
+	DropSlaveGone               // the slave was deleted
+	DropSlaveDown               // the slave has no carrier
+	DropSlaveBusy               // the queue of the slave is full
+	DropTooBig                  // a packet exceeds the MTU of the far side
+	DropMalformed               // a frame makes no sense
+	DropError                   // the kernel refused the frame for another reason
+	reasons                     // how many there are
 )
 
 // reasonNames are the reasons as the control socket says them.
 var reasonNames = api.DropReasons()
 
-func (r reason) String() string { return reasonNames[r] }
+// String is the reason as the control socket says it.
+func (r Reason) String() string { return reasonNames[r] }
 
 // delta is what one batch adds to the counters.
 type delta struct {
@@ -33,7 +35,7 @@ type delta struct {
 	verdicts         api.Verdicts
 }
 
-func (p *delta) drop(why reason, c api.Count) { add(&p.dropped[why], c) }
+func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
 
 func add(sum *api.Count, c api.Count) {
 	sum.Packets += c.Packets
@@ -44,18 +46,18 @@ func add(sum *api.Count, c api.Count) {
 // whoever reads sees counters that balance: offered = relayed + Σ dropped.
 // They are safe for concurrent use.
 type counters struct {
-	mu    sync.Mutex
-	total delta
-	rule  *rule // the one whose verdicts total.verdicts counts
+	mu      sync.Mutex
+	total   delta
+	ruleset *Ruleset // the one whose verdicts total.verdicts counts
 }
 
-// enter adds a batch that rule r judged. The verdicts of an earlier rule are
+// enter adds a batch that a ruleset judged. The verdicts of an earlier ruleset are
 // forgotten: they would say nothing of what is asked now.
-func (b *counters) enter(p *delta, r *rule) {
+func (b *counters) enter(p *delta, r *Ruleset) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.rule != r {
-		b.rule = r
+	if b.ruleset != r {
+		b.ruleset = r
 		b.total.verdicts = api.Verdicts{}
 	}
 	add(&b.total.offered, p.offered)
@@ -69,7 +71,7 @@ func (b *counters) enter(p *delta, r *rule) {
 
 // enterLost adds frames that the kernel dropped in front of the relay for a
 // reason that is known. It tells their number and not their bytes.
-func (b *counters) enterLost(frames uint64, why reason) {
+func (b *counters) enterLost(frames uint64, why Reason) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.total.offered.Packets += frames
@@ -86,16 +88,16 @@ func (b *counters) stats() api.Stats {
 		Dropped: make(map[string]api.Count, reasons),
 	}
 	for why, c := range b.total.dropped {
-		s.Dropped[reason(why).String()] = c
+		s.Dropped[Reason(why).String()] = c
 	}
 	return s
 }
 
-// verdicts are what rule r has said so far.
-func (b *counters) verdicts(r *rule) api.Verdicts {
+// verdicts are what a ruleset has said so far.
+func (b *counters) verdicts(r *Ruleset) api.Verdicts {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.rule != r {
+	if b.ruleset != r {
 		return api.Verdicts{}
 	}
 	return b.total.verdicts

@@ -1,4 +1,4 @@
-package insane
+package ownership
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
-// Links of the outlooks below.
+// Links of the hosts below.
 const (
 	onLo = iota + 1
 	onSlave
@@ -25,12 +25,12 @@ const (
 func someLinks() []port.Link {
 	return []port.Link{
 		{Index: onTop, Name: "br1"},
-		{Index: onUpper, Name: "insane2", Alias: aliasPrefix + "insane", Master: onTop},
+		{Index: onUpper, Name: "insane2", Alias: port.AliasPrefix + "insane", Master: onTop},
 		{Index: onLo, Name: "lo", Loopback: true},
 		{Index: onSlave, Name: "eth0"},
-		{Index: onDevice, Name: "insane", Alias: aliasPrefix + "eth0", Master: onBridge},
+		{Index: onDevice, Name: "insane", Alias: port.AliasPrefix + "eth0", Master: onBridge},
 		{Index: onBridge, Name: "br0"},
-		{Index: onOther, Name: "eth1", Alias: aliasPrefix + "eth2"},
+		{Index: onOther, Name: "eth1", Alias: port.AliasPrefix + "eth2"},
 	}
 }
 
@@ -44,17 +44,17 @@ func linkNamed(name string) int {
 	panic(name)
 }
 
-// newOutlook reads lines as ip shows them: "LINK ADDRESS/BITS", or "DESTINATION
+// newHost reads lines as ip shows them: "LINK ADDRESS/BITS", or "DESTINATION
 // [via GATEWAY] dev LINK [metric N]", where a second dev or via begins another hop.
-func newOutlook(lines ...string) *outlook {
-	o := &outlook{links: someLinks()}
+func newHost(lines ...string) *HostState {
+	o := &HostState{Links: someLinks()}
 	for _, line := range lines {
 		words := strings.Fields(line)
 		if len(words) == 2 {
-			o.addresses = append(o.addresses, port.Address{Link: linkNamed(words[0]), Prefix: netip.MustParsePrefix(words[1])})
+			o.Addresses = append(o.Addresses, port.Address{Link: linkNamed(words[0]), Prefix: netip.MustParsePrefix(words[1])})
 			continue
 		}
-		o.routes = append(o.routes, newRoute(words))
+		o.Routes = append(o.Routes, newRoute(words))
 	}
 	return o
 }
@@ -162,9 +162,9 @@ var claimCases = []struct {
 
 func TestClaims(t *testing.T) {
 	for _, c := range claimCases {
-		o := newOutlook(c.host...)
-		o.ignoresARP = c.ignoresARP
-		claims := o.claims(onDevice)
+		o := newHost(c.host...)
+		o.IgnoresARP = c.ignoresARP
+		claims := o.Claims(onDevice)
 		for addr, want := range c.want {
 			if got := claimText(claims.Of(netip.MustParseAddr(addr))); got != want {
 				t.Errorf("%s: %s is %q, want %q", c.what, addr, got, want)
@@ -175,14 +175,14 @@ func TestClaims(t *testing.T) {
 
 // The claims are those of the device asked about, and not of one that stands on it.
 func TestClaimsOfUpperDevice(t *testing.T) {
-	o := newOutlook("insane 10.9.0.1/24", "insane2 10.8.0.1/24", "10.9.0.0/24 dev insane", "10.8.0.0/24 dev insane2")
-	claims := o.claims(onUpper)
+	o := newHost("insane 10.9.0.1/24", "insane2 10.8.0.1/24", "10.9.0.0/24 dev insane", "10.8.0.0/24 dev insane2")
+	claims := o.Claims(onUpper)
 	for addr, want := range map[string]string{"10.9.0.1": "host", "10.9.0.2": "", "10.8.0.1": "own routed subnet"} {
 		if got := claimText(claims.Of(netip.MustParseAddr(addr))); got != want {
 			t.Errorf("%s is %q, want %q", addr, got, want)
 		}
 	}
-	if claims := newOutlook().claims(4711); len(claims) > 0 {
+	if claims := newHost().Claims(4711); len(claims) > 0 {
 		t.Errorf("an index that is no link claims %v", claims)
 	}
 }
@@ -211,10 +211,10 @@ func (c chance) prefix() netip.Prefix {
 	return netip.PrefixFrom(addr, bits)
 }
 
-func (c chance) outlook() *outlook {
-	o := &outlook{links: someLinks(), ignoresARP: c.IntN(3) == 0}
+func (c chance) host() *HostState {
+	o := &HostState{Links: someLinks(), IgnoresARP: c.IntN(3) == 0}
 	for range c.IntN(8) {
-		o.addresses = append(o.addresses, port.Address{Link: 1 + c.IntN(onOther), Prefix: c.prefix()})
+		o.Addresses = append(o.Addresses, port.Address{Link: 1 + c.IntN(onOther), Prefix: c.prefix()})
 	}
 	for range c.IntN(15) {
 		r := port.RouteEntry{Dst: c.prefix().Masked(), Metric: c.IntN(3)}
@@ -225,10 +225,10 @@ func (c chance) outlook() *outlook {
 			}
 			r.Hops = append(r.Hops, hop)
 		}
-		o.routes = append(o.routes, r)
+		o.Routes = append(o.Routes, r)
 		if c.IntN(4) == 0 { // a rival
 			r.Metric, r.Hops = c.IntN(3), []port.Hop{{Link: 2 + c.IntN(3)}}
-			o.routes = append(o.routes, r)
+			o.Routes = append(o.Routes, r)
 		}
 	}
 	return o
@@ -236,14 +236,14 @@ func (c chance) outlook() *outlook {
 
 // naive says what is known of addresses from the rules, one address at a time.
 type naive struct {
-	*outlook
+	*HostState
 	above map[int]bool
 }
 
 // best is the route that the host takes to all of a network, of those that are not
 // about addresses without meaning outside their link.
 func (n naive) best(p netip.Prefix) (best port.RouteEntry, ok bool) {
-	for _, r := range n.routes {
+	for _, r := range n.Routes {
 		longer := r.Dst.Bits() - best.Dst.Bits()
 		if r.Dst.Bits() <= p.Bits() && r.Dst.Contains(p.Addr()) &&
 			(!ok || longer > 0 || longer == 0 && r.Metric < best.Metric) {
@@ -271,7 +271,7 @@ func (n naive) routed(p netip.Prefix) bool {
 func (n naive) of(addr netip.Addr) (claim kern.Claim) {
 	host := netip.PrefixFrom(addr, addr.BitLen())
 	has, others := false, false
-	for _, a := range n.addresses {
+	for _, a := range n.Addresses {
 		if a.Prefix.Addr() == addr {
 			has, others = has || n.above[a.Link], others || !n.above[a.Link]
 		}
@@ -286,10 +286,10 @@ func (n naive) of(addr netip.Addr) (claim kern.Claim) {
 	if has && !others {
 		claim |= kern.Own
 	}
-	if others && addr.Is4() && (!n.ignoresARP || has) {
+	if others && addr.Is4() && (!n.IgnoresARP || has) {
 		claim |= kern.Host
 	}
-	for _, r := range n.routes {
+	for _, r := range n.Routes {
 		best, _ := n.best(r.Dst)
 		for _, hop := range best.Hops {
 			if hop.Via == addr && n.routed(r.Dst) {
@@ -306,14 +306,14 @@ func TestClaimsAgainstNaive(t *testing.T) {
 	above := map[int]bool{onDevice: true, onBridge: true, onUpper: true, onTop: true}
 	seen := make(map[kern.Claim]int)
 	for range 2000 {
-		o := c.outlook()
-		claims, reference := o.claims(onDevice), naive{o, above}
+		o := c.host()
+		claims, reference := o.Claims(onDevice), naive{o, above}
 		for range 30 {
 			addr := c.addr()
 			got, want := claims.Of(addr), reference.of(addr)
 			if got != want {
 				t.Fatalf("%v is %q, want %q, to\naddresses %v\nroutes %v\nclaims %v", addr, claimText(got), claimText(want),
-					o.addresses, o.routes, claims)
+					o.Addresses, o.Routes, claims)
 			}
 			seen[want]++
 		}
@@ -334,17 +334,17 @@ func TestClaimsAgainstNaive(t *testing.T) {
 // A host with a hundred thousand routes.
 func BenchmarkClaims(b *testing.B) {
 	const routes = 100_000
-	o := newOutlook("insane 10.9.0.1/24", "10.9.0.0/24 dev insane", "0.0.0.0/0 via 10.9.0.254 dev insane", "::/0 via fe80::1 dev insane")
+	o := newHost("insane 10.9.0.1/24", "10.9.0.0/24 dev insane", "0.0.0.0/0 via 10.9.0.254 dev insane", "::/0 via fe80::1 dev insane")
 	for i := range routes {
 		r := port.RouteEntry{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 0}), 24),
 			Hops: []port.Hop{{Link: onSlave}}}
 		if i%2 == 0 {
 			r.Dst = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, byte(i >> 16), byte(i >> 8), byte(i)}), 48)
 		}
-		o.routes = append(o.routes, r)
+		o.Routes = append(o.Routes, r)
 	}
 	for b.Loop() {
-		if claims := o.claims(onDevice); len(claims) < routes {
+		if claims := o.Claims(onDevice); len(claims) < routes {
 			b.Fatalf("%d claims", len(claims))
 		}
 	}

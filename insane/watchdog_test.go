@@ -14,18 +14,18 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// leased is a lease at work, and the filter whose it is, as the kernel has it.
-type leased struct {
-	*lease
-	heart   *heart
+// watched is a watchdog at work, and the filter whose it is, as the kernel has it.
+type watched struct {
+	*watchdog
+	ticker  *ticker
 	t       *testing.T
 	program *ebpf.Program
 	works   atomic.Bool // what the relay would say
 	asked   atomic.Int64
-	beats   sync.WaitGroup
+	ticks   sync.WaitGroup
 }
 
-func newLeased(t *testing.T) *leased {
+func newWatched(t *testing.T) *watched {
 	t.Helper()
 	newBorea(t)
 	programs, err := kern.Open("insane")
@@ -36,24 +36,24 @@ func newLeased(t *testing.T) *leased {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &leased{t: t}
+	l := &watched{t: t}
 	if l.program, err = ebpf.NewProgramFromFD(fd); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.program.Close() })
 	l.works.Store(true)
-	l.lease = &lease{lane: programs.RX(), clock: port.Now, works: func(policy.Time) bool {
+	l.watchdog = &watchdog{kernel: programs.RX(), clock: port.Now, works: func(policy.Time) bool {
 		l.asked.Add(1)
 		return l.works.Load()
 	}}
-	l.heart = newHeart()
-	l.heart.keep(l.lease)
-	l.beats.Go(l.heart.run)
+	l.ticker = newTicker()
+	l.ticker.keep(l.watchdog)
+	l.ticks.Go(l.ticker.run)
 	return l
 }
 
 // takes reports whether the filter takes a frame.
-func (l *leased) takes() bool {
+func (l *watched) takes() bool {
 	l.t.Helper()
 	kept, err := l.program.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
 	if err != nil {
@@ -63,7 +63,7 @@ func (l *leased) takes() bool {
 }
 
 // becomes waits until the filter takes frames, or no longer does.
-func (l *leased) becomes(takes bool, when string) {
+func (l *watched) becomes(takes bool, when string) {
 	l.t.Helper()
 	for end := time.Now().Add(20 * time.Second); l.takes() != takes; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -72,28 +72,28 @@ func (l *leased) becomes(takes bool, when string) {
 	}
 }
 
-// beaten waits until the lease has asked the relay so many times more.
-func (l *leased) beaten(times int64) {
+// kicked waits until the watchdog has asked the relay so many times more.
+func (l *watched) kicked(times int64) {
 	l.t.Helper()
 	end := time.Now().Add(20 * time.Second)
 	for from := l.asked.Load(); l.asked.Load() < from+times; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			l.t.Fatal("the lease does not ask whether the relay works")
+			l.t.Fatal("the watchdog does not ask whether the relay works")
 		}
 	}
 }
 
-// The lease follows what it is told at once, and is put off while the relay works.
+// The watchdog follows what it is told at once, and is put off while the relay works.
 // It runs out by itself when the relay hangs, and comes back with it.
-func TestLease(t *testing.T) {
-	l := newLeased(t)
+func TestWatchdog(t *testing.T) {
+	l := newWatched(t)
 	if l.takes() {
 		t.Error("takes before it is armed")
 	}
 	l.arm(true)
 	l.becomes(true, "armed")
-	l.beaten(int64(leaseSpan/leaseBeat) + 1)
-	l.becomes(true, "armed for longer than one lease")
+	l.kicked(int64(watchdogLimit/kickInterval) + 1)
+	l.becomes(true, "armed for longer than one watchdog")
 	l.arm(false)
 	if l.takes() {
 		t.Error("takes after it was disarmed")
@@ -101,7 +101,7 @@ func TestLease(t *testing.T) {
 	l.arm(true)
 	l.works.Store(false)
 	l.becomes(false, "the relay hangs")
-	l.beaten(2)
+	l.kicked(2)
 	if l.takes() {
 		t.Error("takes while the relay hangs")
 	}
@@ -111,44 +111,27 @@ func TestLease(t *testing.T) {
 	}
 	l.works.Store(true)
 	l.becomes(true, "the relay works again")
-	l.heart.end()
-	l.heart.end()  // a second time
-	l.beats.Wait() // or the test hangs
+	l.ticker.end()
+	l.ticker.end() // a second time
+	l.ticks.Wait() // or the test hangs
 	l.becomes(false, "ended")
 }
 
-// A lease that is not armed stays so, however well the relay works.
-func TestLeaseStaysDisarmed(t *testing.T) {
-	l := newLeased(t)
+// A watchdog that is not armed stays so, however well the relay works.
+func TestWatchdogStaysDisarmed(t *testing.T) {
+	l := newWatched(t)
 	l.arm(true)
 	l.arm(false)
 	asked := l.asked.Load()
-	time.Sleep(2 * leaseBeat) // long enough for a beat that should not be to be seen
+	time.Sleep(2 * kickInterval) // long enough for a beat that should not be to be seen
 	if l.takes() || l.asked.Load() != asked {
 		t.Error("put off without being armed")
 	}
-	l.heart.end()
-	l.heart.end() // a second time
-	l.beats.Wait()
+	l.ticker.end()
+	l.ticker.end() // a second time
+	l.ticks.Wait()
 	l.arm(true)
 	if l.takes() {
 		t.Error("armed after its end")
-	}
-}
-
-// The relay works unless one batch takes longer than a lease.
-func TestRelayWorks(t *testing.T) {
-	r := newRelay(nil, nil)
-	for _, c := range []struct {
-		since, now policy.Time
-		want       bool
-	}{
-		{0, 1 << 40, true}, {100, 100, true}, {100, 99, true},
-		{100, 99 + stuck, true}, {100, 100 + stuck, false}, {100, 1 << 62, false},
-	} {
-		r.since.Store(int64(c.since))
-		if got := r.works(c.now); got != c.want {
-			t.Errorf("batch since %d, now %d: works %v, want %v", c.since, c.now, got, c.want)
-		}
 	}
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"reflect"
 	"runtime"
 	"slices"
 	"testing"
@@ -18,6 +16,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/port/porttest"
+	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -32,9 +31,9 @@ func mustParse(t testing.TB, text string) policy.Policy {
 }
 
 // started is a device between two fakes that runs until the test ends.
-func started(t *testing.T, near, far port.Port, o Options) *Device {
+func started(t *testing.T, near, far port.Port, c Config) *Device {
 	t.Helper()
-	d := New(near, far, o)
+	d := New(near, far, c)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- d.Run(ctx) }()
@@ -55,7 +54,8 @@ func checkCounters(t *testing.T, d *Device) {
 	for name, s := range map[string]api.Stats{"tx": info.TX.Stats, "rx": info.RX.Stats} {
 		sum := api.Count{Packets: s.Relayed.Packets + s.Held.Packets, Bytes: s.Relayed.Bytes + s.Held.Bytes}
 		for _, c := range s.Dropped {
-			add(&sum, c)
+			sum.Packets += c.Packets
+			sum.Bytes += c.Bytes
 		}
 		if sum != s.Offered {
 			t.Errorf("%s: offered %+v, accounted for %+v: %+v", name, s.Offered, sum, s)
@@ -63,27 +63,27 @@ func checkCounters(t *testing.T, d *Device) {
 	}
 }
 
-// arrived collects the indices that come out of a port until total packets
+// arrived collects the porttest.Indices that come out of a port until total packets
 // are in the counters of tx.
 func arrived(d *Device, far *porttest.Port, size int, total uint64) (list []uint64) {
 	for {
 		select {
 		case f := <-far.Out:
-			list = append(list, indices(f, size)...)
+			list = append(list, porttest.Indices(f, size)...)
 		case <-time.After(time.Millisecond):
 			if d.State().TX.Stats.Offered.Packets < total {
 				continue
 			}
 			// A batch is entered after it was written: the rest is there.
 			for len(far.Out) > 0 {
-				list = append(list, indices(<-far.Out, size)...)
+				list = append(list, porttest.Indices(<-far.Out, size)...)
 			}
 			return list
 		}
 	}
 }
 
-// expected are the indices below n that a policy relays at time 0.
+// expected are the porttest.Indices below n that a policy relays at time 0.
 func expected(p policy.Policy, seed, n uint64) (list []uint64) {
 	prog := p.Compile(0, seed)
 	for i := range n {
@@ -108,7 +108,7 @@ func TestVerdictsAreTheEngines(t *testing.T) {
 					t.Run(name, func(t *testing.T) {
 						defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 						near, far := porttest.New(64, batch), porttest.New(64, batch)
-						d := started(t, near, far, Options{TX: p, Seed: seed, Clock: func() policy.Time { return 0 }})
+						d := started(t, near, far, Config{Policy: p, Seed: seed, Clock: func() policy.Time { return 0 }})
 						go feed(near, total, segments, size)
 						if got := arrived(d, far, size, total); !slices.Equal(got, want) {
 							t.Errorf("%d packets arrived, want %d, or others", len(got), len(want))
@@ -133,7 +133,7 @@ func feed(near *porttest.Port, total uint64, n, size int) {
 			k = 1 + rnd.IntN(n)
 		}
 		k = min(k, int(total-next))
-		near.In <- superFrame(next, k, size)
+		near.In <- porttest.SuperFrame(next, k, size)
 		next += uint64(k)
 	}
 }
@@ -142,14 +142,14 @@ func feed(near *porttest.Port, total uint64, n, size int) {
 // numbers belong to packets. A change that names the seed begins anew.
 func TestNumbersSurviveChanges(t *testing.T) {
 	near, far := porttest.New(0, 1), porttest.New(1024, 1)
-	d := started(t, near, far, Options{TX: mustParse(t, "percent 50"), Seed: 9, Clock: func() policy.Time { return 0 }})
+	d := started(t, near, far, Config{Policy: mustParse(t, "percent 50"), Seed: 9, Clock: func() policy.Time { return 0 }})
 	var total uint64
 	offer := func(from, to uint64) []uint64 {
 		total += to - from
 		for i := from; i < to; i++ {
-			near.In <- superFrame(i, 1, indexLen)
+			near.In <- porttest.SuperFrame(i, 1, porttest.IndexLen)
 		}
-		return arrived(d, far, indexLen, total)
+		return arrived(d, far, porttest.IndexLen, total)
 	}
 	change := func(c api.Change) {
 		if _, err := d.Set(c); err != nil {
@@ -190,20 +190,20 @@ func TestTimePolicy(t *testing.T) {
 		start := time.Now()
 		clock := func() policy.Time { return policy.Time(1e15 + time.Since(start)) }
 		near, far := porttest.New(0, 1), porttest.New(4096, 1)
-		d := New(near, far, Options{TX: mustParse(t, "time 30ms 20ms"), Clock: clock})
+		d := New(near, far, Config{Policy: mustParse(t, "time 30ms 20ms"), Clock: clock})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- d.Run(ctx) }()
 		var want []uint64
 		for ms := range uint64(1000) {
-			near.In <- superFrame(ms, 1, indexLen)
+			near.In <- porttest.SuperFrame(ms, 1, porttest.IndexLen)
 			synctest.Wait()
 			if ms%50 < 30 {
 				want = append(want, ms)
 			}
 			time.Sleep(time.Millisecond)
 		}
-		if got := arrived(d, far, indexLen, 1000); !slices.Equal(got, want) {
+		if got := arrived(d, far, porttest.IndexLen, 1000); !slices.Equal(got, want) {
 			t.Errorf("%d packets arrived, want %d: %v", len(got), len(want), got)
 		}
 		cancel()
@@ -229,14 +229,14 @@ func TestRefusals(t *testing.T) {
 		t.Run(c.want, func(t *testing.T) {
 			near, far := porttest.New(64, 64), porttest.New(64, 64)
 			far.Fail(func(f frame.Frame) error {
-				if indices(f, indexLen)[0]%3 == 0 {
+				if porttest.Indices(f, porttest.IndexLen)[0]%3 == 0 {
 					return c.err
 				}
 				return nil
 			})
-			d := started(t, near, far, Options{})
-			go feed(near, 30, 1, indexLen)
-			if got := arrived(d, far, indexLen, 30); len(got) != 20 {
+			d := started(t, near, far, Config{})
+			go feed(near, 30, 1, porttest.IndexLen)
+			if got := arrived(d, far, porttest.IndexLen, 30); len(got) != 20 {
 				t.Errorf("%d packets arrived, want 20", len(got))
 			}
 			if got := d.State().TX.Stats.Dropped[c.want].Packets; got != 10 {
@@ -248,18 +248,18 @@ func TestRefusals(t *testing.T) {
 
 func TestNoSlave(t *testing.T) {
 	near := porttest.New(64, 64)
-	d := New(near, nil, Options{TX: mustParse(t, "percent 0")})
+	d := New(near, nil, Config{Policy: mustParse(t, "percent 0")})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- d.Run(ctx) }()
 	for range 10 {
-		near.In <- superFrame(0, 7, 100)
+		near.In <- porttest.SuperFrame(0, 7, 100)
 	}
 	for d.State().TX.Stats.Offered.Packets < 70 {
 		time.Sleep(time.Millisecond)
 	}
 	info := d.State()
-	if got := info.TX.Stats.Dropped[api.DropNoSlave]; got != (api.Count{Packets: 70, Bytes: 70 * (headerLen + 100)}) {
+	if got := info.TX.Stats.Dropped[api.DropNoSlave]; got != (api.Count{Packets: 70, Bytes: 70 * (porttest.HeaderLen + 100)}) {
 		t.Errorf("dropped for want of a slave: %+v, want 70 packets", got)
 	}
 	if info.TX.Verdicts != (api.Verdicts{}) {
@@ -275,14 +275,14 @@ func TestNoSlave(t *testing.T) {
 // Garbage is counted and takes a number, and good frames around it are relayed.
 func TestMalformed(t *testing.T) {
 	near, far := porttest.New(64, 64), porttest.New(64, 64)
-	d := started(t, near, far, Options{})
-	bad := superFrame(0, 3, 100)
+	d := started(t, near, far, Config{})
+	bad := porttest.SuperFrame(0, 3, 100)
 	bad[1] = 77 // a GSO type that does not exist
-	near.In <- superFrame(0, 1, indexLen)
+	near.In <- porttest.SuperFrame(0, 1, porttest.IndexLen)
 	near.In <- bad
 	near.In <- frame.Frame("runt")
-	near.In <- superFrame(1, 1, indexLen)
-	if got := arrived(d, far, indexLen, 4); !slices.Equal(got, []uint64{0, 1}) {
+	near.In <- porttest.SuperFrame(1, 1, porttest.IndexLen)
+	if got := arrived(d, far, porttest.IndexLen, 4); !slices.Equal(got, []uint64{0, 1}) {
 		t.Errorf("arrived: %v, want 0 and 1", got)
 	}
 	if got := d.State().TX.Stats.Dropped[api.DropMalformed].Packets; got != 2 {
@@ -293,11 +293,11 @@ func TestMalformed(t *testing.T) {
 // A frame that the MTU of the far side does not hold is counted, whole or split.
 func TestTooBig(t *testing.T) {
 	near, far := porttest.New(64, 64), porttest.New(64, 64)
-	d := started(t, near, nil, Options{})
-	d.setEnd(&end{port: far, mtu: 1000})
-	near.In <- superFrame(0, 10, 1000-ipLen-8)
-	near.In <- superFrame(10, 10, 1001-ipLen-8)
-	if got := arrived(d, far, 1000-ipLen-8, 20); len(got) != 10 || got[0] != 0 {
+	d := started(t, near, nil, Config{})
+	d.tx.SetEnd(&relay.End{Port: far, MTU: 1000})
+	near.In <- porttest.SuperFrame(0, 10, 1000-porttest.IPLen-8)
+	near.In <- porttest.SuperFrame(10, 10, 1001-porttest.IPLen-8)
+	if got := arrived(d, far, 1000-porttest.IPLen-8, 20); len(got) != 10 || got[0] != 0 {
 		t.Errorf("arrived: %v, want the first ten", got)
 	}
 	if got := d.State().TX.Stats.Dropped[api.DropTooBig].Packets; got != 10 {
@@ -309,18 +309,18 @@ func TestTooBig(t *testing.T) {
 func TestExchangeLosesNothing(t *testing.T) {
 	const total = 20_000
 	near, far := porttest.New(64, 64), porttest.New(8, 64)
-	d := started(t, near, nil, Options{})
-	d.setEnd(&end{port: far})
-	go feed(near, total, 1, indexLen)
+	d := started(t, near, nil, Config{})
+	d.tx.SetEnd(&relay.End{Port: far})
+	go feed(near, total, 1, porttest.IndexLen)
 	seen := make([]int, total)
 	for n := range total {
-		for _, i := range indices(<-far.Out, indexLen) {
+		for _, i := range porttest.Indices(<-far.Out, porttest.IndexLen) {
 			seen[i]++
 		}
 		if n%50 == 0 {
 			next := porttest.New(0, 64)
 			next.Out = far.Out // one wire behind all of them
-			d.setEnd(&end{port: next})
+			d.tx.SetEnd(&relay.End{Port: next})
 			far.Close()
 			far = next
 		}
@@ -332,72 +332,20 @@ func TestExchangeLosesNothing(t *testing.T) {
 	}
 }
 
-// Nothing is allocated for a frame, whatever becomes of it.
-func TestBatchDoesNotAllocate(t *testing.T) {
-	r := newRelay(func() policy.Time { return 0 }, New(porttest.New(0, 0), nil, Options{}).log)
-	p := mustParse(t, "percent 90")
-	r.rule.Store(&rule{policy: p, program: p.Compile(0, 1), next: r.next})
-	r.to.Store(&end{port: sink{}})
-	batch := []frame.Frame{superFrame(0, 45, 1400), superFrame(0, 1, 64), superFrame(0, 300, 40)}
-	fresh := make([]frame.Frame, len(batch))
-	for i := range batch {
-		fresh[i] = batch[i].Clone()
-	}
-	allocs := testing.AllocsPerRun(200, func() {
-		for i := range batch {
-			copy(batch[i], fresh[i]) // Split overwrites
-		}
-		r.batch(batch)
-	})
-	if allocs != 0 {
-		t.Errorf("%v allocations a batch, want 0", allocs)
-	}
-	if r.counters.stats().Dropped[api.DropPolicy].Packets == 0 {
-		t.Error("nothing was split: the test measures too little")
-	}
-}
-
-// sink is a port that takes everything.
-type sink struct{}
-
-func (sink) Read() ([]frame.Frame, error)       { return nil, os.ErrClosed }
-func (sink) Write(f []frame.Frame) (int, error) { return len(f), nil }
-func (sink) Close() error                       { return nil }
-
 // A device that ends leaves no goroutine.
 func TestNothingLeaks(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	for range 20 {
 		near, far := porttest.New(1, 1), porttest.New(1, 1)
-		d := New(near, far, Options{})
+		d := New(near, far, Config{})
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error)
 		go func() { ended <- d.Run(ctx) }()
-		near.In <- superFrame(0, 1, indexLen)
+		near.In <- porttest.SuperFrame(0, 1, porttest.IndexLen)
 		<-far.Out
 		cancel()
 		if err := <-ended; err != nil {
 			t.Fatal(err)
-		}
-	}
-}
-
-// The names of the reasons are those of the protocol, in its order.
-func TestReasonNames(t *testing.T) {
-	got := []string{}
-	for why := range reasons {
-		got = append(got, why.String())
-	}
-	if !reflect.DeepEqual(got, api.DropReasons()) {
-		t.Errorf("reasons %v, protocol has %v", got, api.DropReasons())
-	}
-	for why, name := range map[reason]string{
-		dropPolicy: api.DropPolicy, dropNoSlave: api.DropNoSlave, dropSlaveGone: api.DropSlaveGone,
-		dropSlaveDown: api.DropSlaveDown, dropSlaveBusy: api.DropSlaveBusy, dropTooBig: api.DropTooBig,
-		dropMalformed: api.DropMalformed, dropError: api.DropError,
-	} {
-		if why.String() != name {
-			t.Errorf("reason %d is %q, want %q", why, why, name)
 		}
 	}
 }

@@ -1,4 +1,11 @@
-package insane
+// Package ownership decides whose a received frame is, the slave's stack's or the
+// device's, from the links, addresses and routes of the host. It is pure: it asks
+// nobody and changes nothing. The kernel applies its result to each frame (package
+// kern).
+//
+// The file is claims.go: what the host is known to have, and what follows for the
+// addresses of a frame.
+package ownership
 
 import (
 	"cmp"
@@ -9,49 +16,36 @@ import (
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
-// outlook is what a device sees of its host when it decides what it claims. The
-// fields are as the kernel had them, one after the other: a change in between is
-// followed by another look.
-type outlook struct {
-	links      []port.Link
-	addresses  []port.Address
-	routes     []port.RouteEntry
-	ignoresARP bool // the host answers ARP only where the address is
+// HostState is what a device knows of its host when it decides which received
+// frames are its own. The fields are as the kernel had them, one after the other: a
+// change in between is followed by another reading.
+type HostState struct {
+	Links      []port.Link
+	Addresses  []port.Address
+	Routes     []port.RouteEntry // in the order of the kernel
+	IgnoresARP bool              // the host answers ARP only where the address is
 }
 
-// look reads the outlook of the device that is the link called name.
-func look(links *port.Links, name string) (o outlook, err error) {
-	if o.links, err = links.All(); err != nil {
-		return o, err
-	}
-	if o.addresses, err = links.Addresses(); err != nil {
-		return o, err
-	}
-	o.routes, err = links.Routes()
-	o.ignoresARP = port.IgnoresARP(name)
-	return o, err
-}
-
-// link finds a link by its index.
-func (o *outlook) link(index int) (port.Link, bool) {
-	i := slices.IndexFunc(o.links, func(l port.Link) bool { return l.Index == index })
+// Link finds a link by its index.
+func (h *HostState) Link(index int) (port.Link, bool) {
+	i := slices.IndexFunc(h.Links, func(l port.Link) bool { return l.Index == index })
 	if i < 0 {
 		return port.Link{}, false
 	}
-	return o.links[i], true
+	return h.Links[i], true
 }
 
 // above are the links that stand on one, itself included: what is theirs comes
 // in through it. A bridge stands on its ports, a device on its slave.
-func (o *outlook) above(index int) map[int]bool {
+func (h *HostState) above(index int) map[int]bool {
 	above := map[int]bool{index: true}
 	for grown := true; grown; {
 		grown = false
-		for _, l := range o.links {
+		for _, l := range h.Links {
 			if above[l.Index] && l.Master != 0 && !above[l.Master] {
 				above[l.Master], grown = true, true
 			}
-			if !above[l.Index] && o.standsOn(l, above) {
+			if !above[l.Index] && h.standsOn(l, above) {
 				above[l.Index], grown = true, true
 			}
 		}
@@ -60,9 +54,13 @@ func (o *outlook) above(index int) map[int]bool {
 }
 
 // standsOn reports whether a link is a device whose slave is one of those.
-func (o *outlook) standsOn(l port.Link, those map[int]bool) bool {
-	for _, slave := range o.links {
-		if those[slave.Index] && l.Alias == aliasPrefix+slave.Name {
+func (h *HostState) standsOn(l port.Link, those map[int]bool) bool {
+	slaveOf, ok := l.SlaveName()
+	if !ok {
+		return false
+	}
+	for _, slave := range h.Links {
+		if those[slave.Index] && slaveOf == slave.Name {
 			return true
 		}
 	}
@@ -77,12 +75,13 @@ var unrouted = []netip.Prefix{
 	netip.MustParsePrefix("fe80::/10"), // RFC 4291 section 2.5.6
 }
 
-// claims are what the device at that index makes of the outlook.
-func (o *outlook) claims(index int) kern.Claims {
-	above := o.above(index)
+// Claims are what the host's state makes the property of the device whose interface
+// has that index. It reads the state only.
+func (h *HostState) Claims(index int) kern.Claims {
+	above := h.above(index)
 	c := make(kern.Claims)
-	gateways := o.claimRoutes(c, above)
-	own, others := o.owners(above)
+	gateways := h.claimRoutes(c, above)
+	own, others := h.owners(above)
 	claimSubnets(c, own)
 	// Hosts last, as they inherit what is said of their network.
 	hosts := make(kern.Claims)
@@ -100,7 +99,7 @@ func (o *outlook) claims(index int) kern.Claims {
 		has[p.Addr()] = true
 	}
 	for addr := range others {
-		if addr.Is4() && (!o.ignoresARP || has[addr]) {
+		if addr.Is4() && (!h.IgnoresARP || has[addr]) {
 			claim(addr, kern.Host)
 		}
 	}
@@ -142,9 +141,9 @@ func within(p, network netip.Prefix) bool {
 
 // owners are the addresses that the links above have, with their networks, and
 // those that other links have.
-func (o *outlook) owners(above map[int]bool) (own map[netip.Prefix]bool, others map[netip.Addr]bool) {
+func (h *HostState) owners(above map[int]bool) (own map[netip.Prefix]bool, others map[netip.Addr]bool) {
 	own, others = make(map[netip.Prefix]bool), make(map[netip.Addr]bool)
-	for _, a := range o.addresses {
+	for _, a := range h.Addresses {
 		if above[a.Link] {
 			own[a.Prefix] = true
 		} else {
@@ -157,8 +156,8 @@ func (o *outlook) owners(above map[int]bool) (own map[netip.Prefix]bool, others 
 // claimRoutes claims what the host sends through the links above, and returns the
 // gateways on the way. Of two routes to one destination the one of the lesser
 // metric counts, else the first, as for the host.
-func (o *outlook) claimRoutes(c kern.Claims, above map[int]bool) (gateways []netip.Addr) {
-	routes := slices.Clone(o.routes)
+func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) (gateways []netip.Addr) {
+	routes := slices.Clone(h.Routes)
 	// What is around a network comes before it.
 	slices.SortStableFunc(routes, func(a, b port.RouteEntry) int {
 		return cmp.Or(a.Dst.Compare(b.Dst), cmp.Compare(a.Metric, b.Metric))

@@ -37,10 +37,16 @@ func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 		return before, after, err
 	}
 	before = d.State()
-	if err := d.connect(p); err != nil {
+	moved, err := d.connect(p)
+	if err != nil {
 		return before, after, err
 	}
-	d.apply(p)
+	d.swap(p)
+	if moved {
+		d.refresh()
+	} else {
+		d.apply(d.seen)
+	}
 	return before, d.State(), nil
 }
 
@@ -68,9 +74,9 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 // checkReceiving checks the receive mode that a change leads to, together with
 // the slave and the policy of rx that it leads to.
 func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
-	mode, rx, link := api.ReceiveNone, d.rx.rule.Load().policy, port.Link{}
-	if d.host != nil {
-		mode, link = d.host.receive.mode, d.host.slave.link
+	mode, rx, link := api.ReceiveNone, d.rx.Ruleset().Policy, port.Link{}
+	if d.tap != nil {
+		mode, link = d.receive.mode, d.slave.link
 	}
 	if c.Receive == nil && p.slave == nil && p.rx == nil {
 		return mode, nil
@@ -88,15 +94,32 @@ func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
 }
 
 // connect makes the slave and the receive mode those of the plan; on any error
-// both stay.
-func (d *Device) connect(p plan) error {
-	if p.slave != nil {
-		return d.attach(*p.slave, p.receive)
+// both stay. It reports whether one of them is another one now.
+func (d *Device) connect(p plan) (moved bool, err error) {
+	before := d.changes
+	switch {
+	case p.slave != nil:
+		err = d.attach(*p.slave, p.receive)
+	case d.tap != nil:
+		err = d.switchMode(p.receive)
 	}
-	if d.host == nil {
-		return nil
+	return d.changes != before, err
+}
+
+// swap makes the policies and the seed those of the plan. It cannot fail.
+func (d *Device) swap(p plan) {
+	now := d.clock()
+	if p.seed != nil {
+		d.seed = *p.seed
+		d.tx.Reseed(d.seedOf(d.tx))
+		d.rx.Reseed(d.seedOf(d.rx))
 	}
-	return d.switchMode(p.receive)
+	if p.tx != nil {
+		d.tx.SetPolicy(*p.tx, now, d.seedOf(d.tx))
+	}
+	if p.rx != nil {
+		d.rx.SetPolicy(*p.rx, now, d.seedOf(d.rx))
+	}
 }
 
 // parse reads a policy text that may be absent.
@@ -113,21 +136,4 @@ func parse(field string, text *string) (*policy.Policy, error) {
 		return nil, fmt.Errorf("parse %s: %w", field, err)
 	}
 	return &p, nil
-}
-
-// apply swaps the rules. It cannot fail.
-func (d *Device) apply(p plan) {
-	defer d.steer()
-	now := d.clock()
-	if p.seed != nil {
-		d.seed = *p.seed
-		d.reseed(d.tx)
-		d.reseed(d.rx)
-	}
-	if p.tx != nil {
-		d.setRule(d.tx, *p.tx, now)
-	}
-	if p.rx != nil {
-		d.setRule(d.rx, *p.rx, now)
-	}
 }
