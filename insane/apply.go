@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
@@ -155,7 +155,7 @@ func (d *Device) applyInterface(w wanted, routes []routeState) {
 	if w.restore {
 		d.flushed = false
 		d.routes.forget()
-		if err := giveAddresses(d.tap, d.addresses); err != nil {
+		if err := giveAddresses(d.iface, d.addresses); err != nil {
 			d.flushed = true
 			d.log.Error("restore addresses", "err", err)
 		}
@@ -163,7 +163,7 @@ func (d *Device) applyInterface(w wanted, routes []routeState) {
 	if d.flushed {
 		return // the kernel refuses routes while the interface is down
 	}
-	if err := d.routes.keep(d.tap, routes); err != nil {
+	if err := d.routes.keep(d.iface, routes); err != nil {
 		d.log.Error("follow routes of slave", "err", err)
 	}
 }
@@ -174,7 +174,7 @@ func (d *Device) followSlave() error {
 	s := &d.slave
 	var errs []error
 	if s.port != nil && s.name != s.alias {
-		err := d.tap.SetAlias(port.AliasPrefix + s.name)
+		err := d.iface.SetAlias(host.AliasPrefix + s.name)
 		if err == nil {
 			s.alias = s.name
 		}
@@ -194,7 +194,7 @@ func (d *Device) followSlave() error {
 // skipQdisc takes away a queueing discipline that nobody has asked for.
 func (d *Device) skipQdisc() (done bool) {
 	d.seen.self.spare = false // if it fails, the next look finds it again
-	if err := d.tap.SkipQdisc(); err != nil {
+	if err := d.iface.SkipQdisc(); err != nil {
 		d.log.Error("look at the interface", "err", err)
 		return false
 	}
@@ -203,19 +203,19 @@ func (d *Device) skipQdisc() (done bool) {
 
 // adopt makes the interface look like the link. IPv6 addresses are given again:
 // an MTU that is too small for IPv6 takes them away, until it grows.
-func (d *Device) adopt(link port.Link) error {
-	if err := d.tap.Adopt(link); err != nil {
+func (d *Device) adopt(link host.Link) error {
+	if err := d.iface.Adopt(link); err != nil {
 		return err
 	}
 	mtu := min(max(link.MTU, minMTU), maxMTU)
-	if err := d.tap.SetMTU(mtu); err != nil || mtu < port.MinIPv6MTU {
+	if err := d.iface.SetMTU(mtu); err != nil || mtu < host.MinIPv6MTU {
 		return err
 	}
-	return giveAddresses(d.tap, addresses6(d.addresses))
+	return giveAddresses(d.iface, addresses6(d.addresses))
 }
 
 // reattach picks up a slave that was gone.
-func (d *Device) reattach(link port.Link) error {
+func (d *Device) reattach(link host.Link) error {
 	err := checkType(link)
 	if err == nil {
 		err = d.checkReceive(d.receive.mode, link, d.rx.Ruleset().Policy)

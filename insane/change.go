@@ -4,14 +4,14 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
 // plan is a change of which every member was found possible.
 type plan struct {
-	slave   *port.Link // nil: stays
+	slave   *host.Link // nil: stays
 	receive string     // mode; the present one if it stays
 	tx, rx  *policy.Policy
 	seed    *uint64
@@ -74,7 +74,7 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 // checkReceiving checks the receive mode that a change leads to, together with
 // the slave and the policy of rx that it leads to.
 func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
-	mode, rx, link := api.ReceiveNone, d.rx.Ruleset().Policy, port.Link{}
+	mode, rx, link := api.ReceiveNone, d.rx.Ruleset().Policy, host.Link{}
 	if d.tap != nil {
 		mode, link = d.receive.mode, d.slave.link
 	}

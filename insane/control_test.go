@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/control"
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port/porttest"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
@@ -28,7 +28,7 @@ type peer struct {
 func serve(t *testing.T, d *Device) *peer {
 	t.Helper()
 	path := t.TempDir() + "/insane.sock"
-	l, err := port.ListenControl(path)
+	l, err := host.ListenControl(path)
 	if err != nil {
 		t.Fatal(err)
 	}

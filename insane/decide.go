@@ -3,8 +3,8 @@ package insane
 import (
 	"fmt"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -13,7 +13,7 @@ import (
 type config struct {
 	name    string    // of the device
 	slave   string    // name of the slave; "": none was given yet
-	link    port.Link // of the slave, as of the last pass
+	link    host.Link // of the slave, as of the last pass
 	queues  int       // of link, for transmitting
 	open    bool      // sockets are open on link
 	receive string    // one of the api.Receive… modes
@@ -33,7 +33,7 @@ const (
 // wanted is what the device and the interface are to be.
 type wanted struct {
 	step   slaveStep
-	link   port.Link // of the slave: to attach, or as it is now
+	link   host.Link // of the slave: to attach, or as it is now
 	queues int       // of link
 
 	skipQdisc bool // the interface is to have no queueing discipline

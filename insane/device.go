@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insane/control"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
@@ -28,9 +29,10 @@ type Device struct {
 	group  sync.WaitGroup // every goroutine of the device
 
 	// The device's presence in the kernel. New leaves it out.
-	links   *port.Links
+	links   *host.Links
 	tap     *port.TAP             // the same as near
-	control *port.ControlListener // nil if none was asked for
+	iface   *host.Interface       // what tap is in the kernel
+	control *host.ControlListener // nil if none was asked for
 	members *uint32               // the group that may make changes
 	ticker  *ticker
 
@@ -54,7 +56,7 @@ type Device struct {
 // newDevice makes a device without a slave.
 func newDevice(near port.Port, c Config) *Device {
 	if c.Clock == nil {
-		c.Clock = port.Now
+		c.Clock = host.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
@@ -98,7 +98,7 @@ func (b *borea) send(to string) {
 }
 
 // brokenLinks are links whose sockets are of no use.
-func brokenLinks(t *testing.T) *port.Links {
+func brokenLinks(t *testing.T) *host.Links {
 	t.Helper()
 	sockets := func() (list []string) {
 		all, err := filepath.Glob("/proc/self/fd/*")
@@ -113,7 +113,7 @@ func brokenLinks(t *testing.T) *port.Links {
 		return list
 	}
 	before := sockets()
-	links, err := port.OpenLinks()
+	links, err := host.OpenLinks()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,14 +20,15 @@ const module = "github.com/seed-39a139a1/insane"
 // know. What is not here may not exist.
 var rooms = map[string][]string{
 	"policy":               {},
-	"insane":               {"policy", "insane/control", "insane/kern", "insane/ownership", "insane/port", "insane/relay", "insanely/api"},
+	"insane":               {"policy", "insane/control", "insane/host", "insane/kern", "insane/ownership", "insane/port", "insane/relay", "insanely/api"},
 	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/api"},
-	"insane/control":       {"insane/port", "insanely/api"},
+	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/frame":         {},
 	"insane/kern":          {"policy"},
 	"insane/lab":           {"policy", "insanely", "insanely/api"},
-	"insane/ownership":     {"insane/kern", "insane/port"},
-	"insane/port":          {"policy", "insane/frame"},
+	"insane/ownership":     {"insane/host", "insane/kern"},
+	"insane/host":          {"policy"},
+	"insane/port":          {"insane/frame"},
 	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
 	"insanely":             {"insanely/api"},
 	"insanely/cli":         {"policy", "insanely", "insanely/api"},
@@ -39,7 +40,7 @@ var rooms = map[string][]string{
 
 // linuxRooms may make system calls. Others may name an errno or a signal, for
 // which the standard library's syscall is enough, and go no deeper.
-var linuxRooms = []string{"insane/port", "insane/kern", "insane/lab"}
+var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/lab"}
 
 // policyImports is all that the fault engine may stand on.
 var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/ownership"
 	"github.com/seed-39a139a1/insane/insane/port"
@@ -32,7 +33,7 @@ type observed struct {
 
 // interfaceState is the device's own interface.
 type interfaceState struct {
-	link     port.Link // zero if the interface is away
+	link     host.Link // zero if the interface is away
 	away     bool      // it is not in this network namespace
 	down     bool      // it is down, or was down since the last pass
 	listened bool      // a packet socket gets what it sends
@@ -44,7 +45,7 @@ type interfaceState struct {
 // slaveLink is the link of the slave: the one that the sockets are open on, or else
 // the one that has the slave's name.
 type slaveLink struct {
-	link   port.Link
+	link   host.Link
 	found  bool
 	bound  bool // found, and the open sockets are on it
 	queues int  // for transmitting
@@ -53,7 +54,7 @@ type slaveLink struct {
 
 // routeState is a route through the device.
 type routeState struct {
-	want port.Route // with what it borrows from the slave's addresses now
+	want host.Route // with what it borrows from the slave's addresses now
 	lost bool       // the kernel has removed it, with an address that it preferred
 }
 
@@ -67,8 +68,9 @@ type claims struct {
 // that nothing waits for the host while Device.mu is held.
 type observer struct {
 	name    string
-	links   *port.Links
-	tap     *port.TAP
+	links   *host.Links
+	iface   *host.Interface
+	self    int  // index of the interface
 	fast    bool // the device has a fast path
 	clsact  bool // its programs are in a clsact qdisc
 	slave   string
@@ -82,7 +84,7 @@ type observer struct {
 // observer is to be called with d.mu held.
 func (d *Device) observer() *observer {
 	return &observer{
-		name: d.name, links: d.links, tap: d.tap, fast: d.path.exists(), clsact: d.path.clsact,
+		name: d.name, links: d.links, iface: d.iface, self: d.tap.Index(), fast: d.path.exists(), clsact: d.path.clsact,
 		slave: d.slave.name, index: d.slave.link.Index, port: d.slave.port,
 		routes: d.routes.wanted, takes: d.receive.takesFrames(), changes: d.changes,
 	}
@@ -119,8 +121,8 @@ func (o *observer) observeInterface(before interfaceState) interfaceState {
 }
 
 func (o *observer) lookUpInterface() (s interfaceState, err error) {
-	link, err := o.links.ByIndex(o.tap.Index())
-	if errors.Is(err, port.ErrNoLink) {
+	link, err := o.links.ByIndex(o.self)
+	if errors.Is(err, host.ErrNoLink) {
 		return interfaceState{away: true, down: true}, nil
 	}
 	if err != nil {
@@ -130,7 +132,7 @@ func (o *observer) lookUpInterface() (s interfaceState, err error) {
 	if !o.fast {
 		return s, nil
 	}
-	if s.listened, err = port.Listens(link.Index); err != nil {
+	if s.listened, err = host.Listens(link.Index); err != nil {
 		return s, err
 	}
 	watchers := link.Promiscuity
@@ -170,14 +172,14 @@ func (o *observer) observeSlave() (s slaveLink) {
 	if o.port == nil {
 		return foundLink(o.links.ByName(o.slave))
 	}
-	queues := port.TxQueues(o.slave)
+	queues := host.TxQueues(o.slave)
 	s = foundLink(o.links.ByIndex(o.index))
 	s.bound, s.queues = s.found && o.port.Bound(), queues
 	return s
 }
 
-func foundLink(link port.Link, err error) slaveLink {
-	if errors.Is(err, port.ErrNoLink) {
+func foundLink(link host.Link, err error) slaveLink {
+	if errors.Is(err, host.ErrNoLink) {
 		err = nil
 	} else if err == nil {
 		return slaveLink{link: link, found: true}
@@ -189,12 +191,12 @@ func foundLink(link port.Link, err error) slaveLink {
 func (o *observer) observeRoutes() []routeState {
 	list := make([]routeState, 0, len(o.routes))
 	for _, dst := range o.routes {
-		s := routeState{want: port.Route{Dst: dst}}
+		s := routeState{want: host.Route{Dst: dst}}
 		if o.port != nil {
 			s.want = o.links.Borrow(dst, o.index)
 		}
 		if s.want.Source.Is4() {
-			there, err := o.tap.HasRoute(dst)
+			there, err := o.iface.HasRoute(dst)
 			s.lost = err == nil && !there
 		}
 		list = append(list, s)
@@ -215,6 +217,6 @@ func (o *observer) observeOwnership(before claims) claims {
 	if h.Routes, err = o.links.Routes(); err != nil {
 		return claims{set: before.set, err: err}
 	}
-	h.IgnoresARP = port.IgnoresARP(o.name)
-	return claims{set: h.Claims(o.tap.Index())}
+	h.IgnoresARP = host.IgnoresARP(o.name)
+	return claims{set: h.Claims(o.self)}
 }

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -67,8 +67,8 @@ func Open(c Config) (*Device, error) {
 // open takes what makes a daemon the only one of its name: first the socket,
 // then the interface.
 func open(c Config) (d *Device, err error) {
-	var control *port.ControlListener
-	var links *port.Links
+	var control *host.ControlListener
+	var links *host.Links
 	defer func() {
 		if d != nil || err == nil {
 			return
@@ -81,21 +81,26 @@ func open(c Config) (d *Device, err error) {
 		}
 	}()
 	if c.Socket != "" {
-		if control, err = port.ListenControl(c.Socket); err != nil {
+		if control, err = host.ListenControl(c.Socket); err != nil {
 			return nil, err
 		}
 	}
-	if links, err = port.OpenLinks(); err != nil {
+	if links, err = host.OpenLinks(); err != nil {
 		return nil, err
 	}
-	tap, err := port.OpenTAP(links, c.Name)
+	tap, err := port.OpenTAP(c.Name)
 	if err != nil {
+		return nil, err
+	}
+	iface, err := host.NewInterface(links, tap.Index())
+	if err != nil {
+		tap.Close()
 		return nil, err
 	}
 	near := c
 	near.RXPolicy = policy.Policy{} // Set checks it together with the receive mode
 	d = newDevice(tap, near)
-	d.links, d.tap, d.control, d.members = links, tap, control, c.Group
+	d.links, d.tap, d.iface, d.control, d.members = links, tap, iface, control, c.Group
 	return d, nil
 }
 
@@ -108,11 +113,11 @@ func (d *Device) furnish(c Config) error {
 	d.refresh()
 	d.mu.Unlock()
 	d.addresses = c.Addresses
-	if err := giveAddresses(d.tap, d.addresses); err != nil {
+	if err := giveAddresses(d.iface, d.addresses); err != nil {
 		return err
 	}
 	if len(c.Addresses)+len(c.Routes) > 0 {
-		if err := d.tap.SetUp(); err != nil {
+		if err := d.iface.SetUp(); err != nil {
 			return err
 		}
 	}
@@ -127,7 +132,7 @@ func (d *Device) setRoutes(list []netip.Prefix) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.routes.wanted, d.flushed = list, false
-	return d.routes.keep(d.tap, d.observer().observeRoutes())
+	return d.routes.keep(d.iface, d.observer().observeRoutes())
 }
 
 // change is the part of a Config that can be changed later.
@@ -145,20 +150,10 @@ func (c *Config) change() (change api.Change) {
 	return change
 }
 
-// CheckName says whether an interface can have the name: it refuses what the
-// kernel refuses, with words (net/core/dev.c,
-// dev_valid_name), and % which would make a pattern of the name.
+// CheckName says whether an interface can have the name (see api.CheckName).
 func CheckName(name string) error {
-	switch {
-	case name == "" || name == "." || name == "..":
-		return fmt.Errorf("name: %q: not a name for an interface", name)
-	case name == "all" || name == "default":
-		// net/ipv4/devinet.c, sysctl_dev_name_is_allowed
-		return fmt.Errorf("name: %q: the kernel means every interface by it", name)
-	case len(name) > 15:
-		return fmt.Errorf("name: %q: longer than 15 bytes", name)
-	case strings.ContainsAny(name, "/:% \t\n\v\f\r"):
-		return fmt.Errorf("name: %q: has one of / : %% or white space in it", name)
+	if err := api.CheckName(name); err != nil {
+		return fmt.Errorf("name: %q: %w", name, err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
@@ -51,11 +52,11 @@ func (p *path) observed(self interfaceState) {
 
 // attach hangs the programs into the interface, which is down still and has no
 // frames.
-func (p *path) attach(tap *port.TAP, objects *kern.Programs) error {
+func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Programs) error {
 	if err := tap.SetFilter(objects.Enter()); err != nil {
 		return err
 	}
-	if err := tap.SkipQdisc(); err != nil {
+	if err := iface.SkipQdisc(); err != nil {
 		return err
 	}
 	for _, attach := range []func(int, bool) (io.Closer, error){objects.AttachLand, objects.AttachTransmit} {
@@ -108,7 +109,7 @@ func (d *Device) openPath(asked string) error {
 // packets with it.
 func (d *Device) attachPath() error {
 	objects := d.receive.objects
-	if err := d.path.attach(d.tap, objects); err != nil {
+	if err := d.path.attach(d.tap, d.iface, objects); err != nil {
 		return err
 	}
 	tx, rx := objects.TX(), objects.RX()
@@ -132,7 +133,7 @@ func (d *Device) keepWatch(kernel *kern.Lane, r *relay.Relay) *watchdog {
 // has begun or ceased to listen, the last look failed, or frames wait, which may have
 // got lost.
 func (d *Device) due() bool {
-	listens, err := port.Listens(d.tap.Index())
+	listens, err := host.Listens(d.tap.Index())
 	return err != nil || d.path.failed.Load() || listens != d.path.listened.Load() || d.tx.Waiting() || d.rx.Waiting()
 }
 

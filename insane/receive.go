@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -89,7 +90,7 @@ func (r *receiving) socketFilter(mode string) port.Filter {
 }
 
 // attach hangs the program that steals frames into a slave's ingress.
-func (r *receiving) attach(link port.Link) (io.Closer, error) {
+func (r *receiving) attach(link host.Link) (io.Closer, error) {
 	return r.objects.Attach(link.Index, link.IsDevice())
 }
 
@@ -110,7 +111,7 @@ func (d *Device) load() error {
 
 // checkReceive finds out whether a mode is one, and possible with a slave and
 // with the policy of rx. It loads the filter that the mode needs.
-func (d *Device) checkReceive(mode string, slave port.Link, rx policy.Policy) error {
+func (d *Device) checkReceive(mode string, slave host.Link, rx policy.Policy) error {
 	if err := api.CheckReceive(mode); err != nil {
 		return api.Errorf(api.ErrInvalid, "receive", "receive: %q: %v", mode, err)
 	}
@@ -139,8 +140,8 @@ func noReceive(mode string, err error) error {
 
 // openSlave opens the ports of a slave for a mode. The program at ingress comes
 // first and goes last: a frame that the socket takes must not be the stack's too.
-func (d *Device) openSlave(link port.Link, mode string) (s slave, err error) {
-	s = slave{name: link.Name, link: link, queues: port.TxQueues(link.Name)}
+func (d *Device) openSlave(link host.Link, mode string) (s slave, err error) {
+	s = slave{name: link.Name, link: link, queues: host.TxQueues(link.Name)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -159,7 +160,7 @@ func (d *Device) openSlave(link port.Link, mode string) (s slave, err error) {
 			return s, err
 		}
 	}
-	s.port, err = port.OpenSlave(link, d.receive.socketFilter(mode))
+	s.port, err = port.OpenSlave(link.Index, link.Name, d.receive.socketFilter(mode))
 	return s, err
 }
 

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/netip"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
 // routes are the destinations that were asked to lead through the device. They
@@ -17,13 +17,13 @@ import (
 // interface is up stays removed until the slave's addresses change.
 type routes struct {
 	wanted []netip.Prefix
-	have   map[netip.Prefix]port.Route // as they were made
+	have   map[netip.Prefix]host.Route // as they were made
 }
 
 // keep makes each route what it is to be by now.
-func (r *routes) keep(tap *port.TAP, seen []routeState) error {
+func (r *routes) keep(iface *host.Interface, seen []routeState) error {
 	if r.have == nil {
-		r.have = make(map[netip.Prefix]port.Route)
+		r.have = make(map[netip.Prefix]host.Route)
 	}
 	var errs []error
 	for _, s := range seen {
@@ -32,7 +32,7 @@ func (r *routes) keep(tap *port.TAP, seen []routeState) error {
 			continue
 		}
 		delete(r.have, dst) // on an error the next change of anything tries again
-		if err := tap.ReplaceRoute(s.want); err != nil {
+		if err := iface.ReplaceRoute(s.want); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -45,9 +45,9 @@ func (r *routes) keep(tap *port.TAP, seen []routeState) error {
 func (r *routes) forget() { r.have = nil }
 
 // giveAddresses gives the interface addresses. Those that it has stay.
-func giveAddresses(tap *port.TAP, list []netip.Prefix) error {
+func giveAddresses(iface *host.Interface, list []netip.Prefix) error {
 	for _, a := range list {
-		if err := tap.AddAddress(a); err != nil {
+		if err := iface.AddAddress(a); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
@@ -23,10 +24,10 @@ const (
 // slave is the NIC a device stands in front of. Device.mu guards it.
 type slave struct {
 	name    string      // "" if none was given yet
-	link    port.Link   // as of the last pass
+	link    host.Link   // as of the last pass
 	queues  int         // of link, for transmitting
 	port    *port.Slave // nil if the link is gone
-	adopted port.Link   // MTU and link-layer address that the interface was given
+	adopted host.Link   // MTU and link-layer address that the interface was given
 	alias   string      // the name that the interface shows
 
 	backlog *kern.Berth // where what arrives waits for the relay; nil without a fast path
@@ -57,7 +58,7 @@ func (s *slave) on(index int) bool {
 func (s *slave) state() string { return slaveState(s.name, s.port != nil, s.link) }
 
 // slaveState is the state of a slave whose sockets are open or not.
-func slaveState(name string, open bool, link port.Link) string {
+func slaveState(name string, open bool, link host.Link) string {
 	switch {
 	case name == "":
 		return api.SlaveNone
@@ -93,19 +94,19 @@ func (s *slave) settle(idle bool) {
 
 // checkSlave finds the link that is to be the slave and refuses what cannot be
 // one. Errors are those of the original: ENODEV, EINVAL.
-func (d *Device) checkSlave(name string) (port.Link, error) {
+func (d *Device) checkSlave(name string) (host.Link, error) {
 	if d.tap == nil {
-		return port.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
+		return host.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
 	}
 	link, err := d.links.ByName(name)
-	if errors.Is(err, port.ErrNoLink) {
-		return port.Link{}, noDevice(name)
+	if errors.Is(err, host.ErrNoLink) {
+		return host.Link{}, noDevice(name)
 	}
 	if err != nil {
-		return port.Link{}, err
+		return host.Link{}, err
 	}
 	if link.Index == d.tap.Index() {
-		return port.Link{}, api.Errorf(api.ErrLoop, "slave", "slave: %q: the device cannot be its own slave", name)
+		return host.Link{}, api.Errorf(api.ErrLoop, "slave", "slave: %q: the device cannot be its own slave", name)
 	}
 	return link, checkType(link)
 }
@@ -114,7 +115,7 @@ func noDevice(name string) error {
 	return api.Errorf(api.ErrNoDevice, "slave", "slave: %q: no such device", name)
 }
 
-func checkType(link port.Link) error {
+func checkType(link host.Link) error {
 	if !link.Ethernet && !link.Loopback {
 		return api.Errorf(api.ErrWrongType, "slave", "slave: %q: neither Ethernet nor loopback", link.Name)
 	}
@@ -124,7 +125,7 @@ func checkType(link port.Link) error {
 // checkChain follows the slaves of slaves and refuses a way back to this
 // device. The device has published its own wish before: of two devices that
 // choose each other at the same moment at least one sees the other's.
-func (d *Device) checkChain(link port.Link) error {
+func (d *Device) checkChain(link host.Link) error {
 	way := link.Name
 	for range maxChain {
 		if link.Index == d.tap.Index() {
@@ -136,7 +137,7 @@ func (d *Device) checkChain(link port.Link) error {
 			return nil
 		}
 		next, err := d.links.ByName(name)
-		if errors.Is(err, port.ErrNoLink) {
+		if errors.Is(err, host.ErrNoLink) {
 			return nil
 		}
 		if err != nil {
@@ -149,12 +150,12 @@ func (d *Device) checkChain(link port.Link) error {
 
 // attach makes a link the slave, in a receive mode; on any error the old one
 // stays, and its mode. The caller holds d.mu, and refreshes the device afterwards.
-func (d *Device) attach(link port.Link, mode string) (err error) {
+func (d *Device) attach(link host.Link, mode string) (err error) {
 	if d.slave.on(link.Index) {
 		return d.switchMode(mode)
 	}
 	before := d.slave
-	if err := d.tap.SetAlias(port.AliasPrefix + link.Name); err != nil {
+	if err := d.iface.SetAlias(host.AliasPrefix + link.Name); err != nil {
 		return err
 	}
 	defer func() {
@@ -166,7 +167,7 @@ func (d *Device) attach(link port.Link, mode string) (err error) {
 	// since it was looked up, and may have overlooked ours.
 	name := link.Name
 	link, err = d.links.ByIndex(link.Index)
-	if errors.Is(err, port.ErrNoLink) {
+	if errors.Is(err, host.ErrNoLink) {
 		return noDevice(name)
 	}
 	if err != nil {
@@ -187,7 +188,7 @@ func (d *Device) attach(link port.Link, mode string) (err error) {
 	d.exchange(s)
 	d.startRX(s.port, s.backlog)
 	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
-	if mode == api.ReceiveNone && port.StrictReversePath(link.Name) {
+	if mode == api.ReceiveNone && host.StrictReversePath(link.Name) {
 		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
 			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", link.Name)
 	}
@@ -198,9 +199,9 @@ func (d *Device) attach(link port.Link, mode string) (err error) {
 func (d *Device) restore(before slave) {
 	alias := ""
 	if before.name != "" {
-		alias = port.AliasPrefix + before.name
+		alias = host.AliasPrefix + before.name
 	}
-	err := d.tap.SetAlias(alias)
+	err := d.iface.SetAlias(alias)
 	if before.port != nil {
 		err = errors.Join(err, d.adopt(before.link))
 	}

@@ -3,6 +3,7 @@ package insane
 import (
 	"sync"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -102,13 +103,13 @@ func (d *Device) overruns() (tx, rx uint64) {
 // for it, so the state of the slave is the reason; otherwise the queue was full.
 // It returns the interface as the kernel shows it: one that is gone, over which
 // Run ends, shows nothing.
-func (d *Device) settle() port.Link {
+func (d *Device) settle() host.Link {
 	l := &d.lost
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	link, err := d.links.Glance(d.tap.Index())
+	link, err := d.links.ByIndexNoWait(d.tap.Index())
 	if err != nil {
-		return port.Link{}
+		return host.Link{}
 	}
 	n := link.TxDropped - l.txDropped
 	l.txDropped = link.TxDropped

@@ -9,8 +9,8 @@ import (
 
 	"github.com/cilium/ebpf"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -42,7 +42,7 @@ func newWatched(t *testing.T) *watched {
 	}
 	t.Cleanup(func() { l.program.Close() })
 	l.works.Store(true)
-	l.watchdog = &watchdog{kernel: programs.RX(), clock: port.Now, works: func(policy.Time) bool {
+	l.watchdog = &watchdog{kernel: programs.RX(), clock: host.Now, works: func(policy.Time) bool {
 		l.asked.Add(1)
 		return l.works.Load()
 	}}

@@ -20,7 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/time/rate"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -160,7 +160,7 @@ func (s *server) put(w http.ResponseWriter, r *http.Request) {
 
 // mayChange says whether the credentials suffice for a change: those of root, of
 // the user of this process, or of a member of the control group.
-func (s *server) mayChange(p port.Peer) bool {
+func (s *server) mayChange(p host.Peer) bool {
 	return p.UID == 0 || p.UID == uint32(os.Geteuid()) || s.Group != nil && p.In(*s.Group)
 }
 

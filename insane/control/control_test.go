@@ -12,11 +12,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-var root = port.Peer{UID: 0, GID: 0}
+var root = host.Peer{UID: 0, GID: 0}
 
 // fake is a device that does what it is told, or fails with err. A test uses it
 // from one goroutine at a time.
@@ -61,7 +61,7 @@ func newFake() *fake {
 }
 
 // ask sends one request as peer, without a socket.
-func ask(s *server, peer port.Peer, method, path, body string) *httptest.ResponseRecorder {
+func ask(s *server, peer host.Peer, method, path, body string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r = r.WithContext(context.WithValue(r.Context(), peerKey{}, peer))
 	w := httptest.NewRecorder()
@@ -77,7 +77,7 @@ func TestRefusals(t *testing.T) {
 	long := `{"tx":"` + strings.Repeat("x", api.MaxBody) + `"}`
 	for _, c := range []struct {
 		method, path, body string
-		peer               port.Peer
+		peer               host.Peer
 		want               *api.Error
 		field, says        string
 	}{

@@ -5,7 +5,7 @@ import (
 	"net"
 	"sync"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
 // Connections served at a time. Peers that may make changes have a limit of
@@ -24,13 +24,13 @@ type Listener interface {
 // limiter accepts connections up to the limits and closes all others at once.
 type limiter struct {
 	Listener
-	changer func(port.Peer) bool // says whether a peer may make changes
+	changer func(host.Peer) bool // says whether a peer may make changes
 
 	mu   sync.Mutex
 	open map[bool]int // number of connections, by whether the peer may make changes
 }
 
-func newLimiter(l Listener, changer func(port.Peer) bool) *limiter {
+func newLimiter(l Listener, changer func(host.Peer) bool) *limiter {
 	return &limiter{Listener: l, changer: changer, open: make(map[bool]int)}
 }
 
@@ -41,7 +41,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		peer, err := port.PeerOf(c)
+		peer, err := host.PeerOf(c)
 		changer := err == nil && l.changer(peer)
 		if err != nil || !l.enter(changer) {
 			c.Close()
@@ -76,7 +76,7 @@ func (l *limiter) leave(changer bool) {
 // conn is a connection that counts for the limit until it is closed.
 type conn struct {
 	*net.UnixConn
-	peer    port.Peer
+	peer    host.Peer
 	changer bool // the kind under which it was counted
 	limiter *limiter
 	once    sync.Once
@@ -101,10 +101,10 @@ func withPeer(ctx context.Context, nc net.Conn) context.Context {
 
 // nobody is the peer of a request whose context has no credentials: it may not
 // make changes.
-var nobody = port.Peer{UID: ^uint32(0), GID: ^uint32(0)}
+var nobody = host.Peer{UID: ^uint32(0), GID: ^uint32(0)}
 
-func peerOf(ctx context.Context) port.Peer {
-	if p, ok := ctx.Value(peerKey{}).(port.Peer); ok {
+func peerOf(ctx context.Context) host.Peer {
+	if p, ok := ctx.Value(peerKey{}).(host.Peer); ok {
 		return p
 	}
 	return nobody

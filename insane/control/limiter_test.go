@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
 // limited is a limiter on a socket of its own. It counts every peer as what
@@ -25,11 +25,11 @@ type limited struct {
 func newLimited(t *testing.T) *limited {
 	t.Helper()
 	d := &limited{t: t, path: t.TempDir() + "/insane.sock", accepted: make(chan net.Conn, maxReaders+maxChangers)}
-	l, err := port.ListenControl(d.path)
+	l, err := host.ListenControl(d.path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lim := newLimiter(l, func(port.Peer) bool { return d.changer.Load() })
+	lim := newLimiter(l, func(host.Peer) bool { return d.changer.Load() })
 	ended := make(chan error)
 	go func() {
 		for {
@@ -137,7 +137,7 @@ func TestLimiterLeave(t *testing.T) {
 func TestLimiterKnowsPeer(t *testing.T) {
 	d := newLimited(t)
 	ctx := withPeer(context.Background(), d.connect())
-	want := port.Peer{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), PID: int32(os.Getpid())}
+	want := host.Peer{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), PID: int32(os.Getpid())}
 	if got := peerOf(ctx); got.UID != want.UID || got.GID != want.GID || got.PID != want.PID {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -157,17 +157,17 @@ func TestMayChange(t *testing.T) {
 	group := uint32(27)
 	own := uint32(os.Geteuid())
 	for _, c := range []struct {
-		peer  port.Peer
+		peer  host.Peer
 		group *uint32
 		may   bool
 	}{
-		{peer: port.Peer{UID: 0, GID: 0}, may: true},
-		{peer: port.Peer{UID: own, GID: 4711}, may: true},
-		{peer: port.Peer{UID: 4711, GID: 0}},
-		{peer: port.Peer{UID: 4711, GID: 27}},
-		{peer: port.Peer{UID: 4711, GID: 27}, group: &group, may: true},
-		{peer: port.Peer{UID: 4711, GID: 28, Groups: []uint32{26, 27}}, group: &group, may: true},
-		{peer: port.Peer{UID: 4711, GID: 28, Groups: []uint32{26}}, group: &group},
+		{peer: host.Peer{UID: 0, GID: 0}, may: true},
+		{peer: host.Peer{UID: own, GID: 4711}, may: true},
+		{peer: host.Peer{UID: 4711, GID: 0}},
+		{peer: host.Peer{UID: 4711, GID: 27}},
+		{peer: host.Peer{UID: 4711, GID: 27}, group: &group, may: true},
+		{peer: host.Peer{UID: 4711, GID: 28, Groups: []uint32{26, 27}}, group: &group, may: true},
+		{peer: host.Peer{UID: 4711, GID: 28, Groups: []uint32{26}}, group: &group},
 		{peer: nobody, group: &group},
 		{peer: nobody},
 	} {
@@ -176,7 +176,7 @@ func TestMayChange(t *testing.T) {
 			t.Errorf("%+v: %v, want %v", c.peer, got, c.may)
 		}
 	}
-	if newServer(nil, Options{}).mayChange(port.Peer{UID: 4711}) {
+	if newServer(nil, Options{}).mayChange(host.Peer{UID: 4711}) {
 		t.Error("without options everybody may make changes")
 	}
 }

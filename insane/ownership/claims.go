@@ -12,25 +12,25 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insane/port"
 )
 
 // HostState is what a device knows of its host when it decides which received
 // frames are its own. The fields are as the kernel had them, one after the other: a
 // change in between is followed by another reading.
 type HostState struct {
-	Links      []port.Link
-	Addresses  []port.Address
-	Routes     []port.RouteEntry // in the order of the kernel
+	Links      []host.Link
+	Addresses  []host.Address
+	Routes     []host.RouteEntry // in the order of the kernel
 	IgnoresARP bool              // the host answers ARP only where the address is
 }
 
 // Link finds a link by its index.
-func (h *HostState) Link(index int) (port.Link, bool) {
-	i := slices.IndexFunc(h.Links, func(l port.Link) bool { return l.Index == index })
+func (h *HostState) Link(index int) (host.Link, bool) {
+	i := slices.IndexFunc(h.Links, func(l host.Link) bool { return l.Index == index })
 	if i < 0 {
-		return port.Link{}, false
+		return host.Link{}, false
 	}
 	return h.Links[i], true
 }
@@ -54,7 +54,7 @@ func (h *HostState) above(index int) map[int]bool {
 }
 
 // standsOn reports whether a link is a device whose slave is one of those.
-func (h *HostState) standsOn(l port.Link, those map[int]bool) bool {
+func (h *HostState) standsOn(l host.Link, those map[int]bool) bool {
 	slaveOf, ok := l.SlaveName()
 	if !ok {
 		return false
@@ -159,7 +159,7 @@ func (h *HostState) owners(above map[int]bool) (own map[netip.Prefix]bool, other
 func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) (gateways []netip.Addr) {
 	routes := slices.Clone(h.Routes)
 	// What is around a network comes before it.
-	slices.SortStableFunc(routes, func(a, b port.RouteEntry) int {
+	slices.SortStableFunc(routes, func(a, b host.RouteEntry) int {
 		return cmp.Or(a.Dst.Compare(b.Dst), cmp.Compare(a.Metric, b.Metric))
 	})
 	var around []netip.Prefix // claimed, from the widest on
@@ -195,7 +195,7 @@ func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) (gateways []n
 }
 
 // through reports whether whatever takes a route goes through the links above.
-func through(r port.RouteEntry, above map[int]bool) bool {
+func through(r host.RouteEntry, above map[int]bool) bool {
 	for _, hop := range r.Hops {
 		if !above[hop.Link] {
 			return false

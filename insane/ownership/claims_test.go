@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insane/port"
 )
 
 // Links of the hosts below.
@@ -22,15 +22,15 @@ const (
 	onOther
 )
 
-func someLinks() []port.Link {
-	return []port.Link{
+func someLinks() []host.Link {
+	return []host.Link{
 		{Index: onTop, Name: "br1"},
-		{Index: onUpper, Name: "insane2", Alias: port.AliasPrefix + "insane", Master: onTop},
+		{Index: onUpper, Name: "insane2", Alias: host.AliasPrefix + "insane", Master: onTop},
 		{Index: onLo, Name: "lo", Loopback: true},
 		{Index: onSlave, Name: "eth0"},
-		{Index: onDevice, Name: "insane", Alias: port.AliasPrefix + "eth0", Master: onBridge},
+		{Index: onDevice, Name: "insane", Alias: host.AliasPrefix + "eth0", Master: onBridge},
 		{Index: onBridge, Name: "br0"},
-		{Index: onOther, Name: "eth1", Alias: port.AliasPrefix + "eth2"},
+		{Index: onOther, Name: "eth1", Alias: host.AliasPrefix + "eth2"},
 	}
 }
 
@@ -51,7 +51,7 @@ func newHost(lines ...string) *HostState {
 	for _, line := range lines {
 		words := strings.Fields(line)
 		if len(words) == 2 {
-			o.Addresses = append(o.Addresses, port.Address{Link: linkNamed(words[0]), Prefix: netip.MustParsePrefix(words[1])})
+			o.Addresses = append(o.Addresses, host.Address{Link: linkNamed(words[0]), Prefix: netip.MustParsePrefix(words[1])})
 			continue
 		}
 		o.Routes = append(o.Routes, newRoute(words))
@@ -59,9 +59,9 @@ func newHost(lines ...string) *HostState {
 	return o
 }
 
-func newRoute(words []string) port.RouteEntry {
-	r := port.RouteEntry{Dst: netip.MustParsePrefix(words[0])}
-	hop := port.Hop{}
+func newRoute(words []string) host.RouteEntry {
+	r := host.RouteEntry{Dst: netip.MustParsePrefix(words[0])}
+	hop := host.Hop{}
 	for words = words[1:]; len(words) > 0; words = words[2:] {
 		switch words[0] {
 		case "via":
@@ -69,7 +69,7 @@ func newRoute(words []string) port.RouteEntry {
 		case "dev":
 			hop.Link = linkNamed(words[1])
 			r.Hops = append(r.Hops, hop)
-			hop = port.Hop{}
+			hop = host.Hop{}
 		case "metric":
 			fmt.Sscan(words[1], &r.Metric)
 		}
@@ -214,12 +214,12 @@ func (c chance) prefix() netip.Prefix {
 func (c chance) host() *HostState {
 	o := &HostState{Links: someLinks(), IgnoresARP: c.IntN(3) == 0}
 	for range c.IntN(8) {
-		o.Addresses = append(o.Addresses, port.Address{Link: 1 + c.IntN(onOther), Prefix: c.prefix()})
+		o.Addresses = append(o.Addresses, host.Address{Link: 1 + c.IntN(onOther), Prefix: c.prefix()})
 	}
 	for range c.IntN(15) {
-		r := port.RouteEntry{Dst: c.prefix().Masked(), Metric: c.IntN(3)}
+		r := host.RouteEntry{Dst: c.prefix().Masked(), Metric: c.IntN(3)}
 		for range 1 + c.IntN(6)/5 - c.IntN(8)/7 {
-			hop := port.Hop{Link: 2 + c.IntN(3)}
+			hop := host.Hop{Link: 2 + c.IntN(3)}
 			if c.IntN(3) == 0 {
 				hop.Via = c.addr()
 			}
@@ -227,7 +227,7 @@ func (c chance) host() *HostState {
 		}
 		o.Routes = append(o.Routes, r)
 		if c.IntN(4) == 0 { // a rival
-			r.Metric, r.Hops = c.IntN(3), []port.Hop{{Link: 2 + c.IntN(3)}}
+			r.Metric, r.Hops = c.IntN(3), []host.Hop{{Link: 2 + c.IntN(3)}}
 			o.Routes = append(o.Routes, r)
 		}
 	}
@@ -242,7 +242,7 @@ type naive struct {
 
 // best is the route that the host takes to all of a network, of those that are not
 // about addresses without meaning outside their link.
-func (n naive) best(p netip.Prefix) (best port.RouteEntry, ok bool) {
+func (n naive) best(p netip.Prefix) (best host.RouteEntry, ok bool) {
 	for _, r := range n.Routes {
 		longer := r.Dst.Bits() - best.Dst.Bits()
 		if r.Dst.Bits() <= p.Bits() && r.Dst.Contains(p.Addr()) &&
@@ -336,8 +336,8 @@ func BenchmarkClaims(b *testing.B) {
 	const routes = 100_000
 	o := newHost("insane 10.9.0.1/24", "10.9.0.0/24 dev insane", "0.0.0.0/0 via 10.9.0.254 dev insane", "::/0 via fe80::1 dev insane")
 	for i := range routes {
-		r := port.RouteEntry{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 0}), 24),
-			Hops: []port.Hop{{Link: onSlave}}}
+		r := host.RouteEntry{Dst: netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 0}), 24),
+			Hops: []host.Hop{{Link: onSlave}}}
 		if i%2 == 0 {
 			r.Dst = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, byte(i >> 16), byte(i >> 8), byte(i)}), 48)
 		}

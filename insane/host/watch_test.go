@@ -1,7 +1,8 @@
-package port
+package host
 
 import (
 	"context"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -62,7 +63,9 @@ func TestWatch(t *testing.T) {
 	}{
 		{"a new link", func() error { newVeth(t, w.links, "near", "far"); return nil }},
 		{"an MTU", func() error { return h.LinkSetMTU(find("near"), 1400) }},
-		{"a MAC address", func() error { return h.LinkSetHardwareAddr(find("near"), from(1)) }},
+		{"a MAC address", func() error {
+			return h.LinkSetHardwareAddr(find("near"), net.HardwareAddr{0x02, 0x69, 0x6e, 0x73, 0, 1})
+		}},
 		{"a lost carrier", func() error { return h.LinkSetDown(find("far")) }},
 		{"a carrier", func() error { return h.LinkSetUp(find("far")) }},
 		{"an address", func() error { return h.AddrAdd(find("near"), addr) }},

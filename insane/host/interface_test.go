@@ -1,4 +1,4 @@
-package port
+package host
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -27,7 +28,7 @@ func TestTAPLooks(t *testing.T) {
 	link := linkOf(t, l, "insane")
 	link.TxDropped = 0 // IPv6 may have tried to speak already
 	want := Link{Index: tap.Index(), Name: "insane", Alias: "insane: slave eth0", Ethernet: true,
-		MTU: 9000, MAC: linkOf(t, l, "eth0").MAC, Up: true, Carrier: true, QueueLen: tapQueueFrames}
+		MTU: 9000, MAC: linkOf(t, l, "eth0").MAC, Up: true, Carrier: true, QueueLen: queueFrames}
 	if fmt.Sprint(link) != fmt.Sprint(want) {
 		t.Errorf("got  %+v\nwant %+v", link, want)
 	}
@@ -112,10 +113,14 @@ func TestTAPLinkLocal(t *testing.T) {
 		t.Errorf("%v, want one link-local address other than %s", addrs, derived)
 	}
 	awaitUsable(t, l, "insane")
-	for _, f := range readOne(t, tap) {
+	defer time.AfterFunc(20*time.Second, func() { tap.Close() }).Stop()
+	frames, err := tap.Read()
+	must(t, err)
+	const nextHeader, icmpv6Type, ndSolicitation = 14 + 6, 14 + 40, 135 // RFC 8200 §3, RFC 4443 §2.1, RFC 4861 §4.3
+	for _, f := range frames {
 		e := f[frame.HeaderLen:]
 		fromNobody := bytes.Equal(e[22:38], net.IPv6unspecified)
-		if e[offIPv6Next] == protocolICMPv6 && e[offICMPv6Type] == ndSolicitation && fromNobody {
+		if e[nextHeader] == unix.IPPROTO_ICMPV6 && e[icmpv6Type] == ndSolicitation && fromNobody {
 			t.Errorf("the kernel asks whether somebody has the address already (RFC 4862 §5.4): % x", e)
 		}
 	}

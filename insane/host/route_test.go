@@ -1,4 +1,4 @@
-package port
+package host
 
 import (
 	"net/netip"
@@ -11,7 +11,7 @@ import (
 )
 
 // A slave with networks of its own and a default gateway for each family.
-func newRouted(t *testing.T) (*Links, *TAP, Link) {
+func newRouted(t *testing.T) (*Links, device, Link) {
 	t.Helper()
 	l := newNamespace(t)
 	newVeth(t, l, "eth0", "peer")
@@ -39,7 +39,7 @@ func newRouted(t *testing.T) (*Links, *TAP, Link) {
 		if r[2] != "" {
 			route.Source = netip.MustParseAddr(r[2])
 		}
-		host := &TAP{links: l, index: slave.Attrs().Index, link: slave} // only to say it in the same words
+		host := &Interface{links: l, index: slave.Attrs().Index, link: slave} // only to say it in the same words
 		must(t, host.AddRoute(route))
 	}
 	tap := openTAP(t, l, "insane")

@@ -1,24 +1,14 @@
-package port
+package host
 
 import (
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
-
-// Address is an address of the host, with the length of its network.
-type Address struct {
-	Link   int // index
-	Prefix netip.Prefix
-}
 
 // RouteEntry is a route of the host's main table.
 type RouteEntry struct {
@@ -45,21 +35,6 @@ func dump[T any](list func() ([]T, error)) (found []T, err error) {
 		}
 	}
 	return found, err
-}
-
-// Addresses lists the addresses of all links, tentative ones included.
-func (l *Links) Addresses() ([]Address, error) {
-	found, err := dump(func() ([]netlink.Addr, error) { return l.h.AddrList(nil, netlink.FAMILY_ALL) })
-	if err != nil {
-		return nil, fmt.Errorf("list addresses: %w", err)
-	}
-	var list []Address
-	for _, a := range found {
-		if p, ok := toPrefix(a.IPNet); ok {
-			list = append(list, Address{Link: a.LinkIndex, Prefix: p})
-		}
-	}
-	return list, nil
 }
 
 // Routes lists the main table, in the order of the kernel.
@@ -131,32 +106,4 @@ func toPrefix(n *net.IPNet) (netip.Prefix, bool) {
 		bits -= 96
 	}
 	return netip.PrefixFrom(addr, bits), ok && bits >= 0
-}
-
-// IgnoresARP says whether the host keeps from answering, on one link, for the
-// addresses of another (Documentation/networking/ip-sysctl.rst, arp_ignore). It
-// reads /proc in the namespace of the process.
-func IgnoresARP(link string) bool { return ipv4Setting(link, "arp_ignore") > 0 }
-
-// StrictReversePath says whether the host refuses IPv4 packets that come in
-// through another link than the one their answer would leave through
-// (ip-sysctl.rst, rp_filter: 1 is strict). It reads /proc in the namespace of the
-// process.
-func StrictReversePath(link string) bool { return ipv4Setting(link, "rp_filter") == 1 }
-
-// ipv4Setting is a setting of which the higher one counts, that of the link or
-// that of all links. What cannot be read, since the link is gone or the kernel
-// has no IPv4, is 0.
-func ipv4Setting(link, key string) int {
-	highest := 0
-	for _, name := range []string{"all", link} {
-		text, err := os.ReadFile(filepath.Join("/proc/sys/net/ipv4/conf", name, key))
-		if err != nil {
-			continue
-		}
-		if n, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
-			highest = max(highest, n)
-		}
-	}
-	return highest
 }

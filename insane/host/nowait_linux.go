@@ -1,26 +1,25 @@
-package port
+package host
 
 import (
 	"fmt"
-	"unsafe"
 
 	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
-// Glance is ByIndex that never waits: it reads only what the kernel tells without
+// ByIndexNoWait is ByIndex that never waits: it reads only what the kernel tells without
 // its lock on network configuration, which others may hold for seconds. The result
 // has Index, Name, MTU, Up and TxDropped. It must be called in the namespace that
 // Links was opened in.
-func (l *Links) Glance(index int) (Link, error) {
-	link, err := l.glance(index)
+func (l *Links) ByIndexNoWait(index int) (Link, error) {
+	link, err := l.byIndexNoWait(index)
 	if err != nil {
 		return Link{}, fmt.Errorf("look at link index %d: %w", index, err)
 	}
 	return link, nil
 }
 
-func (l *Links) glance(index int) (Link, error) {
+func (l *Links) byIndexNoWait(index int) (Link, error) {
 	request, err := unix.NewIfreq("")
 	if err != nil {
 		return Link{}, err
@@ -50,36 +49,4 @@ func (l *Links) glance(index int) (Link, error) {
 	}
 	link.TxDropped = devices[name].TxDropped
 	return link, nil
-}
-
-// channels is struct ethtool_channels of uapi/linux/ethtool.h.
-type channels struct {
-	command  uint32
-	_        [4]uint32 // the most there can be
-	_        uint32    // for receiving
-	tx       uint32
-	_        uint32 // for other things
-	combined uint32
-}
-
-// TxQueues is how many queues a link has for transmitting. One that does not tell
-// has one.
-func TxQueues(name string) int {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return 1
-	}
-	defer unix.Close(fd)
-	c := channels{command: unix.ETHTOOL_GCHANNELS}
-	request := struct {
-		name [unix.IFNAMSIZ]byte
-		data *channels
-		_    [16]byte // the kernel copies a whole struct ifreq
-	}{data: &c}
-	copy(request.name[:unix.IFNAMSIZ-1], name)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
-	if errno != 0 {
-		return 1
-	}
-	return max(1, int(c.tx+c.combined))
 }

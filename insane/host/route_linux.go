@@ -1,4 +1,4 @@
-package port
+package host
 
 import (
 	"errors"
@@ -64,8 +64,8 @@ func sample(dst netip.Prefix) netip.Addr {
 
 // AddRoute adds a route through the TAP and fails if the host has one to the
 // same destination already.
-func (t *TAP) AddRoute(r Route) error {
-	err := t.reach(r, t.links.h.RouteAdd)
+func (i *Interface) AddRoute(r Route) error {
+	err := i.reach(r, i.links.h.RouteAdd)
 	if errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add route to %s: the host has a route to just that destination", r.Dst)
 	}
@@ -77,15 +77,15 @@ func (t *TAP) AddRoute(r Route) error {
 
 // ReplaceRoute makes a route of the TAP another one. If the TAP has none to that
 // destination (any more), it is added.
-func (t *TAP) ReplaceRoute(r Route) error {
-	have, err := t.HasRoute(r.Dst)
+func (i *Interface) ReplaceRoute(r Route) error {
+	have, err := i.HasRoute(r.Dst)
 	if err != nil {
 		return err
 	}
 	if !have {
-		return t.AddRoute(r)
+		return i.AddRoute(r)
 	}
-	if err := t.reach(r, t.links.h.RouteReplace); err != nil {
+	if err := i.reach(r, i.links.h.RouteReplace); err != nil {
 		return fmt.Errorf("replace route to %s: %w", r.Dst, err)
 	}
 	return nil
@@ -95,23 +95,26 @@ func (t *TAP) ReplaceRoute(r Route) error {
 // through another link is refused, on-link or not (net/ipv6/route.c,
 // ip6_route_check_nh_onlink). That is looked at only when the route is made, so
 // it is enough that the gateway is the TAP's neighbour for that moment.
-func (t *TAP) reach(r Route, add func(*netlink.Route) error) error {
-	err := add(t.route(r))
+func (i *Interface) reach(r Route, add func(*netlink.Route) error) error {
+	err := add(i.route(r))
 	if !errors.Is(err, unix.EINVAL) || !r.Via.Is6() {
 		return err
 	}
-	gateway := t.route(Route{Dst: netip.PrefixFrom(r.Via, r.Via.BitLen())})
-	if t.links.h.RouteAdd(gateway) != nil {
+	gateway := i.route(Route{Dst: netip.PrefixFrom(r.Via, r.Via.BitLen())})
+	if i.links.h.RouteAdd(gateway) != nil {
 		return err
 	}
-	defer t.links.h.RouteDel(gateway)
-	return add(t.route(r))
+	err = add(i.route(r))
+	if delErr := i.links.h.RouteDel(gateway); delErr != nil && !errors.Is(delErr, unix.ESRCH) {
+		err = errors.Join(err, fmt.Errorf("remove the temporary route to gateway %s: %w", r.Via, delErr))
+	}
+	return err
 }
 
 // HasRoute says whether there is a route like those of AddRoute to just that
 // destination through the TAP.
-func (t *TAP) HasRoute(dst netip.Prefix) (bool, error) {
-	routes, err := t.links.h.RouteList(t.link, family(dst))
+func (i *Interface) HasRoute(dst netip.Prefix) (bool, error) {
+	routes, err := i.links.h.RouteList(i.link, family(dst))
 	if err != nil {
 		return false, fmt.Errorf("list routes: %w", err)
 	}
@@ -133,8 +136,8 @@ func metric(dst netip.Prefix) int {
 	return 1024 // uapi/linux/ipv6_route.h, IP6_RT_PRIO_USER
 }
 
-func (t *TAP) route(r Route) *netlink.Route {
-	route := &netlink.Route{LinkIndex: t.index, Dst: ipNet(r.Dst)}
+func (i *Interface) route(r Route) *netlink.Route {
+	route := &netlink.Route{LinkIndex: i.index, Dst: ipNet(r.Dst)}
 	if r.Source.IsValid() {
 		route.Src = r.Source.AsSlice()
 	}
@@ -147,15 +150,6 @@ func (t *TAP) route(r Route) *netlink.Route {
 		route.Scope = netlink.SCOPE_LINK
 	}
 	return route
-}
-
-// AddAddress gives the TAP an address with its network. One that it has stays.
-func (t *TAP) AddAddress(p netip.Prefix) error {
-	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask(p)}}
-	if err := t.links.h.AddrReplace(t.link, addr); err != nil {
-		return fmt.Errorf("add address %s: %w", p, err)
-	}
-	return nil
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {
