@@ -6,9 +6,22 @@ import (
 	"maps"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
+
+// observer is to be called with d.mu held.
+func (d *Device) observer() *observe.Observer {
+	o := &observe.Observer{
+		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
+		Slave: d.slave.name, On: d.slave.index(), Routes: d.routes.wanted, Takes: d.receive.takesFrames(),
+	}
+	if d.slave.port != nil {
+		o.Sockets = d.slave.port
+	}
+	return o
+}
 
 // config is to be called with d.mu held.
 func (d *Device) config() config {
@@ -26,7 +39,7 @@ func (d *Device) refresh() {
 		return
 	}
 	for range rounds {
-		if !d.apply(d.observer().observe(everything, d.seen)) {
+		if !d.apply(d.observer().Look(observe.Everything, d.seen)) {
 			return
 		}
 	}
@@ -36,19 +49,19 @@ func (d *Device) refresh() {
 // shows the state. It reports whether it has changed what was seen: then the host
 // must be looked at once more. What fails is logged, and tried again after the next
 // event. The caller holds d.mu.
-func (d *Device) apply(seen observed) (again bool) {
+func (d *Device) apply(seen observe.Host) (again bool) {
 	if d.tap == nil {
 		d.publish()
 		return false
 	}
-	if err := seen.self.err; err != nil && d.seen.self.err == nil {
+	if err := seen.Interface.Err; err != nil && d.seen.Interface.Err == nil {
 		d.log.Error("look at the interface", "err", err)
 	}
 	w := decide(d.config(), seen)
-	routes := seen.routes
-	seen.routes = nil
+	routes := seen.Routes
+	seen.Routes = nil
 	d.seen = seen
-	d.path.observed(seen.self)
+	d.path.observe(seen.Interface)
 	if w.step != keepSlave {
 		again = d.applyStep(w)
 		w = decide(d.config(), seen)
@@ -105,7 +118,7 @@ func (d *Device) applyOwnership(w wanted) {
 	if !d.receive.loaded() {
 		return
 	}
-	err := d.seen.ownership.err
+	err := d.seen.Ownership.Err
 	if w.claims != nil && !maps.Equal(w.claims, d.receive.claims) {
 		err = errors.Join(err, d.receive.claim(w.claims))
 	}
@@ -121,7 +134,7 @@ func (d *Device) applyOwnership(w wanted) {
 // steer says to the data planes which of them carries what, and shows the state.
 func (d *Device) steer(w wanted) {
 	if d.path.exists() {
-		d.path.tx = lead(d.tx, w.relayTX, d.slave.link.Index)
+		d.path.tx = lead(d.tx, w.relayTX, d.slave.index())
 		d.path.rx = lead(d.rx, w.relayRX, d.tap.Index())
 	}
 	d.publish()
@@ -143,13 +156,13 @@ func lead(r *relay.Relay, why string, to int) string {
 
 // applyInterface makes the interface look like the slave, and gives it what it has
 // lost.
-func (d *Device) applyInterface(w wanted, routes []routeState) {
+func (d *Device) applyInterface(w wanted, routes []observe.Route) {
 	if d.slave.name != "" {
 		if err := d.followSlave(); err != nil {
 			d.log.Error("follow slave", "slave", d.slave.name, "err", err)
 		}
 	}
-	if d.seen.self.down {
+	if d.seen.Interface.Down {
 		d.flushed = true
 	}
 	if w.restore {
@@ -193,7 +206,7 @@ func (d *Device) followSlave() error {
 
 // skipQdisc takes away a queueing discipline that nobody has asked for.
 func (d *Device) skipQdisc() (done bool) {
-	d.seen.self.spare = false // if it fails, the next look finds it again
+	d.seen.Interface.Spare = false // if it fails, the next look finds it again
 	if err := d.iface.SkipQdisc(); err != nil {
 		d.log.Error("look at the interface", "err", err)
 		return false

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -48,38 +49,38 @@ type wanted struct {
 }
 
 // decide says what is wanted of a device on a host. It is a pure function.
-func decide(c config, o observed) (w wanted) {
-	w.link, w.queues, w.step = c.link, c.queues, decideSlave(c, o.slave)
-	if w.step == attachSlave || o.slave.bound {
-		w.link, w.queues = o.slave.link, o.slave.queues
+func decide(c config, o observe.Host) (w wanted) {
+	w.link, w.queues, w.step = c.link, c.queues, decideSlave(c, o.Slave)
+	if w.step == attachSlave || o.Slave.Bound {
+		w.link, w.queues = o.Slave.Link, o.Slave.Queues
 	}
 	if w.step != keepSlave {
 		return w // the host is looked at once more after that
 	}
-	w.skipQdisc = o.self.spare
-	w.restore = (c.flushed || o.self.down) && o.self.link.Up
-	w.idle = idleReason(c, o.self)
+	w.skipQdisc = o.Interface.Spare
+	w.restore = (c.flushed || o.Interface.Down) && o.Interface.Link.Up
+	w.idle = idleReason(c, o.Interface)
 	w.armed = c.receive != api.ReceiveNone && w.idle == ""
 	// Promiscuous mode of the interface means that somebody wants frames to other
 	// link-layer addresses: a bridge that it is part of, or tcpdump.
-	w.promiscuous = o.self.link.Promiscuity > 0 &&
-		(c.receive == api.ReceiveAll || c.receive == api.ReceiveAuto && o.self.link.Master != 0)
-	w.claims = o.ownership.set
+	w.promiscuous = o.Interface.Link.Promiscuity > 0 &&
+		(c.receive == api.ReceiveAll || c.receive == api.ReceiveAuto && o.Interface.Link.Master != 0)
+	w.claims = o.Ownership.Claims
 	c.link, c.queues = w.link, w.queues
-	w.relayTX = noFastTX(c, o.self)
-	w.relayRX = noFastRX(c, w.idle, o.self)
+	w.relayTX = noFastTX(c, o.Interface)
+	w.relayRX = noFastRX(c, w.idle, o.Interface)
 	return w
 }
 
 // decideSlave keeps a slave as long as its sockets are on its link. After an error
 // of the look-up it stays as it is.
-func decideSlave(c config, s slaveLink) slaveStep {
+func decideSlave(c config, s observe.Slave) slaveStep {
 	switch {
-	case s.err != nil || c.slave == "":
+	case s.Err != nil || c.slave == "":
 		return keepSlave
-	case c.open && !s.bound:
+	case c.open && !s.Bound:
 		return releaseSlave
-	case !c.open && s.found:
+	case !c.open && s.Found:
 		return attachSlave
 	}
 	return keepSlave
@@ -87,7 +88,7 @@ func decideSlave(c config, s slaveLink) slaveStep {
 
 // idleReason says why nothing can be taken, if so. While the interface is down nothing
 // is: a person who takes it down does not want to be cut off.
-func idleReason(c config, self interfaceState) string {
+func idleReason(c config, self observe.Interface) string {
 	switch {
 	case c.receive == api.ReceiveNone:
 		return ""
@@ -95,9 +96,9 @@ func idleReason(c config, self interfaceState) string {
 		return "there is no slave"
 	case !c.open:
 		return c.slave + " is gone"
-	case self.away:
+	case self.Away:
 		return c.name + " is not in this network namespace"
-	case !self.link.Up:
+	case !self.Link.Up:
 		return c.name + " is down"
 	}
 	return ""
@@ -107,7 +108,7 @@ func idleReason(c config, self interfaceState) string {
 // wherever its result is exactly the relay's, and as long as nobody would miss
 // anything: what it sends does not pass the interface's own queue, so a person who
 // watches the interface, or shapes it, must have the relay.
-func noFastTX(c config, self interfaceState) string {
+func noFastTX(c config, self observe.Interface) string {
 	switch state := slaveState(c.slave, c.open, c.link); {
 	case state == api.SlaveNone:
 		return "there is no slave"
@@ -115,21 +116,21 @@ func noFastTX(c config, self interfaceState) string {
 		return c.slave + " is " + state
 	case c.link.IsDevice():
 		return c.slave + " is a device itself"
-	case self.away:
+	case self.Away:
 		return "the interface is not in this network namespace"
 	case c.queues > 1 && c.uneven:
 		// The relay's socket and the host's may choose different ones.
 		return fmt.Sprintf("%s has %d transmit queues, in which packets of one super-frame could overtake the next", c.slave, c.queues)
 	}
-	return self.watched
+	return self.Watched
 }
 
 // noFastRX says why the kernel must leave rx to the relay.
-func noFastRX(c config, idle string, self interfaceState) string {
+func noFastRX(c config, idle string, self observe.Interface) string {
 	switch {
 	case c.receive == api.ReceiveNone:
 		return "receive none: nothing but what neighbours say"
-	case self.away:
+	case self.Away:
 		return "the interface is not in this network namespace"
 	}
 	return idle

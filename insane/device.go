@@ -13,8 +13,10 @@ import (
 	"github.com/seed-39a139a1/insane/insane/control"
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/watchdog"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -34,7 +36,7 @@ type Device struct {
 	iface   *host.Interface       // what tap is in the kernel
 	control *host.ControlListener // nil if none was asked for
 	members *uint32               // the group that may make changes
-	ticker  *ticker
+	ticker  *watchdog.Ticker
 
 	shown atomic.Pointer[shown] // what State shows of the fields below
 	lost  losses
@@ -46,7 +48,7 @@ type Device struct {
 	slave     slave
 	receive   receiving
 	path      path
-	seen      observed      // the host, as of the last pass
+	seen      observe.Host  // the host, as of the last pass
 	changes   uint64        // how often another slave or receive mode was taken
 	flushed   bool          // the interface was down since it was given its addresses and routes
 	rxEnded   chan struct{} // closed when the relay of rx lets go of the last slave
@@ -62,11 +64,11 @@ func newDevice(near port.Port, c Config) *Device {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	direction := func(name string) *relay.Relay {
-		return relay.New(relay.Options{Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdogLimit})
+		return relay.New(relay.Options{Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdog.Limit})
 	}
 	d := &Device{
 		name: c.Name, log: c.Log, clock: c.Clock, near: near, seed: c.Seed,
-		tx: direction("tx"), rx: direction("rx"), ticker: newTicker(),
+		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
 		receive: newReceiving(),
 	}
 	d.tx.SetEnd(d.slave.end())
@@ -78,7 +80,7 @@ func newDevice(near port.Port, c Config) *Device {
 	return d
 }
 
-// Run relays until ctx ends or the interface is lost, and takes everything
+// Run relays until ctx ends or the interface is lost, and takes observe.Everything
 // down. It returns nil if ctx ended it.
 func (d *Device) Run(outer context.Context) error {
 	ctx, cancel := context.WithCancelCause(outer)
@@ -126,7 +128,7 @@ func (d *Device) Close() error {
 	if far := d.tx.End().Port; far != nil {
 		err = errors.Join(err, far.Close())
 	}
-	d.ticker.end()
+	d.ticker.End()
 	err = errors.Join(err, d.slave.close(), d.path.close(), d.receive.close())
 	if d.control != nil {
 		err = errors.Join(err, d.control.Close())

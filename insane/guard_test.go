@@ -15,6 +15,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
@@ -145,7 +146,7 @@ func TestFailedLookIsNotAnotherNamespace(t *testing.T) {
 	d := b.openFast()
 	links := d.links
 	d.links = brokenLinks(t)
-	if seen := d.observer().observe(partInterface, d.seen); seen.self.err == nil {
+	if seen := d.observer().Look(observe.PartInterface, d.seen); seen.Interface.Err == nil {
 		t.Error("a look through broken sockets succeeds")
 	}
 	d.reconcile()

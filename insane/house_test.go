@@ -20,13 +20,15 @@ const module = "github.com/seed-39a139a1/insane"
 // know. What is not here may not exist.
 var rooms = map[string][]string{
 	"policy":               {},
-	"insane":               {"policy", "insane/control", "insane/host", "insane/kern", "insane/ownership", "insane/port", "insane/relay", "insanely/api"},
+	"insane":               {"policy", "insane/control", "insane/host", "insane/kern", "insane/observe", "insane/port", "insane/relay", "insane/watchdog", "insanely/api"},
 	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/api"},
 	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/frame":         {},
 	"insane/kern":          {"policy"},
 	"insane/lab":           {"policy", "insanely", "insanely/api"},
+	"insane/observe":       {"insane/host", "insane/kern", "insane/ownership"},
 	"insane/ownership":     {"insane/host", "insane/kern"},
+	"insane/watchdog":      {"policy", "insane/kern"},
 	"insane/host":          {"policy"},
 	"insane/port":          {"insane/frame"},
 	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},

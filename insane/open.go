@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -132,7 +133,7 @@ func (d *Device) setRoutes(list []netip.Prefix) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.routes.wanted, d.flushed = list, false
-	return d.routes.keep(d.iface, d.observer().observeRoutes())
+	return d.routes.keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes)
 }
 
 // change is the part of a Config that can be changed later.

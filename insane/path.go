@@ -8,8 +8,10 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/watchdog"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -39,14 +41,14 @@ func (p *path) reasons() (tx, rx string) {
 }
 
 // observed takes over what follows from the interface alone.
-func (p *path) observed(self interfaceState) {
+func (p *path) observe(self observe.Interface) {
 	if !p.exists() {
 		return
 	}
-	p.failed.Store(self.err != nil)
-	p.listened.Store(self.listened)
-	if !self.away {
-		p.queue.Room(self.link.QueueLen)
+	p.failed.Store(self.Err != nil)
+	p.listened.Store(self.Listened)
+	if !self.Away {
+		p.queue.Room(self.Link.QueueLen)
 	}
 }
 
@@ -117,15 +119,15 @@ func (d *Device) attachPath() error {
 	d.rx.ShareWith(rx, rx.Land)
 	d.tx.Reseed(d.seedOf(d.tx)) // for numbers that the kernel shares
 	d.rx.Reseed(d.seedOf(d.rx))
-	d.keepWatch(tx, d.tx).arm(true)
+	d.keepWatch(tx, d.tx).Arm(true)
 	return nil
 }
 
 // keepWatch makes a watchdog that bites when a relay hangs, and kicks it until the
 // device is closed.
-func (d *Device) keepWatch(kernel *kern.Lane, r *relay.Relay) *watchdog {
-	w := &watchdog{kernel: kernel, clock: d.clock, works: r.Works}
-	d.ticker.keep(w)
+func (d *Device) keepWatch(kernel *kern.Lane, r *relay.Relay) *watchdog.Watchdog {
+	w := watchdog.New(kernel, d.clock, r.Works)
+	d.ticker.Keep(w)
 	return w
 }
 

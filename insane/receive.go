@@ -10,6 +10,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/watchdog"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -17,11 +18,11 @@ import (
 // receiving is what a device does about the frames that arrive at its slave.
 // Device.mu guards it.
 type receiving struct {
-	mode     string         // one of the api.Receive… modes
-	objects  *kern.Programs // nil until a mode, or the fast path, needs them
-	watchdog *watchdog      // of rx; nil as long as objects are
-	claims   kern.Claims    // in force
-	idle     string         // why nothing is taken; "" if the device takes what it should
+	mode     string             // one of the api.Receive… modes
+	objects  *kern.Programs     // nil until a mode, or the fast path, needs them
+	watchdog *watchdog.Watchdog // of rx; nil as long as objects are
+	claims   kern.Claims        // in force
+	idle     string             // why nothing is taken; "" if the device takes what it should
 }
 
 func newReceiving() receiving { return receiving{mode: api.ReceiveNone} }
@@ -42,7 +43,7 @@ func (r *receiving) claim(claims kern.Claims) error {
 }
 
 // arm makes the kernel take frames as long as the relay of rx works, or not at all.
-func (r *receiving) arm(on bool) { r.watchdog.arm(on) }
+func (r *receiving) arm(on bool) { r.watchdog.Arm(on) }
 
 // close releases the eBPF objects.
 func (r *receiving) close() error {
@@ -105,7 +106,7 @@ func (d *Device) load() error {
 	}
 	d.receive.objects = objects
 	d.receive.watchdog = d.keepWatch(objects.RX(), d.rx)
-	d.group.Go(d.ticker.run)
+	d.group.Go(d.ticker.Run)
 	return nil
 }
 

@@ -84,9 +84,7 @@ func TestIdle(t *testing.T) {
 		if got := idleOf(d); got != want {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
-		d.receive.watchdog.mu.Lock()
-		defer d.receive.watchdog.mu.Unlock()
-		if armed := d.receive.watchdog.armed; armed != (want == "") {
+		if armed := d.receive.watchdog.Armed(); armed != (want == "") {
 			t.Errorf("%s: the watchdog is armed: %v", what, armed)
 		}
 	}

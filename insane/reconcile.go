@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/seed-39a139a1/insane/insane/observe"
 )
 
 // follow keeps the device in line with the host from now until ctx ends.
@@ -29,25 +31,25 @@ func (d *Device) follow(ctx context.Context) error {
 const rounds = 8
 
 // reconcile brings the device in line with the host as it is now.
-func (d *Device) reconcile() { d.pass(everything) }
+func (d *Device) reconcile() { d.pass(observe.Everything) }
 
 // pass looks at parts of the host, without the device's lock, decides and applies
 // the difference. If a step has changed what was seen, all parts are looked at once
 // more.
-func (d *Device) pass(which parts) {
+func (d *Device) pass(which observe.Parts) {
 	for range rounds {
 		d.mu.Lock()
-		o, seen := d.observer(), d.seen
+		o, seen, changes := d.observer(), d.seen, d.changes
 		d.mu.Unlock()
-		seen = o.observe(which, seen)
+		seen = o.Look(which, seen)
 		d.mu.Lock()
-		outdated := o.changes != d.changes
+		outdated := changes != d.changes
 		again := !outdated && !d.closed && d.apply(seen)
 		d.mu.Unlock()
 		if !outdated && !again {
 			return
 		}
-		which = everything
+		which = observe.Everything
 	}
 }
 
@@ -62,7 +64,7 @@ const (
 // followHost follows what decides whose a received frame is, with the pause.
 func (d *Device) followHost(ctx context.Context) {
 	began := time.Now()
-	d.pass(partInterface | partOwnership)
+	d.pass(observe.PartInterface | observe.PartOwnership)
 	select {
 	case <-ctx.Done():
 	case <-time.After(min(ownershipPause*time.Since(began), longOwnershipPause)):
@@ -74,14 +76,14 @@ func (d *Device) mind(ctx context.Context) {
 	if !d.path.exists() {
 		return
 	}
-	d.ticker.ask(d.due)
+	d.ticker.Ask(d.due)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-d.ticker.call:
+		case <-d.ticker.Due():
 		}
-		d.pass(partInterface)
+		d.pass(observe.PartInterface)
 		d.mu.Lock()
 		if !d.closed {
 			d.settleWaiting()

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
 )
 
 // routes are the destinations that were asked to lead through the device. They
@@ -21,22 +22,22 @@ type routes struct {
 }
 
 // keep makes each route what it is to be by now.
-func (r *routes) keep(iface *host.Interface, seen []routeState) error {
+func (r *routes) keep(iface *host.Interface, seen []observe.Route) error {
 	if r.have == nil {
 		r.have = make(map[netip.Prefix]host.Route)
 	}
 	var errs []error
 	for _, s := range seen {
-		dst := s.want.Dst
-		if have, ok := r.have[dst]; ok && have == s.want && !s.lost {
+		dst := s.Want.Dst
+		if have, ok := r.have[dst]; ok && have == s.Want && !s.Lost {
 			continue
 		}
 		delete(r.have, dst) // on an error the next change of anything tries again
-		if err := iface.ReplaceRoute(s.want); err != nil {
+		if err := iface.ReplaceRoute(s.Want); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		r.have[dst] = s.want
+		r.have[dst] = s.Want
 	}
 	return errors.Join(errs...)
 }

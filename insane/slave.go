@@ -49,6 +49,9 @@ func (s *slave) close() (err error) {
 	return err
 }
 
+// index is that of the link; 0: none was found yet.
+func (s *slave) index() int { return s.link.Index }
+
 // on reports whether the sockets are open on the link of an index.
 func (s *slave) on(index int) bool {
 	return s.port != nil && s.link.Index == index && s.port.Bound()

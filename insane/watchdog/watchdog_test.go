@@ -1,6 +1,8 @@
-package insane
+package watchdog
 
 import (
+	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,8 +18,8 @@ import (
 
 // watched is a watchdog at work, and the filter whose it is, as the kernel has it.
 type watched struct {
-	*watchdog
-	ticker  *ticker
+	*Watchdog
+	ticker  *Ticker
 	t       *testing.T
 	program *ebpf.Program
 	works   atomic.Bool // what the relay would say
@@ -27,7 +29,7 @@ type watched struct {
 
 func newWatched(t *testing.T) *watched {
 	t.Helper()
-	newBorea(t)
+	unshare(t)
 	programs, err := kern.Open("insane")
 	if err != nil {
 		t.Fatal(err)
@@ -42,13 +44,13 @@ func newWatched(t *testing.T) *watched {
 	}
 	t.Cleanup(func() { l.program.Close() })
 	l.works.Store(true)
-	l.watchdog = &watchdog{kernel: programs.RX(), clock: host.Now, works: func(policy.Time) bool {
+	l.Watchdog = &Watchdog{kernel: programs.RX(), clock: host.Now, works: func(policy.Time) bool {
 		l.asked.Add(1)
 		return l.works.Load()
 	}}
-	l.ticker = newTicker()
-	l.ticker.keep(l.watchdog)
-	l.ticks.Go(l.ticker.run)
+	l.ticker = NewTicker()
+	l.ticker.Keep(l.Watchdog)
+	l.ticks.Go(l.ticker.Run)
 	return l
 }
 
@@ -90,29 +92,29 @@ func TestWatchdog(t *testing.T) {
 	if l.takes() {
 		t.Error("takes before it is armed")
 	}
-	l.arm(true)
+	l.Arm(true)
 	l.becomes(true, "armed")
-	l.kicked(int64(watchdogLimit/kickInterval) + 1)
+	l.kicked(int64(Limit/interval) + 1)
 	l.becomes(true, "armed for longer than one watchdog")
-	l.arm(false)
+	l.Arm(false)
 	if l.takes() {
 		t.Error("takes after it was disarmed")
 	}
-	l.arm(true)
+	l.Arm(true)
 	l.works.Store(false)
 	l.becomes(false, "the relay hangs")
 	l.kicked(2)
 	if l.takes() {
 		t.Error("takes while the relay hangs")
 	}
-	l.arm(true) // a change of something else
+	l.Arm(true) // a change of something else
 	if l.takes() {
 		t.Error("armed again while the relay hangs, and takes")
 	}
 	l.works.Store(true)
 	l.becomes(true, "the relay works again")
-	l.ticker.end()
-	l.ticker.end() // a second time
+	l.ticker.End()
+	l.ticker.End() // a second time
 	l.ticks.Wait() // or the test hangs
 	l.becomes(false, "ended")
 }
@@ -120,18 +122,34 @@ func TestWatchdog(t *testing.T) {
 // A watchdog that is not armed stays so, however well the relay works.
 func TestWatchdogStaysDisarmed(t *testing.T) {
 	l := newWatched(t)
-	l.arm(true)
-	l.arm(false)
+	l.Arm(true)
+	l.Arm(false)
 	asked := l.asked.Load()
-	time.Sleep(2 * kickInterval) // long enough for a beat that should not be to be seen
+	time.Sleep(2 * interval) // long enough for a beat that should not be to be seen
 	if l.takes() || l.asked.Load() != asked {
 		t.Error("put off without being armed")
 	}
-	l.ticker.end()
-	l.ticker.end() // a second time
+	l.ticker.End()
+	l.ticker.End() // a second time
 	l.ticks.Wait()
-	l.arm(true)
+	l.Arm(true)
 	if l.takes() {
 		t.Error("armed after its end")
+	}
+}
+
+// unshare gives the test a network namespace of its own. The thread is never
+// unlocked and dies with the goroutine of the test, and with it the namespace.
+func unshare(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("INSANE_ROOT") == "1" {
+			t.Fatal("INSANE_ROOT=1, but not run by root")
+		}
+		t.Skip("needs root, to load eBPF programs")
+	}
+	runtime.LockOSThread()
+	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+		t.Fatal(os.NewSyscallError("unshare", err))
 	}
 }
