@@ -54,8 +54,15 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 		d.publish()
 		return false
 	}
-	if err := seen.Interface.Err; err != nil && d.seen.Interface.Err == nil {
-		d.log.Error("look at the interface", "err", err)
+	d.failed = false
+	if err := seen.Interface.Err; err != nil {
+		if d.seen.Interface.Err == nil {
+			d.log.Error("look at the interface", "err", err)
+		}
+		d.failed = true
+	}
+	if err := seen.Slave.Err; err != nil {
+		d.fail("look up slave", "err", err)
 	}
 	w := decide(d.config(), seen)
 	routes := seen.Routes
@@ -76,6 +83,12 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	return w.skipQdisc && d.skipQdisc()
 }
 
+// fail logs what could not be done, which is tried again after the next event.
+func (d *Device) fail(what string, args ...any) {
+	d.failed = true
+	d.log.Error(what, args...)
+}
+
 // applyStep lets a slave go whose link is gone, or picks up one that is back.
 func (d *Device) applyStep(w wanted) (done bool) {
 	name := d.slave.name
@@ -85,7 +98,7 @@ func (d *Device) applyStep(w wanted) (done bool) {
 		return true
 	}
 	if err := d.reattach(w.link); err != nil {
-		d.log.Error("pick up slave", "slave", name, "err", err)
+		d.fail("pick up slave", "slave", name, "err", err)
 		return false
 	}
 	return true
@@ -127,7 +140,7 @@ func (d *Device) applyOwnership(w wanted) {
 	}
 	d.receive.arm(w.armed)
 	if err != nil {
-		d.log.Error("follow addresses and routes", "err", err)
+		d.fail("follow addresses and routes", "err", err)
 	}
 }
 
@@ -159,7 +172,7 @@ func lead(r *relay.Relay, why string, to int) string {
 func (d *Device) applyInterface(w wanted, routes []observe.Route) {
 	if d.slave.name != "" {
 		if err := d.followSlave(); err != nil {
-			d.log.Error("follow slave", "slave", d.slave.name, "err", err)
+			d.fail("follow slave", "slave", d.slave.name, "err", err)
 		}
 	}
 	if d.seen.Interface.Down {
@@ -170,14 +183,14 @@ func (d *Device) applyInterface(w wanted, routes []observe.Route) {
 		d.routes.forget()
 		if err := giveAddresses(d.iface, d.addresses); err != nil {
 			d.flushed = true
-			d.log.Error("restore addresses", "err", err)
+			d.fail("restore addresses", "err", err)
 		}
 	}
 	if d.flushed {
 		return // the kernel refuses routes while the interface is down
 	}
 	if err := d.routes.keep(d.iface, routes); err != nil {
-		d.log.Error("follow routes of slave", "err", err)
+		d.fail("follow routes of slave", "err", err)
 	}
 }
 
@@ -208,7 +221,7 @@ func (d *Device) followSlave() error {
 func (d *Device) skipQdisc() (done bool) {
 	d.seen.Interface.Spare = false // if it fails, the next look finds it again
 	if err := d.iface.SkipQdisc(); err != nil {
-		d.log.Error("look at the interface", "err", err)
+		d.fail("look at the interface", "err", err)
 		return false
 	}
 	return true

@@ -51,6 +51,7 @@ type Device struct {
 	seen      observe.Host  // the host, as of the last pass
 	changes   uint64        // how often another slave or receive mode was taken
 	flushed   bool          // the interface was down since it was given its addresses and routes
+	failed    bool          // something of the last pass is to be tried again
 	rxEnded   chan struct{} // closed when the relay of rx lets go of the last slave
 	closed    bool
 }

@@ -72,6 +72,14 @@ func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Progra
 	return nil
 }
 
+// due reports whether the interface must be looked at though no event says so.
+// listens: a packet socket listens on it. The caller need not hold Device.mu.
+func (p *path) due(listens bool) bool { return p.failed.Load() || listens != p.listened.Load() }
+
+// settle says to the kernel that frames of the queue which are still missing got
+// lost, if the relay has been idle since the last call and none moved.
+func (p *path) settle(idle bool) { p.queue.Settle(idle) }
+
 // close takes the programs off the interface.
 func (p *path) close() error {
 	var errs []error
@@ -136,13 +144,5 @@ func (d *Device) keepWatch(kernel *kern.Lane, r *relay.Relay) *watchdog.Watchdog
 // got lost.
 func (d *Device) due() bool {
 	listens, err := host.Listens(d.tap.Index())
-	return err != nil || d.path.failed.Load() || listens != d.path.listened.Load() || d.tx.Waiting() || d.rx.Waiting()
-}
-
-// settleWaiting says to the kernel which frames got lost: the relay will never have
-// them. The caller holds d.mu.
-func (d *Device) settleWaiting() {
-	d.path.queue.Settle(d.tx.Idle())
-	d.rx.SettleKernel()
-	d.slave.settle(d.rx.Idle())
+	return err != nil || d.path.due(listens) || d.tx.Waiting() || d.rx.Waiting()
 }

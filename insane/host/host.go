@@ -11,7 +11,8 @@
 //   - address_linux.go: the addresses of the host and of the device
 //   - table_linux.go: the main routing table
 //   - route_linux.go: the routes that lead through the device
-//   - watch_linux.go: notice of changes
+//   - watch_linux.go: one subscription to all changes
+//   - events_linux.go: what has changed
 //   - listen_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: settings of IPv4
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias

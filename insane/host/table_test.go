@@ -232,12 +232,12 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// WatchRoutes wakes for everything that Routes and Addresses show.
+// Watch wakes for everything that Routes and Addresses show.
 func TestWatchRoutes(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
 	}
-	w := watchBy(t, (*Links).WatchRoutes)
+	w := watch(t)
 	newVeth(t, w.links, "near", "far")
 	sysctl(t, "net/ipv6/conf/near/disable_ipv6", "0")
 	for _, change := range []string{

@@ -22,15 +22,13 @@ type watched struct {
 	end   func() // ends it and waits
 }
 
-func watch(t *testing.T) *watched { return watchBy(t, (*Links).Watch) }
-
-func watchBy(t *testing.T, by func(*Links, context.Context, func()) (<-chan struct{}, error)) *watched {
+func watch(t *testing.T) *watched {
 	t.Helper()
 	l, err := OpenLinks()
 	must(t, err)
 	w := &watched{links: l}
 	ctx, cancel := context.WithCancel(context.Background())
-	done, err := by(l, ctx, func() { w.wakes.Add(1) })
+	done, err := l.Watch(ctx, func(Events) { w.wakes.Add(1) })
 	must(t, err)
 	w.end = func() { cancel(); <-done }
 	t.Cleanup(func() { w.end(); l.Close() })
@@ -128,8 +126,8 @@ func TestWatchSurvivesOverflow(t *testing.T) {
 	addr, err := netlink.ParseAddr("127.0.0.8/8")
 	must(t, err)
 	sockets := netlinkDrops(t)
-	if len(sockets) < 2 {
-		t.Fatalf("%d netlink sockets in this namespace, want one for links and one for addresses", len(sockets))
+	if len(sockets) != 1 {
+		t.Fatalf("%d netlink sockets in this namespace, want one for all changes", len(sockets))
 	}
 	for range 3 {
 		before := w.quiet()
@@ -187,7 +185,7 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	var inside atomic.Int32
-	done, err := l.Watch(ctx, func() {
+	done, err := l.Watch(ctx, func(Events) {
 		if inside.Add(1) != 1 {
 			t.Error("two calls of wake at a time")
 		}

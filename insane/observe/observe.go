@@ -1,71 +1,19 @@
 // Package observe looks at the host that a device runs on, and says what the device
 // has to know of it. It changes nothing.
 //
-// The file is observe.go: the parts of the host, and a look at each of them.
+//	observe.go  a look at each part of the host
+//	tables.go   the links, addresses and routes of the host, kept up to date
+//	seen.go     what was seen
 package observe
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/seed-39a139a1/insane/insane/host"
-	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insane/ownership"
 )
-
-// Parts are the parts of the host that a device looks at.
-type Parts uint8
-
-const (
-	PartInterface Parts = 1 << iota // the interface of the device
-	PartSlave                       // the link of the slave
-	PartRoutes                      // what the routes through the device are to be
-	PartOwnership                   // everything that decides whose a received frame is
-	Everything    = PartInterface | PartSlave | PartRoutes | PartOwnership
-)
-
-// Host is what the host was like when it was looked at. Decisions go by it
-// alone. It is a value: a pass changes its own copy.
-type Host struct {
-	Interface Interface
-	Slave     Slave
-	Routes    []Route // nil: nobody has looked since they were applied
-	Ownership Ownership
-}
-
-// Interface is the device's own interface.
-type Interface struct {
-	Link     host.Link // zero if the interface is away
-	Away     bool      // it is not in this network namespace
-	Down     bool      // it is down, or was down since the last pass
-	Listened bool      // a packet socket gets what it sends
-	Watched  string    // why what it sends must pass the interface; "": nobody would miss it
-	Spare    bool      // its queueing discipline is one that nobody has asked for
-	Err      error     // of the look-up; the rest is then as it was before
-}
-
-// Slave is the link of the slave: the one that the sockets are open on, or else
-// the one that has the slave's name.
-type Slave struct {
-	Link   host.Link
-	Found  bool
-	Bound  bool // found, and the open sockets are on it
-	Queues int  // for transmitting
-	Err    error
-}
-
-// Route is a route through the device.
-type Route struct {
-	Want host.Route // with what it borrows from the slave's addresses now
-	Lost bool       // the kernel has removed it, with an address that it preferred
-}
-
-// Ownership are what the host makes the property of the device.
-type Ownership struct {
-	Claims kern.Claims // nil: nobody has looked
-	Err    error       // of the look-up; set is then as it was before
-}
 
 // Observer looks at the host for a device. Its fields say what it needs to know of
 // the device; they are a copy, so that a look needs no lock of the device. It holds
@@ -83,6 +31,9 @@ type Observer struct {
 	On      int            // index of the link that Sockets were opened on
 	Routes  []netip.Prefix // that were asked for
 	Takes   bool           // the receive mode takes frames
+
+	WasDown bool       // events say that the interface was down, if only for a moment
+	Read    *Ownership // what was read already; nil: a look reads all tables anew
 }
 
 // Sockets are the packet sockets on the slave.
@@ -129,7 +80,7 @@ func (o *Observer) lookUpInterface() (s Interface, err error) {
 	if err != nil {
 		return s, fmt.Errorf("look up the interface: %w", err)
 	}
-	s.Link, s.Down = link, !link.Up
+	s.Link, s.Down = link, !link.Up || o.WasDown
 	if !o.Fast {
 		return s, nil
 	}
@@ -205,19 +156,52 @@ func (o *Observer) observeRoutes() []Route {
 	return list
 }
 
-// observeOwnership reads the links, addresses and routes of the host.
+// observeOwnership finds out what the host makes the property of the device.
 func (o *Observer) observeOwnership(before Ownership) Ownership {
-	var h ownership.HostState
-	var err error
-	if h.Links, err = o.Links.All(); err != nil {
-		return Ownership{Claims: before.Claims, Err: err}
+	read := o.Read
+	if read == nil {
+		now := o.ReadOwnership(new(Tables))
+		read = &now
 	}
-	if h.Addresses, err = o.Links.Addresses(); err != nil {
-		return Ownership{Claims: before.Claims, Err: err}
+	if read.Err != nil {
+		return Ownership{Claims: before.Claims, Err: read.Err}
 	}
-	if h.Routes, err = o.Links.Routes(); err != nil {
-		return Ownership{Claims: before.Claims, Err: err}
+	return *read
+}
+
+// ReadOwnership reads the links, addresses and routes of the host through t.
+func (o *Observer) ReadOwnership(t *Tables) Ownership {
+	h, err := t.Read(o.Links, o.Name)
+	if err != nil {
+		return Ownership{Err: err}
 	}
-	h.IgnoresARP = host.IgnoresARP(o.Name)
 	return Ownership{Claims: h.Claims(o.Index)}
+}
+
+// Affected are the parts that events may have changed, but for PartOwnership, which
+// Tables know about. It is a pure function.
+func (o *Observer) Affected(e host.Events) (which Parts) {
+	if e.Lost {
+		return Everything &^ PartOwnership
+	}
+	for _, l := range e.Links {
+		if l.Link.Index == o.Index {
+			which |= PartInterface | PartRoutes
+		}
+		if l.Link.Index == o.On || l.Link.Name == o.Slave {
+			which |= PartSlave | PartRoutes
+		}
+	}
+	if slices.Contains(e.Control, o.Index) {
+		which |= PartInterface
+	}
+	if e.Addresses || e.Rules {
+		which |= PartRoutes
+	}
+	return which
+}
+
+// DownIn reports whether the interface was down at some time, by events.
+func (o *Observer) DownIn(e host.Events) bool {
+	return e.Lost || slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Down })
 }
