@@ -17,7 +17,7 @@ import (
 // dies with the goroutine of the test, and with it the namespace. Nothing here
 // runs a device: the test calls reconcile where a running one would.
 type borea struct {
-	t *testing.T
+	t testing.TB
 	h *netlink.Handle
 }
 
