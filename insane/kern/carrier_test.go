@@ -89,13 +89,13 @@ func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
 }
 
 // countsOf are the counters of one frame.
-func countsOf(is fate, shape frame.Shape) (c Counts) {
-	n := shape.Packets()
+func countsOf(is fate, layout frame.Layout) (c Counts) {
+	n := layout.Packets()
 	switch is {
 	case relayed:
-		c.RelayedPackets, c.RelayedBytes = uint64(n), shape.Bytes(0, n)
+		c.RelayedPackets, c.RelayedBytes = uint64(n), layout.Bytes(0, n)
 	case dropped:
-		c.DroppedPackets, c.DroppedBytes = uint64(n), shape.Bytes(0, n)
+		c.DroppedPackets, c.DroppedBytes = uint64(n), layout.Bytes(0, n)
 	}
 	return c
 }

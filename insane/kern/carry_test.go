@@ -31,17 +31,17 @@ func TestCarryIsTheRelays(t *testing.T) {
 			s := anySample(r, 2500)
 			f := s.build(0)
 			next := c.next.Load()
-			want, shape := fateOf(&program, now(), next, f)
+			want, layout := fateOf(&program, now(), next, f)
 			got, counts := c.transmit(s, f)
-			if got != want || counts != countsOf(want, shape) {
-				t.Fatalf("%s: %+v: %v %+v, want %v %+v", text, s, got, counts, want, countsOf(want, shape))
+			if got != want || counts != countsOf(want, layout) {
+				t.Fatalf("%s: %+v: %v %+v, want %v %+v", text, s, got, counts, want, countsOf(want, layout))
 			}
 			taken := c.next.Load() - next
-			if got == undecided && taken != 0 || got != undecided && taken != uint64(shape.Packets()) {
+			if got == undecided && taken != 0 || got != undecided && taken != uint64(layout.Packets()) {
 				t.Fatalf("%s: %+v: %v, and %d numbers taken", text, s, got, taken)
 			}
 			if got == undecided {
-				c.next.Add(uint64(shape.Packets()))
+				c.next.Add(uint64(layout.Packets()))
 			}
 			seen[got]++
 		}
@@ -144,15 +144,15 @@ func TestCarryWithoutLease(t *testing.T) {
 	c.enter() // and what it still has, it keeps: nothing waits for that
 	for _, until := range []policy.Time{0, now() - 1} {
 		c.lane.Lease(until)
-		shape, err := frame.Inspect(super.build(0))
+		layout, err := frame.Inspect(super.build(0))
 		must(t, err)
-		want := countsOf(relayed, shape)
+		want := countsOf(relayed, layout)
 		want.UnjudgedPackets = want.RelayedPackets
 		next := c.next.Load()
 		if got, counts := c.transmit(super, super.build(0)); got != relayed || counts != want {
 			t.Errorf("until %d: %v %+v, want %+v", until, got, counts, want)
 		}
-		if taken := c.next.Load() - next; taken != uint64(shape.Packets()) {
+		if taken := c.next.Load() - next; taken != uint64(layout.Packets()) {
 			t.Errorf("until %d: %d numbers taken", until, taken)
 		}
 	}

@@ -182,13 +182,13 @@ static __always_inline void hand_over(struct __sk_buff *skb, __u32 to, const str
 	flight->started++;
 	skb->tc_index = IN_FLIGHT;
 	if (bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0) {
-		count_relayed(count, &c->shape);
+		count_relayed(count, &c->layout);
 		APART;
 		return;
 	}
 	flight->started--;
-	count->refused_packets += c->shape.packets;
-	count->refused_bytes += c->shape.bytes;
+	count->refused_packets += c->layout.packets;
+	count->refused_bytes += c->layout.bytes;
 }
 
 // The same numbers are TCX_NEXT and TCX_DROP to tcx (uapi/linux/bpf.h).

@@ -5,7 +5,7 @@
 //	owner.h   who owns a frame that arrives: claim.go tells it what the device claims
 //	decide.h  package policy's Decide once more
 //	lane.h    one direction as the kernel and the relay share it: lane.go
-//	shape.h   how many packets a frame is
+//	layout.h   how many packets a frame is
 //
 // The receive filter decides about each frame that arrives, once, whose it is. The
 // fast path relays or drops what needs no byte changed, in either direction, and

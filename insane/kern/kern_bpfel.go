@@ -14,10 +14,10 @@ import (
 )
 
 type kernCarried struct {
-	_     structs.HostLayout
-	To    uint64
-	Place uint64
-	Shape struct {
+	_      structs.HostLayout
+	To     uint64
+	Place  uint64
+	Layout struct {
 		_       structs.HostLayout
 		Packets uint64
 		Bytes   uint64

@@ -17,7 +17,7 @@
 #pragma once
 
 #include "decide.h"
-#include "shape.h"
+#include "layout.h"
 
 enum direction { TX, RX };
 
@@ -174,13 +174,13 @@ static __always_inline enum fate judge(const struct program *p, __u64 *next, __u
 struct carried {
 	__u64 to;    // index of the link where it goes, if it is relayed
 	__u64 place; // of the rule, and of its counts
-	struct shape shape;
+	struct layout layout;
 };
 
-static __always_inline void count_relayed(struct count *count, const struct shape *s)
+static __always_inline void count_relayed(struct count *count, const struct layout *l)
 {
-	count->relayed_packets += s->packets;
-	count->relayed_bytes += s->bytes;
+	count->relayed_packets += l->packets;
+	count->relayed_bytes += l->bytes;
 }
 
 // carry decides about a frame, if that can be done here and now, and enters it in
@@ -202,7 +202,7 @@ static __always_inline enum fate carry(struct __sk_buff *skb, enum direction dir
 	c->place = place;
 	struct rule *rule = bpf_map_lookup_elem(&rules, &place);
 	struct count *count = count_of(place);
-	if (!rule || !count || !measure(skb, &c->shape))
+	if (!rule || !count || !measure(skb, &c->layout))
 		return UNDECIDED;
 	c->to = rule->to;
 	// The link may be gone, or its MTU too small: the relay says so.
@@ -211,20 +211,20 @@ static __always_inline enum fate carry(struct __sk_buff *skb, enum direction dir
 		return UNDECIDED;
 	__u64 *next = &lane->next[rule->numbering & (NUMBERINGS - 1)];
 	if (dead) {
-		__sync_fetch_and_add(next, c->shape.packets);
-		count->unjudged_packets += c->shape.packets;
-		count_relayed(count, &c->shape);
+		__sync_fetch_and_add(next, c->layout.packets);
+		count->unjudged_packets += c->layout.packets;
+		count_relayed(count, &c->layout);
 		APART;
 		return RELAYED;
 	}
 	__u64 now = rule->program.time_cycle ? bpf_ktime_get_ns() : 0;
-	enum fate fate = judge(&rule->program, next, c->shape.packets, now);
+	enum fate fate = judge(&rule->program, next, c->layout.packets, now);
 	if (fate == DROPPED) {
-		count->dropped_packets += c->shape.packets;
-		count->dropped_bytes += c->shape.bytes;
+		count->dropped_packets += c->layout.packets;
+		count->dropped_bytes += c->layout.bytes;
 		APART;
 	} else if (fate == RELAYED && direction == TX) {
-		count_relayed(count, &c->shape);
+		count_relayed(count, &c->layout);
 	}
 	return fate;
 }

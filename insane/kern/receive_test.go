@@ -59,25 +59,25 @@ func TestReceiveIsTheRelays(t *testing.T) {
 			s := anySample(random, 2500)
 			f := r.forDevice(s)
 			next := r.next.Load()
-			want, shape := fateOf(&program, now(), next, f)
+			want, layout := fateOf(&program, now(), next, f)
 			before := r.lane.Counts()
 			filter := []*ebpf.Program{r.objects.ReceiveAuto, r.objects.ReceiveAll}[i%2]
 			kept, slot := r.receive(filter, s, f)
-			r.check(want, kept, slot, shape)
+			r.check(want, kept, slot, layout)
 			after := r.lane.Counts()
 			after.DroppedPackets -= before.DroppedPackets
 			after.DroppedBytes -= before.DroppedBytes
 			before.DroppedPackets, before.DroppedBytes = 0, 0
-			counters := countsOf(want, shape)
+			counters := countsOf(want, layout)
 			counters.RelayedPackets, counters.RelayedBytes = before.RelayedPackets, before.RelayedBytes // not yet
 			if after != counters {
 				t.Fatalf("%s: %+v: %+v, want %+v", text, s, after, counters)
 			}
-			if taken := r.next.Load() - next; (taken != uint64(shape.Packets())) != (want == undecided) {
+			if taken := r.next.Load() - next; (taken != uint64(layout.Packets())) != (want == undecided) {
 				t.Fatalf("%s: %+v: %v, and %d numbers taken", text, s, want, taken)
 			}
 			if want == undecided {
-				r.next.Add(uint64(shape.Packets()))
+				r.next.Add(uint64(layout.Packets()))
 				r.berth.Done(1)
 			}
 			seen[want]++
@@ -91,7 +91,7 @@ func TestReceiveIsTheRelays(t *testing.T) {
 }
 
 // check compares what a filter did with a fate.
-func (r *receiver) check(is fate, kept uint32, slot kernCarried, shape frame.Shape) {
+func (r *receiver) check(is fate, kept uint32, slot kernCarried, layout frame.Layout) {
 	r.t.Helper()
 	wantKept, wantTo := uint32(0), uint64(withhold)
 	switch is {
@@ -103,9 +103,9 @@ func (r *receiver) check(is fate, kept uint32, slot kernCarried, shape frame.Sha
 	if kept != wantKept || slot.To != wantTo {
 		r.t.Fatalf("%v: %d bytes for the socket, %d left at ingress; want %d, %d", is, int32(kept), slot.To, int32(wantKept), wantTo)
 	}
-	n := shape.Packets()
-	if is == relayed && (uint64(slot.Shape.Packets) != uint64(n) || uint64(slot.Shape.Bytes) != shape.Bytes(0, n)) {
-		r.t.Fatalf("%d packets, %d bytes; want %d, %d", slot.Shape.Packets, slot.Shape.Bytes, n, shape.Bytes(0, n))
+	n := layout.Packets()
+	if is == relayed && (uint64(slot.Layout.Packets) != uint64(n) || uint64(slot.Layout.Bytes) != layout.Bytes(0, n)) {
+		r.t.Fatalf("%d packets, %d bytes; want %d, %d", slot.Layout.Packets, slot.Layout.Bytes, n, layout.Bytes(0, n))
 	}
 	if waiting := r.berth.shared.waiting(); waiting != (is == undecided) {
 		r.t.Fatalf("%v: waiting for the relay: %v", is, waiting)

@@ -114,19 +114,19 @@ func (f fate) String() string { return []string{"undecided", "relayed", "dropped
 // fateOf is what package frame and package policy say of a frame whose first
 // packet has that number: undecided if they say different things of its packets,
 // or nothing.
-func fateOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (fate, frame.Shape) {
-	shape, err := frame.Inspect(f)
+func fateOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (fate, frame.Layout) {
+	layout, err := frame.Inspect(f)
 	if err != nil {
-		return undecided, shape
+		return undecided, layout
 	}
 	first := p.Decide(now, next)
-	for i := range shape.Packets() {
+	for i := range layout.Packets() {
 		if p.Decide(now, next+uint64(i)) != first {
-			return undecided, shape
+			return undecided, layout
 		}
 	}
 	if first == policy.Drop {
-		return dropped, shape
+		return dropped, layout
 	}
-	return relayed, shape
+	return relayed, layout
 }

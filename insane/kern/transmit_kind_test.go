@@ -76,15 +76,15 @@ func TestTransmitDatagrams(t *testing.T) {
 				size := 200 + 5*i
 				s := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 1 + 7*size - i%size, size: size}
 				before, next := w.lane.Counts(), w.next.Load()
-				want, shape := fateOf(&program, 0, next, s.build(0))
+				want, layout := fateOf(&program, 0, next, s.build(0))
 				send(s.payload, s.size)
-				before.add(countsOf(want, shape))
+				before.add(countsOf(want, layout))
 				if got := w.lane.Counts(); got != before {
 					t.Fatalf("%s: %+v: %v: %+v, want %+v", text, s, want, got, before)
 				}
 				if want == undecided {
-					w.next.Add(uint64(shape.Packets()))
-				} else if w.next.Load() != next+uint64(shape.Packets()) {
+					w.next.Add(uint64(layout.Packets()))
+				} else if w.next.Load() != next+uint64(layout.Packets()) {
 					t.Fatalf("%s: %+v: %d numbers", text, s, w.next.Load()-next)
 				}
 			}

@@ -144,23 +144,23 @@ func TestTransmitOnTheWire(t *testing.T) {
 func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) fate {
 	w.t.Helper()
 	before, next := w.lane.Counts(), w.next.Load()
-	want, shape := fateOf(program, 0, next, wire)
-	if shape.MTU() > 1500 {
+	want, layout := fateOf(program, 0, next, wire)
+	if layout.MTU() > 1500 {
 		want = undecided
 	}
 	got, after := w.transmit(f), w.lane.Counts()
 	if got != want {
 		w.t.Fatalf("%+v: %v, want %v", s, got, want)
 	}
-	before.add(countsOf(want, shape))
+	before.add(countsOf(want, layout))
 	if after != before {
 		w.t.Fatalf("%+v: %v: %+v in the counters, want %+v", s, got, after, before)
 	}
-	if taken := w.next.Load() - next; taken != 0 && want == undecided || taken != uint64(shape.Packets()) && want != undecided {
+	if taken := w.next.Load() - next; taken != 0 && want == undecided || taken != uint64(layout.Packets()) && want != undecided {
 		w.t.Fatalf("%+v: %v, and %d numbers taken", s, got, taken)
 	}
 	if want == undecided {
-		w.next.Add(uint64(shape.Packets())) // as the relay does
+		w.next.Add(uint64(layout.Packets())) // as the relay does
 	}
 	return got
 }
