@@ -13,11 +13,11 @@ import (
 // receiving is what a device does about the frames that arrive at its slave.
 // Device.mu guards it.
 type receiving struct {
-	mode     string         // one of the api.Receive… modes
-	programs *kern.Programs // nil until a mode, or the fast path, needs them
-	lease    *lease         // nil as long as programs are
-	claims   kern.Claims    // in force
-	idle     string         // why nothing is taken; "" if the device takes what it should
+	mode     string        // one of the api.Receive… modes
+	programs *kern.Objects // nil until a mode, or the fast path, needs them
+	lease    *lease        // nil as long as programs are
+	claims   kern.Claims   // in force
+	idle     string        // why nothing is taken; "" if the device takes what it should
 }
 
 // checkReceive finds out whether a mode is one, and possible with a slave and

@@ -20,7 +20,7 @@ import (
 //
 // Close it after the packet socket: a frame that the socket gets in between would
 // be the stack's as well.
-func (p *Programs) Attach(index int, device bool) (io.Closer, error) {
+func (o *Objects) Attach(index int, device bool) (io.Closer, error) {
 	// Else first in the chain: a frame that another program sends elsewhere would
 	// be that one's and the device's.
 	anchor := link.Head()
@@ -28,10 +28,10 @@ func (p *Programs) Attach(index int, device bool) (io.Closer, error) {
 		anchor = link.Tail()
 	}
 	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: index, Program: p.objects.ReceiveWithhold, Attach: ebpf.AttachTCXIngress, Anchor: anchor,
+		Interface: index, Program: o.bpf.ReceiveWithhold, Attach: ebpf.AttachTCXIngress, Anchor: anchor,
 	})
 	if errors.Is(err, ebpf.ErrNotSupported) {
-		return p.attachClsact(index)
+		return o.attachClsact(index)
 	}
 	if err != nil {
 		return nil, explain("attach the receive filter", err)
@@ -49,19 +49,19 @@ type place struct {
 
 // AttachLand makes the interface count what comes to it from the slave.
 // old: clsact will do, where the kernel has no tcx.
-func (p *Programs) AttachLand(index int, old bool) (io.Closer, error) {
+func (o *Objects) AttachLand(index int, old bool) (io.Closer, error) {
 	return attach(index, old, place{
 		ebpf.AttachTCXIngress, link.Head(), netlink.HANDLE_MIN_INGRESS,
-		[2]*ebpf.Program{p.objects.ReceiveLand, p.objects.ReceiveLand},
+		[2]*ebpf.Program{o.bpf.ReceiveLand, o.bpf.ReceiveLand},
 	})
 }
 
 // AttachTransmit makes the interface carry out the rule of the tx lane on what it
 // sends, behind any other program. old: clsact will do, where the kernel has no tcx.
-func (p *Programs) AttachTransmit(index int, old bool) (io.Closer, error) {
+func (o *Objects) AttachTransmit(index int, old bool) (io.Closer, error) {
 	return attach(index, old, place{
 		ebpf.AttachTCXEgress, link.Tail(), netlink.HANDLE_MIN_EGRESS,
-		[2]*ebpf.Program{p.objects.TransmitTcx, p.objects.TransmitClsact},
+		[2]*ebpf.Program{o.bpf.TransmitTcx, o.bpf.TransmitClsact},
 	})
 }
 

@@ -38,7 +38,7 @@ func idOf(t *testing.T, p *ebpf.Program) ebpf.ProgramID {
 func TestAttachFirst(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
-	r := openPrograms(t, nil)
+	r := openObjects(t, nil)
 	if !hasTCX(t) { // what then holds is in TestAmongForeign
 		closer, err := r.Attach(index, false)
 		must(t, err)
@@ -58,8 +58,8 @@ func TestAttachFirst(t *testing.T) {
 	}
 	closer, err := r.Attach(index, false)
 	must(t, err)
-	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.objects.ReceiveWithhold) {
-		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.objects.ReceiveWithhold), others)
+	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.bpf.ReceiveWithhold) {
+		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.bpf.ReceiveWithhold), others)
 	}
 	if state := tcState(t, index); len(state) > 0 {
 		t.Errorf("with tcx there is a qdisc as well: %v", state)
@@ -97,7 +97,7 @@ func TestAttachToNothing(t *testing.T) {
 	for _, a := range attachments(t) {
 		t.Run(a.name, func(t *testing.T) {
 			near, _ := newNamespace(t)
-			r := openPrograms(t, nil)
+			r := openObjects(t, nil)
 			if closer, err := a.attach(r, 4711); err == nil {
 				closer.Close()
 				t.Error("attached to a link that does not exist")
@@ -181,7 +181,7 @@ func TestKilled(t *testing.T) {
 			if after := tcState(t, index); len(before) == 0 || len(after) != len(before) {
 				t.Errorf("%v before and %v after the kill: the comment of the package is wrong", before, after)
 			}
-			r := openPrograms(t, hostClaims)
+			r := openObjects(t, hostClaims)
 			closer, err := a.attach(r, index)
 			must(t, err)
 			if again := tcState(t, index); len(again) != len(before) {

@@ -44,7 +44,7 @@ func (l *Lane) Moor(index int) (*Berth, error) {
 		}
 		// A filter that has found the berth before may count its frame still.
 		if l.moored[i] {
-			if err := l.programs.wait(); err != nil {
+			if err := l.objects.synchronize(); err != nil {
 				return nil, err
 			}
 		}

@@ -10,7 +10,7 @@ import (
 // Exactly as many frames as there is room for are on their way at once, and each that
 // is done with makes room for another.
 func TestRoom(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	queue := c.lane.Queue()
 	enter := func(tries int) (entered int) {
 		for range tries {
@@ -44,14 +44,14 @@ func TestRoom(t *testing.T) {
 
 // Processors that find the last place at the same time do not both have it.
 func TestRoomIsSharedByProcessors(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	queue := c.lane.Queue()
 	const room = 1000
 	queue.Room(room + spare)
 	var admitted atomic.Int64
 	onProcessors(t, func() {
 		for range 20 * room {
-			kept, err := c.objects.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
+			kept, err := c.bpf.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
 			if err != nil {
 				t.Error(err)
 				return
@@ -69,7 +69,7 @@ func TestRoomIsSharedByProcessors(t *testing.T) {
 // A berth is that of one slave at a time: what its last one still says is not heard.
 func TestBerthChangesHands(t *testing.T) {
 	needRoot(t)
-	p := openPrograms(t, nil)
+	p := openObjects(t, nil)
 	first, err := p.RX().Moor(7)
 	must(t, err)
 	first.shared.entered.Add(3)
@@ -98,7 +98,7 @@ func TestBerthChangesHands(t *testing.T) {
 // others when nothing has moved between two looks while the relay was idle.
 func TestLostFrames(t *testing.T) {
 	needRoot(t)
-	b, err := openPrograms(t, nil).RX().Moor(7)
+	b, err := openObjects(t, nil).RX().Moor(7)
 	must(t, err)
 	enter := func(frames uint64) { b.shared.entered.Add(frames) }
 	waiting := func(what string, want bool) {

@@ -34,12 +34,12 @@ type carrier struct {
 // biggest is the largest MTU of a link.
 const biggest = 65535
 
-func newCarrier(t testing.TB, lane func(p *Programs) *Lane) *carrier {
+func newCarrier(t testing.TB, lane func(p *Objects) *Lane) *carrier {
 	t.Helper()
 	b := newBench(t, hostClaims)
 	slave, _ := newVeth(t, "slave", "slave-far")
 	must(t, netlink.LinkSetMTU(slave, biggest))
-	c := &carrier{bench: b, lane: lane(b.Programs), to: slave.Attrs().Index}
+	c := &carrier{bench: b, lane: lane(b.Objects), to: slave.Attrs().Index}
 	c.next = c.lane.Numbers()
 	c.lane.Lease(now() + forever)
 	return c
@@ -67,7 +67,7 @@ func (c *carrier) options(s sample, f frame.Frame) *ebpf.RunOptions {
 func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
 	c.t.Helper()
 	before := c.lane.Counts()
-	act, err := c.objects.TransmitTcx.Run(c.options(s, f))
+	act, err := c.bpf.TransmitTcx.Run(c.options(s, f))
 	must(c.t, err)
 	got := c.lane.Counts()
 	counts := Counts{
@@ -117,7 +117,7 @@ func (c *carrier) expect(s sample, want fate) {
 // enter runs transmit_enter on a frame, and says whether the queue is to have it.
 func (c *carrier) enter() bool {
 	c.t.Helper()
-	kept, err := c.objects.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
+	kept, err := c.bpf.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
 	must(c.t, err)
 	return kept != 0
 }

@@ -21,7 +21,7 @@ var steadyPolicies = []string{
 // The kernel does with each frame what the relay would, and counts it as the relay
 // would. Of numbers, both take from one counter: the test is the relay here.
 func TestCarryIsTheRelays(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	epoch := max(now(), 2*forever) - forever
 	r := rand.New(rand.NewPCG(1, 2))
 	var seen [3]int
@@ -56,7 +56,7 @@ func TestCarryIsTheRelays(t *testing.T) {
 // A frame that the kernel does not understand without a doubt goes to the relay
 // without a number, and so does one that the slave may refuse.
 func TestUndecided(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	tcp := sample{family: 4, protocol: unix.IPPROTO_TCP, payload: 2000, size: 500}
 	udp := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 2000, size: 500}
 	change := func(s sample, what string, at int, bytes ...byte) sample {
@@ -85,7 +85,7 @@ func TestUndecided(t *testing.T) {
 	o := c.options(udp, udp.build(0))
 	for segments, want := range map[uint32]uint32{4: actRedirect, 3: actUnspec, 5: actUnspec, 0: actUnspec} {
 		o.Context.([]uint32)[41] = segments
-		act, err := c.objects.TransmitTcx.Run(o)
+		act, err := c.bpf.TransmitTcx.Run(o)
 		must(t, err)
 		if act != want {
 			t.Errorf("UDP of %d packets, with 2000 bytes of 500 a packet: %d, want %d", segments, int32(act), int32(want))
@@ -95,7 +95,7 @@ func TestUndecided(t *testing.T) {
 
 // The kernel carries only while it may.
 func TestCarryOnlyWhile(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	queue := c.lane.Queue()
 	plain := sample{what: "plain", family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
 	super := sample{what: "super", family: 6, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
@@ -123,7 +123,7 @@ func TestCarryOnlyWhile(t *testing.T) {
 
 // What is larger than the slave's MTU is the relay's to refuse.
 func TestCarryMinds(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	must(t, netlink.LinkSetMTU(linkOf(t, "slave"), 1500))
 	c.open("pass", 0)
 	fits := sample{what: "fits", family: 4, protocol: unix.IPPROTO_UDP, payload: 1500 - 28}
@@ -137,7 +137,7 @@ func TestCarryMinds(t *testing.T) {
 
 // The daemon is stopped: everything is relayed and numbered, nothing judged.
 func TestCarryWithoutLease(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	c.open("percent 0", 0)
 	super := sample{what: "super", family: 4, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
 	c.expect(super, dropped)
@@ -165,7 +165,7 @@ func TestCarryWithoutLease(t *testing.T) {
 // Processors take numbers from one counter, none twice and none left out, whatever
 // they carry: the verdicts then are those of all numbers up to the last.
 func TestNumbersAreSharedByProcessors(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	program := c.open("percent 90", 0)
 	samples := []sample{
 		{what: "plain", family: 4, protocol: unix.IPPROTO_UDP, payload: 18},
@@ -176,7 +176,7 @@ func TestNumbersAreSharedByProcessors(t *testing.T) {
 			s := samples[i%len(samples)]
 			o := c.options(s, s.build(0))
 			o.Repeat = uint32(5000 / raceDivisor)
-			if _, err := c.objects.TransmitTcx.Run(o); err != nil {
+			if _, err := c.bpf.TransmitTcx.Run(o); err != nil {
 				t.Error(err)
 			}
 		}

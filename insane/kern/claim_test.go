@@ -104,7 +104,7 @@ func TestLease(t *testing.T) {
 	b := newBench(t, hostClaims)
 	auto := func() bool { return b.auto(toHost, 0x0800, udp4(plain4, own4)) == device }
 	all := func() bool {
-		return b.owner(b.objects.ReceiveAll, toHost, etherExperiment, someUDP) == device
+		return b.owner(b.bpf.ReceiveAll, toHost, etherExperiment, someUDP) == device
 	}
 	for _, c := range []struct {
 		what  string
@@ -132,7 +132,7 @@ func TestFreshFilter(t *testing.T) {
 	fresh, err := Open("insane")
 	must(t, err)
 	defer fresh.Close()
-	b.Programs = fresh
+	b.Objects = fresh
 	for _, lease := range []policy.Time{0, now() + forever} {
 		fresh.RX().Lease(lease)
 		if got := b.auto(toHost, 0x0800, udp4(plain4, own4)); got != slave {

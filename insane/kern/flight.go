@@ -22,7 +22,7 @@ const (
 // the interface, so that what the relay writes does not overtake it. One goroutine
 // may call it.
 func (l *Lane) Land() {
-	m := l.programs.memory
+	m := l.objects.memory
 	started, last := m.inFlight()
 	l.found(started, last)
 	looks := 0
@@ -46,7 +46,7 @@ func (l *Lane) Land() {
 // finish waits for the processors that may still be at work on a frame that has
 // landed.
 func (l *Lane) finish() {
-	m := l.programs.memory
+	m := l.objects.memory
 	if l.finished == nil {
 		l.finished = make([]uint64, len(m.flights))
 	}
@@ -54,7 +54,7 @@ func (l *Lane) finish() {
 		f := &m.flights[cpu]
 		landed := f.landed.Load()
 		if landed != l.finished[cpu] && landed != f.finished.Load() {
-			l.programs.visit.to(cpu)
+			l.objects.barrier.wait(cpu)
 		}
 		l.finished[cpu] = landed
 	}
@@ -67,7 +67,7 @@ func (l *Lane) Missing() uint64 { return l.missing.Load() }
 // Settle is to be called now and then: frames between the slave and the interface that
 // have not moved since the last time are lost.
 func (l *Lane) Settle() {
-	started, landed := l.programs.memory.inFlight()
+	started, landed := l.objects.memory.inFlight()
 	l.found(started, landed)
 	if started == l.started && landed == l.landed && started > landed+l.missing.Load() {
 		l.missing.Store(started - landed)

@@ -6,7 +6,7 @@ import "testing"
 // and when what is not there must be lost, which it takes back if it comes after all.
 func TestLand(t *testing.T) {
 	needRoot(t)
-	p := openPrograms(t, nil)
+	p := openObjects(t, nil)
 	lane, first := p.RX(), &p.memory.flights[0]
 	last := &p.memory.flights[len(p.memory.flights)-1]
 	missing := func(what string, want uint64) {

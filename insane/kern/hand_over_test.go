@@ -23,7 +23,7 @@ func TestBerthOfTheSlave(t *testing.T) {
 		near := r.index
 		defer func() { r.index = near }()
 		r.index = index
-		kept, _ := r.receive(r.objects.ReceiveAll, toDevice, r.forDevice(toDevice))
+		kept, _ := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
 		return kept
 	}
 	const none, all = 0, 0xffffffff
@@ -53,7 +53,7 @@ func TestReceiveWithoutLease(t *testing.T) {
 	r := newReceiver(t)
 	r.open("percent 0", 0)
 	r.lane.Lease(now() - 1)
-	kept, slot := r.receive(r.objects.ReceiveAll, toDevice, r.forDevice(toDevice))
+	kept, slot := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
 	if kept != 0 || slot.To != leave || r.next.Load() != 0 || r.berth.shared.waiting() || r.lane.Counts() != (Counts{}) {
 		t.Errorf("%d bytes for the socket, %d left at ingress, %d numbers, %+v", int32(kept), slot.To, r.next.Load(), r.lane.Counts())
 	}
@@ -69,11 +69,11 @@ func TestHandOver(t *testing.T) {
 	defer land.Close()
 	hand := func() {
 		t.Helper()
-		kept, slot := r.receive(r.objects.ReceiveAll, toDevice, r.forDevice(toDevice))
+		kept, slot := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
 		if kept != 0 || slot.To != uint64(r.to) {
 			t.Fatalf("%d bytes for the socket, %d left at ingress", int32(kept), slot.To)
 		}
-		act, err := r.objects.ReceiveWithhold.Run(&ebpf.RunOptions{Data: r.forDevice(toDevice)[frame.HeaderLen:]})
+		act, err := r.bpf.ReceiveWithhold.Run(&ebpf.RunOptions{Data: r.forDevice(toDevice)[frame.HeaderLen:]})
 		must(t, err)
 		if act != actShot {
 			t.Errorf("%d at ingress: the slave's stack has the frame as well", int32(act))

@@ -43,14 +43,14 @@ var (
 	ErrUnsupported = errors.New("this kernel cannot do it")
 )
 
-// Programs are the programs of one device. They are safe for concurrent use.
-type Programs struct {
+// Objects are the programs of one device. They are safe for concurrent use.
+type Objects struct {
 	device  string
-	objects kernObjects
+	bpf     kernObjects
 	memory  *memory
 	knows   policy.Stages // that the C can carry out
 	tx, rx  *Lane
-	visit   *visit
+	barrier *cpuBarrier
 
 	mu    sync.Mutex
 	swept bool // of what earlier daemons have left
@@ -59,31 +59,31 @@ type Programs struct {
 // Open loads the programs. They take nothing before they are attached and told to.
 // device is the name of the device, under which they find what an earlier daemon of
 // that name has left.
-func Open(device string) (*Programs, error) {
+func Open(device string) (*Objects, error) {
 	// Kernels before 5.11 count maps against a limit of locked memory. If it
 	// cannot be raised, they may fit in it.
 	_ = rlimit.RemoveMemlock()
-	p := &Programs{device: device}
-	if err := p.load(); err != nil {
-		p.objects.Close()
+	o := &Objects{device: device}
+	if err := o.load(); err != nil {
+		o.bpf.Close()
 		return nil, explain("load the eBPF programs", err)
 	}
-	p.visit = newVisit(p.wait)
-	p.tx = &Lane{programs: p, direction: tx}
-	p.rx = &Lane{programs: p, direction: rx}
-	return p, nil
+	o.barrier = newCPUBarrier(o.synchronize)
+	o.tx = &Lane{objects: o, direction: tx}
+	o.rx = &Lane{objects: o, direction: rx}
+	return o, nil
 }
 
 // compiled is what was compiled, read once. It is not to be changed.
 var compiled = sync.OnceValues(loadKern)
 
-func (p *Programs) load() error {
+func (o *Objects) load() error {
 	found, err := compiled()
 	if err != nil {
 		return err
 	}
 	spec := found.Copy()
-	if p.knows, err = knownStages(spec); err != nil {
+	if o.knows, err = knownStages(spec); err != nil {
 		return err
 	}
 	processors, err := ebpf.PossibleCPU()
@@ -93,10 +93,10 @@ func (p *Programs) load() error {
 	for _, name := range []string{kernMapCounts, kernMapFlights} {
 		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
-	if err := spec.LoadAndAssign(&p.objects, nil); err != nil {
+	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
 		return err
 	}
-	p.memory, err = newMemory(&p.objects.kernMaps)
+	o.memory, err = newMemory(&o.bpf.kernMaps)
 	return err
 }
 
@@ -114,30 +114,30 @@ func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
 
 // Close releases the programs. What they are attached to goes on having them, and
 // the lanes can still be read.
-func (p *Programs) Close() error {
-	p.visit.close()
-	return p.objects.Close()
+func (o *Objects) Close() error {
+	o.barrier.close()
+	return o.bpf.Close()
 }
 
 // TX is the direction from the host to the slave.
-func (p *Programs) TX() *Lane { return p.tx }
+func (o *Objects) TX() *Lane { return o.tx }
 
 // RX is the direction from the slave to the host.
-func (p *Programs) RX() *Lane { return p.rx }
+func (o *Objects) RX() *Lane { return o.rx }
 
 // Enter is the descriptor of a filter that every frame must pass on its way into
 // the queue of the interface.
-func (p *Programs) Enter() int { return p.objects.TransmitEnter.FD() }
+func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
 
 // None is the descriptor of a socket filter that takes nothing and copies what
 // neighbours say.
-func (p *Programs) None() int { return p.objects.ReceiveNone.FD() }
+func (o *Objects) None() int { return o.bpf.ReceiveNone.FD() }
 
 // Auto is the descriptor of a socket filter that takes what is claimed.
-func (p *Programs) Auto() int { return p.objects.ReceiveAuto.FD() }
+func (o *Objects) Auto() int { return o.bpf.ReceiveAuto.FD() }
 
 // All is the descriptor of a socket filter that takes everything.
-func (p *Programs) All() int { return p.objects.ReceiveAll.FD() }
+func (o *Objects) All() int { return o.bpf.ReceiveAll.FD() }
 
 // explain says what an error of the kernel means for a person.
 func explain(what string, err error) error {

@@ -13,7 +13,7 @@ import (
 //
 // A lane that is closed leaves every frame to the relay.
 type Lane struct {
-	programs  *Programs
+	objects   *Objects
 	direction int
 	numbering uint64       // index of the present one
 	moored    [berths]bool // whether a berth was ever in use
@@ -55,7 +55,7 @@ func (c *Counts) add(o Counts) {
 	c.RefusedBytes += o.RefusedBytes
 }
 
-func (l *Lane) shared() *sharedLane { return &l.programs.memory.lanes[l.direction] }
+func (l *Lane) shared() *sharedLane { return &l.objects.memory.lanes[l.direction] }
 
 // Numbers begins a new numbering of packets at 0 and returns its counter: the
 // number of the next packet. Who takes n numbers adds n. It stays valid for the
@@ -72,14 +72,14 @@ func (l *Lane) Numbers() *atomic.Uint64 {
 // soon as the relay has passed on what it has. It refuses a program with a stage
 // that the kernel does not know: such a program is the relay's.
 func (l *Lane) Open(program policy.Program, to int, owner any) error {
-	if unknown := program.Stages &^ l.programs.knows; unknown != 0 {
+	if unknown := program.Stages &^ l.objects.knows; unknown != 0 {
 		return fmt.Errorf("the kernel cannot do %v", unknown)
 	}
 	place, err := l.place(owner, to)
 	if err != nil {
 		return err
 	}
-	rule := &l.programs.memory.rules[l.direction][place]
+	rule := &l.objects.memory.rules[l.direction][place]
 	rule.program = program
 	rule.numbering, rule.to = l.numbering, uint64(to)
 	l.shared().rule.Store(uint64(place) + 1)
@@ -106,7 +106,7 @@ func (l *Lane) Waiting() bool {
 	if l.direction != rx {
 		return false
 	}
-	started, landed := l.programs.memory.inFlight()
+	started, landed := l.objects.memory.inFlight()
 	return started != landed+l.missing.Load()
 }
 
@@ -123,7 +123,7 @@ func (l *Lane) place(owner any, to int) (int, error) {
 		l.Close()
 		// The counters can be read while this waits.
 		l.mu.Unlock()
-		err := l.programs.wait()
+		err := l.objects.synchronize()
 		l.mu.Lock()
 		if err != nil {
 			return 0, err
@@ -147,16 +147,16 @@ func (l *Lane) fold(owner any) {
 			l.kept.counts.add(counts)
 		}
 		l.tenants[place] = tenant{}
-		for cpu := range l.programs.memory.counts {
-			l.programs.memory.counts[cpu][l.direction][place] = sharedCount{}
+		for cpu := range l.objects.memory.counts {
+			l.objects.memory.counts[cpu][l.direction][place] = sharedCount{}
 		}
 	}
 }
 
 // read adds up what the processors counted under the rule of a place.
 func (l *Lane) read(place int) (sum Counts) {
-	for cpu := range l.programs.memory.counts {
-		c := &l.programs.memory.counts[cpu][l.direction][place]
+	for cpu := range l.objects.memory.counts {
+		c := &l.objects.memory.counts[cpu][l.direction][place]
 		sum.add(Counts{
 			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
 			DroppedPackets: c.droppedPackets.Load(), DroppedBytes: c.droppedBytes.Load(),
@@ -195,16 +195,16 @@ func (l *Lane) CountsOf(owner any) (sum Counts) {
 	return sum
 }
 
-// wait returns when no frame can be meeting any more what it met before the call:
+// synchronize returns when no frame can be meeting any more what it met before the call:
 // the kernel waits for that when an inner map is exchanged (kernel/bpf/syscall.c,
 // maybe_wait_bpf_programs).
-func (p *Programs) wait() error {
+func (o *Objects) synchronize() error {
 	table, err := newClaims()
 	if err != nil {
 		return err
 	}
 	defer table.Close()
-	if err := p.objects.Claims.Put(waiting, table); err != nil {
+	if err := o.bpf.Claims.Put(waiting, table); err != nil {
 		return fmt.Errorf("wait for the eBPF programs: %w", err)
 	}
 	return nil

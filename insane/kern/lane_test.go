@@ -22,7 +22,7 @@ const smallLen = 14 + 20 + 8 + 18
 func (c *carrier) carry(frames int) {
 	c.t.Helper()
 	for range frames {
-		_, err := c.objects.TransmitTcx.Run(c.options(small, small.build(0)))
+		_, err := c.bpf.TransmitTcx.Run(c.options(small, small.build(0)))
 		must(c.t, err)
 	}
 }
@@ -41,7 +41,7 @@ func (c *carrier) flood(s sample) (stop func()) {
 		o.Context.([]uint32)[10] = 0 // of this thread's namespace: the loopback
 		o.Repeat = 100
 		for !stopped.Load() {
-			if _, err := c.objects.TransmitTcx.Run(o); err != nil {
+			if _, err := c.bpf.TransmitTcx.Run(o); err != nil {
 				c.t.Error(err)
 				return
 			}
@@ -57,7 +57,7 @@ func (c *carrier) flood(s sample) (stop func()) {
 // Rules come and go while frames are carried, and the places for them are used again
 // and again: whoever looks at the counters sees every frame, once.
 func TestPlacesUnderTraffic(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	stop := c.flood(small)
 	last := uint64(0)
 	const changes = 1000 / raceDivisor
@@ -87,7 +87,7 @@ func TestPlacesUnderTraffic(t *testing.T) {
 // A place is free when the last frame is through that met the rule there: the counters of
 // the next owner have none of it. The frames here take long: each packet is asked about.
 func TestPlacesAreFree(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	slow := sample{family: 4, protocol: unix.IPPROTO_TCP, payload: 3000, size: 1}
 	defer c.flood(slow)()
 	relays, drops := policy.Program{PercentDrop: 1, PercentKey: 7}, policy.Program{PercentDrop: 1 << 32}
@@ -112,7 +112,7 @@ func TestPlacesAreFree(t *testing.T) {
 // What was done for an owner is told apart, also if it had several places in turn,
 // of which some were freed.
 func TestCountsOfOwner(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	other := linkOf(t, "slave-far").Attrs().Index
 	total := uint64(0)
 	for owner := range 100 {
@@ -148,7 +148,7 @@ func TestCountsOfOwner(t *testing.T) {
 // The kernel is not given a program with a stage that it does not know, and what it had
 // before stays as it was.
 func TestOpenRefusesUnknownStages(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	pol, err := policy.Parse("percent 0 time 1s 1s")
 	must(t, err)
 	known := pol.Compile(0, 1).Stages
@@ -176,7 +176,7 @@ func TestOpenRefusesUnknownStages(t *testing.T) {
 // A numbering begins at 0 and disturbs no other; rules go by the one that was the
 // present one when they were opened.
 func TestNumbers(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
 	c.carry(3)
 	old := c.next
@@ -205,8 +205,8 @@ func TestNumbers(t *testing.T) {
 }
 
 // What the lanes tell can be read when the programs are gone.
-func TestCountersOutliveThePrograms(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+func TestCountersOutliveTheObjects(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
 	c.carry(7)
 	must(t, c.Close())
@@ -214,7 +214,7 @@ func TestCountersOutliveThePrograms(t *testing.T) {
 		t.Errorf("%d packets, want 7", got)
 	}
 	c.lane.Close()
-	if _, err := c.objects.TransmitTcx.Run(&ebpf.RunOptions{Data: small.build(0)[frame.HeaderLen:]}); err == nil {
+	if _, err := c.bpf.TransmitTcx.Run(&ebpf.RunOptions{Data: small.build(0)[frame.HeaderLen:]}); err == nil {
 		t.Error("a program runs that is closed")
 	}
 }

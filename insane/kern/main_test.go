@@ -154,7 +154,7 @@ func await(t testing.TB, what string, holds func() bool) {
 }
 
 // openReceive loads a filter that goes with the test, with a lease that outlasts it.
-func openPrograms(t testing.TB, claims Claims) *Programs {
+func openObjects(t testing.TB, claims Claims) *Objects {
 	t.Helper()
 	r, err := Open("insane")
 	must(t, err)

@@ -14,7 +14,7 @@ import (
 // the relay is not carried either: one byte of the headers is another one, and the
 // fast path leaves it to the relay or takes it for the same number of packets.
 func TestMalformedIsTheRelays(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
 	r := rand.New(rand.NewPCG(7, 8))
 	malformed := 0

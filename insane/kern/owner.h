@@ -38,7 +38,7 @@ struct claims {
 };
 
 // The claims in force. They are exchanged as a whole. What is in the second place,
-// nobody looks up: see Programs.wait.
+// nobody looks up: see Objects.synchronize.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 2);

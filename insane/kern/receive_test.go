@@ -25,7 +25,7 @@ type receiver struct {
 
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	c := newCarrier(t, (*Programs).RX)
+	c := newCarrier(t, (*Objects).RX)
 	berth, err := c.lane.Moor(c.index)
 	must(t, err)
 	return &receiver{c, berth}
@@ -42,7 +42,7 @@ func (r *receiver) receive(filter *ebpf.Program, s sample, f frame.Frame) (kept 
 	kept, err := filter.Run(o)
 	must(r.t, err)
 	var slots []kernCarried // by processor
-	must(r.t, r.objects.Withhold.Lookup(uint32(0), &slots))
+	must(r.t, r.bpf.Withhold.Lookup(uint32(0), &slots))
 	return kept, slots[processors()[0]]
 }
 
@@ -61,7 +61,7 @@ func TestReceiveIsTheRelays(t *testing.T) {
 			next := r.next.Load()
 			want, layout := fateOf(&program, now(), next, f)
 			before := r.lane.Counts()
-			filter := []*ebpf.Program{r.objects.ReceiveAuto, r.objects.ReceiveAll}[i%2]
+			filter := []*ebpf.Program{r.bpf.ReceiveAuto, r.bpf.ReceiveAll}[i%2]
 			kept, slot := r.receive(filter, s, f)
 			r.check(want, kept, slot, layout)
 			after := r.lane.Counts()

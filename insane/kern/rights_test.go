@@ -69,7 +69,7 @@ func TestRightsThatAreEnough(t *testing.T) {
 func TestAttachWithoutRights(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
-	r := openPrograms(t, nil)
+	r := openObjects(t, nil)
 	drop(t, unix.CAP_NET_ADMIN, unix.CAP_BPF, unix.CAP_SYS_ADMIN)
 	if closer, err := r.attachClsact(index); err == nil {
 		closer.Close()

@@ -64,7 +64,7 @@ const (
 // bench runs the programs on frames without a wire (BPF_PROG_TEST_RUN). It needs
 // the namespace of newNamespace: near is the link that the frames came in by.
 type bench struct {
-	*Programs
+	*Objects
 	t     testing.TB
 	index int
 	mac   []byte
@@ -73,14 +73,14 @@ type bench struct {
 func newBench(t testing.TB, claims Claims) *bench {
 	t.Helper()
 	near, _ := newNamespace(t)
-	return &bench{Programs: openPrograms(t, claims), t: t,
+	return &bench{Objects: openObjects(t, claims), t: t,
 		index: near.Attrs().Index, mac: near.Attrs().HardwareAddr}
 }
 
 // auto asks receive_auto.
 func (b *bench) auto(to towards, etherType uint16, body []byte) owner {
 	b.t.Helper()
-	return b.owner(b.objects.ReceiveAuto, to, etherType, body)
+	return b.owner(b.bpf.ReceiveAuto, to, etherType, body)
 }
 
 // owner runs a socket filter and the program at ingress behind it, as the kernel
@@ -111,7 +111,7 @@ func (b *bench) owner(filter *ebpf.Program, to towards, etherType uint16, body [
 // withhold runs the program at ingress on some frame.
 func (b *bench) withhold() uint32 {
 	b.t.Helper()
-	verdict, err := b.objects.ReceiveWithhold.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
+	verdict, err := b.bpf.ReceiveWithhold.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
 	must(b.t, err)
 	return verdict
 }

@@ -26,7 +26,7 @@ type fork struct {
 }
 
 // newFork makes one, whose slave has the MTU of an Ethernet.
-func newFork(t *testing.T, attach func(p *Programs, index int) (io.Closer, error)) *fork {
+func newFork(t *testing.T, attach func(p *Objects, index int) (io.Closer, error)) *fork {
 	t.Helper()
 	w := &fork{wire: wire{t: t}}
 	w.near, w.far = newNamespace(t)
@@ -34,7 +34,7 @@ func newFork(t *testing.T, attach func(p *Programs, index int) (io.Closer, error
 	must(t, netlink.LinkSetMTU(w.far, biggest))
 	slave, slaveFar := newVeth(t, "slave", "slave-far")
 	w.slave = slave
-	w.r = openPrograms(t, nil)
+	w.r = openObjects(t, nil)
 	w.lane = w.r.TX()
 	w.next = w.lane.Numbers()
 	w.lane.Lease(now() + forever)
@@ -51,14 +51,14 @@ func newFork(t *testing.T, attach func(p *Programs, index int) (io.Closer, error
 // onEachFork runs a test for each way of attachment that this kernel has.
 func onEachFork(t *testing.T, test func(t *testing.T, w *fork)) {
 	t.Run("clsact", func(t *testing.T) {
-		test(t, newFork(t, func(p *Programs, index int) (io.Closer, error) {
+		test(t, newFork(t, func(p *Objects, index int) (io.Closer, error) {
 			addQdisc(t, index, "clsact")
-			return addFilter(index, netlink.HANDLE_MIN_EGRESS, "fast path", p.objects.TransmitClsact.FD())
+			return addFilter(index, netlink.HANDLE_MIN_EGRESS, "fast path", p.bpf.TransmitClsact.FD())
 		}))
 	})
 	if hasTCX(t) {
 		t.Run("tcx", func(t *testing.T) {
-			test(t, newFork(t, func(p *Programs, index int) (io.Closer, error) { return p.AttachTransmit(index, false) }))
+			test(t, newFork(t, func(p *Objects, index int) (io.Closer, error) { return p.AttachTransmit(index, false) }))
 		})
 	}
 }

@@ -17,15 +17,15 @@ import (
 // attachment is one of the ways in which the program at ingress is attached.
 type attachment struct {
 	name   string
-	attach func(r *Programs, index int) (io.Closer, error)
+	attach func(r *Objects, index int) (io.Closer, error)
 }
 
 // attachments are those that this kernel has. The older way works on every one.
 func attachments(t *testing.T) []attachment {
 	t.Helper()
-	list := []attachment{{"clsact", (*Programs).attachClsact}}
+	list := []attachment{{"clsact", (*Objects).attachClsact}}
 	if hasTCX(t) {
-		list = append(list, attachment{"tcx", func(p *Programs, index int) (io.Closer, error) { return p.Attach(index, false) }})
+		list = append(list, attachment{"tcx", func(p *Objects, index int) (io.Closer, error) { return p.Attach(index, false) }})
 	}
 	return list
 }
@@ -48,7 +48,7 @@ func onEach(t *testing.T, test func(t *testing.T, w *wire)) {
 // and its cable, far.
 type wire struct {
 	t         *testing.T
-	r         *Programs
+	r         *Objects
 	near, far netlink.Link
 	out       int   // sends from far
 	device    int   // hears what is the device's
@@ -60,7 +60,7 @@ func newWire(t *testing.T, a attachment) *wire {
 	t.Helper()
 	w := &wire{t: t}
 	w.near, w.far = newNamespace(t)
-	w.r = openPrograms(t, hostClaims)
+	w.r = openObjects(t, hostClaims)
 	var err error
 	w.attached, err = a.attach(w.r, w.near.Attrs().Index)
 	must(t, err)
