@@ -48,8 +48,8 @@ type end struct {
 
 // relay is one direction.
 type relay struct {
-	lane     *kern.Lane     // the kernel's part of the direction; nil: it has none
-	next     *atomic.Uint64 // of the rule that is set next; Device.mu guards it
+	lane     *kern.Direction // the kernel's part of the direction; nil: it has none
+	next     *atomic.Uint64  // of the rule that is set next; Device.mu guards it
 	rule     atomic.Pointer[rule]
 	to       atomic.Pointer[end]
 	counters counters

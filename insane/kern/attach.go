@@ -56,7 +56,7 @@ func (o *Objects) AttachLand(index int, old bool) (io.Closer, error) {
 	})
 }
 
-// AttachTransmit makes the interface carry out the rule of the tx lane on what it
+// AttachTransmit makes the interface carry out the rule of the tx direction on what it
 // sends, behind any other program. old: clsact will do, where the kernel has no tcx.
 func (o *Objects) AttachTransmit(index int, old bool) (io.Closer, error) {
 	return attach(index, old, place{

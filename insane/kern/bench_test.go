@@ -16,7 +16,7 @@ func BenchmarkDecision(b *testing.B) {
 	super := sample{family: 4, protocol: unix.IPPROTO_TCP, options: 12, payload: 45 * 60, size: 60}
 	for _, c := range []struct {
 		what   string
-		policy string // "": the lane is closed
+		policy string // "": the direction is closed
 		sample sample
 	}{
 		{"undecided", "", plain},
@@ -56,7 +56,7 @@ func BenchmarkReceive(b *testing.B) {
 	} {
 		b.Run(c.what, func(b *testing.B) {
 			r := newCarrier(b, (*Objects).RX)
-			_, err := r.lane.Moor(r.index)
+			_, err := r.direction.Moor(r.index)
 			must(b, err)
 			if c.carried {
 				r.open("percent 80", 0)

@@ -21,7 +21,7 @@ type Berth struct {
 
 // Queue is the berth of the interface's queue. The interface must have the filter
 // Enter.
-func (l *Lane) Queue() *Berth { return &Berth{shared: &l.shared().berths[0]} }
+func (d *Direction) Queue() *Berth { return &Berth{shared: &d.shared().berths[0]} }
 
 // spare is how many processors may each be about to put a frame into the queue when
 // it is found full.
@@ -36,19 +36,19 @@ func (b *Berth) Room(frames int) {
 // Moor makes a berth for the socket of a slave, which is to be opened afterwards,
 // with the filter None, Auto or All. There are as many as two slaves need, one of
 // which is going to be the other's successor.
-func (l *Lane) Moor(index int) (*Berth, error) {
-	for i := range l.shared().berths {
-		shared := &l.shared().berths[i]
+func (d *Direction) Moor(index int) (*Berth, error) {
+	for i := range d.shared().berths {
+		shared := &d.shared().berths[i]
 		if shared.index.Load() != 0 {
 			continue
 		}
 		// A filter that has found the berth before may count its frame still.
-		if l.moored[i] {
-			if err := l.objects.synchronize(); err != nil {
+		if d.moored[i] {
+			if err := d.objects.synchronize(); err != nil {
 				return nil, err
 			}
 		}
-		l.moored[i] = true
+		d.moored[i] = true
 		shared.entered.Store(0)
 		shared.done.Store(0)
 		shared.index.Store(uint64(index))
@@ -92,7 +92,7 @@ func (b *Berth) Refused() uint64 { return b.shared.refused.Load() }
 
 // Settle is to be called now and then, each time with whether the relay has been
 // idle since the last. Frames that got lost without anybody counting them would keep
-// the lane closed for ever: if none came and none went for so long, there are none.
+// the direction closed for ever: if none came and none went for so long, there are none.
 func (b *Berth) Settle(idle bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

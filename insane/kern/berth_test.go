@@ -11,7 +11,7 @@ import (
 // is done with makes room for another.
 func TestRoom(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
-	queue := c.lane.Queue()
+	queue := c.direction.Queue()
 	enter := func(tries int) (entered int) {
 		for range tries {
 			if c.enter() {
@@ -45,7 +45,7 @@ func TestRoom(t *testing.T) {
 // Processors that find the last place at the same time do not both have it.
 func TestRoomIsSharedByProcessors(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
-	queue := c.lane.Queue()
+	queue := c.direction.Queue()
 	const room = 1000
 	queue.Room(room + spare)
 	var admitted atomic.Int64

@@ -26,32 +26,32 @@ func actOfFate(f fate) uint32 {
 // carrier runs the programs of the fast path on frames without a wire.
 type carrier struct {
 	*bench
-	lane *Lane
-	next *atomic.Uint64
-	to   int // a link that takes frames of any length
+	direction *Direction
+	next      *atomic.Uint64
+	to        int // a link that takes frames of any length
 }
 
 // biggest is the largest MTU of a link.
 const biggest = 65535
 
-func newCarrier(t testing.TB, lane func(p *Objects) *Lane) *carrier {
+func newCarrier(t testing.TB, direction func(p *Objects) *Direction) *carrier {
 	t.Helper()
 	b := newBench(t, hostClaims)
 	slave, _ := newVeth(t, "slave", "slave-far")
 	must(t, netlink.LinkSetMTU(slave, biggest))
-	c := &carrier{bench: b, lane: lane(b.Objects), to: slave.Attrs().Index}
-	c.next = c.lane.Numbers()
-	c.lane.Lease(now() + forever)
+	c := &carrier{bench: b, direction: direction(b.Objects), to: slave.Attrs().Index}
+	c.next = c.direction.Numbers()
+	c.direction.Lease(now() + forever)
 	return c
 }
 
-// open opens the lane for a policy. Its phase began at epoch.
+// open opens the direction for a policy. Its phase began at epoch.
 func (c *carrier) open(text string, epoch policy.Time) policy.Program {
 	c.t.Helper()
 	pol, err := policy.Parse(text)
 	must(c.t, err)
 	program := pol.Compile(epoch, 2000)
-	must(c.t, c.lane.Open(program, c.to, text))
+	must(c.t, c.direction.Open(program, c.to, text))
 	return program
 }
 
@@ -66,10 +66,10 @@ func (c *carrier) options(s sample, f frame.Frame) *ebpf.RunOptions {
 // returns and by the counters.
 func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
 	c.t.Helper()
-	before := c.lane.Counts()
+	before := c.direction.Counts()
 	act, err := c.bpf.TransmitTcx.Run(c.options(s, f))
 	must(c.t, err)
-	got := c.lane.Counts()
+	got := c.direction.Counts()
 	counts := Counts{
 		RelayedPackets: got.RelayedPackets - before.RelayedPackets, RelayedBytes: got.RelayedBytes - before.RelayedBytes,
 		DroppedPackets: got.DroppedPackets - before.DroppedPackets, DroppedBytes: got.DroppedBytes - before.DroppedBytes,

@@ -96,7 +96,7 @@ func TestUndecided(t *testing.T) {
 // The kernel carries only while it may.
 func TestCarryOnlyWhile(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
-	queue := c.lane.Queue()
+	queue := c.direction.Queue()
 	plain := sample{what: "plain", family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
 	super := sample{what: "super", family: 6, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
 	both := func(what string, want fate) {
@@ -113,11 +113,11 @@ func TestCarryOnlyWhile(t *testing.T) {
 	both("with a frame on its way to the relay", undecided)
 	queue.Done(1)
 	both("after it", dropped)
-	c.lane.Close()
+	c.direction.Close()
 	both("closed", undecided)
 	c.open("pass", 0)
 	both("open again", relayed)
-	must(t, c.lane.Open(policy.Program{}, 1<<30, "nowhere"))
+	must(t, c.direction.Open(policy.Program{}, 1<<30, "nowhere"))
 	both("to a link that is not there", undecided)
 }
 
@@ -143,7 +143,7 @@ func TestCarryWithoutLease(t *testing.T) {
 	c.expect(super, dropped)
 	c.enter() // and what it still has, it keeps: nothing waits for that
 	for _, until := range []policy.Time{0, now() - 1} {
-		c.lane.Lease(until)
+		c.direction.Lease(until)
 		layout, err := frame.Inspect(super.build(0))
 		must(t, err)
 		want := countsOf(relayed, layout)
@@ -156,9 +156,9 @@ func TestCarryWithoutLease(t *testing.T) {
 			t.Errorf("until %d: %d numbers taken", until, taken)
 		}
 	}
-	c.lane.Lease(now() + forever)
+	c.direction.Lease(now() + forever)
 	c.expect(super, undecided)
-	c.lane.Queue().Done(1)
+	c.direction.Queue().Done(1)
 	c.expect(super, dropped)
 }
 
@@ -190,7 +190,7 @@ func TestNumbersAreSharedByProcessors(t *testing.T) {
 			want.RelayedPackets++
 		}
 	}
-	got := c.lane.Counts()
+	got := c.direction.Counts()
 	if got.RelayedPackets != want.RelayedPackets || got.DroppedPackets != want.DroppedPackets || last < 1000 {
 		t.Errorf("%d numbers: %d relayed, %d dropped; want %d, %d", last,
 			got.RelayedPackets, got.DroppedPackets, want.RelayedPackets, want.DroppedPackets)

@@ -21,17 +21,17 @@ const (
 // Land waits until the host is done with what the kernel has sent from the slave to
 // the interface, so that what the relay writes does not overtake it. One goroutine
 // may call it.
-func (l *Lane) Land() {
-	m := l.objects.memory
+func (d *Direction) Land() {
+	m := d.objects.memory
 	started, last := m.inFlight()
-	l.found(started, last)
+	d.found(started, last)
 	looks := 0
-	for began := time.Now(); last+l.missing.Load() < started; looks++ {
+	for began := time.Now(); last+d.missing.Load() < started; looks++ {
 		_, landed := m.inFlight()
 		if landed != last {
 			began, last = time.Now(), landed
 		} else if time.Since(began) > flightLimit {
-			l.missing.Store(started - landed)
+			d.missing.Store(started - landed)
 			break
 		}
 		if looks < flightLooks {
@@ -40,45 +40,45 @@ func (l *Lane) Land() {
 			time.Sleep(flightLook)
 		}
 	}
-	l.finish()
+	d.finish()
 }
 
 // finish waits for the processors that may still be at work on a frame that has
 // landed.
-func (l *Lane) finish() {
-	m := l.objects.memory
-	if l.finished == nil {
-		l.finished = make([]uint64, len(m.flights))
+func (d *Direction) finish() {
+	m := d.objects.memory
+	if d.finished == nil {
+		d.finished = make([]uint64, len(m.flights))
 	}
 	for cpu := range m.flights {
 		f := &m.flights[cpu]
 		landed := f.landed.Load()
-		if landed != l.finished[cpu] && landed != f.finished.Load() {
-			l.objects.barrier.wait(cpu)
+		if landed != d.finished[cpu] && landed != f.finished.Load() {
+			d.objects.barrier.wait(cpu)
 		}
-		l.finished[cpu] = landed
+		d.finished[cpu] = landed
 	}
 }
 
 // Missing is how many frames got lost between the slave and the interface, as far
 // as that is certain.
-func (l *Lane) Missing() uint64 { return l.missing.Load() }
+func (d *Direction) Missing() uint64 { return d.missing.Load() }
 
 // Settle is to be called now and then: frames between the slave and the interface that
 // have not moved since the last time are lost.
-func (l *Lane) Settle() {
-	started, landed := l.objects.memory.inFlight()
-	l.found(started, landed)
-	if started == l.started && landed == l.landed && started > landed+l.missing.Load() {
-		l.missing.Store(started - landed)
+func (d *Direction) Settle() {
+	started, landed := d.objects.memory.inFlight()
+	d.found(started, landed)
+	if started == d.started && landed == d.landed && started > landed+d.missing.Load() {
+		d.missing.Store(started - landed)
 	}
-	l.started, l.landed = started, landed
+	d.started, d.landed = started, landed
 }
 
 // found takes back what was said of frames that came after all.
-func (l *Lane) found(started, landed uint64) {
-	if landed+l.missing.Load() > started {
-		l.missing.Store(started - landed)
+func (d *Direction) found(started, landed uint64) {
+	if landed+d.missing.Load() > started {
+		d.missing.Store(started - landed)
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 func TestBerthOfTheSlave(t *testing.T) {
 	r := newReceiver(t)
 	other := linkOf(t, "slave-far").Attrs().Index
-	second, err := r.lane.Moor(other)
+	second, err := r.direction.Moor(other)
 	must(t, err)
-	if _, err := r.lane.Moor(other); err == nil {
+	if _, err := r.direction.Moor(other); err == nil {
 		t.Error("a third berth")
 	}
 	from := func(index int) uint32 {
@@ -34,14 +34,14 @@ func TestBerthOfTheSlave(t *testing.T) {
 				int32(kept), r.berth.shared.waiting(), second.shared.waiting(), int32(want), one, two)
 		}
 	}
-	expect("lane closed", from(r.index), all, true, false)
+	expect("direction closed", from(r.index), all, true, false)
 	r.open("pass", 0)
 	expect("one before on its way", from(r.index), all, true, false)
 	expect("the other slave", from(other), none, true, false)
 	r.berth.Done(2)
 	expect("the relay has got on", from(r.index), none, false, false)
-	r.lane.Close()
-	expect("the other slave, lane closed", from(other), all, false, true)
+	r.direction.Close()
+	expect("the other slave, direction closed", from(other), all, false, true)
 	r.open("pass", 0)
 	expect("nobody's slave", from(r.to), all, false, true)
 	second.Leave()
@@ -52,10 +52,10 @@ func TestBerthOfTheSlave(t *testing.T) {
 func TestReceiveWithoutLease(t *testing.T) {
 	r := newReceiver(t)
 	r.open("percent 0", 0)
-	r.lane.Lease(now() - 1)
+	r.direction.Lease(now() - 1)
 	kept, slot := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
-	if kept != 0 || slot.To != leave || r.next.Load() != 0 || r.berth.shared.waiting() || r.lane.Counts() != (Counts{}) {
-		t.Errorf("%d bytes for the socket, %d left at ingress, %d numbers, %+v", int32(kept), slot.To, r.next.Load(), r.lane.Counts())
+	if kept != 0 || slot.To != leave || r.next.Load() != 0 || r.berth.shared.waiting() || r.direction.Counts() != (Counts{}) {
+		t.Errorf("%d bytes for the socket, %d left at ingress, %d numbers, %+v", int32(kept), slot.To, r.next.Load(), r.direction.Counts())
 	}
 }
 
@@ -84,18 +84,18 @@ func TestHandOver(t *testing.T) {
 	for range frames {
 		hand()
 	}
-	r.lane.Land()
+	r.direction.Land()
 	want := Counts{RelayedPackets: frames, RelayedBytes: frames * length}
-	if got := r.lane.Counts(); got != want {
+	if got := r.direction.Counts(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if started, landed := r.memory.inFlight(); started != frames || landed != frames || r.lane.Missing() != 0 {
-		t.Errorf("%d on their way, %d there, %d missing", started, landed, r.lane.Missing())
+	if started, landed := r.memory.inFlight(); started != frames || landed != frames || r.direction.Missing() != 0 {
+		t.Errorf("%d on their way, %d there, %d missing", started, landed, r.direction.Missing())
 	}
 	must(t, netlink.LinkSetDown(link))
 	hand()
 	want.RefusedPackets, want.RefusedBytes = 1, length
-	if got := r.lane.Counts(); got != want {
+	if got := r.direction.Counts(); got != want {
 		t.Errorf("interface down: %+v, want %+v", got, want)
 	}
 	if started, _ := r.memory.inFlight(); started != frames {

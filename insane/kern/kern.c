@@ -14,7 +14,7 @@
 // socket is gone nobody decides, and the slave's stack has all it ever had.
 
 #include "kern.h"
-#include "lane.h"
+#include "direction.h"
 #include "owner.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -63,16 +63,16 @@ static __always_inline struct flight *flight_here(void)
 // not exist is dropped so.
 static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 {
-	struct lane *lane = lane_of(TX);
+	struct direction *direction = direction_of(TX);
 	struct carried c;
-	if (!lane)
+	if (!direction)
 		return TC_ACT_UNSPEC;
-	switch (carry(skb, TX, lane, &lane->berths[0], &c)) {
+	switch (carry(skb, TX, direction, &direction->berths[0], &c)) {
 	case RELAYED:
 		return bpf_redirect(c.to, 0);
 	case UNDECIDED:
 		// What finds no room in the queue is lost as on a wire.
-		if (!full(&lane->berths[0]))
+		if (!full(&direction->berths[0]))
 			return TC_ACT_UNSPEC;
 	case DROPPED:
 		break;
@@ -98,16 +98,16 @@ int transmit_clsact(struct __sk_buff *skb)
 SEC("socket")
 int transmit_enter(struct __sk_buff *skb)
 {
-	struct lane *lane = lane_of(TX);
-	return !lane || enter(&lane->berths[0]) ? -1 : 0;
+	struct direction *direction = direction_of(TX);
+	return !direction || enter(&direction->berths[0]) ? -1 : 0;
 }
 
 // berth_of is where frames of the slave that skb came in by wait for the relay.
-static __always_inline struct berth *berth_of(struct __sk_buff *skb, struct lane *lane)
+static __always_inline struct berth *berth_of(struct __sk_buff *skb, struct direction *direction)
 {
 	for (int i = 0; i < BERTHS; i++)
-		if (READ(lane->berths[i].index) == skb->ifindex)
-			return &lane->berths[i];
+		if (READ(direction->berths[i].index) == skb->ifindex)
+			return &direction->berths[i];
 	return 0;
 }
 
@@ -118,21 +118,21 @@ static __always_inline struct berth *berth_of(struct __sk_buff *skb, struct lane
 static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 {
 	struct carried *slot = bpf_map_lookup_elem(&withhold, &zero);
-	struct lane *lane = lane_of(RX);
-	if (!slot || !lane)
+	struct direction *direction = direction_of(RX);
+	if (!slot || !direction)
 		return 0;
 	slot->to = LEAVE;
 	if (owner == SLAVE)
 		return 0;
-	if (!alive(lane))
+	if (!alive(direction))
 		return 0;
 	// A processor deals with one frame after the other.
 	struct flight *flight = flight_here();
 	if (flight)
 		flight->finished = flight->landed;
-	struct berth *berth = berth_of(skb, lane);
+	struct berth *berth = berth_of(skb, direction);
 	if (owner == DEVICE) {
-		enum fate fate = berth ? carry(skb, RX, lane, berth, slot) : UNDECIDED;
+		enum fate fate = berth ? carry(skb, RX, direction, berth, slot) : UNDECIDED;
 		if (fate == RELAYED)
 			return 0;
 		slot->to = WITHHOLD;
@@ -149,10 +149,10 @@ static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 SEC("socket")
 int receive_none(struct __sk_buff *skb)
 {
-	struct lane *lane = lane_of(RX);
-	if (!lane || !owner_neighbour(skb))
+	struct direction *direction = direction_of(RX);
+	if (!direction || !owner_neighbour(skb))
 		return 0;
-	struct berth *berth = berth_of(skb, lane);
+	struct berth *berth = berth_of(skb, direction);
 	if (berth)
 		enter(berth);
 	return -1;

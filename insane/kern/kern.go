@@ -4,7 +4,7 @@
 //	kern.c    the programs, and where in the kernel each stands
 //	owner.h   who owns a frame that arrives: claim.go tells it what the device claims
 //	decide.h  package policy's Decide once more
-//	lane.h    one direction as the kernel and the relay share it: lane.go
+//	direction.h    one direction as the kernel and the relay share it: direction.go
 //	layout.h   how many packets a frame is
 //
 // The receive filter decides about each frame that arrives, once, whose it is. The
@@ -49,7 +49,7 @@ type Objects struct {
 	bpf     kernObjects
 	memory  *memory
 	knows   policy.Stages // that the C can carry out
-	tx, rx  *Lane
+	tx, rx  *Direction
 	barrier *cpuBarrier
 
 	mu    sync.Mutex
@@ -69,8 +69,8 @@ func Open(device string) (*Objects, error) {
 		return nil, explain("load the eBPF programs", err)
 	}
 	o.barrier = newCPUBarrier(o.synchronize)
-	o.tx = &Lane{objects: o, direction: tx}
-	o.rx = &Lane{objects: o, direction: rx}
+	o.tx = &Direction{objects: o, index: tx}
+	o.rx = &Direction{objects: o, index: rx}
 	return o, nil
 }
 
@@ -113,17 +113,17 @@ func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
 }
 
 // Close releases the programs. What they are attached to goes on having them, and
-// the lanes can still be read.
+// the directions can still be read.
 func (o *Objects) Close() error {
 	o.barrier.close()
 	return o.bpf.Close()
 }
 
 // TX is the direction from the host to the slave.
-func (o *Objects) TX() *Lane { return o.tx }
+func (o *Objects) TX() *Direction { return o.tx }
 
 // RX is the direction from the slave to the host.
-func (o *Objects) RX() *Lane { return o.rx }
+func (o *Objects) RX() *Direction { return o.rx }
 
 // Enter is the descriptor of a filter that every frame must pass on its way into
 // the queue of the interface.

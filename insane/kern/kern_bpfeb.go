@@ -36,15 +36,7 @@ type kernCount struct {
 	Unused          uint64
 }
 
-type kernFlight struct {
-	_        structs.HostLayout
-	Started  uint64
-	Landed   uint64
-	Finished uint64
-	Unused   [5]uint64
-}
-
-type kernLane struct {
+type kernDirection struct {
 	_      structs.HostLayout
 	Rule   uint64
 	Until  uint64
@@ -60,6 +52,14 @@ type kernLane struct {
 		Unused  [3]uint64
 	}
 	Next [256]uint64
+}
+
+type kernFlight struct {
+	_        structs.HostLayout
+	Started  uint64
+	Landed   uint64
+	Finished uint64
+	Unused   [5]uint64
 }
 
 type kernRule struct {
@@ -83,8 +83,8 @@ type kernRule struct {
 const (
 	kernMapClaims           = "claims"
 	kernMapCounts           = "counts"
+	kernMapDirections       = "directions"
 	kernMapFlights          = "flights"
-	kernMapLanes            = "lanes"
 	kernMapRules            = "rules"
 	kernMapWithhold         = "withhold"
 	kernProgReceiveAll      = "receive_all"
@@ -154,12 +154,12 @@ type kernProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernMapSpecs struct {
-	Claims   *ebpf.MapSpec `ebpf:"claims"`
-	Counts   *ebpf.MapSpec `ebpf:"counts"`
-	Flights  *ebpf.MapSpec `ebpf:"flights"`
-	Lanes    *ebpf.MapSpec `ebpf:"lanes"`
-	Rules    *ebpf.MapSpec `ebpf:"rules"`
-	Withhold *ebpf.MapSpec `ebpf:"withhold"`
+	Claims     *ebpf.MapSpec `ebpf:"claims"`
+	Counts     *ebpf.MapSpec `ebpf:"counts"`
+	Directions *ebpf.MapSpec `ebpf:"directions"`
+	Flights    *ebpf.MapSpec `ebpf:"flights"`
+	Rules      *ebpf.MapSpec `ebpf:"rules"`
+	Withhold   *ebpf.MapSpec `ebpf:"withhold"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -189,20 +189,20 @@ func (o *kernObjects) Close() error {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernMaps struct {
-	Claims   *ebpf.Map `ebpf:"claims"`
-	Counts   *ebpf.Map `ebpf:"counts"`
-	Flights  *ebpf.Map `ebpf:"flights"`
-	Lanes    *ebpf.Map `ebpf:"lanes"`
-	Rules    *ebpf.Map `ebpf:"rules"`
-	Withhold *ebpf.Map `ebpf:"withhold"`
+	Claims     *ebpf.Map `ebpf:"claims"`
+	Counts     *ebpf.Map `ebpf:"counts"`
+	Directions *ebpf.Map `ebpf:"directions"`
+	Flights    *ebpf.Map `ebpf:"flights"`
+	Rules      *ebpf.Map `ebpf:"rules"`
+	Withhold   *ebpf.Map `ebpf:"withhold"`
 }
 
 func (m *kernMaps) Close() error {
 	return _KernClose(
 		m.Claims,
 		m.Counts,
+		m.Directions,
 		m.Flights,
-		m.Lanes,
 		m.Rules,
 		m.Withhold,
 	)

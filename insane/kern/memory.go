@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Numbers and limits of lane.h.
+// Numbers and limits of direction.h.
 const (
 	tx = iota
 	rx
@@ -23,7 +23,7 @@ const (
 	berths     = 2
 )
 
-// The following are the structures of lane.h and kern.c, each in memory that the
+// The following are the structures of direction.h and kern.c, each in memory that the
 // kernel writes as well. A test compares their sizes.
 type (
 	sharedRule struct {
@@ -37,7 +37,7 @@ type (
 		_                                   [3]uint64
 	}
 
-	sharedLane struct {
+	sharedDirection struct {
 		rule, until atomic.Uint64
 		_           [6]uint64 // the programs' own
 		berths      [berths]sharedBerth
@@ -61,15 +61,15 @@ type (
 // memory is what the programs and this process share without system calls. It stays
 // mapped until the process ends, as who reads the counters may come late.
 type memory struct {
-	lanes   []sharedLane                     // by direction
-	rules   [][rules]sharedRule              // by direction
-	counts  [][directions][rules]sharedCount // by processor
-	flights []sharedFlight                   // by processor
+	directions []sharedDirection                // by direction
+	rules      [][rules]sharedRule              // by direction
+	counts     [][directions][rules]sharedCount // by processor
+	flights    []sharedFlight                   // by processor
 }
 
 func newMemory(maps *kernMaps) (m *memory, err error) {
 	m = &memory{}
-	if m.lanes, err = share[sharedLane](maps.Lanes); err != nil {
+	if m.directions, err = share[sharedDirection](maps.Directions); err != nil {
 		return nil, err
 	}
 	if m.rules, err = share[[rules]sharedRule](maps.Rules); err != nil {
@@ -96,6 +96,6 @@ func share[T any](array *ebpf.Map) ([]T, error) {
 
 // waiting reports whether the relay has frames, or is to have some.
 func (b *sharedBerth) waiting() bool {
-	done := b.done.Load() // first, as in lane.h
+	done := b.done.Load() // first, as in direction.h
 	return b.entered.Load() != done
 }

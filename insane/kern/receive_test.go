@@ -26,7 +26,7 @@ type receiver struct {
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
 	c := newCarrier(t, (*Objects).RX)
-	berth, err := c.lane.Moor(c.index)
+	berth, err := c.direction.Moor(c.index)
 	must(t, err)
 	return &receiver{c, berth}
 }
@@ -60,11 +60,11 @@ func TestReceiveIsTheRelays(t *testing.T) {
 			f := r.forDevice(s)
 			next := r.next.Load()
 			want, layout := fateOf(&program, now(), next, f)
-			before := r.lane.Counts()
+			before := r.direction.Counts()
 			filter := []*ebpf.Program{r.bpf.ReceiveAuto, r.bpf.ReceiveAll}[i%2]
 			kept, slot := r.receive(filter, s, f)
 			r.check(want, kept, slot, layout)
-			after := r.lane.Counts()
+			after := r.direction.Counts()
 			after.DroppedPackets -= before.DroppedPackets
 			after.DroppedBytes -= before.DroppedBytes
 			before.DroppedPackets, before.DroppedBytes = 0, 0

@@ -100,7 +100,7 @@ func anySample(r *rand.Rand, payload int) sample {
 	return s
 }
 
-// fate is what the fast path does with a frame. The values are those of lane.h.
+// fate is what the fast path does with a frame. The values are those of direction.h.
 type fate int
 
 const (

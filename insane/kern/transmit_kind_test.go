@@ -71,15 +71,15 @@ func TestTransmitDatagrams(t *testing.T) {
 			pol, err := policy.Parse(text)
 			must(t, err)
 			program := pol.Compile(0, 2000)
-			must(t, w.lane.Open(program, w.slave.Attrs().Index, text))
+			must(t, w.direction.Open(program, w.slave.Attrs().Index, text))
 			for i := range 200 / raceDivisor {
 				size := 200 + 5*i
 				s := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 1 + 7*size - i%size, size: size}
-				before, next := w.lane.Counts(), w.next.Load()
+				before, next := w.direction.Counts(), w.next.Load()
 				want, layout := fateOf(&program, 0, next, s.build(0))
 				send(s.payload, s.size)
 				before.add(countsOf(want, layout))
-				if got := w.lane.Counts(); got != before {
+				if got := w.direction.Counts(); got != before {
 					t.Fatalf("%s: %+v: %v: %+v, want %+v", text, s, want, got, before)
 				}
 				if want == undecided {

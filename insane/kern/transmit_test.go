@@ -19,7 +19,7 @@ import (
 // relay comes out at far.
 type fork struct {
 	wire
-	lane         *Lane
+	direction    *Direction
 	next         *atomic.Uint64
 	slave        netlink.Link
 	relay, cable int // sockets that hear behind near and behind the slave
@@ -35,9 +35,9 @@ func newFork(t *testing.T, attach func(p *Objects, index int) (io.Closer, error)
 	slave, slaveFar := newVeth(t, "slave", "slave-far")
 	w.slave = slave
 	w.r = openObjects(t, nil)
-	w.lane = w.r.TX()
-	w.next = w.lane.Numbers()
-	w.lane.Lease(now() + forever)
+	w.direction = w.r.TX()
+	w.next = w.direction.Numbers()
+	w.direction.Lease(now() + forever)
 	attached, err := attach(w.r, w.near.Attrs().Index)
 	must(t, err)
 	t.Cleanup(func() { attached.Close() })
@@ -66,7 +66,7 @@ func onEachFork(t *testing.T, test func(t *testing.T, w *fork)) {
 // transmit sends a frame, and says where it came out. A drop looks sent.
 func (w *fork) transmit(f frame.Frame) fate {
 	w.t.Helper()
-	before := w.lane.Counts().DroppedPackets
+	before := w.direction.Counts().DroppedPackets
 	if n, err := unix.Write(w.out, f); err != nil || n != len(f) {
 		w.t.Fatalf("%d of %d bytes sent: %v", n, len(f), err)
 	}
@@ -77,7 +77,7 @@ func (w *fork) transmit(f frame.Frame) fate {
 		return byRelay[1]+byCable[1] > 0
 	}
 	// What comes out of a dropped one all the same, the next one meets.
-	if hear(); w.lane.Counts().DroppedPackets == before {
+	if hear(); w.direction.Counts().DroppedPackets == before {
 		await(w.t, "the frame", hear)
 	}
 	switch [2]int{byRelay[1], byCable[1]} {
@@ -116,7 +116,7 @@ func TestTransmitOnTheWire(t *testing.T) {
 			pol, err := policy.Parse(text)
 			must(t, err)
 			program := pol.Compile(0, 2000)
-			must(t, w.lane.Open(program, w.slave.Attrs().Index, text))
+			must(t, w.direction.Open(program, w.slave.Attrs().Index, text))
 			const frames, tagged = 300 / raceDivisor, 100 / raceDivisor
 			untag := w.tag()
 			for i := range frames {
@@ -143,12 +143,12 @@ func TestTransmitOnTheWire(t *testing.T) {
 // and the counters with what packages frame and policy say.
 func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) fate {
 	w.t.Helper()
-	before, next := w.lane.Counts(), w.next.Load()
+	before, next := w.direction.Counts(), w.next.Load()
 	want, layout := fateOf(program, 0, next, wire)
 	if layout.MTU() > 1500 {
 		want = undecided
 	}
-	got, after := w.transmit(f), w.lane.Counts()
+	got, after := w.transmit(f), w.direction.Counts()
 	if got != want {
 		w.t.Fatalf("%+v: %v, want %v", s, got, want)
 	}
@@ -168,7 +168,7 @@ func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) fat
 // What would go to a slave that is gone is the relay's to count.
 func TestTransmitToNoSlave(t *testing.T) {
 	onEachFork(t, func(t *testing.T, w *fork) {
-		must(t, w.lane.Open(policy.Program{}, w.slave.Attrs().Index, "pass"))
+		must(t, w.direction.Open(policy.Program{}, w.slave.Attrs().Index, "pass"))
 		if got := w.transmit(small.build(1)); got != relayed {
 			t.Fatalf("%v, want relayed", got)
 		}
@@ -179,7 +179,7 @@ func TestTransmitToNoSlave(t *testing.T) {
 				t.Errorf("%v, want undecided", got)
 			}
 		}
-		if numbers, counts := w.next.Load(), w.lane.Counts(); numbers != 1 || counts.RelayedPackets != 1 {
+		if numbers, counts := w.next.Load(), w.direction.Counts(); numbers != 1 || counts.RelayedPackets != 1 {
 			t.Errorf("%d numbers, %+v", numbers, counts)
 		}
 	})

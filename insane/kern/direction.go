@@ -8,13 +8,13 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Lane is one direction of a device, as the kernel and the relay share it. It is
+// Direction is one direction of a device, as the kernel and the relay share it. It is
 // safe for concurrent use; what changes it is to be called by one at a time.
 //
-// A lane that is closed leaves every frame to the relay.
-type Lane struct {
+// A direction that is closed leaves every frame to the relay.
+type Direction struct {
 	objects   *Objects
-	direction int
+	index     int
 	numbering uint64       // index of the present one
 	moored    [berths]bool // whether a berth was ever in use
 
@@ -55,108 +55,108 @@ func (c *Counts) add(o Counts) {
 	c.RefusedBytes += o.RefusedBytes
 }
 
-func (l *Lane) shared() *sharedLane { return &l.objects.memory.lanes[l.direction] }
+func (d *Direction) shared() *sharedDirection { return &d.objects.memory.directions[d.index] }
 
 // Numbers begins a new numbering of packets at 0 and returns its counter: the
 // number of the next packet. Who takes n numbers adds n. It stays valid for the
 // next 255 numberings.
-func (l *Lane) Numbers() *atomic.Uint64 {
-	l.numbering = (l.numbering + 1) % numberings
-	next := &l.shared().next[l.numbering]
+func (d *Direction) Numbers() *atomic.Uint64 {
+	d.numbering = (d.numbering + 1) % numberings
+	next := &d.shared().next[d.numbering]
 	next.Store(0)
 	return next
 }
 
 // Open makes the kernel carry out a program with the present numbering, and send
-// what is relayed to the link of an index. owner is for CountsOf. The lane opens as
+// what is relayed to the link of an index. owner is for CountsOf. The direction opens as
 // soon as the relay has passed on what it has. It refuses a program with a stage
 // that the kernel does not know: such a program is the relay's.
-func (l *Lane) Open(program policy.Program, to int, owner any) error {
-	if unknown := program.Stages &^ l.objects.knows; unknown != 0 {
+func (d *Direction) Open(program policy.Program, to int, owner any) error {
+	if unknown := program.Stages &^ d.objects.knows; unknown != 0 {
 		return fmt.Errorf("the kernel cannot do %v", unknown)
 	}
-	place, err := l.place(owner, to)
+	place, err := d.place(owner, to)
 	if err != nil {
 		return err
 	}
-	rule := &l.objects.memory.rules[l.direction][place]
+	rule := &d.objects.memory.rules[d.index][place]
 	rule.program = program
-	rule.numbering, rule.to = l.numbering, uint64(to)
-	l.shared().rule.Store(uint64(place) + 1)
+	rule.numbering, rule.to = d.numbering, uint64(to)
+	d.shared().rule.Store(uint64(place) + 1)
 	return nil
 }
 
 // Close leaves everything to the relay. Frames that are being decided about at the
 // moment may still be carried on other processors.
-func (l *Lane) Close() { l.shared().rule.Store(0) }
+func (d *Direction) Close() { d.shared().rule.Store(0) }
 
 // Lease says until when the daemon is to be taken for alive. Afterwards tx is
 // relayed without a verdict, and of rx nothing is taken.
-func (l *Lane) Lease(until policy.Time) { l.shared().until.Store(uint64(until)) }
+func (d *Direction) Lease(until policy.Time) { d.shared().until.Store(uint64(until)) }
 
 // Waiting reports whether frames are on their way through the relay, or to the
 // interface, or were lost there.
-func (l *Lane) Waiting() bool {
-	for i := range l.shared().berths {
-		b := &l.shared().berths[i]
-		if (l.direction == tx || b.index.Load() != 0) && b.waiting() {
+func (d *Direction) Waiting() bool {
+	for i := range d.shared().berths {
+		b := &d.shared().berths[i]
+		if (d.index == tx || b.index.Load() != 0) && b.waiting() {
 			return true
 		}
 	}
-	if l.direction != rx {
+	if d.index != rx {
 		return false
 	}
-	started, landed := l.objects.memory.inFlight()
-	return started != landed+l.missing.Load()
+	started, landed := d.objects.memory.inFlight()
+	return started != landed+d.missing.Load()
 }
 
 // place finds a place for a rule: the present one, if it is the same rule, or one
 // that no frame can be meeting any more.
-func (l *Lane) place(owner any, to int) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if t := &l.tenants[l.present]; t.owner == owner && t.to == to {
-		return l.present, nil
+func (d *Direction) place(owner any, to int) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t := &d.tenants[d.present]; t.owner == owner && t.to == to {
+		return d.present, nil
 	}
-	next := (l.present + 1) % rules
-	if l.tenants[next].owner != nil {
-		l.Close()
+	next := (d.present + 1) % rules
+	if d.tenants[next].owner != nil {
+		d.Close()
 		// The counters can be read while this waits.
-		l.mu.Unlock()
-		err := l.objects.synchronize()
-		l.mu.Lock()
+		d.mu.Unlock()
+		err := d.objects.synchronize()
+		d.mu.Lock()
 		if err != nil {
 			return 0, err
 		}
-		l.fold(owner)
+		d.fold(owner)
 	}
-	l.present = next
-	l.tenants[next] = tenant{owner: owner, to: to}
+	d.present = next
+	d.tenants[next] = tenant{owner: owner, to: to}
 	return next, nil
 }
 
 // fold frees all places. What is owner's is kept apart.
-func (l *Lane) fold(owner any) {
-	if l.kept.owner != owner {
-		l.kept = tenant{owner: owner}
+func (d *Direction) fold(owner any) {
+	if d.kept.owner != owner {
+		d.kept = tenant{owner: owner}
 	}
-	for place := range l.tenants {
-		counts := l.read(place)
-		l.folded.add(counts)
-		if l.tenants[place].owner == owner {
-			l.kept.counts.add(counts)
+	for place := range d.tenants {
+		counts := d.read(place)
+		d.folded.add(counts)
+		if d.tenants[place].owner == owner {
+			d.kept.counts.add(counts)
 		}
-		l.tenants[place] = tenant{}
-		for cpu := range l.objects.memory.counts {
-			l.objects.memory.counts[cpu][l.direction][place] = sharedCount{}
+		d.tenants[place] = tenant{}
+		for cpu := range d.objects.memory.counts {
+			d.objects.memory.counts[cpu][d.index][place] = sharedCount{}
 		}
 	}
 }
 
 // read adds up what the processors counted under the rule of a place.
-func (l *Lane) read(place int) (sum Counts) {
-	for cpu := range l.objects.memory.counts {
-		c := &l.objects.memory.counts[cpu][l.direction][place]
+func (d *Direction) read(place int) (sum Counts) {
+	for cpu := range d.objects.memory.counts {
+		c := &d.objects.memory.counts[cpu][d.index][place]
 		sum.add(Counts{
 			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
 			DroppedPackets: c.droppedPackets.Load(), DroppedBytes: c.droppedBytes.Load(),
@@ -168,28 +168,28 @@ func (l *Lane) read(place int) (sum Counts) {
 }
 
 // Counts is what the kernel did since the programs were loaded.
-func (l *Lane) Counts() Counts {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	sum := l.folded
-	for place := range l.tenants {
-		if l.tenants[place].owner != nil {
-			sum.add(l.read(place))
+func (d *Direction) Counts() Counts {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sum := d.folded
+	for place := range d.tenants {
+		if d.tenants[place].owner != nil {
+			sum.add(d.read(place))
 		}
 	}
 	return sum
 }
 
 // CountsOf is what the kernel did for an owner, if that is the present one.
-func (l *Lane) CountsOf(owner any) (sum Counts) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.kept.owner == owner {
-		sum = l.kept.counts
+func (d *Direction) CountsOf(owner any) (sum Counts) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.kept.owner == owner {
+		sum = d.kept.counts
 	}
-	for place := range l.tenants {
-		if l.tenants[place].owner == owner {
-			sum.add(l.read(place))
+	for place := range d.tenants {
+		if d.tenants[place].owner == owner {
+			sum.add(d.read(place))
 		}
 	}
 	return sum

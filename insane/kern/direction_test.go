@@ -63,11 +63,11 @@ func TestPlacesUnderTraffic(t *testing.T) {
 	const changes = 1000 / raceDivisor
 	for i := 0; i < changes || c.next.Load() < changes; i++ {
 		program := policy.Program{PercentDrop: uint64(i%3) << 31}
-		must(t, c.lane.Open(program, c.to, i))
+		must(t, c.direction.Open(program, c.to, i))
 		if i%10 == 0 {
-			c.lane.Close()
+			c.direction.Close()
 		}
-		counts := c.lane.Counts()
+		counts := c.direction.Counts()
 		sum := counts.RelayedPackets + counts.DroppedPackets
 		if sum < last || sum > c.next.Load() {
 			t.Fatalf("change %d: %d packets in the counters, %d before, %d numbers", i, sum, last, c.next.Load())
@@ -75,7 +75,7 @@ func TestPlacesUnderTraffic(t *testing.T) {
 		last = sum
 	}
 	stop()
-	got, numbers := c.lane.Counts(), c.next.Load()
+	got, numbers := c.direction.Counts(), c.next.Load()
 	if got.RelayedPackets+got.DroppedPackets != numbers {
 		t.Errorf("%+v, but %d numbers", got, numbers)
 	}
@@ -94,16 +94,16 @@ func TestPlacesAreFree(t *testing.T) {
 	for lap := range 20 {
 		// The places are made free while the last rule of a lap is in force.
 		for place := range rules - 1 {
-			must(t, c.lane.Open(drops, c.to, [2]int{lap, place}))
+			must(t, c.direction.Open(drops, c.to, [2]int{lap, place}))
 		}
 		owner := [2]int{lap, rules}
 		if lap%2 == 0 {
-			must(t, c.lane.Open(relays, c.to, owner))
-			await(t, "a relayed frame", func() bool { return c.lane.CountsOf(owner).RelayedPackets > 0 })
+			must(t, c.direction.Open(relays, c.to, owner))
+			await(t, "a relayed frame", func() bool { return c.direction.CountsOf(owner).RelayedPackets > 0 })
 			continue
 		}
-		must(t, c.lane.Open(drops, c.to, owner))
-		if counts := c.lane.CountsOf(owner); counts.RelayedPackets > 0 {
+		must(t, c.direction.Open(drops, c.to, owner))
+		if counts := c.direction.CountsOf(owner); counts.RelayedPackets > 0 {
 			t.Fatalf("lap %d: %+v of somebody else", lap, counts)
 		}
 	}
@@ -119,29 +119,29 @@ func TestCountsOfOwner(t *testing.T) {
 		program := policy.Program{PercentDrop: uint64(owner%2) << 32}
 		sum := 0
 		for turn := range 3 {
-			must(t, c.lane.Open(program, []int{c.to, other}[turn%2], owner))
+			must(t, c.direction.Open(program, []int{c.to, other}[turn%2], owner))
 			c.carry(owner%5 + turn)
 			sum += owner%5 + turn
-			must(t, c.lane.Open(program, []int{c.to, other}[turn%2], owner)) // the same again
+			must(t, c.direction.Open(program, []int{c.to, other}[turn%2], owner)) // the same again
 		}
 		total += uint64(sum)
 		want := Counts{RelayedPackets: uint64(sum), RelayedBytes: smallLen * uint64(sum)}
 		if owner%2 == 1 {
 			want = Counts{DroppedPackets: want.RelayedPackets, DroppedBytes: want.RelayedBytes}
 		}
-		if got := c.lane.CountsOf(owner); got != want {
+		if got := c.direction.CountsOf(owner); got != want {
 			t.Fatalf("owner %d: %+v, want %+v", owner, got, want)
 		}
-		all := c.lane.Counts()
+		all := c.direction.Counts()
 		if all.RelayedPackets+all.DroppedPackets != total {
 			t.Fatalf("owner %d: %+v in all, want %d packets", owner, all, total)
 		}
 	}
-	if got := c.lane.CountsOf("nobody"); got != (Counts{}) {
+	if got := c.direction.CountsOf("nobody"); got != (Counts{}) {
 		t.Errorf("nobody: %+v", got)
 	}
 	if got := c.RX().Counts(); got != (Counts{}) {
-		t.Errorf("the other lane: %+v", got)
+		t.Errorf("the other direction: %+v", got)
 	}
 }
 
@@ -158,7 +158,7 @@ func TestOpenRefusesUnknownStages(t *testing.T) {
 	c.open("percent 0", 0)
 	for n := range 64 {
 		stages := policy.Stages(1) << n
-		err := c.lane.Open(policy.Program{Stages: known | stages}, c.to, n)
+		err := c.direction.Open(policy.Program{Stages: known | stages}, c.to, n)
 		if stages&known != 0 {
 			must(t, err)
 			c.open("percent 0", 0)
@@ -180,40 +180,40 @@ func TestNumbers(t *testing.T) {
 	c.open("pass", 0)
 	c.carry(3)
 	old := c.next
-	fresh := c.lane.Numbers()
+	fresh := c.direction.Numbers()
 	c.carry(2)
 	if old.Load() != 5 || fresh.Load() != 0 {
 		t.Errorf("before Open: %d old numbers, %d new ones; want 5, 0", old.Load(), fresh.Load())
 	}
 	c.open("percent 100", 0)
-	must(t, c.lane.Open(policy.Program{}, c.to, "another"))
+	must(t, c.direction.Open(policy.Program{}, c.to, "another"))
 	c.carry(4)
 	if old.Load() != 5 || fresh.Load() != 4 {
 		t.Errorf("after it: %d old numbers, %d new ones; want 5, 4", old.Load(), fresh.Load())
 	}
 	for range numberings - 2 {
-		if next := c.lane.Numbers(); next == old || next == fresh || next.Load() != 0 {
+		if next := c.direction.Numbers(); next == old || next == fresh || next.Load() != 0 {
 			t.Fatal("a numbering that is in use")
 		}
 	}
 	if old.Load() != 5 || fresh.Load() != 4 {
 		t.Errorf("%d, %d numbers after many more numberings", old.Load(), fresh.Load())
 	}
-	if c.lane.Numbers() != old || old.Load() != 0 {
+	if c.direction.Numbers() != old || old.Load() != 0 {
 		t.Error("the oldest numbering is not the next")
 	}
 }
 
-// What the lanes tell can be read when the programs are gone.
+// What the directions tell can be read when the programs are gone.
 func TestCountersOutliveTheObjects(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
 	c.carry(7)
 	must(t, c.Close())
-	if got := c.lane.Counts().RelayedPackets; got != 7 {
+	if got := c.direction.Counts().RelayedPackets; got != 7 {
 		t.Errorf("%d packets, want 7", got)
 	}
-	c.lane.Close()
+	c.direction.Close()
 	if _, err := c.bpf.TransmitTcx.Run(&ebpf.RunOptions{Data: small.build(0)[frame.HeaderLen:]}); err == nil {
 		t.Error("a program runs that is closed")
 	}

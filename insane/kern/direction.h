@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// A lane is one direction, as the kernel and the relay share it: the number of the
-// next packet, the rule in force, and how far the relay has got. lane.go maps the
+// A direction of a device, as the kernel and the relay share it: the number of the
+// next packet, the rule in force, and how far the relay has got. direction.go maps the
 // same memory.
 //
 // Two promises are kept here:
@@ -19,16 +19,16 @@
 #include "decide.h"
 #include "layout.h"
 
-enum direction { TX, RX };
+enum direction_index { TX, RX };
 
-#define RULES 256      // of a lane, in force or lately
-#define NUMBERINGS 256 // of a lane, in use or lately
-#define BERTHS 2       // of a lane: the slave's, and the next slave's
+#define RULES 256      // of a direction, in force or lately
+#define NUMBERINGS 256 // of a direction, in use or lately
+#define BERTHS 2       // of a direction: the slave's, and the next slave's
 
-// What one lane carries out. It is never changed while in force.
+// What one direction carries out. It is never changed while in force.
 struct rule {
 	struct program program;
-	__u64 numbering; // whose numbers packets take; index of lane.next
+	__u64 numbering; // whose numbers packets take; index of direction.next
 	__u64 to;        // index of the link where frames go
 };
 
@@ -43,7 +43,7 @@ struct berth {
 	__u64 unused[3];
 };
 
-struct lane {
+struct direction {
 	__u64 rule;  // 1 + index of the rule in force; 0: everything goes to the relay
 	__u64 until; // when the daemon is taken for dead, in nanoseconds of CLOCK_MONOTONIC
 	__u64 alive; // that it was not, as alive below saw it last
@@ -57,13 +57,13 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 2); // by direction
 	__type(key, __u32);
-	__type(value, struct lane);
-} lanes SEC(".maps");
+	__type(value, struct direction);
+} directions SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2 * RULES); // by direction and index
+	__uint(max_entries, 2 * RULES); // by direction and entry
 	__type(key, __u32);
 	__type(value, struct rule);
 } rules SEC(".maps");
@@ -81,15 +81,15 @@ struct count {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2 * RULES); // by processor, direction and index; times the number of processors
+	__uint(max_entries, 2 * RULES); // by processor, direction and entry; times the number of processors
 	__type(key, __u32);
 	__type(value, struct count);
 } counts SEC(".maps");
 
-static __always_inline struct lane *lane_of(enum direction direction)
+static __always_inline struct direction *direction_of(enum direction_index index)
 {
-	__u32 key = direction;
-	return bpf_map_lookup_elem(&lanes, &key);
+	__u32 key = index;
+	return bpf_map_lookup_elem(&directions, &key);
 }
 
 static __always_inline struct count *count_of(__u32 rule)
@@ -113,15 +113,15 @@ static __always_inline bool enter(struct berth *b)
 // alive says whether the daemon's lease runs. A reading of the clock costs as much as
 // the rest of a decision, so there is one in each tick of the kernel's timer: what was
 // found then, of the same lease, is true until the next.
-static __always_inline bool alive(struct lane *lane)
+static __always_inline bool alive(struct direction *direction)
 {
-	__u64 until = READ(lane->until);
+	__u64 until = READ(direction->until);
 	__u64 found = until + bpf_jiffies64();
-	if (READ(lane->alive) == found)
+	if (READ(direction->alive) == found)
 		return true;
 	if (bpf_ktime_get_ns() >= until)
 		return false;
-	lane->alive = found;
+	direction->alive = found;
 	return true;
 }
 
@@ -185,20 +185,20 @@ static __always_inline void count_relayed(struct count *count, const struct layo
 
 // carry decides about a frame, if that can be done here and now, and enters it in
 // the counters; but not a frame of rx that is relayed, which the host may refuse.
-static __always_inline enum fate carry(struct __sk_buff *skb, enum direction direction, struct lane *lane,
+static __always_inline enum fate carry(struct __sk_buff *skb, enum direction_index index, struct direction *direction,
 				       struct berth *berth, struct carried *c)
 {
-	__u64 in_force = READ(lane->rule);
+	__u64 in_force = READ(direction->rule);
 	if (in_force == 0)
 		return UNDECIDED;
 	// A dead daemon keeps nothing back, whatever it still has.
-	bool dead = direction == TX && !alive(lane);
+	bool dead = index == TX && !alive(direction);
 	// done before entered: losses are counted as done ahead of their turn, so a frame
 	// that waited at the first look must not be made up for by the second.
 	__u64 done = READ(berth->done);
 	if (!dead && READ(berth->entered) != done)
 		return UNDECIDED;
-	__u32 place = direction * RULES + ((in_force - 1) & (RULES - 1));
+	__u32 place = index * RULES + ((in_force - 1) & (RULES - 1));
 	c->place = place;
 	struct rule *rule = bpf_map_lookup_elem(&rules, &place);
 	struct count *count = count_of(place);
@@ -207,9 +207,9 @@ static __always_inline enum fate carry(struct __sk_buff *skb, enum direction dir
 	c->to = rule->to;
 	// The link may be gone, or its MTU too small: the relay says so.
 	__u32 mtu = 0;
-	if (direction == TX && bpf_check_mtu(skb, c->to, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) != 0)
+	if (index == TX && bpf_check_mtu(skb, c->to, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) != 0)
 		return UNDECIDED;
-	__u64 *next = &lane->next[rule->numbering & (NUMBERINGS - 1)];
+	__u64 *next = &direction->next[rule->numbering & (NUMBERINGS - 1)];
 	if (dead) {
 		__sync_fetch_and_add(next, c->layout.packets);
 		count->unjudged_packets += c->layout.packets;
@@ -223,7 +223,7 @@ static __always_inline enum fate carry(struct __sk_buff *skb, enum direction dir
 		count->dropped_packets += c->layout.packets;
 		count->dropped_bytes += c->layout.bytes;
 		APART;
-	} else if (fate == RELAYED && direction == TX) {
+	} else if (fate == RELAYED && index == TX) {
 		count_relayed(count, &c->layout);
 	}
 	return fate;
