@@ -155,7 +155,7 @@ func (d *Device) setEnd(e *end) { d.tx.to.Store(e) }
 
 // startRX relays what arrives at far until far is closed. It begins when the
 // relay has done with the slave before.
-func (d *Device) startRX(far port.Port, berth *kern.Berth) {
+func (d *Device) startRX(far port.Port, berth *kern.Backlog) {
 	before, ended := d.rxEnded, make(chan struct{})
 	d.rxEnded = ended
 	d.group.Go(func() {

@@ -17,10 +17,10 @@ import (
 // nobody would miss anything: what it sends does not pass the interface's own queue,
 // so who watches the interface, or shapes it, must have the relay.
 type path struct {
-	queue  *kern.Berth // of the interface; nil: there is no fast path
-	closer []io.Closer // programs at the interface
-	clsact bool        // they are in a clsact qdisc
-	none   string      // why there is no fast path
+	queue  *kern.Backlog // of the interface; nil: there is no fast path
+	closer []io.Closer   // programs at the interface
+	clsact bool          // they are in a clsact qdisc
+	none   string        // why there is no fast path
 	view   view
 
 	listened atomic.Bool // view.listened, read without holding Device.mu
@@ -98,7 +98,7 @@ func (p *path) close() (err error) {
 }
 
 // queue is the berth of the interface.
-func (d *Device) queue() *kern.Berth {
+func (d *Device) queue() *kern.Backlog {
 	if d.host == nil {
 		return nil
 	}

@@ -110,9 +110,9 @@ func (d *Device) openSlave(link port.Link, mode string) (s slave, err error) {
 	}
 	if d.rx.lane != nil {
 		if old := &d.host.slave; old.berth != nil && old.link.Index == link.Index {
-			old.berth.Leave() // its socket lost the link, which is back
+			old.berth.Release() // its socket lost the link, which is back
 		}
-		if s.berth, err = d.rx.lane.Moor(link.Index); err != nil {
+		if s.berth, err = d.rx.lane.Register(link.Index); err != nil {
 			return s, err
 		}
 	}

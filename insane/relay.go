@@ -73,7 +73,7 @@ func newRelay(clock func() policy.Time, log *slog.Logger) *relay {
 
 // run relays from a port until it is closed or fails. berth is where the kernel
 // counts what it leaves in the port, if it does.
-func (r *relay) run(from port.Port, berth *kern.Berth) error {
+func (r *relay) run(from port.Port, berth *kern.Backlog) error {
 	for {
 		frames, err := from.Read()
 		if err != nil {

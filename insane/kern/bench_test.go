@@ -56,7 +56,7 @@ func BenchmarkReceive(b *testing.B) {
 	} {
 		b.Run(c.what, func(b *testing.B) {
 			r := newCarrier(b, (*Objects).RX)
-			_, err := r.direction.Moor(r.index)
+			_, err := r.direction.Register(r.index)
 			must(b, err)
 			if c.carried {
 				r.open("percent 80", 0)

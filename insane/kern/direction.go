@@ -13,16 +13,16 @@ import (
 //
 // A direction that is closed leaves every frame to the relay.
 type Direction struct {
-	objects   *Objects
-	index     int
-	numbering uint64       // index of the present one
-	moored    [berths]bool // whether a berth was ever in use
+	objects    *Objects
+	index      int
+	numbering  uint64         // index of the present one
+	registered [backlogs]bool // whether a backlog was ever in use
 
-	mu      sync.Mutex // guards the counters
-	tenants [rules]tenant
-	present int // index of the rule that was opened last
-	folded  Counts
-	kept    tenant // the part of folded that is a present rule's
+	mu        sync.Mutex // guards the counters
+	slots     [entries]entrySlot
+	present   int // index of the rule that was opened last
+	collected Counts
+	kept      entrySlot // the part of collected that is a present rule's
 
 	// Of frames between the slave and the interface.
 	missing         atomic.Uint64
@@ -30,11 +30,11 @@ type Direction struct {
 	finished        []uint64 // of each processor, as Land saw to it last
 }
 
-// tenant is who a place in the table of rules belongs to.
-type tenant struct {
-	owner  any // as Open was told; nil: the place is free
+// entrySlot is who a slot in the table of entries belongs to.
+type entrySlot struct {
+	owner  any // as Open was told; nil: the slot is free
 	to     int
-	counts Counts // of kept only; those of other places are in the shared memory
+	counts Counts // of kept only; those of other slots are in the shared memory
 }
 
 // Counts is what the kernel did, in packets.
@@ -75,20 +75,20 @@ func (d *Direction) Open(program policy.Program, to int, owner any) error {
 	if unknown := program.Stages &^ d.objects.knows; unknown != 0 {
 		return fmt.Errorf("the kernel cannot do %v", unknown)
 	}
-	place, err := d.place(owner, to)
+	slot, err := d.slotOf(owner, to)
 	if err != nil {
 		return err
 	}
-	rule := &d.objects.memory.rules[d.index][place]
-	rule.program = program
-	rule.numbering, rule.to = d.numbering, uint64(to)
-	d.shared().rule.Store(uint64(place) + 1)
+	entry := &d.objects.memory.entries[d.index][slot]
+	entry.program = program
+	entry.numbering, entry.to = d.numbering, uint64(to)
+	d.shared().entry.Store(uint64(slot) + 1)
 	return nil
 }
 
 // Close leaves everything to the relay. Frames that are being decided about at the
 // moment may still be carried on other processors.
-func (d *Direction) Close() { d.shared().rule.Store(0) }
+func (d *Direction) Close() { d.shared().entry.Store(0) }
 
 // Lease says until when the daemon is to be taken for alive. Afterwards tx is
 // relayed without a verdict, and of rx nothing is taken.
@@ -97,8 +97,8 @@ func (d *Direction) Lease(until policy.Time) { d.shared().until.Store(uint64(unt
 // Waiting reports whether frames are on their way through the relay, or to the
 // interface, or were lost there.
 func (d *Direction) Waiting() bool {
-	for i := range d.shared().berths {
-		b := &d.shared().berths[i]
+	for i := range d.shared().backlogs {
+		b := &d.shared().backlogs[i]
 		if (d.index == tx || b.index.Load() != 0) && b.waiting() {
 			return true
 		}
@@ -110,16 +110,16 @@ func (d *Direction) Waiting() bool {
 	return started != landed+d.missing.Load()
 }
 
-// place finds a place for a rule: the present one, if it is the same rule, or one
+// slotOf finds a slot for an entry: the present one, if it is the same rule, or one
 // that no frame can be meeting any more.
-func (d *Direction) place(owner any, to int) (int, error) {
+func (d *Direction) slotOf(owner any, to int) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if t := &d.tenants[d.present]; t.owner == owner && t.to == to {
+	if t := &d.slots[d.present]; t.owner == owner && t.to == to {
 		return d.present, nil
 	}
-	next := (d.present + 1) % rules
-	if d.tenants[next].owner != nil {
+	next := (d.present + 1) % entries
+	if d.slots[next].owner != nil {
 		d.Close()
 		// The counters can be read while this waits.
 		d.mu.Unlock()
@@ -128,35 +128,35 @@ func (d *Direction) place(owner any, to int) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		d.fold(owner)
+		d.collect(owner)
 	}
 	d.present = next
-	d.tenants[next] = tenant{owner: owner, to: to}
+	d.slots[next] = entrySlot{owner: owner, to: to}
 	return next, nil
 }
 
-// fold frees all places. What is owner's is kept apart.
-func (d *Direction) fold(owner any) {
+// collect frees all slots. What is owner's is kept apart.
+func (d *Direction) collect(owner any) {
 	if d.kept.owner != owner {
-		d.kept = tenant{owner: owner}
+		d.kept = entrySlot{owner: owner}
 	}
-	for place := range d.tenants {
-		counts := d.read(place)
-		d.folded.add(counts)
-		if d.tenants[place].owner == owner {
+	for slot := range d.slots {
+		counts := d.read(slot)
+		d.collected.add(counts)
+		if d.slots[slot].owner == owner {
 			d.kept.counts.add(counts)
 		}
-		d.tenants[place] = tenant{}
+		d.slots[slot] = entrySlot{}
 		for cpu := range d.objects.memory.counts {
-			d.objects.memory.counts[cpu][d.index][place] = sharedCount{}
+			d.objects.memory.counts[cpu][d.index][slot] = sharedCount{}
 		}
 	}
 }
 
-// read adds up what the processors counted under the rule of a place.
-func (d *Direction) read(place int) (sum Counts) {
+// read adds up what the processors counted under the rule of a slot.
+func (d *Direction) read(slot int) (sum Counts) {
 	for cpu := range d.objects.memory.counts {
-		c := &d.objects.memory.counts[cpu][d.index][place]
+		c := &d.objects.memory.counts[cpu][d.index][slot]
 		sum.add(Counts{
 			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
 			DroppedPackets: c.droppedPackets.Load(), DroppedBytes: c.droppedBytes.Load(),
@@ -171,10 +171,10 @@ func (d *Direction) read(place int) (sum Counts) {
 func (d *Direction) Counts() Counts {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	sum := d.folded
-	for place := range d.tenants {
-		if d.tenants[place].owner != nil {
-			sum.add(d.read(place))
+	sum := d.collected
+	for slot := range d.slots {
+		if d.slots[slot].owner != nil {
+			sum.add(d.read(slot))
 		}
 	}
 	return sum
@@ -187,9 +187,9 @@ func (d *Direction) CountsOf(owner any) (sum Counts) {
 	if d.kept.owner == owner {
 		sum = d.kept.counts
 	}
-	for place := range d.tenants {
-		if d.tenants[place].owner == owner {
-			sum.add(d.read(place))
+	for slot := range d.slots {
+		if d.slots[slot].owner == owner {
+			sum.add(d.read(slot))
 		}
 	}
 	return sum

@@ -54,9 +54,9 @@ func (c *carrier) flood(s sample) (stop func()) {
 	}
 }
 
-// Rules come and go while frames are carried, and the places for them are used again
+// Rules come and go while frames are carried, and the slots for them are used again
 // and again: whoever looks at the counters sees every frame, once.
-func TestPlacesUnderTraffic(t *testing.T) {
+func TestSlotsUnderTraffic(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	stop := c.flood(small)
 	last := uint64(0)
@@ -84,19 +84,19 @@ func TestPlacesUnderTraffic(t *testing.T) {
 	}
 }
 
-// A place is free when the last frame is through that met the rule there: the counters of
+// A slot is free when the last frame is through that met the rule there: the counters of
 // the next owner have none of it. The frames here take long: each packet is asked about.
-func TestPlacesAreFree(t *testing.T) {
+func TestSlotsAreFree(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	slow := sample{family: 4, protocol: unix.IPPROTO_TCP, payload: 3000, size: 1}
 	defer c.flood(slow)()
 	relays, drops := policy.Program{PercentDrop: 1, PercentKey: 7}, policy.Program{PercentDrop: 1 << 32}
 	for lap := range 20 {
-		// The places are made free while the last rule of a lap is in force.
-		for place := range rules - 1 {
-			must(t, c.direction.Open(drops, c.to, [2]int{lap, place}))
+		// The slots are made free while the last rule of a lap is in force.
+		for slot := range entries - 1 {
+			must(t, c.direction.Open(drops, c.to, [2]int{lap, slot}))
 		}
-		owner := [2]int{lap, rules}
+		owner := [2]int{lap, entries}
 		if lap%2 == 0 {
 			must(t, c.direction.Open(relays, c.to, owner))
 			await(t, "a relayed frame", func() bool { return c.direction.CountsOf(owner).RelayedPackets > 0 })
@@ -109,7 +109,7 @@ func TestPlacesAreFree(t *testing.T) {
 	}
 }
 
-// What was done for an owner is told apart, also if it had several places in turn,
+// What was done for an owner is told apart, also if it had several slots in turn,
 // of which some were freed.
 func TestCountsOfOwner(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
@@ -173,7 +173,7 @@ func TestOpenRefusesUnknownStages(t *testing.T) {
 	}
 }
 
-// A numbering begins at 0 and disturbs no other; rules go by the one that was the
+// A numbering begins at 0 and disturbs no other; entries go by the one that was the
 // present one when they were opened.
 func TestNumbers(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)

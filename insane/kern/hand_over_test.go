@@ -9,15 +9,15 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// Of each slave the frames wait in a berth of their own; those of a slave that has
+// Of each slave the frames wait in a backlog of their own; those of a slave that has
 // none are the relay's, and hold nothing up.
-func TestBerthOfTheSlave(t *testing.T) {
+func TestBacklogOfTheSlave(t *testing.T) {
 	r := newReceiver(t)
 	other := linkOf(t, "slave-far").Attrs().Index
-	second, err := r.direction.Moor(other)
+	second, err := r.direction.Register(other)
 	must(t, err)
-	if _, err := r.direction.Moor(other); err == nil {
-		t.Error("a third berth")
+	if _, err := r.direction.Register(other); err == nil {
+		t.Error("a third backlog")
 	}
 	from := func(index int) uint32 {
 		near := r.index
@@ -29,22 +29,22 @@ func TestBerthOfTheSlave(t *testing.T) {
 	const none, all = 0, 0xffffffff
 	expect := func(what string, kept, want uint32, one, two bool) {
 		t.Helper()
-		if kept != want || r.berth.shared.waiting() != one || second.shared.waiting() != two {
+		if kept != want || r.backlog.shared.waiting() != one || second.shared.waiting() != two {
 			t.Errorf("%s: %d bytes for the socket, waiting %v, %v; want %d, %v, %v", what,
-				int32(kept), r.berth.shared.waiting(), second.shared.waiting(), int32(want), one, two)
+				int32(kept), r.backlog.shared.waiting(), second.shared.waiting(), int32(want), one, two)
 		}
 	}
 	expect("direction closed", from(r.index), all, true, false)
 	r.open("pass", 0)
 	expect("one before on its way", from(r.index), all, true, false)
 	expect("the other slave", from(other), none, true, false)
-	r.berth.Done(2)
+	r.backlog.Done(2)
 	expect("the relay has got on", from(r.index), none, false, false)
 	r.direction.Close()
 	expect("the other slave, direction closed", from(other), all, false, true)
 	r.open("pass", 0)
 	expect("nobody's slave", from(r.to), all, false, true)
-	second.Leave()
+	second.Release()
 	expect("a slave that has left", from(other), all, false, true)
 }
 
@@ -53,9 +53,9 @@ func TestReceiveWithoutLease(t *testing.T) {
 	r := newReceiver(t)
 	r.open("percent 0", 0)
 	r.direction.Lease(now() - 1)
-	kept, slot := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
-	if kept != 0 || slot.To != leave || r.next.Load() != 0 || r.berth.shared.waiting() || r.direction.Counts() != (Counts{}) {
-		t.Errorf("%d bytes for the socket, %d left at ingress, %d numbers, %+v", int32(kept), slot.To, r.next.Load(), r.direction.Counts())
+	kept, handoff := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
+	if kept != 0 || handoff.To != leave || r.next.Load() != 0 || r.backlog.shared.waiting() || r.direction.Counts() != (Counts{}) {
+		t.Errorf("%d bytes for the socket, %d left at ingress, %d numbers, %+v", int32(kept), handoff.To, r.next.Load(), r.direction.Counts())
 	}
 }
 
@@ -69,9 +69,9 @@ func TestHandOver(t *testing.T) {
 	defer land.Close()
 	hand := func() {
 		t.Helper()
-		kept, slot := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
-		if kept != 0 || slot.To != uint64(r.to) {
-			t.Fatalf("%d bytes for the socket, %d left at ingress", int32(kept), slot.To)
+		kept, handoff := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
+		if kept != 0 || handoff.To != uint64(r.to) {
+			t.Fatalf("%d bytes for the socket, %d left at ingress", int32(kept), handoff.To)
 		}
 		act, err := r.bpf.ReceiveWithhold.Run(&ebpf.RunOptions{Data: r.forDevice(toDevice)[frame.HeaderLen:]})
 		must(t, err)

@@ -28,8 +28,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct carried);
-} withhold SEC(".maps");
+	__type(value, struct handoff);
+} handoffs SEC(".maps");
 
 // Frames on their way from the slave's ingress to the interface: the kernel lets
 // them wait in a queue in between (net/core/dev.c, enqueue_to_backlog). By
@@ -64,15 +64,15 @@ static __always_inline struct flight *flight_here(void)
 static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 {
 	struct direction *direction = direction_of(TX);
-	struct carried c;
+	struct handoff c;
 	if (!direction)
 		return TC_ACT_UNSPEC;
-	switch (carry(skb, TX, direction, &direction->berths[0], &c)) {
+	switch (carry(skb, TX, direction, &direction->backlogs[0], &c)) {
 	case RELAYED:
 		return bpf_redirect(c.to, 0);
 	case UNDECIDED:
 		// What finds no room in the queue is lost as on a wire.
-		if (!full(&direction->berths[0]))
+		if (!full(&direction->backlogs[0]))
 			return TC_ACT_UNSPEC;
 	case DROPPED:
 		break;
@@ -99,15 +99,15 @@ SEC("socket")
 int transmit_enter(struct __sk_buff *skb)
 {
 	struct direction *direction = direction_of(TX);
-	return !direction || enter(&direction->berths[0]) ? -1 : 0;
+	return !direction || enter(&direction->backlogs[0]) ? -1 : 0;
 }
 
-// berth_of is where frames of the slave that skb came in by wait for the relay.
-static __always_inline struct berth *berth_of(struct __sk_buff *skb, struct direction *direction)
+// backlog_of is where frames of the slave that skb came in by wait for the relay.
+static __always_inline struct backlog *backlog_of(struct __sk_buff *skb, struct direction *direction)
 {
-	for (int i = 0; i < BERTHS; i++)
-		if (READ(direction->berths[i].index) == skb->ifindex)
-			return &direction->berths[i];
+	for (int i = 0; i < BACKLOGS; i++)
+		if (READ(direction->backlogs[i].index) == skb->ifindex)
+			return &direction->backlogs[i];
 	return 0;
 }
 
@@ -117,11 +117,11 @@ static __always_inline struct berth *berth_of(struct __sk_buff *skb, struct dire
 // that never came to ingress. The clock is read only for what would be taken.
 static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 {
-	struct carried *slot = bpf_map_lookup_elem(&withhold, &zero);
+	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &zero);
 	struct direction *direction = direction_of(RX);
-	if (!slot || !direction)
+	if (!handoff || !direction)
 		return 0;
-	slot->to = LEAVE;
+	handoff->to = LEAVE;
 	if (owner == SLAVE)
 		return 0;
 	if (!alive(direction))
@@ -130,17 +130,17 @@ static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 	struct flight *flight = flight_here();
 	if (flight)
 		flight->finished = flight->landed;
-	struct berth *berth = berth_of(skb, direction);
+	struct backlog *backlog = backlog_of(skb, direction);
 	if (owner == DEVICE) {
-		enum fate fate = berth ? carry(skb, RX, direction, berth, slot) : UNDECIDED;
+		enum fate fate = backlog ? carry(skb, RX, direction, backlog, handoff) : UNDECIDED;
 		if (fate == RELAYED)
 			return 0;
-		slot->to = WITHHOLD;
+		handoff->to = WITHHOLD;
 		if (fate == DROPPED)
 			return 0;
 	}
-	if (berth)
-		enter(berth);
+	if (backlog)
+		enter(backlog);
 	return -1;
 }
 
@@ -152,9 +152,9 @@ int receive_none(struct __sk_buff *skb)
 	struct direction *direction = direction_of(RX);
 	if (!direction || !owner_neighbour(skb))
 		return 0;
-	struct berth *berth = berth_of(skb, direction);
-	if (berth)
-		enter(berth);
+	struct backlog *backlog = backlog_of(skb, direction);
+	if (backlog)
+		enter(backlog);
 	return -1;
 }
 
@@ -173,10 +173,10 @@ int receive_all(struct __sk_buff *skb)
 // hand_over gives a frame to the host as the interface's. A copy is what goes: only
 // so is it known whether the host has taken it, which it does not while the interface
 // is down or the queue of this processor full.
-static __always_inline void hand_over(struct __sk_buff *skb, __u32 to, const struct carried *c)
+static __always_inline void hand_over(struct __sk_buff *skb, __u32 to, const struct handoff *c)
 {
 	struct flight *flight = flight_here();
-	struct count *count = count_of(c->place);
+	struct count *count = count_of(c->slot);
 	if (!flight || !count)
 		return;
 	flight->started++;
@@ -199,13 +199,13 @@ int receive_withhold(struct __sk_buff *skb)
 	// it (net/packet/af_packet.c, packet_rcv), so nobody has decided about it.
 	if (skb->pkt_type == PACKET_LOOPBACK)
 		return TC_ACT_UNSPEC;
-	struct carried *slot = bpf_map_lookup_elem(&withhold, &zero);
-	if (!slot || slot->to == LEAVE)
+	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &zero);
+	if (!handoff || handoff->to == LEAVE)
 		return TC_ACT_UNSPEC;
-	__u32 to = slot->to;
-	slot->to = LEAVE;
+	__u32 to = handoff->to;
+	handoff->to = LEAVE;
 	if (to != WITHHOLD)
-		hand_over(skb, to, slot);
+		hand_over(skb, to, handoff);
 	return TC_ACT_SHOT;
 }
 

@@ -13,17 +13,6 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-type kernCarried struct {
-	_      structs.HostLayout
-	To     uint64
-	Place  uint64
-	Layout struct {
-		_       structs.HostLayout
-		Packets uint64
-		Bytes   uint64
-	}
-}
-
 type kernCount struct {
 	_               structs.HostLayout
 	RelayedPackets  uint64
@@ -37,15 +26,15 @@ type kernCount struct {
 }
 
 type kernDirection struct {
-	_      structs.HostLayout
-	Rule   uint64
-	Until  uint64
-	Alive  uint64
-	Unused [5]uint64
-	Berths [2]struct {
+	_        structs.HostLayout
+	Entry    uint64
+	Until    uint64
+	Alive    uint64
+	Unused   [5]uint64
+	Backlogs [2]struct {
 		_       structs.HostLayout
 		Index   uint64
-		Room    uint64
+		Limit   uint64
 		Entered uint64
 		Done    uint64
 		Refused uint64
@@ -54,15 +43,7 @@ type kernDirection struct {
 	Next [256]uint64
 }
 
-type kernFlight struct {
-	_        structs.HostLayout
-	Started  uint64
-	Landed   uint64
-	Finished uint64
-	Unused   [5]uint64
-}
-
-type kernRule struct {
+type kernEntry struct {
 	_       structs.HostLayout
 	Program struct {
 		_           structs.HostLayout
@@ -77,6 +58,25 @@ type kernRule struct {
 	To        uint64
 }
 
+type kernFlight struct {
+	_        structs.HostLayout
+	Started  uint64
+	Landed   uint64
+	Finished uint64
+	Unused   [5]uint64
+}
+
+type kernHandoff struct {
+	_      structs.HostLayout
+	To     uint64
+	Slot   uint64
+	Layout struct {
+		_       structs.HostLayout
+		Packets uint64
+		Bytes   uint64
+	}
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -84,9 +84,9 @@ const (
 	kernMapClaims           = "claims"
 	kernMapCounts           = "counts"
 	kernMapDirections       = "directions"
+	kernMapEntries          = "entries"
 	kernMapFlights          = "flights"
-	kernMapRules            = "rules"
-	kernMapWithhold         = "withhold"
+	kernMapHandoffs         = "handoffs"
 	kernProgReceiveAll      = "receive_all"
 	kernProgReceiveAuto     = "receive_auto"
 	kernProgReceiveLand     = "receive_land"
@@ -157,9 +157,9 @@ type kernMapSpecs struct {
 	Claims     *ebpf.MapSpec `ebpf:"claims"`
 	Counts     *ebpf.MapSpec `ebpf:"counts"`
 	Directions *ebpf.MapSpec `ebpf:"directions"`
+	Entries    *ebpf.MapSpec `ebpf:"entries"`
 	Flights    *ebpf.MapSpec `ebpf:"flights"`
-	Rules      *ebpf.MapSpec `ebpf:"rules"`
-	Withhold   *ebpf.MapSpec `ebpf:"withhold"`
+	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -192,9 +192,9 @@ type kernMaps struct {
 	Claims     *ebpf.Map `ebpf:"claims"`
 	Counts     *ebpf.Map `ebpf:"counts"`
 	Directions *ebpf.Map `ebpf:"directions"`
+	Entries    *ebpf.Map `ebpf:"entries"`
 	Flights    *ebpf.Map `ebpf:"flights"`
-	Rules      *ebpf.Map `ebpf:"rules"`
-	Withhold   *ebpf.Map `ebpf:"withhold"`
+	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 }
 
 func (m *kernMaps) Close() error {
@@ -202,9 +202,9 @@ func (m *kernMaps) Close() error {
 		m.Claims,
 		m.Counts,
 		m.Directions,
+		m.Entries,
 		m.Flights,
-		m.Rules,
-		m.Withhold,
+		m.Handoffs,
 	)
 }
 

@@ -17,33 +17,33 @@ const (
 	withhold = 0xffffffff
 )
 
-// receiver is a carrier of rx, with a berth for the slave.
+// receiver is a carrier of rx, with a backlog for the slave.
 type receiver struct {
 	*carrier
-	berth *Berth
+	backlog *Backlog
 }
 
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
 	c := newCarrier(t, (*Objects).RX)
-	berth, err := c.direction.Moor(c.index)
+	backlog, err := c.direction.Register(c.index)
 	must(t, err)
-	return &receiver{c, berth}
+	return &receiver{c, backlog}
 }
 
 // receive runs a socket filter on a frame that came in by the slave, and says how
 // much the socket gets and what is left for ingress. As in bench.owner, the frame has
 // its Ethernet header twice.
-func (r *receiver) receive(filter *ebpf.Program, s sample, f frame.Frame) (kept uint32, slot kernCarried) {
+func (r *receiver) receive(filter *ebpf.Program, s sample, f frame.Frame) (kept uint32, handoff kernHandoff) {
 	r.t.Helper()
 	o := r.options(s, f)
 	ethernet := append(append([]byte(nil), r.mac...), f[frame.HeaderLen+6:]...)
 	o.Data = append(ethernet[:14:14], ethernet...)
 	kept, err := filter.Run(o)
 	must(r.t, err)
-	var slots []kernCarried // by processor
-	must(r.t, r.bpf.Withhold.Lookup(uint32(0), &slots))
-	return kept, slots[processors()[0]]
+	var handoffs []kernHandoff // by processor
+	must(r.t, r.bpf.Handoffs.Lookup(uint32(0), &handoffs))
+	return kept, handoffs[processors()[0]]
 }
 
 // The filters do with each frame what the relay would, take numbers for it, and leave
@@ -62,8 +62,8 @@ func TestReceiveIsTheRelays(t *testing.T) {
 			want, layout := fateOf(&program, now(), next, f)
 			before := r.direction.Counts()
 			filter := []*ebpf.Program{r.bpf.ReceiveAuto, r.bpf.ReceiveAll}[i%2]
-			kept, slot := r.receive(filter, s, f)
-			r.check(want, kept, slot, layout)
+			kept, handoff := r.receive(filter, s, f)
+			r.check(want, kept, handoff, layout)
 			after := r.direction.Counts()
 			after.DroppedPackets -= before.DroppedPackets
 			after.DroppedBytes -= before.DroppedBytes
@@ -78,7 +78,7 @@ func TestReceiveIsTheRelays(t *testing.T) {
 			}
 			if want == undecided {
 				r.next.Add(uint64(layout.Packets()))
-				r.berth.Done(1)
+				r.backlog.Done(1)
 			}
 			seen[want]++
 		}
@@ -91,7 +91,7 @@ func TestReceiveIsTheRelays(t *testing.T) {
 }
 
 // check compares what a filter did with a fate.
-func (r *receiver) check(is fate, kept uint32, slot kernCarried, layout frame.Layout) {
+func (r *receiver) check(is fate, kept uint32, handoff kernHandoff, layout frame.Layout) {
 	r.t.Helper()
 	wantKept, wantTo := uint32(0), uint64(withhold)
 	switch is {
@@ -100,14 +100,14 @@ func (r *receiver) check(is fate, kept uint32, slot kernCarried, layout frame.La
 	case relayed:
 		wantTo = uint64(r.to)
 	}
-	if kept != wantKept || slot.To != wantTo {
-		r.t.Fatalf("%v: %d bytes for the socket, %d left at ingress; want %d, %d", is, int32(kept), slot.To, int32(wantKept), wantTo)
+	if kept != wantKept || handoff.To != wantTo {
+		r.t.Fatalf("%v: %d bytes for the socket, %d left at ingress; want %d, %d", is, int32(kept), handoff.To, int32(wantKept), wantTo)
 	}
 	n := layout.Packets()
-	if is == relayed && (uint64(slot.Layout.Packets) != uint64(n) || uint64(slot.Layout.Bytes) != layout.Bytes(0, n)) {
-		r.t.Fatalf("%d packets, %d bytes; want %d, %d", slot.Layout.Packets, slot.Layout.Bytes, n, layout.Bytes(0, n))
+	if is == relayed && (uint64(handoff.Layout.Packets) != uint64(n) || uint64(handoff.Layout.Bytes) != layout.Bytes(0, n)) {
+		r.t.Fatalf("%d packets, %d bytes; want %d, %d", handoff.Layout.Packets, handoff.Layout.Bytes, n, layout.Bytes(0, n))
 	}
-	if waiting := r.berth.shared.waiting(); waiting != (is == undecided) {
+	if waiting := r.backlog.shared.waiting(); waiting != (is == undecided) {
 		r.t.Fatalf("%v: waiting for the relay: %v", is, waiting)
 	}
 }

@@ -156,7 +156,7 @@ func (w *wire) expect(what string, toDevice, toStack int, want owner) {
 }
 
 // Every rule on a wire, with what only the kernel knows of a frame: its VLAN tag
-// is beside the bytes, and the decision goes by way of the slot.
+// is beside the bytes, and the decision goes by way of the handoff.
 func TestOwnerOnTheWire(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		cases := ownerCases()
