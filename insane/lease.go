@@ -67,9 +67,9 @@ func (l *lease) renew() {
 	now := l.clock()
 	switch {
 	case !l.armed:
-		l.lane.Lease(0)
+		l.lane.Kick(0)
 	case l.works(now):
-		l.lane.Lease(now + policy.Time(leaseSpan))
+		l.lane.Kick(now + policy.Time(leaseSpan))
 	}
 }
 

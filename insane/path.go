@@ -65,7 +65,7 @@ func (p *path) attach(d *Device) error {
 	if err := tap.SkipQdisc(); err != nil {
 		return err
 	}
-	for _, attach := range []func(int, bool) (io.Closer, error){programs.AttachLand, programs.AttachTransmit} {
+	for _, attach := range []func(int, bool) (io.Closer, error){programs.AttachArrive, programs.AttachTransmit} {
 		closer, err := attach(tap.Index(), p.clsact)
 		if err != nil {
 			return err
@@ -78,7 +78,7 @@ func (p *path) attach(d *Device) error {
 	}
 	p.queue = programs.TX().Queue()
 	p.see(view)
-	d.tx.lane, d.rx.lane, d.rx.land = programs.TX(), programs.RX(), programs.RX().Land
+	d.tx.lane, d.rx.lane, d.rx.land = programs.TX(), programs.RX(), programs.RX().Drain
 	d.reseed(d.tx) // for numbers that the kernel shares
 	d.reseed(d.rx)
 	lease := newLease(d.tx.lane, d.tx)

@@ -28,7 +28,7 @@ func (o *Objects) Attach(index int, device bool) (io.Closer, error) {
 		anchor = link.Tail()
 	}
 	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: index, Program: o.bpf.ReceiveWithhold, Attach: ebpf.AttachTCXIngress, Anchor: anchor,
+		Interface: index, Program: o.bpf.ReceiveSteal, Attach: ebpf.AttachTCXIngress, Anchor: anchor,
 	})
 	if errors.Is(err, ebpf.ErrNotSupported) {
 		return o.attachClsact(index)
@@ -47,12 +47,12 @@ type place struct {
 	program [2]*ebpf.Program
 }
 
-// AttachLand makes the interface count what comes to it from the slave.
+// AttachArrive makes the interface count what comes to it from the slave.
 // old: clsact will do, where the kernel has no tcx.
-func (o *Objects) AttachLand(index int, old bool) (io.Closer, error) {
+func (o *Objects) AttachArrive(index int, old bool) (io.Closer, error) {
 	return attach(index, old, place{
 		ebpf.AttachTCXIngress, link.Head(), netlink.HANDLE_MIN_INGRESS,
-		[2]*ebpf.Program{o.bpf.ReceiveLand, o.bpf.ReceiveLand},
+		[2]*ebpf.Program{o.bpf.ReceiveArrive, o.bpf.ReceiveArrive},
 	})
 }
 

@@ -58,8 +58,8 @@ func TestAttachFirst(t *testing.T) {
 	}
 	closer, err := r.Attach(index, false)
 	must(t, err)
-	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.bpf.ReceiveWithhold) {
-		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.bpf.ReceiveWithhold), others)
+	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.bpf.ReceiveSteal) {
+		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.bpf.ReceiveSteal), others)
 	}
 	if state := tcState(t, index); len(state) > 0 {
 		t.Errorf("with tcx there is a qdisc as well: %v", state)

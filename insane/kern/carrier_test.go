@@ -15,8 +15,8 @@ import (
 // dropped is what goes to no link.
 const actRedirect = 7
 
-// actOfFate is what transmit_tcx returns.
-func actOfFate(f fate) uint32 {
+// actOfOutcome is what transmit_tcx returns.
+func actOfOutcome(f outcome) uint32 {
 	if f == undecided {
 		return actUnspec
 	}
@@ -41,7 +41,7 @@ func newCarrier(t testing.TB, direction func(p *Objects) *Direction) *carrier {
 	must(t, netlink.LinkSetMTU(slave, biggest))
 	c := &carrier{bench: b, direction: direction(b.Objects), to: slave.Attrs().Index}
 	c.next = c.direction.Numbers()
-	c.direction.Lease(now() + forever)
+	c.direction.Kick(now() + forever)
 	return c
 }
 
@@ -64,7 +64,7 @@ func (c *carrier) options(s sample, f frame.Frame) *ebpf.RunOptions {
 
 // transmit runs transmit_tcx on a frame, and says what became of it by what it
 // returns and by the counters.
-func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
+func (c *carrier) transmit(s sample, f frame.Frame) (outcome, Counts) {
 	c.t.Helper()
 	before := c.direction.Counts()
 	act, err := c.bpf.TransmitTcx.Run(c.options(s, f))
@@ -82,14 +82,14 @@ func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
 	case counts.DroppedPackets > 0:
 		is = dropped
 	}
-	if act != actOfFate(is) {
+	if act != actOfOutcome(is) {
 		c.t.Errorf("%s: %v by the counters, and the program returns %d", s.what, is, int32(act))
 	}
 	return is, counts
 }
 
 // countsOf are the counters of one frame.
-func countsOf(is fate, layout frame.Layout) (c Counts) {
+func countsOf(is outcome, layout frame.Layout) (c Counts) {
 	n := layout.Packets()
 	switch is {
 	case relayed:
@@ -102,7 +102,7 @@ func countsOf(is fate, layout frame.Layout) (c Counts) {
 
 // expect transmits a frame and checks what becomes of it, and that it takes
 // numbers if it is decided.
-func (c *carrier) expect(s sample, want fate) {
+func (c *carrier) expect(s sample, want outcome) {
 	c.t.Helper()
 	next := c.next.Load()
 	got, _ := c.transmit(s, s.build(0))

@@ -46,7 +46,7 @@ func (o *Objects) attachClsact(index int) (io.Closer, error) {
 	if err == nil || madeForDevice(index) {
 		name += madeQdisc
 	}
-	if _, ferr := addFilter(index, netlink.HANDLE_MIN_INGRESS, name, o.bpf.ReceiveWithhold.FD()); ferr != nil {
+	if _, ferr := addFilter(index, netlink.HANDLE_MIN_INGRESS, name, o.bpf.ReceiveSteal.FD()); ferr != nil {
 		if err == nil {
 			_ = netlink.QdiscDel(qdisc)
 		}

@@ -25,9 +25,9 @@ type Direction struct {
 	kept      entrySlot // the part of collected that is a present rule's
 
 	// Of frames between the slave and the interface.
-	missing         atomic.Uint64
-	started, landed uint64   // as Settle saw them last
-	finished        []uint64 // of each processor, as Land saw to it last
+	lost             atomic.Uint64
+	started, arrived uint64   // as Settle saw them last
+	finished         []uint64 // of each processor, as Drain saw to it last
 }
 
 // entrySlot is who a slot in the table of entries belongs to.
@@ -90,9 +90,9 @@ func (d *Direction) Open(program policy.Program, to int, owner any) error {
 // moment may still be carried on other processors.
 func (d *Direction) Close() { d.shared().entry.Store(0) }
 
-// Lease says until when the daemon is to be taken for alive. Afterwards tx is
+// Kick says until when the daemon is to be taken for alive. Afterwards tx is
 // relayed without a verdict, and of rx nothing is taken.
-func (d *Direction) Lease(until policy.Time) { d.shared().until.Store(uint64(until)) }
+func (d *Direction) Kick(until policy.Time) { d.shared().until.Store(uint64(until)) }
 
 // Waiting reports whether frames are on their way through the relay, or to the
 // interface, or were lost there.
@@ -106,8 +106,8 @@ func (d *Direction) Waiting() bool {
 	if d.index != rx {
 		return false
 	}
-	started, landed := d.objects.memory.inFlight()
-	return started != landed+d.missing.Load()
+	started, arrived := d.objects.memory.inflight()
+	return started != arrived+d.lost.Load()
 }
 
 // slotOf finds a slot for an entry: the present one, if it is the same rule, or one

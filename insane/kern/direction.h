@@ -110,9 +110,9 @@ static __always_inline bool enter(struct backlog *b)
 	return false;
 }
 
-// alive says whether the daemon's lease runs. A reading of the clock costs as much as
+// alive says whether the watchdog of the daemon runs. A reading of the clock costs as much as
 // the rest of a decision, so there is one in each tick of the kernel's timer: what was
-// found then, of the same lease, is true until the next.
+// found then, of the same kick, is true until the next.
 static __always_inline bool alive(struct direction *direction)
 {
 	__u64 until = READ(direction->until);
@@ -135,7 +135,7 @@ static __always_inline bool full(struct backlog *b)
 	return true;
 }
 
-enum fate { UNDECIDED, RELAYED, DROPPED };
+enum outcome { UNDECIDED, RELAYED, DROPPED };
 
 // A super-frame whose packets are asked about one after the other.
 struct asked {
@@ -151,10 +151,10 @@ static long ask(__u64 i, struct asked *a)
 	return a->differ;
 }
 
-// judge takes the numbers of n packets and says their common fate; it takes none
+// judge takes the numbers of n packets and says their common outcome; it takes none
 // if they have none in common. (A loop of its own would be followed by the kernel's
 // verifier through all its turns.)
-static __always_inline enum fate judge(const struct program *p, __u64 *next, __u32 n, __u64 now)
+static __always_inline enum outcome judge(const struct program *p, __u64 *next, __u32 n, __u64 now)
 {
 	if (whole(p, n)) {
 		__u64 seq = __sync_fetch_and_add(next, n);
@@ -183,9 +183,9 @@ static __always_inline void count_relayed(struct count *count, const struct layo
 	count->relayed_bytes += l->bytes;
 }
 
-// carry decides about a frame, if that can be done here and now, and enters it in
+// fastpath decides about a frame, if that can be done here and now, and enters it in
 // the counters; but not a frame of rx that is relayed, which the host may refuse.
-static __always_inline enum fate carry(struct __sk_buff *skb, enum direction_index index, struct direction *direction,
+static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index, struct direction *direction,
 				       struct backlog *backlog, struct handoff *c)
 {
 	__u64 in_force = READ(direction->entry);
@@ -218,13 +218,13 @@ static __always_inline enum fate carry(struct __sk_buff *skb, enum direction_ind
 		return RELAYED;
 	}
 	__u64 now = entry->program.time_cycle ? bpf_ktime_get_ns() : 0;
-	enum fate fate = judge(&entry->program, next, c->layout.packets, now);
-	if (fate == DROPPED) {
+	enum outcome outcome = judge(&entry->program, next, c->layout.packets, now);
+	if (outcome == DROPPED) {
 		count->dropped_packets += c->layout.packets;
 		count->dropped_bytes += c->layout.bytes;
 		APART;
-	} else if (fate == RELAYED && index == TX) {
+	} else if (outcome == RELAYED && index == TX) {
 		count_relayed(count, &c->layout);
 	}
-	return fate;
+	return outcome;
 }

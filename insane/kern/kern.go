@@ -1,7 +1,7 @@
 // Package kern is the kernel's side of a device: eBPF programs in C, compiled
 // beforehand, and the Go around them.
 //
-//	kern.c    the programs, and where in the kernel each stands
+//	insane.c    the programs, and where in the kernel each stands
 //	owner.h   who owns a frame that arrives: claim.go tells it what the device claims
 //	decide.h  package policy's Decide once more
 //	direction.h    one direction as the kernel and the relay share it: direction.go
@@ -35,7 +35,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-//go:generate go tool bpf2go -target bpfel,bpfeb kern kern.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -Wall -Werror
 
 // What Open and the Attach methods can say of a kernel and of the rights in it.
 var (
@@ -90,7 +90,7 @@ func (o *Objects) load() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{kernMapCounts, kernMapFlights} {
+	for _, name := range []string{kernMapCounts, kernMapInflights} {
 		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
 	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {

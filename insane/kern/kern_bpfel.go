@@ -58,14 +58,6 @@ type kernEntry struct {
 	To        uint64
 }
 
-type kernFlight struct {
-	_        structs.HostLayout
-	Started  uint64
-	Landed   uint64
-	Finished uint64
-	Unused   [5]uint64
-}
-
 type kernHandoff struct {
 	_      structs.HostLayout
 	To     uint64
@@ -77,25 +69,33 @@ type kernHandoff struct {
 	}
 }
 
+type kernInflight struct {
+	_        structs.HostLayout
+	Started  uint64
+	Arrived  uint64
+	Finished uint64
+	Unused   [5]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	kernMapClaims           = "claims"
-	kernMapCounts           = "counts"
-	kernMapDirections       = "directions"
-	kernMapEntries          = "entries"
-	kernMapFlights          = "flights"
-	kernMapHandoffs         = "handoffs"
-	kernProgReceiveAll      = "receive_all"
-	kernProgReceiveAuto     = "receive_auto"
-	kernProgReceiveLand     = "receive_land"
-	kernProgReceiveNone     = "receive_none"
-	kernProgReceiveWithhold = "receive_withhold"
-	kernProgTransmitClsact  = "transmit_clsact"
-	kernProgTransmitEnter   = "transmit_enter"
-	kernProgTransmitTcx     = "transmit_tcx"
-	kernVarKnows            = "knows"
+	kernMapClaims          = "claims"
+	kernMapCounts          = "counts"
+	kernMapDirections      = "directions"
+	kernMapEntries         = "entries"
+	kernMapHandoffs        = "handoffs"
+	kernMapInflights       = "inflights"
+	kernProgReceiveAll     = "receive_all"
+	kernProgReceiveArrive  = "receive_arrive"
+	kernProgReceiveAuto    = "receive_auto"
+	kernProgReceiveNone    = "receive_none"
+	kernProgReceiveSteal   = "receive_steal"
+	kernProgTransmitClsact = "transmit_clsact"
+	kernProgTransmitEnter  = "transmit_enter"
+	kernProgTransmitTcx    = "transmit_tcx"
+	kernVarKnows           = "knows"
 )
 
 // loadKern returns the embedded CollectionSpec for kern.
@@ -140,14 +140,14 @@ type kernSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernProgramSpecs struct {
-	ReceiveAll      *ebpf.ProgramSpec `ebpf:"receive_all"`
-	ReceiveAuto     *ebpf.ProgramSpec `ebpf:"receive_auto"`
-	ReceiveLand     *ebpf.ProgramSpec `ebpf:"receive_land"`
-	ReceiveNone     *ebpf.ProgramSpec `ebpf:"receive_none"`
-	ReceiveWithhold *ebpf.ProgramSpec `ebpf:"receive_withhold"`
-	TransmitClsact  *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
-	TransmitEnter   *ebpf.ProgramSpec `ebpf:"transmit_enter"`
-	TransmitTcx     *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
+	ReceiveAll     *ebpf.ProgramSpec `ebpf:"receive_all"`
+	ReceiveArrive  *ebpf.ProgramSpec `ebpf:"receive_arrive"`
+	ReceiveAuto    *ebpf.ProgramSpec `ebpf:"receive_auto"`
+	ReceiveNone    *ebpf.ProgramSpec `ebpf:"receive_none"`
+	ReceiveSteal   *ebpf.ProgramSpec `ebpf:"receive_steal"`
+	TransmitClsact *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
+	TransmitEnter  *ebpf.ProgramSpec `ebpf:"transmit_enter"`
+	TransmitTcx    *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
 }
 
 // kernMapSpecs contains maps before they are loaded into the kernel.
@@ -158,8 +158,8 @@ type kernMapSpecs struct {
 	Counts     *ebpf.MapSpec `ebpf:"counts"`
 	Directions *ebpf.MapSpec `ebpf:"directions"`
 	Entries    *ebpf.MapSpec `ebpf:"entries"`
-	Flights    *ebpf.MapSpec `ebpf:"flights"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
+	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -193,8 +193,8 @@ type kernMaps struct {
 	Counts     *ebpf.Map `ebpf:"counts"`
 	Directions *ebpf.Map `ebpf:"directions"`
 	Entries    *ebpf.Map `ebpf:"entries"`
-	Flights    *ebpf.Map `ebpf:"flights"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
+	Inflights  *ebpf.Map `ebpf:"inflights"`
 }
 
 func (m *kernMaps) Close() error {
@@ -203,8 +203,8 @@ func (m *kernMaps) Close() error {
 		m.Counts,
 		m.Directions,
 		m.Entries,
-		m.Flights,
 		m.Handoffs,
+		m.Inflights,
 	)
 }
 
@@ -219,23 +219,23 @@ type kernVariables struct {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernPrograms struct {
-	ReceiveAll      *ebpf.Program `ebpf:"receive_all"`
-	ReceiveAuto     *ebpf.Program `ebpf:"receive_auto"`
-	ReceiveLand     *ebpf.Program `ebpf:"receive_land"`
-	ReceiveNone     *ebpf.Program `ebpf:"receive_none"`
-	ReceiveWithhold *ebpf.Program `ebpf:"receive_withhold"`
-	TransmitClsact  *ebpf.Program `ebpf:"transmit_clsact"`
-	TransmitEnter   *ebpf.Program `ebpf:"transmit_enter"`
-	TransmitTcx     *ebpf.Program `ebpf:"transmit_tcx"`
+	ReceiveAll     *ebpf.Program `ebpf:"receive_all"`
+	ReceiveArrive  *ebpf.Program `ebpf:"receive_arrive"`
+	ReceiveAuto    *ebpf.Program `ebpf:"receive_auto"`
+	ReceiveNone    *ebpf.Program `ebpf:"receive_none"`
+	ReceiveSteal   *ebpf.Program `ebpf:"receive_steal"`
+	TransmitClsact *ebpf.Program `ebpf:"transmit_clsact"`
+	TransmitEnter  *ebpf.Program `ebpf:"transmit_enter"`
+	TransmitTcx    *ebpf.Program `ebpf:"transmit_tcx"`
 }
 
 func (p *kernPrograms) Close() error {
 	return _KernClose(
 		p.ReceiveAll,
+		p.ReceiveArrive,
 		p.ReceiveAuto,
-		p.ReceiveLand,
 		p.ReceiveNone,
-		p.ReceiveWithhold,
+		p.ReceiveSteal,
 		p.TransmitClsact,
 		p.TransmitEnter,
 		p.TransmitTcx,

@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "kern.h"
+#include "common.h"
 
 struct layout {
 	__u64 packets; // on the wire, ≥ 1

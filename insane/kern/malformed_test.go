@@ -24,7 +24,7 @@ func TestMalformedIsTheRelays(t *testing.T) {
 		f := s.build(0)
 		at, bit := mutable(r, s)
 		f[frame.HeaderLen+at] ^= bit
-		want, layout := fateOf(&policy.Program{}, 0, 0, f)
+		want, layout := outcomeOf(&policy.Program{}, 0, 0, f)
 		got, counts := c.transmit(s, f)
 		if got != undecided && (got != want || counts != countsOf(want, layout)) {
 			t.Fatalf("%+v, byte %d ^ %#x: %v %+v, want %v %+v", s, at, bit, got, counts, want, countsOf(want, layout))

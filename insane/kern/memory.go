@@ -23,7 +23,7 @@ const (
 	backlogs   = 2
 )
 
-// The following are the structures of direction.h and kern.c, each in memory that the
+// The following are the structures of direction.h and insane.c, each in memory that the
 // kernel writes as well. A test compares their sizes.
 type (
 	sharedEntry struct {
@@ -52,9 +52,9 @@ type (
 		_                            uint64
 	}
 
-	sharedFlight struct {
-		started, landed, finished atomic.Uint64
-		_                         [5]uint64
+	sharedInflight struct {
+		started, arrived, finished atomic.Uint64
+		_                          [5]uint64
 	}
 )
 
@@ -64,7 +64,7 @@ type memory struct {
 	directions []sharedDirection                  // by direction
 	entries    [][entries]sharedEntry             // by direction
 	counts     [][directions][entries]sharedCount // by processor
-	flights    []sharedFlight                     // by processor
+	inflights  []sharedInflight                   // by processor
 }
 
 func newMemory(maps *kernMaps) (m *memory, err error) {
@@ -78,7 +78,7 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 	if m.counts, err = share[[directions][entries]sharedCount](maps.Counts); err != nil {
 		return nil, err
 	}
-	m.flights, err = share[sharedFlight](maps.Flights)
+	m.inflights, err = share[sharedInflight](maps.Inflights)
 	return m, err
 }
 

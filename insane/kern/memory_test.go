@@ -55,7 +55,7 @@ func TestMemoryIsTheKernels(t *testing.T) {
 		must(t, err)
 		for name, g := range map[string]reflect.Type{
 			"directions": reflect.TypeFor[sharedDirection](), "entries": reflect.TypeFor[sharedEntry](),
-			"counts": reflect.TypeFor[sharedCount](), "flights": reflect.TypeFor[sharedFlight](),
+			"counts": reflect.TypeFor[sharedCount](), "inflights": reflect.TypeFor[sharedInflight](),
 			"questions": reflect.TypeFor[question](),
 		} {
 			m := spec.Maps[name]
@@ -104,7 +104,7 @@ func TestMemoryInside(t *testing.T) {
 		t.Errorf("%v, want %d", next, numberings)
 	}
 	for name, want := range map[string]uint32{
-		kernMapDirections: directions, kernMapEntries: directions * entries, kernMapCounts: directions * entries, kernMapFlights: 1,
+		kernMapDirections: directions, kernMapEntries: directions * entries, kernMapCounts: directions * entries, kernMapInflights: 1,
 	} {
 		if n := spec.Maps[name].MaxEntries; n != want {
 			t.Errorf("%d %s, want %d", n, name, want)

@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "kern.h"
+#include "common.h"
 
 // What is known of an address. claim.go has the same.
 enum claim {

@@ -11,10 +11,10 @@ import (
 )
 
 // What a receive filter leaves for the program at ingress, besides the index of a
-// link. The values are those of kern.c.
+// link. The values are those of insane.c.
 const (
-	leave    = 0
-	withhold = 0xffffffff
+	leave = 0
+	steal = 0xffffffff
 )
 
 // receiver is a carrier of rx, with a backlog for the slave.
@@ -59,7 +59,7 @@ func TestReceiveIsTheRelays(t *testing.T) {
 			s := anySample(random, 2500)
 			f := r.forDevice(s)
 			next := r.next.Load()
-			want, layout := fateOf(&program, now(), next, f)
+			want, layout := outcomeOf(&program, now(), next, f)
 			before := r.direction.Counts()
 			filter := []*ebpf.Program{r.bpf.ReceiveAuto, r.bpf.ReceiveAll}[i%2]
 			kept, handoff := r.receive(filter, s, f)
@@ -85,15 +85,15 @@ func TestReceiveIsTheRelays(t *testing.T) {
 	}
 	for is, n := range seen {
 		if n < 500/raceDivisor {
-			t.Errorf("%d frames %v: that is no test", n, fate(is))
+			t.Errorf("%d frames %v: that is no test", n, outcome(is))
 		}
 	}
 }
 
-// check compares what a filter did with a fate.
-func (r *receiver) check(is fate, kept uint32, handoff kernHandoff, layout frame.Layout) {
+// check compares what a filter did with a outcome.
+func (r *receiver) check(is outcome, kept uint32, handoff kernHandoff, layout frame.Layout) {
 	r.t.Helper()
-	wantKept, wantTo := uint32(0), uint64(withhold)
+	wantKept, wantTo := uint32(0), uint64(steal)
 	switch is {
 	case undecided:
 		wantKept = 0xffffffff

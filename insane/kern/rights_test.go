@@ -53,7 +53,7 @@ func TestRightsThatAreEnough(t *testing.T) {
 	must(t, err)
 	defer r.Close()
 	must(t, r.Claim(hostClaims))
-	r.RX().Lease(now() + forever)
+	r.RX().Kick(now() + forever)
 	for _, a := range attachments(t) {
 		closer, err := a.attach(r, near.Attrs().Index)
 		if err != nil {

@@ -100,21 +100,21 @@ func anySample(r *rand.Rand, payload int) sample {
 	return s
 }
 
-// fate is what the fast path does with a frame. The values are those of direction.h.
-type fate int
+// outcome is what the fast path does with a frame. The values are those of direction.h.
+type outcome int
 
 const (
-	undecided fate = iota
+	undecided outcome = iota
 	relayed
 	dropped
 )
 
-func (f fate) String() string { return []string{"undecided", "relayed", "dropped"}[f] }
+func (f outcome) String() string { return []string{"undecided", "relayed", "dropped"}[f] }
 
-// fateOf is what package frame and package policy say of a frame whose first
+// outcomeOf is what package frame and package policy say of a frame whose first
 // packet has that number: undecided if they say different things of its packets,
 // or nothing.
-func fateOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (fate, frame.Layout) {
+func outcomeOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (outcome, frame.Layout) {
 	layout, err := frame.Inspect(f)
 	if err != nil {
 		return undecided, layout

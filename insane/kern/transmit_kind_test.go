@@ -76,7 +76,7 @@ func TestTransmitDatagrams(t *testing.T) {
 				size := 200 + 5*i
 				s := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 1 + 7*size - i%size, size: size}
 				before, next := w.direction.Counts(), w.next.Load()
-				want, layout := fateOf(&program, 0, next, s.build(0))
+				want, layout := outcomeOf(&program, 0, next, s.build(0))
 				send(s.payload, s.size)
 				before.add(countsOf(want, layout))
 				if got := w.direction.Counts(); got != before {

@@ -37,7 +37,7 @@ func newFork(t *testing.T, attach func(p *Objects, index int) (io.Closer, error)
 	w.r = openObjects(t, nil)
 	w.direction = w.r.TX()
 	w.next = w.direction.Numbers()
-	w.direction.Lease(now() + forever)
+	w.direction.Kick(now() + forever)
 	attached, err := attach(w.r, w.near.Attrs().Index)
 	must(t, err)
 	t.Cleanup(func() { attached.Close() })
@@ -64,7 +64,7 @@ func onEachFork(t *testing.T, test func(t *testing.T, w *fork)) {
 }
 
 // transmit sends a frame, and says where it came out. A drop looks sent.
-func (w *fork) transmit(f frame.Frame) fate {
+func (w *fork) transmit(f frame.Frame) outcome {
 	w.t.Helper()
 	before := w.direction.Counts().DroppedPackets
 	if n, err := unix.Write(w.out, f); err != nil || n != len(f) {
@@ -133,7 +133,7 @@ func TestTransmitOnTheWire(t *testing.T) {
 		}
 		for is, n := range seen {
 			if n < 100/raceDivisor {
-				t.Errorf("%d frames %v: that is no test", n, fate(is))
+				t.Errorf("%d frames %v: that is no test", n, outcome(is))
 			}
 		}
 	})
@@ -141,10 +141,10 @@ func TestTransmitOnTheWire(t *testing.T) {
 
 // check sends a frame, which is on the wire as wire, and compares what becomes of it
 // and the counters with what packages frame and policy say.
-func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) fate {
+func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) outcome {
 	w.t.Helper()
 	before, next := w.direction.Counts(), w.next.Load()
-	want, layout := fateOf(program, 0, next, wire)
+	want, layout := outcomeOf(program, 0, next, wire)
 	if layout.MTU() > 1500 {
 		want = undecided
 	}

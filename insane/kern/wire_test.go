@@ -182,10 +182,10 @@ func TestAllOnTheWire(t *testing.T) {
 		for i, c := range cases {
 			w.expect(c.what, toDevice[i], toStack[i], device)
 		}
-		w.r.RX().Lease(0)
+		w.r.RX().Kick(0)
 		w.send(0, toHost, nil, unix.ETH_P_IP, udp4(plain4, own4))
 		toDevice, toStack = w.heard()
-		w.expect("without a lease", toDevice[0], toStack[0], slave)
+		w.expect("without a running watchdog", toDevice[0], toStack[0], slave)
 	})
 }
 

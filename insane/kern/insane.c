@@ -10,19 +10,19 @@
 // right after, on the same processor and with nothing in between
 // (net/core/dev.c, __netif_receive_skb_core). So the filter of the device's
 // packet socket decides, once, and leaves the decision where the program at
-// ingress finds it: receive_auto or receive_all, then receive_withhold. If the
+// ingress finds it: receive_auto or receive_all, then receive_steal. If the
 // socket is gone nobody decides, and the slave's stack has all it ever had.
 
-#include "kern.h"
+#include "common.h"
 #include "direction.h"
 #include "owner.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 // What becomes of the frame that this processor is receiving, once it comes to the
-// slave's ingress: nothing, or it is withheld, or it goes to the link of that index.
+// slave's ingress: nothing, or it is stolen, or it goes to the link of that index.
 #define LEAVE 0
-#define WITHHOLD 0xffffffff
+#define STEAL 0xffffffff
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -34,9 +34,9 @@ struct {
 // Frames on their way from the slave's ingress to the interface: the kernel lets
 // them wait in a queue in between (net/core/dev.c, enqueue_to_backlog). By
 // processor; each writes its own.
-struct flight {
+struct inflight {
 	__u64 started;
-	__u64 landed;   // that the host has begun with
+	__u64 arrived;   // that the host has begun with
 	__u64 finished; // that it is done with for certain
 	__u64 unused[5];
 };
@@ -46,17 +46,17 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1); // times the number of processors
 	__type(key, __u32);
-	__type(value, struct flight);
-} flights SEC(".maps");
+	__type(value, struct inflight);
+} inflights SEC(".maps");
 
-static __always_inline struct flight *flight_here(void)
+static __always_inline struct inflight *inflight_here(void)
 {
 	__u32 key = bpf_get_smp_processor_id();
-	return bpf_map_lookup_elem(&flights, &key);
+	return bpf_map_lookup_elem(&inflights, &key);
 }
 
-// The mark of a frame in flight. Nothing else uses this field on ingress.
-#define IN_FLIGHT 0x494e
+// The mark of an inflight frame. Nothing else uses this field on ingress.
+#define INFLIGHT 0x494e
 
 // A drop must look sent. clsact has a word for that. tcx has none at egress
 // (net/core/dev.c, sch_handle_egress), but a frame that is sent to a link that does
@@ -67,7 +67,7 @@ static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 	struct handoff c;
 	if (!direction)
 		return TC_ACT_UNSPEC;
-	switch (carry(skb, TX, direction, &direction->backlogs[0], &c)) {
+	switch (fastpath(skb, TX, direction, &direction->backlogs[0], &c)) {
 	case RELAYED:
 		return bpf_redirect(c.to, 0);
 	case UNDECIDED:
@@ -127,16 +127,16 @@ static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 	if (!alive(direction))
 		return 0;
 	// A processor deals with one frame after the other.
-	struct flight *flight = flight_here();
-	if (flight)
-		flight->finished = flight->landed;
+	struct inflight *inflight = inflight_here();
+	if (inflight)
+		inflight->finished = inflight->arrived;
 	struct backlog *backlog = backlog_of(skb, direction);
 	if (owner == DEVICE) {
-		enum fate fate = backlog ? carry(skb, RX, direction, backlog, handoff) : UNDECIDED;
-		if (fate == RELAYED)
+		enum outcome outcome = backlog ? fastpath(skb, RX, direction, backlog, handoff) : UNDECIDED;
+		if (outcome == RELAYED)
 			return 0;
-		handoff->to = WITHHOLD;
-		if (fate == DROPPED)
+		handoff->to = STEAL;
+		if (outcome == DROPPED)
 			return 0;
 	}
 	if (backlog)
@@ -170,30 +170,30 @@ int receive_all(struct __sk_buff *skb)
 	return receive(skb, DEVICE);
 }
 
-// hand_over gives a frame to the host as the interface's. A copy is what goes: only
+// deliver gives a frame to the host as the interface's. A copy is what goes: only
 // so is it known whether the host has taken it, which it does not while the interface
 // is down or the queue of this processor full.
-static __always_inline void hand_over(struct __sk_buff *skb, __u32 to, const struct handoff *c)
+static __always_inline void deliver(struct __sk_buff *skb, __u32 to, const struct handoff *c)
 {
-	struct flight *flight = flight_here();
+	struct inflight *inflight = inflight_here();
 	struct count *count = count_of(c->slot);
-	if (!flight || !count)
+	if (!inflight || !count)
 		return;
-	flight->started++;
-	skb->tc_index = IN_FLIGHT;
+	inflight->started++;
+	skb->tc_index = INFLIGHT;
 	if (bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0) {
 		count_relayed(count, &c->layout);
 		APART;
 		return;
 	}
-	flight->started--;
+	inflight->started--;
 	count->refused_packets += c->layout.packets;
 	count->refused_bytes += c->layout.bytes;
 }
 
 // The same numbers are TCX_NEXT and TCX_DROP to tcx (uapi/linux/bpf.h).
 SEC("tc")
-int receive_withhold(struct __sk_buff *skb)
+int receive_steal(struct __sk_buff *skb)
 {
 	// A copy of what the host itself sends to a group: packet sockets do not get
 	// it (net/packet/af_packet.c, packet_rcv), so nobody has decided about it.
@@ -204,19 +204,19 @@ int receive_withhold(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	__u32 to = handoff->to;
 	handoff->to = LEAVE;
-	if (to != WITHHOLD)
-		hand_over(skb, to, handoff);
+	if (to != STEAL)
+		deliver(skb, to, handoff);
 	return TC_ACT_SHOT;
 }
 
-// receive_land stands at the interface's ingress.
+// receive_arrive stands at the interface's ingress.
 SEC("tc")
-int receive_land(struct __sk_buff *skb)
+int receive_arrive(struct __sk_buff *skb)
 {
-	struct flight *flight = flight_here();
-	if (skb->tc_index == IN_FLIGHT && flight) {
+	struct inflight *inflight = inflight_here();
+	if (skb->tc_index == INFLIGHT && inflight) {
 		skb->tc_index = 0;
-		flight->landed++;
+		inflight->arrived++;
 	}
 	return TC_ACT_UNSPEC;
 }

@@ -20,7 +20,7 @@ var steadyPolicies = []string{
 
 // The kernel does with each frame what the relay would, and counts it as the relay
 // would. Of numbers, both take from one counter: the test is the relay here.
-func TestCarryIsTheRelays(t *testing.T) {
+func TestFastpathIsTheRelays(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	epoch := max(now(), 2*forever) - forever
 	r := rand.New(rand.NewPCG(1, 2))
@@ -31,7 +31,7 @@ func TestCarryIsTheRelays(t *testing.T) {
 			s := anySample(r, 2500)
 			f := s.build(0)
 			next := c.next.Load()
-			want, layout := fateOf(&program, now(), next, f)
+			want, layout := outcomeOf(&program, now(), next, f)
 			got, counts := c.transmit(s, f)
 			if got != want || counts != countsOf(want, layout) {
 				t.Fatalf("%s: %+v: %v %+v, want %v %+v", text, s, got, counts, want, countsOf(want, layout))
@@ -48,7 +48,7 @@ func TestCarryIsTheRelays(t *testing.T) {
 	}
 	for is, n := range seen {
 		if n < 500/raceDivisor {
-			t.Errorf("%d frames %v: that is no test", n, fate(is))
+			t.Errorf("%d frames %v: that is no test", n, outcome(is))
 		}
 	}
 }
@@ -94,12 +94,12 @@ func TestUndecided(t *testing.T) {
 }
 
 // The kernel carries only while it may.
-func TestCarryOnlyWhile(t *testing.T) {
+func TestFastpathOnlyWhile(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	queue := c.direction.Queue()
 	plain := sample{what: "plain", family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
 	super := sample{what: "super", family: 6, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
-	both := func(what string, want fate) {
+	both := func(what string, want outcome) {
 		t.Helper()
 		for _, s := range []sample{plain, super} {
 			s.what += ", " + what
@@ -122,7 +122,7 @@ func TestCarryOnlyWhile(t *testing.T) {
 }
 
 // What is larger than the slave's MTU is the relay's to refuse.
-func TestCarryMinds(t *testing.T) {
+func TestFastpathMinds(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	must(t, netlink.LinkSetMTU(linkOf(t, "slave"), 1500))
 	c.open("pass", 0)
@@ -136,14 +136,14 @@ func TestCarryMinds(t *testing.T) {
 }
 
 // The daemon is stopped: everything is relayed and numbered, nothing judged.
-func TestCarryWithoutLease(t *testing.T) {
+func TestFastpathWithoutWatchdog(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	c.open("percent 0", 0)
 	super := sample{what: "super", family: 4, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
 	c.expect(super, dropped)
 	c.enter() // and what it still has, it keeps: nothing waits for that
 	for _, until := range []policy.Time{0, now() - 1} {
-		c.direction.Lease(until)
+		c.direction.Kick(until)
 		layout, err := frame.Inspect(super.build(0))
 		must(t, err)
 		want := countsOf(relayed, layout)
@@ -156,7 +156,7 @@ func TestCarryWithoutLease(t *testing.T) {
 			t.Errorf("until %d: %d numbers taken", until, taken)
 		}
 	}
-	c.direction.Lease(now() + forever)
+	c.direction.Kick(now() + forever)
 	c.expect(super, undecided)
 	c.direction.Queue().Done(1)
 	c.expect(super, dropped)

@@ -48,11 +48,11 @@ func TestBacklogOfTheSlave(t *testing.T) {
 	expect("a slave that has left", from(other), all, false, true)
 }
 
-// Without a lease nothing is taken: no number, no frame.
-func TestReceiveWithoutLease(t *testing.T) {
+// without a running watchdog nothing is taken: no number, no frame.
+func TestReceiveWithoutWatchdog(t *testing.T) {
 	r := newReceiver(t)
 	r.open("percent 0", 0)
-	r.direction.Lease(now() - 1)
+	r.direction.Kick(now() - 1)
 	kept, handoff := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
 	if kept != 0 || handoff.To != leave || r.next.Load() != 0 || r.backlog.shared.waiting() || r.direction.Counts() != (Counts{}) {
 		t.Errorf("%d bytes for the socket, %d left at ingress, %d numbers, %+v", int32(kept), handoff.To, r.next.Load(), r.direction.Counts())
@@ -60,20 +60,20 @@ func TestReceiveWithoutLease(t *testing.T) {
 }
 
 // What the program at ingress hands over is relayed when the host has taken it.
-func TestHandOver(t *testing.T) {
+func TestDeliver(t *testing.T) {
 	r := newReceiver(t)
 	r.open("pass", 0)
 	link := linkOf(t, "slave") // stands for the interface here
-	land, err := r.AttachLand(r.to, true)
+	arrive, err := r.AttachArrive(r.to, true)
 	must(t, err)
-	defer land.Close()
+	defer arrive.Close()
 	hand := func() {
 		t.Helper()
 		kept, handoff := r.receive(r.bpf.ReceiveAll, toDevice, r.forDevice(toDevice))
 		if kept != 0 || handoff.To != uint64(r.to) {
 			t.Fatalf("%d bytes for the socket, %d left at ingress", int32(kept), handoff.To)
 		}
-		act, err := r.bpf.ReceiveWithhold.Run(&ebpf.RunOptions{Data: r.forDevice(toDevice)[frame.HeaderLen:]})
+		act, err := r.bpf.ReceiveSteal.Run(&ebpf.RunOptions{Data: r.forDevice(toDevice)[frame.HeaderLen:]})
 		must(t, err)
 		if act != actShot {
 			t.Errorf("%d at ingress: the slave's stack has the frame as well", int32(act))
@@ -84,13 +84,13 @@ func TestHandOver(t *testing.T) {
 	for range frames {
 		hand()
 	}
-	r.direction.Land()
+	r.direction.Drain()
 	want := Counts{RelayedPackets: frames, RelayedBytes: frames * length}
 	if got := r.direction.Counts(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if started, landed := r.memory.inFlight(); started != frames || landed != frames || r.direction.Missing() != 0 {
-		t.Errorf("%d on their way, %d there, %d missing", started, landed, r.direction.Missing())
+	if started, arrived := r.memory.inflight(); started != frames || arrived != frames || r.direction.Lost() != 0 {
+		t.Errorf("%d on their way, %d there, %d lost", started, arrived, r.direction.Lost())
 	}
 	must(t, netlink.LinkSetDown(link))
 	hand()
@@ -98,7 +98,7 @@ func TestHandOver(t *testing.T) {
 	if got := r.direction.Counts(); got != want {
 		t.Errorf("interface down: %+v, want %+v", got, want)
 	}
-	if started, _ := r.memory.inFlight(); started != frames {
+	if started, _ := r.memory.inflight(); started != frames {
 		t.Errorf("%d on their way, of which the host took %d", started, frames)
 	}
 }
