@@ -65,8 +65,9 @@ func (p *path) attach(d *Device) error {
 	if err := tap.SkipQdisc(); err != nil {
 		return err
 	}
-	for _, attach := range []func(int, bool) (io.Closer, error){programs.AttachArrive, programs.AttachTransmit} {
-		closer, err := attach(tap.Index(), p.clsact)
+	options := kern.InterfaceOptions{Link: tap.Index(), Clsact: p.clsact}
+	for _, attach := range []func(kern.InterfaceOptions) (io.Closer, error){programs.AttachArrive, programs.AttachTransmit} {
+		closer, err := attach(options)
 		if err != nil {
 			return err
 		}

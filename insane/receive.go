@@ -122,7 +122,7 @@ func (d *Device) openSlave(link port.Link, mode string) (s slave, err error) {
 
 // attach hangs the program that withholds into a slave's ingress.
 func (r *receiving) attach(link port.Link) (io.Closer, error) {
-	return r.programs.Attach(link.Index, isDevice(link))
+	return r.programs.AttachSlave(kern.SlaveOptions{Link: link.Index, Device: isDevice(link)})
 }
 
 // switchMode makes the ports that are open work in another mode. Which frame is

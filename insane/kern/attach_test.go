@@ -40,7 +40,7 @@ func TestAttachFirst(t *testing.T) {
 	index := near.Attrs().Index
 	r := openObjects(t, nil)
 	if !hasTCX(t) { // what then holds is in TestAmongForeign
-		closer, err := r.Attach(index, false)
+		closer, err := r.AttachSlave(SlaveOptions{Link: index})
 		must(t, err)
 		if _, ok := closer.(*clsact); !ok {
 			t.Errorf("%T on a kernel without tcx", closer)
@@ -56,7 +56,7 @@ func TestAttachFirst(t *testing.T) {
 		t.Cleanup(func() { l.Close() })
 		others = append(others, idOf(t, p))
 	}
-	closer, err := r.Attach(index, false)
+	closer, err := r.AttachSlave(SlaveOptions{Link: index})
 	must(t, err)
 	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.bpf.ReceiveSteal) {
 		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.bpf.ReceiveSteal), others)
@@ -70,7 +70,7 @@ func TestAttachFirst(t *testing.T) {
 	}
 }
 
-// The filter withholds until what Attach returned is closed, also after Receive is.
+// The program steals until what AttachSlave returned is closed, also after Receive is.
 func TestDetach(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		take := func(n int) (int, int) {
@@ -122,7 +122,7 @@ func holdAttached(args []string) error {
 	if err != nil {
 		return err
 	}
-	attach := func(index int) (io.Closer, error) { return r.Attach(index, false) }
+	attach := func(index int) (io.Closer, error) { return r.AttachSlave(SlaveOptions{Link: index}) }
 	if args[2] == "clsact" {
 		attach = r.attachClsact
 	}

@@ -25,7 +25,9 @@ func attachments(t *testing.T) []attachment {
 	t.Helper()
 	list := []attachment{{"clsact", (*Objects).attachClsact}}
 	if hasTCX(t) {
-		list = append(list, attachment{"tcx", func(p *Objects, index int) (io.Closer, error) { return p.Attach(index, false) }})
+		list = append(list, attachment{"tcx", func(p *Objects, index int) (io.Closer, error) {
+			return p.AttachSlave(SlaveOptions{Link: index})
+		}})
 	}
 	return list
 }
