@@ -144,7 +144,7 @@ func (d *Device) Close() error {
 
 // startRX relays what arrives at far until far is closed. It begins when the
 // relay has done with the slave before. The caller holds d.mu.
-func (d *Device) startRX(far port.Port, backlog *kern.Berth) {
+func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
 	before, ended := d.rxEnded, make(chan struct{})
 	d.rxEnded = ended
 	d.group.Go(func() {

@@ -18,10 +18,10 @@ import (
 // path is the fast path, and which of the data planes packets take. Device.mu
 // guards it.
 type path struct {
-	queue  *kern.Berth // frames that wait in the queue of the interface; nil: there is no fast path
-	closer []io.Closer // programs at the interface
-	clsact bool        // they are in a clsact qdisc
-	none   string      // why there is no fast path
+	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: there is no fast path
+	closer []io.Closer   // programs at the interface
+	clsact bool          // they are in a clsact qdisc
+	none   string        // why there is no fast path
 
 	listened atomic.Bool // whether a packet socket listened at the last look; read without Device.mu
 	failed   atomic.Bool // whether the last look failed; read without Device.mu
@@ -48,21 +48,22 @@ func (p *path) observe(self observe.Interface) {
 	p.failed.Store(self.Err != nil)
 	p.listened.Store(self.Listened)
 	if !self.Away {
-		p.queue.Room(self.Link.QueueLen)
+		p.queue.SetLimit(self.Link.QueueLen)
 	}
 }
 
 // attach hangs the programs into the interface, which is down still and has no
 // frames.
-func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Programs) error {
+func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Objects) error {
 	if err := tap.SetFilter(objects.Enter()); err != nil {
 		return err
 	}
 	if err := iface.SkipQdisc(); err != nil {
 		return err
 	}
-	for _, attach := range []func(int, bool) (io.Closer, error){objects.AttachLand, objects.AttachTransmit} {
-		closer, err := attach(tap.Index(), p.clsact)
+	options := kern.InterfaceOptions{Link: tap.Index(), Clsact: p.clsact}
+	for _, attach := range []func(kern.InterfaceOptions) (io.Closer, error){objects.AttachArrive, objects.AttachTransmit} {
+		closer, err := attach(options)
 		if err != nil {
 			return err
 		}
@@ -124,7 +125,7 @@ func (d *Device) attachPath() error {
 	}
 	tx, rx := objects.TX(), objects.RX()
 	d.tx.ShareWith(tx, nil)
-	d.rx.ShareWith(rx, rx.Land)
+	d.rx.ShareWith(rx, rx.Drain)
 	d.tx.Reseed(d.seedOf(d.tx)) // for numbers that the kernel shares
 	d.rx.Reseed(d.seedOf(d.rx))
 	d.keepWatch(tx, d.tx).Arm(true)
@@ -133,7 +134,7 @@ func (d *Device) attachPath() error {
 
 // keepWatch makes a watchdog that bites when a relay hangs, and kicks it until the
 // device is closed.
-func (d *Device) keepWatch(kernel *kern.Lane, r *relay.Relay) *watchdog.Watchdog {
+func (d *Device) keepWatch(kernel *kern.Direction, r *relay.Relay) *watchdog.Watchdog {
 	w := watchdog.New(kernel, d.clock, r.Works)
 	d.ticker.Keep(w)
 	return w

@@ -19,7 +19,7 @@ import (
 // Device.mu guards it.
 type receiving struct {
 	mode     string             // one of the api.Receive… modes
-	objects  *kern.Programs     // nil until a mode, or the fast path, needs them
+	objects  *kern.Objects      // nil until a mode, or the fast path, needs them
 	watchdog *watchdog.Watchdog // of rx; nil as long as objects are
 	claims   kern.Claims        // in force
 	idle     string             // why nothing is taken; "" if the device takes what it should
@@ -92,7 +92,7 @@ func (r *receiving) socketFilter(mode string) port.Filter {
 
 // attach hangs the program that steals frames into a slave's ingress.
 func (r *receiving) attach(link host.Link) (io.Closer, error) {
-	return r.objects.Attach(link.Index, link.IsDevice())
+	return r.objects.AttachSlave(kern.SlaveOptions{Link: link.Index, Device: link.IsDevice()})
 }
 
 // load loads the eBPF objects if they are not there.
@@ -155,9 +155,9 @@ func (d *Device) openSlave(link host.Link, mode string) (s slave, err error) {
 	}
 	if kernel := d.rx.Kernel(); kernel != nil {
 		if old := &d.slave; old.backlog != nil && old.link.Index == link.Index {
-			old.backlog.Leave() // its socket lost the link, which is back
+			old.backlog.Release() // its socket lost the link, which is back
 		}
-		if s.backlog, err = kernel.Moor(link.Index); err != nil {
+		if s.backlog, err = kernel.Register(link.Index); err != nil {
 			return s, err
 		}
 	}

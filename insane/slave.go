@@ -30,8 +30,8 @@ type slave struct {
 	adopted host.Link   // MTU and link-layer address that the interface was given
 	alias   string      // the name that the interface shows
 
-	backlog *kern.Berth // where what arrives waits for the relay; nil without a fast path
-	steal   io.Closer   // keeps from the slave's stack what is taken; nil if nothing is
+	backlog *kern.Backlog // where what arrives waits for the relay; nil without a fast path
+	steal   io.Closer     // keeps from the slave's stack what is taken; nil if nothing is
 }
 
 // close closes what a slave has open. The socket goes first: what it no longer
@@ -41,7 +41,7 @@ func (s *slave) close() (err error) {
 		err = s.port.Close()
 	}
 	if s.backlog != nil {
-		s.backlog.Leave()
+		s.backlog.Release()
 	}
 	if s.steal != nil {
 		err = errors.Join(err, s.steal.Close())

@@ -39,11 +39,11 @@ func addDropped(s *api.Stats, why Reason, c api.Count) {
 // reason that is known. Their bytes are not known.
 func (r *Relay) EnterLost(frames uint64, why Reason) { r.counters.enterLost(frames, why) }
 
-// MissingInKernel is how many frames the fast path has lost between the slave and
+// LostInKernel is how many frames the fast path has lost between the slave and
 // the interface; 0 without a fast path.
-func (r *Relay) MissingInKernel() uint64 {
+func (r *Relay) LostInKernel() uint64 {
 	if r.kernel == nil {
 		return 0
 	}
-	return r.kernel.Missing()
+	return r.kernel.Lost()
 }

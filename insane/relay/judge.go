@@ -9,7 +9,7 @@ import (
 // judge decides one frame. Every packet offered takes a number, whatever
 // becomes of it, so that its verdict depends on nothing but what came before.
 func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
-	shape, err := frame.Inspect(f)
+	layout, err := frame.Inspect(f)
 	if err != nil {
 		c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
 		rs.next.Add(1)
@@ -18,14 +18,14 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 		r.trouble("drop malformed frame", err)
 		return
 	}
-	n := shape.Packets()
-	all := api.Count{Packets: uint64(n), Bytes: shape.Bytes(0, n)}
+	n := layout.Packets()
+	all := api.Count{Packets: uint64(n), Bytes: layout.Bytes(0, n)}
 	number := rs.next.Add(uint64(n)) - uint64(n)
 	add(&r.delta.offered, all)
 	switch {
 	case to.Port == nil:
 		r.delta.drop(to.Why, all)
-	case to.MTU > 0 && shape.MTU() > to.MTU:
+	case to.MTU > 0 && layout.MTU() > to.MTU:
 		r.delta.drop(DropTooBig, all)
 	case rs.Program.Whole(uint32(n)):
 		if r.decide(rs, now, number, uint64(n)) == policy.Drop {
@@ -34,7 +34,7 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 		}
 		r.pass(f, all)
 	default:
-		r.split(f, shape, rs, now, number)
+		r.split(f, layout, rs, now, number)
 	}
 }
 

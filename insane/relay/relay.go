@@ -58,8 +58,8 @@ type End struct {
 // or the kernel's part are to be called by one goroutine at a time; all others are
 // safe for concurrent use.
 type Relay struct {
-	kernel   *kern.Lane     // the kernel's part of the direction; nil: it has none
-	next     *atomic.Uint64 // of the ruleset that is set next
+	kernel   *kern.Direction // the kernel's part of the direction; nil: it has none
+	next     *atomic.Uint64  // of the ruleset that is set next
 	ruleset  atomic.Pointer[Ruleset]
 	to       atomic.Pointer[End]
 	counters counters
@@ -96,7 +96,7 @@ func (r *Relay) SetEnd(e *End) { r.to.Store(e) }
 // Run relays from a port until the port is closed or fails, and returns the error
 // of the port. In backlog the kernel counts the frames that it leaves in the port;
 // nil: it does not count them.
-func (r *Relay) Run(from port.Port, backlog *kern.Berth) error {
+func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	for {
 		frames, err := from.Read()
 		if err != nil {

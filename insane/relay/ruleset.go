@@ -56,10 +56,10 @@ func (r *Relay) Reseed(seed uint64) {
 // ShareWith gives the relay the kernel's part of the direction. It comes before
 // Run, and Reseed comes after it: from then on the kernel takes numbers as well.
 // Each batch calls drain before it writes; nil: there is nothing to wait for.
-func (r *Relay) ShareWith(kernel *kern.Lane, drain func()) { r.kernel, r.drain = kernel, drain }
+func (r *Relay) ShareWith(kernel *kern.Direction, drain func()) { r.kernel, r.drain = kernel, drain }
 
 // Kernel is the kernel's part of the direction; nil if it has none.
-func (r *Relay) Kernel() *kern.Lane { return r.kernel }
+func (r *Relay) Kernel() *kern.Direction { return r.kernel }
 
 // OpenKernel lets the kernel carry out the present ruleset and send what it relays
 // to the link of an index. On an error, which names a stage that the kernel does

@@ -27,7 +27,7 @@ const (
 // safe for concurrent use, and has a lock of its own: nothing that the device waits
 // for may delay a kick.
 type Watchdog struct {
-	kernel *kern.Lane
+	kernel *kern.Direction
 	clock  func() policy.Time
 	works  func(now policy.Time) bool // whether the relay gets on
 
@@ -39,7 +39,7 @@ type Watchdog struct {
 // New makes a watchdog for the kernel's part of a direction. works reports whether
 // the relay of the direction gets on; it must not wait for anything. The watchdog is
 // not armed.
-func New(kernel *kern.Lane, clock func() policy.Time, works func(now policy.Time) bool) *Watchdog {
+func New(kernel *kern.Direction, clock func() policy.Time, works func(now policy.Time) bool) *Watchdog {
 	return &Watchdog{kernel: kernel, clock: clock, works: works}
 }
 
@@ -83,8 +83,8 @@ func (w *Watchdog) write() {
 	now := w.clock()
 	switch {
 	case !w.armed:
-		w.kernel.Lease(0)
+		w.kernel.Kick(0)
 	case w.works(now):
-		w.kernel.Lease(now + policy.Time(Limit))
+		w.kernel.Kick(now + policy.Time(Limit))
 	}
 }
