@@ -70,7 +70,7 @@ func (p *peer) ask(method, path, body string) (int, []byte) {
 // idle is a device that relays nothing.
 func idle(t *testing.T) *Device {
 	t.Helper()
-	d := New(porttest.New(0, 0), nil, Options{Name: "insane", Seed: 7})
+	d := New(porttest.New(0, 0), nil, Config{Name: "insane", Seed: 7})
 	t.Cleanup(func() { d.Close() })
 	return d
 }
@@ -85,8 +85,8 @@ func TestInfo(t *testing.T) {
 	if want := d.State(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if len(got.TX.Stats.Dropped) != int(reasons) {
-		t.Errorf("%d reasons shown, want all %d", len(got.TX.Stats.Dropped), reasons)
+	if len(got.TX.Stats.Dropped) != len(api.DropReasons()) {
+		t.Errorf("%d reasons shown, want all %d", len(got.TX.Stats.Dropped), len(api.DropReasons()))
 	}
 }
 
@@ -153,9 +153,9 @@ func TestBadRequests(t *testing.T) {
 
 func TestMetricsAreTheCounters(t *testing.T) {
 	near, far := porttest.New(64, 64), porttest.New(64, 64)
-	d := started(t, near, far, Options{Name: "insane", TX: mustParse(t, "percent 50"), Seed: 3})
-	go feed(near, 1000, 1, indexLen)
-	relayed := len(arrived(d, far, indexLen, 1000))
+	d := started(t, near, far, Config{Name: "insane", Policy: mustParse(t, "percent 50"), Seed: 3})
+	go feed(near, 1000, 1, porttest.IndexLen)
+	relayed := len(arrived(d, far, porttest.IndexLen, 1000))
 	_, body := serve(t, d).ask(http.MethodGet, api.PathMetrics, "")
 	for _, want := range []string{
 		`insane_packets_total{device="insane",direction="tx",what="offered"} 1000`,

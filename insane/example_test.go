@@ -56,7 +56,7 @@ func ExampleNew() {
 		log.Fatal(err)
 	}
 	host, slave := porttest.New(packets, 0), porttest.New(packets, 0)
-	device := insane.New(host, slave, insane.Options{Name: "insane", TX: lossy, Seed: 7})
+	device := insane.New(host, slave, insane.Config{Name: "insane", Policy: lossy, Seed: 7})
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- device.Run(ctx) }()

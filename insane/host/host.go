@@ -19,13 +19,15 @@
 //   - address_linux.go: the addresses of the host and of the device
 //   - table_linux.go: the main routing table
 //   - route_linux.go: the routes that lead through the device
-//   - watch_linux.go: notice of changes
+//   - watch_linux.go: one subscription to all changes
+//   - events_linux.go: what has changed
 //   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: settings of IPv4
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
 //   - ipv6_linux.go: the settings of IPv6 on that interface
 //   - control_linux.go: the listening control socket
 //   - peer_linux.go: the credentials of the peer of a control connection
+//   - alias.go: the alias by which devices know each other
 //   - clock.go: the kernel's monotonic clock
 package host
 

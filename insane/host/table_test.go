@@ -12,7 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// ip runs commands of iproute2, one on each line, in the namespace of the test.
+// ip runs commands of iproute2, one a line, in the namespace of the test.
 func ip(t *testing.T, commands string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "ip", "-batch", "-")
@@ -22,7 +22,7 @@ func ip(t *testing.T, commands string) {
 	}
 }
 
-// routeText returns a route as "DST metric N: LINK[ via GATEWAY], …".
+// routeText is "DST metric N: LINK[ via GATEWAY], …".
 func (l *Links) routeText(t *testing.T, r RouteEntry) string {
 	t.Helper()
 	var hops []string
@@ -38,7 +38,7 @@ func (l *Links) routeText(t *testing.T, r RouteEntry) string {
 	return fmt.Sprintf("%s metric %d: %s", r.Dst, r.Metric, strings.Join(hops, ", "))
 }
 
-// Routes lists every kind of route of the main table that applies to most packets.
+// Every kind of route of the main table, as far as it says where packets go.
 func TestRoutes(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -105,7 +105,8 @@ route add 2001:db8:3::7/128 dev near table 100
 	}
 }
 
-// Routes of one network over several links come in the order in which the host tries them.
+// Routes of one network over several links come in the order in which the host
+// looks at them.
 func TestRoutesOfOneMetric(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -139,8 +140,8 @@ addr add 10.9.0.2/24 dev near`)
 	}
 }
 
-// Addresses lists all addresses with their networks. It includes tentative ones, and lists
-// the host's own address of a point-to-point pair.
+// All addresses with their networks, also while they are looked for duplicates of,
+// and the near one of a pair.
 func TestAddresses(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -169,7 +170,7 @@ addr add 2001:db8::9/128 dev near nodad
 	}
 }
 
-// dump reads a list again if it changed while it was read, at most dumpTries times.
+// A list that changed while it was read is read again, but not for ever.
 func TestDump(t *testing.T) {
 	boom := errors.New("boom")
 	for _, c := range []struct {
@@ -197,8 +198,8 @@ func TestDump(t *testing.T) {
 	}
 }
 
-// The greater one of the settings of a link and of all links counts. Both are read in the
-// namespace of the process, so the test has a process of its own.
+// Of the setting of a link and that of all links the greater one counts. Both are
+// those of the process, so this one has a namespace of its own.
 func TestSettings(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -231,12 +232,12 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// WatchRoutes wakes after every change that Routes and Addresses show.
+// Watch wakes for everything that Routes and Addresses show.
 func TestWatchRoutes(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
 	}
-	w := watchBy(t, (*Links).WatchRoutes)
+	w := watch(t)
 	newVeth(t, w.links, "near", "far")
 	sysctl(t, "net/ipv6/conf/near/disable_ipv6", "0")
 	for _, change := range []string{

@@ -2,61 +2,46 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// resubscribeDelay is the least time between two subscriptions. It limits their rate when
-// so many events come that the socket overflows again and again.
+// resubscribeDelay bounds the rate of subscriptions in a storm of events that
+// overflows the socket again and again.
 const resubscribeDelay = 100 * time.Millisecond
 
-// A subscription begins to listen to one kind of change and returns at once. It calls
-// notify after each change. The channel is closed when the subscription has ended, because
-// ctx has ended or because of an error.
-type subscription func(ctx context.Context, notify func()) (ended <-chan struct{}, err error)
-
-// Watch calls wake after every change of a link, of an address or of traffic control in
-// the network namespace, until ctx ends. That must be the namespace of all threads of the
-// process. wake does not learn what has changed, because events get lost when a socket
-// overflows; it must look at the state itself. Two calls of wake never overlap. All
-// changes that come during one call share the next one.
-//
-// Watch returns when the subscriptions are in place. done is closed when the last call of
-// wake has returned and all subscriptions have ended. Whoever closes something that wake uses
-// must wait for it.
-func (l *Links) Watch(ctx context.Context, wake func()) (done <-chan struct{}, err error) {
-	return watchAll(ctx, wake, watchLinks, watchAddrs, watchTraffic)
+// watchGroups are all groups of changes that a device has to follow.
+var watchGroups = []uint{
+	unix.RTNLGRP_LINK, unix.RTNLGRP_TC, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
+	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
 }
 
-// WatchRoutes is Watch for all changes that decide where the host sends packets: those of
-// links, addresses and routes.
-func (l *Links) WatchRoutes(ctx context.Context, wake func()) (done <-chan struct{}, err error) {
-	return watchAll(ctx, wake, watchLinks, watchAddrs, watchRoutes)
+// watcher is one subscription to all of watchGroups, and what it was told.
+type watcher struct {
+	ready chan struct{} // has a value while there are pending events
+
+	mu      sync.Mutex
+	pending Events
 }
 
-// watchAll is Watch for the given kinds of change. One goroutine calls wake, and one
-// goroutine for each kind keeps its subscription alive. The channel between them has room
-// for one element, which stands for all changes since the last call began.
-func watchAll(ctx context.Context, wake func(), kinds ...subscription) (done <-chan struct{}, err error) {
-	pending := make(chan struct{}, 1)
-	notify := func() {
-		select {
-		case pending <- struct{}{}:
-		default: // a call of wake is due already and will see this change too
-		}
+// Watch calls wake after changes of links, addresses, routes, rules and traffic control
+// in the namespace, which must be that of the whole process, until ctx ends. Calls
+// follow each other, and events that come during one share the next. When the socket
+// overflows, events get lost: then Events.Lost is set, and wake is to look at the
+// state itself. Watch returns when the subscription is in place; wait for done before
+// closing what wake uses.
+func (l *Links) Watch(ctx context.Context, wake func(Events)) (done <-chan struct{}, err error) {
+	socket, err := subscribe()
+	if err != nil {
+		return nil, err
 	}
+	w := &watcher{ready: make(chan struct{}, 1)}
 	var group sync.WaitGroup
-	for _, subscribe := range kinds {
-		ended, err := subscribe(ctx, notify)
-		if err != nil {
-			return nil, err
-		}
-		group.Go(func() { resubscribe(ctx, subscribe, ended, notify) })
-	}
+	group.Go(func() { w.listen(ctx, socket) })
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
@@ -65,94 +50,76 @@ func watchAll(ctx context.Context, wake func(), kinds ...subscription) (done <-c
 			select {
 			case <-ctx.Done():
 				return
-			case <-pending:
-				wake()
+			case <-w.ready:
+				wake(w.take())
 			}
 		}
 	}()
 	return finished, nil
 }
 
-// resubscribe keeps a subscription alive until ctx ends. The library ends a subscription
-// without an error when its socket overflows (ENOBUFS).
-func resubscribe(ctx context.Context, subscribe subscription, ended <-chan struct{}, notify func()) {
-	for {
-		<-ended
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(resubscribeDelay):
-		}
-		again, err := subscribe(ctx, notify)
-		if err != nil {
-			continue // ended is still closed, so the loop waits and tries again
-		}
-		ended = again
-		notify() // for the changes in between, which nobody reported
-	}
-}
-
-// The subscriptions of the netlink library. Each of them ends after an error.
-var (
-	watchLinks = subscribing(func(updates chan<- netlink.LinkUpdate, done <-chan struct{}, failed func(error)) error {
-		return netlink.LinkSubscribeWithOptions(updates, done, netlink.LinkSubscribeOptions{ErrorCallback: failed})
-	})
-	watchAddrs = subscribing(func(updates chan<- netlink.AddrUpdate, done <-chan struct{}, failed func(error)) error {
-		return netlink.AddrSubscribeWithOptions(updates, done, netlink.AddrSubscribeOptions{ErrorCallback: failed})
-	})
-	watchRoutes = subscribing(func(updates chan<- netlink.RouteUpdate, done <-chan struct{}, failed func(error)) error {
-		return netlink.RouteSubscribeWithOptions(updates, done, netlink.RouteSubscribeOptions{ErrorCallback: failed})
-	})
-)
-
-// watchTraffic is a subscription to changes of traffic control, which are queueing
-// disciplines and filters. The library has no such subscription.
-func watchTraffic(ctx context.Context, notify func()) (<-chan struct{}, error) {
-	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_TC)
+func subscribe() (*nl.NetlinkSocket, error) {
+	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, watchGroups...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("subscribe to changes of the network: %w", err)
 	}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, socket.Close)
-	go func() {
-		defer close(ended)
-		defer stop()
-		defer socket.Close()
-		for {
-			if _, _, err := socket.Receive(); err != nil {
-				notify()
+	return socket, nil
+}
+
+// listen receives events until ctx ends. A socket that has failed, as it does when
+// it overflows (ENOBUFS), is replaced by a new one.
+func (w *watcher) listen(ctx context.Context, socket *nl.NetlinkSocket) {
+	for {
+		w.receive(ctx, socket)
+		w.note(&Events{Lost: true}) // whatever was missed until now
+		for socket = nil; socket == nil; {
+			select {
+			case <-ctx.Done():
 				return
+			case <-time.After(resubscribeDelay):
 			}
-			notify()
+			socket, _ = subscribe() // tried again until it succeeds
 		}
-	}()
-	return ended, nil
-}
-
-// subscribing makes a subscription out of a function of the netlink library.
-func subscribing[T any](subscribe func(chan<- T, <-chan struct{}, func(error)) error) subscription {
-	return func(outer context.Context, notify func()) (<-chan struct{}, error) {
-		ctx, cancel := context.WithCancel(outer)
-		updates := make(chan T)
-		if err := subscribe(updates, ctx.Done(), func(error) { notify() }); err != nil {
-			cancel()
-			return nil, err
-		}
-		return forward(updates, notify, cancel), nil
+		w.note(&Events{Lost: true}) // and until there was a new subscription
 	}
 }
 
-// forward calls notify for every update until the channel is closed. Then it calls cancel,
-// because the library keeps the socket of a subscription open until its context ends, even
-// if the subscription has ended before.
-func forward[T any](updates <-chan T, notify, cancel func()) <-chan struct{} {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer cancel()
-		for range updates {
-			notify()
+// receive notes events until the socket fails or ctx ends, and closes the socket.
+func (w *watcher) receive(ctx context.Context, socket *nl.NetlinkSocket) {
+	defer socket.Close()
+	stop := context.AfterFunc(ctx, socket.Close)
+	defer stop()
+	for {
+		messages, _, err := socket.Receive()
+		if err != nil {
+			return
 		}
-	}()
-	return ended
+		var e Events
+		for i := range messages {
+			e.add(&messages[i])
+		}
+		w.note(&e)
+	}
+}
+
+// note adds events to those that wake has not got yet.
+func (w *watcher) note(e *Events) {
+	if !e.any() {
+		return
+	}
+	w.mu.Lock()
+	w.pending.merge(e)
+	w.mu.Unlock()
+	select {
+	case w.ready <- struct{}{}:
+	default: // the call that is due will have these too
+	}
+}
+
+func (w *watcher) take() Events {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.pending
+	w.pending = Events{}
+	return e
 }

@@ -15,31 +15,27 @@ import (
 	"go.uber.org/goleak"
 )
 
-// watched is a running Watch that counts its calls of wake.
+// watched is a running Watch that counts how often it wakes.
 type watched struct {
 	links *Links
 	wakes atomic.Int64
-	end   func() // ends Watch and waits until it has ended
+	end   func() // ends it and waits
 }
 
-// watch starts Watch until the test ends.
-func watch(t *testing.T) *watched { return watchBy(t, (*Links).Watch) }
-
-// watchBy starts Watch or WatchRoutes until the test ends.
-func watchBy(t *testing.T, by func(*Links, context.Context, func()) (<-chan struct{}, error)) *watched {
+func watch(t *testing.T) *watched {
 	t.Helper()
 	l, err := OpenLinks()
 	must(t, err)
 	w := &watched{links: l}
 	ctx, cancel := context.WithCancel(context.Background())
-	done, err := by(l, ctx, func() { w.wakes.Add(1) })
+	done, err := l.Watch(ctx, func(Events) { w.wakes.Add(1) })
 	must(t, err)
 	w.end = func() { cancel(); <-done }
 	t.Cleanup(func() { w.end(); l.Close() })
 	return w
 }
 
-// quiet waits until no call has come for 100 ms, and returns the number of calls.
+// quiet waits until nothing has woken for a while, and returns the count.
 func (w *watched) quiet() (count int64) {
 	for count = -1; w.wakes.Load() != count; time.Sleep(100 * time.Millisecond) {
 		count = w.wakes.Load()
@@ -47,7 +43,7 @@ func (w *watched) quiet() (count int64) {
 	return count
 }
 
-// Every kind of change of a link or of an address leads to a call.
+// Every kind of change of a link or an address wakes.
 func TestWatch(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -85,8 +81,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// raiseStorm is a process that changes links and addresses of its namespace. Meanwhile the
-// process that started it is stopped and cannot empty its sockets.
+// raiseStorm changes links of its namespace while the process that started it
+// is stopped and cannot empty its sockets.
 func raiseStorm([]string) error {
 	parent, err := os.FindProcess(os.Getppid())
 	if err != nil {
@@ -119,8 +115,8 @@ func raiseStorm([]string) error {
 	return nil
 }
 
-// After the sockets have overflowed there is a call. Later changes lead to calls again,
-// and no socket of the ended subscriptions stays open.
+// Whatever was lost when the sockets overflowed: there is a wake-up behind it,
+// later changes wake again, and nothing is left of the subscriptions that ended.
 func TestWatchSurvivesOverflow(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -130,8 +126,8 @@ func TestWatchSurvivesOverflow(t *testing.T) {
 	addr, err := netlink.ParseAddr("127.0.0.8/8")
 	must(t, err)
 	sockets := netlinkDrops(t)
-	if len(sockets) < 2 {
-		t.Fatalf("%d netlink sockets in this namespace, want one for links and one for addresses", len(sockets))
+	if len(sockets) != 1 {
+		t.Fatalf("%d netlink sockets in this namespace, want one for all changes", len(sockets))
 	}
 	for range 3 {
 		before := w.quiet()
@@ -159,8 +155,8 @@ func TestWatchSurvivesOverflow(t *testing.T) {
 	}
 }
 
-// netlinkDrops returns, for each netlink socket of the namespace that listens to a group
-// of routing messages, how many messages it has lost (/proc/net/netlink).
+// netlinkDrops is how much each routing socket of the namespace that listens to
+// a group has lost, as /proc/net/netlink has it.
 func netlinkDrops(t *testing.T) (drops []int) {
 	t.Helper()
 	table, err := os.ReadFile("/proc/self/net/netlink")
@@ -178,7 +174,7 @@ func netlinkDrops(t *testing.T) (drops []int) {
 	return drops
 }
 
-// Calls never overlap, and changes that come during a call share the next one.
+// Changes that come while wake is at work share one call behind it.
 func TestWatchCallsFollowEachOther(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -189,7 +185,7 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	var inside atomic.Int32
-	done, err := l.Watch(ctx, func() {
+	done, err := l.Watch(ctx, func(Events) {
 		if inside.Add(1) != 1 {
 			t.Error("two calls of wake at a time")
 		}
@@ -218,8 +214,8 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 		}
 		break
 	}
-	// One call is for the changes during the first one. A few more are for
-	// events that were still in the socket when it began.
+	// One stands for what came meanwhile; a few more for events that were
+	// still in the socket when it began.
 	if calls == 0 || calls > 100 {
 		t.Errorf("%d calls after 200 changes during one, want one or a few", calls)
 	}
@@ -227,7 +223,7 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 	<-done
 }
 
-// When the context ends, no goroutine and no socket stays.
+// The end of the context is the end of it: no goroutine and no socket stays.
 func TestWatchEnds(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
