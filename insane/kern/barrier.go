@@ -21,7 +21,10 @@ type cpuBarrier struct {
 }
 
 func newCPUBarrier(synchronize func() error) *cpuBarrier {
-	return &cpuBarrier{synchronize: synchronize, asked: make(chan int), done: make(chan struct{}), ended: make(chan struct{})}
+	return &cpuBarrier{
+		synchronize: synchronize,
+		asked:       make(chan int), done: make(chan struct{}), ended: make(chan struct{}),
+	}
 }
 
 // wait returns when the thread has run on the CPU, or when the barrier is closed. Only

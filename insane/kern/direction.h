@@ -196,8 +196,9 @@ static __always_inline void count_relayed(struct count *count, const struct layo
 // fastpath decides about a frame and counts it. It returns UNDECIDED, without a count, if
 // the relay must decide. It does not count a relayed frame of rx, which the host may
 // refuse: deliver counts it.
-static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index, struct direction *direction,
-				       struct backlog *backlog, struct handoff *c)
+static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index,
+					     struct direction *direction, struct backlog *backlog,
+					     struct handoff *c)
 {
 	__u64 in_force = READ(direction->entry);
 	if (in_force == 0)
