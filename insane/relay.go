@@ -135,7 +135,7 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 	case to.mtu > 0 && shape.MTU() > to.mtu:
 		r.delta.drop(dropTooBig, all)
 	case ru.program.Whole(uint32(n)):
-		if r.decide(ru, now, number, uint64(n)) == policy.Drop {
+		if r.decide(ru, now, number, uint64(n)) != policy.Relay {
 			r.delta.drop(dropPolicy, all)
 			return
 		}
@@ -148,7 +148,7 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 // decide asks for one verdict and counts it for n packets.
 func (r *relay) decide(ru *rule, now policy.Time, number, n uint64) policy.Verdict {
 	v := ru.program.Decide(now, number)
-	if v == policy.Drop {
+	if v != policy.Relay {
 		r.delta.verdicts.Drop += n
 	} else {
 		r.delta.verdicts.Relay += n

@@ -80,7 +80,10 @@ func TestVerdictsAreThePolicys(t *testing.T) {
 		answer()
 		for i := range questions {
 			q := &questions[i]
-			drop := uint64(q.program.Decide(policy.Time(q.now), q.seq))
+			drop := uint64(0)
+			if q.program.Decide(policy.Time(q.now), q.seq).Drops() {
+				drop = 1
+			}
 			whole := uint64(0)
 			if q.program.Whole(uint32(q.segments)) {
 				whole = 1
@@ -116,8 +119,8 @@ func TestVerdictsOfPolicies(t *testing.T) {
 		answer()
 		for j := range questions {
 			q := &questions[j]
-			if want := program.Decide(policy.Time(q.now), q.seq); policy.Verdict(q.drop) != want {
-				t.Fatalf("%s: packet %d at %d: %v, want %v", text, q.seq, q.now, policy.Verdict(q.drop), want)
+			if want := program.Decide(policy.Time(q.now), q.seq); q.drop == 1 != want.Drops() {
+				t.Fatalf("%s: packet %d at %d: %d, want %v", text, q.seq, q.now, q.drop, want)
 			}
 			if want := program.Whole(2); (q.whole == 1) != want {
 				t.Fatalf("%s: whole %d, want %v", text, q.whole, want)

@@ -125,7 +125,7 @@ func fateOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (fat
 			return undecided, shape
 		}
 	}
-	if first == policy.Drop {
+	if first != policy.Relay {
 		return dropped, shape
 	}
 	return relayed, shape
