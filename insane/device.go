@@ -155,7 +155,7 @@ func (d *Device) setEnd(e *end) { d.tx.to.Store(e) }
 
 // startRX relays what arrives at far until far is closed. It begins when the
 // relay has done with the slave before.
-func (d *Device) startRX(far port.Port, berth *kern.Berth) {
+func (d *Device) startRX(far port.Port, berth *kern.Backlog) {
 	before, ended := d.rxEnded, make(chan struct{})
 	d.rxEnded = ended
 	d.group.Go(func() {
@@ -169,16 +169,16 @@ func (d *Device) startRX(far port.Port, berth *kern.Berth) {
 	})
 }
 
-// rxLane makes the draws of rx independent of those of tx, which are made with
+// rxIndex makes the draws of rx independent of those of tx, which are made with
 // the seed itself: what a person sees of a device can be computed with package
 // policy alone.
-const rxLane = 0
+const rxIndex = 0
 
 // setRule makes a direction carry out a policy whose phase begins at epoch.
 func (d *Device) setRule(r *relay, p policy.Policy, epoch policy.Time) {
 	seed := d.seed
 	if r == d.rx {
-		seed = policy.Subseed(seed, rxLane)
+		seed = policy.Subseed(seed, rxIndex)
 	}
 	if r.lane != nil {
 		// Until steer opens it again, so that no frame meets the new rule in

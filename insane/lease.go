@@ -21,7 +21,7 @@ const (
 // lease holds the lease of a lane. It is safe for concurrent use, and has a lock of
 // its own: nothing that the device waits for may delay it.
 type lease struct {
-	lane  *kern.Lane
+	lane  *kern.Direction
 	clock func() policy.Time
 	works func(now policy.Time) bool // whether the relay gets on
 
@@ -31,7 +31,7 @@ type lease struct {
 }
 
 // newLease makes the lease of a lane that ends with its relay.
-func newLease(lane *kern.Lane, r *relay) *lease {
+func newLease(lane *kern.Direction, r *relay) *lease {
 	return &lease{lane: lane, clock: r.clock, works: r.works}
 }
 
@@ -67,9 +67,9 @@ func (l *lease) renew() {
 	now := l.clock()
 	switch {
 	case !l.armed:
-		l.lane.Lease(0)
+		l.lane.Kick(0)
 	case l.works(now):
-		l.lane.Lease(now + policy.Time(leaseSpan))
+		l.lane.Kick(now + policy.Time(leaseSpan))
 	}
 }
 

@@ -17,10 +17,10 @@ import (
 // nobody would miss anything: what it sends does not pass the interface's own queue,
 // so who watches the interface, or shapes it, must have the relay.
 type path struct {
-	queue  *kern.Berth // of the interface; nil: there is no fast path
-	closer []io.Closer // programs at the interface
-	clsact bool        // they are in a clsact qdisc
-	none   string      // why there is no fast path
+	queue  *kern.Backlog // of the interface; nil: there is no fast path
+	closer []io.Closer   // programs at the interface
+	clsact bool          // they are in a clsact qdisc
+	none   string        // why there is no fast path
 	view   view
 
 	listened atomic.Bool // view.listened, read without holding Device.mu
@@ -65,8 +65,9 @@ func (p *path) attach(d *Device) error {
 	if err := tap.SkipQdisc(); err != nil {
 		return err
 	}
-	for _, attach := range []func(int, bool) (io.Closer, error){programs.AttachLand, programs.AttachTransmit} {
-		closer, err := attach(tap.Index(), p.clsact)
+	options := kern.InterfaceOptions{Link: tap.Index(), Clsact: p.clsact}
+	for _, attach := range []func(kern.InterfaceOptions) (io.Closer, error){programs.AttachArrive, programs.AttachTransmit} {
+		closer, err := attach(options)
 		if err != nil {
 			return err
 		}
@@ -78,7 +79,7 @@ func (p *path) attach(d *Device) error {
 	}
 	p.queue = programs.TX().Queue()
 	p.see(view)
-	d.tx.lane, d.rx.lane, d.rx.land = programs.TX(), programs.RX(), programs.RX().Land
+	d.tx.lane, d.rx.lane, d.rx.land = programs.TX(), programs.RX(), programs.RX().Drain
 	d.reseed(d.tx) // for numbers that the kernel shares
 	d.reseed(d.rx)
 	lease := newLease(d.tx.lane, d.tx)
@@ -98,7 +99,7 @@ func (p *path) close() (err error) {
 }
 
 // queue is the berth of the interface.
-func (d *Device) queue() *kern.Berth {
+func (d *Device) queue() *kern.Backlog {
 	if d.host == nil {
 		return nil
 	}

@@ -13,11 +13,11 @@ import (
 // receiving is what a device does about the frames that arrive at its slave.
 // Device.mu guards it.
 type receiving struct {
-	mode     string         // one of the api.Receive… modes
-	programs *kern.Programs // nil until a mode, or the fast path, needs them
-	lease    *lease         // nil as long as programs are
-	claims   kern.Claims    // in force
-	idle     string         // why nothing is taken; "" if the device takes what it should
+	mode     string        // one of the api.Receive… modes
+	programs *kern.Objects // nil until a mode, or the fast path, needs them
+	lease    *lease        // nil as long as programs are
+	claims   kern.Claims   // in force
+	idle     string        // why nothing is taken; "" if the device takes what it should
 }
 
 // checkReceive finds out whether a mode is one, and possible with a slave and
@@ -110,9 +110,9 @@ func (d *Device) openSlave(link port.Link, mode string) (s slave, err error) {
 	}
 	if d.rx.lane != nil {
 		if old := &d.host.slave; old.berth != nil && old.link.Index == link.Index {
-			old.berth.Leave() // its socket lost the link, which is back
+			old.berth.Release() // its socket lost the link, which is back
 		}
-		if s.berth, err = d.rx.lane.Moor(link.Index); err != nil {
+		if s.berth, err = d.rx.lane.Register(link.Index); err != nil {
 			return s, err
 		}
 	}
@@ -122,7 +122,7 @@ func (d *Device) openSlave(link port.Link, mode string) (s slave, err error) {
 
 // attach hangs the program that withholds into a slave's ingress.
 func (r *receiving) attach(link port.Link) (io.Closer, error) {
-	return r.programs.Attach(link.Index, isDevice(link))
+	return r.programs.AttachSlave(kern.SlaveOptions{Link: link.Index, Device: isDevice(link)})
 }
 
 // switchMode makes the ports that are open work in another mode. Which frame is

@@ -48,8 +48,8 @@ type end struct {
 
 // relay is one direction.
 type relay struct {
-	lane     *kern.Lane     // the kernel's part of the direction; nil: it has none
-	next     *atomic.Uint64 // of the rule that is set next; Device.mu guards it
+	lane     *kern.Direction // the kernel's part of the direction; nil: it has none
+	next     *atomic.Uint64  // of the rule that is set next; Device.mu guards it
 	rule     atomic.Pointer[rule]
 	to       atomic.Pointer[end]
 	counters counters
@@ -73,7 +73,7 @@ func newRelay(clock func() policy.Time, log *slog.Logger) *relay {
 
 // run relays from a port until it is closed or fails. berth is where the kernel
 // counts what it leaves in the port, if it does.
-func (r *relay) run(from port.Port, berth *kern.Berth) error {
+func (r *relay) run(from port.Port, berth *kern.Backlog) error {
 	for {
 		frames, err := from.Read()
 		if err != nil {
@@ -116,7 +116,7 @@ func (r *relay) batch(frames []frame.Frame) {
 // judge decides one frame. Every packet offered takes a number, whatever
 // becomes of it, so that its verdict depends on nothing but what came before.
 func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
-	shape, err := frame.Inspect(f)
+	layout, err := frame.Inspect(f)
 	if err != nil {
 		c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
 		ru.next.Add(1)
@@ -125,14 +125,14 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 		r.trouble("drop malformed frame", err)
 		return
 	}
-	n := shape.Packets()
-	all := api.Count{Packets: uint64(n), Bytes: shape.Bytes(0, n)}
+	n := layout.Packets()
+	all := api.Count{Packets: uint64(n), Bytes: layout.Bytes(0, n)}
 	number := ru.next.Add(uint64(n)) - uint64(n)
 	add(&r.delta.offered, all)
 	switch {
 	case to.port == nil:
 		r.delta.drop(to.why, all)
-	case to.mtu > 0 && shape.MTU() > to.mtu:
+	case to.mtu > 0 && layout.MTU() > to.mtu:
 		r.delta.drop(dropTooBig, all)
 	case ru.program.Whole(uint32(n)):
 		if r.decide(ru, now, number, uint64(n)) != policy.Relay {
@@ -141,7 +141,7 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 		}
 		r.pass(f, all)
 	default:
-		r.split(f, shape, ru, now, number)
+		r.split(f, layout, ru, now, number)
 	}
 }
 
@@ -163,19 +163,19 @@ func (r *relay) pass(f frame.Frame, c api.Count) {
 
 // split asks for the verdict of each packet of a super-frame and relays the
 // runs of survivors as smaller ones.
-func (r *relay) split(f frame.Frame, shape frame.Shape, ru *rule, now policy.Time, number uint64) {
-	n := shape.Packets()
+func (r *relay) split(f frame.Frame, layout frame.Layout, ru *rule, now policy.Time, number uint64) {
+	n := layout.Packets()
 	r.keep = r.keep[:0]
 	for i := range n {
 		r.keep = append(r.keep, r.decide(ru, now, number+uint64(i), 1) == policy.Relay)
 	}
-	r.out = r.splitter.Split(f, shape, r.keep, r.out)
+	r.out = r.splitter.Split(f, layout, r.keep, r.out)
 	for from := 0; from < n; {
 		to := from + 1
 		for to < n && r.keep[to] == r.keep[from] {
 			to++
 		}
-		c := api.Count{Packets: uint64(to - from), Bytes: shape.Bytes(from, to)}
+		c := api.Count{Packets: uint64(to - from), Bytes: layout.Bytes(from, to)}
 		if r.keep[from] {
 			r.outCount = append(r.outCount, c) // beside the frame that Split made of this run
 		} else {

@@ -34,8 +34,8 @@ type slave struct {
 	queues int         // for transmitting
 	port   *port.Slave // nil if the link is gone
 
-	berth    *kern.Berth // where what arrives waits for the relay; nil without a fast path
-	withhold io.Closer   // keeps from the slave's stack what is taken; nil if nothing is
+	berth    *kern.Backlog // where what arrives waits for the relay; nil without a fast path
+	withhold io.Closer     // keeps from the slave's stack what is taken; nil if nothing is
 }
 
 // close closes what a slave has open. The socket goes first: what it no longer
@@ -45,7 +45,7 @@ func (s *slave) close() (err error) {
 		err = s.port.Close()
 	}
 	if s.berth != nil {
-		s.berth.Leave()
+		s.berth.Release()
 	}
 	if s.withhold != nil {
 		err = errors.Join(err, s.withhold.Close())

@@ -103,7 +103,7 @@ func (l *losses) overruns(d *Device) (tx, rx uint64) {
 	}
 	if queue := d.queue(); queue != nil {
 		tx += queue.Refused()
-		rx += d.rx.lane.Missing()
+		rx += d.rx.lane.Lost()
 	}
 	return tx, rx
 }

@@ -89,7 +89,7 @@ func (p *path) see(v view) {
 	p.view = v
 	p.listened.Store(v.listened)
 	if !v.away {
-		p.queue.Room(v.queue)
+		p.queue.SetLimit(v.queue)
 	}
 }
 

@@ -73,8 +73,8 @@ func (b *testbed) program(t testing.TB, text string, seed uint64) *policy.Progra
 		t.Fatal(err)
 	}
 	if b.receiving() {
-		const rxLane = 0 // the device's; tx draws from the seed itself
-		seed = policy.Subseed(seed, rxLane)
+		const rxIndex = 0 // the device's; tx draws from the seed itself
+		seed = policy.Subseed(seed, rxIndex)
 	}
 	program := p.Compile(0, seed)
 	return &program

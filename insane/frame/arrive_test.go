@@ -32,7 +32,7 @@ func (v *veth) arrivals(t *testing.T, f frame.Frame) (all []arrival) {
 			a.frame = frame.InsertTag(buf, binary.BigEndian.Uint16(tag), binary.BigEndian.Uint16(tag[2:]))
 		}
 		frame.MakePartial(a.frame)
-		sh, err := frame.Inspect(a.frame)
+		l, err := frame.Inspect(a.frame)
 		if err != nil {
 			t.Fatalf("arrival %d: %v: %+v", len(all), err, a.socket)
 		}
@@ -41,7 +41,7 @@ func (v *veth) arrivals(t *testing.T, f frame.Frame) (all []arrival) {
 			ended = true
 		case bytes.Equal(e[6:12], macFrom): // else the kernel says hello
 			all = append(all, a)
-			left -= sh.Packets()
+			left -= l.Packets()
 		}
 	}
 	return all

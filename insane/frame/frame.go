@@ -7,7 +7,7 @@
 //
 //  1. [Inspect] tells how many packets a frame is and refuses one that makes
 //     no sense, before anything is decided about it;
-//  2. [Shape] answers what counters and MTU checks ask;
+//  2. [Layout] answers what counters and MTU checks ask;
 //  3. [Splitter.Split] takes the verdicts and leaves the survivors, in as few
 //     frames as possible.
 //

@@ -24,12 +24,12 @@ func TestKernelAgrees(t *testing.T) {
 			for pattern, relay := range patterns(len(packets)) {
 				t.Run(pattern, func(t *testing.T) {
 					work := f.Clone()
-					sh, err := frame.Inspect(work)
+					l, err := frame.Inspect(work)
 					if err != nil {
 						t.Fatal(err)
 					}
 					var split frame.Splitter
-					results := split.Split(work, sh, relay, nil)
+					results := split.Split(work, l, relay, nil)
 					comparePackets(t, survivors(packets, relay), v.carry(t, results...))
 				})
 			}
@@ -51,8 +51,8 @@ func TestKernelCarriesShortSupers(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			f := s.build()
-			if sh, err := frame.Inspect(f); err != nil || sh.Packets() != 1 {
-				t.Fatalf("%d packets, %v; want 1", sh.Packets(), err)
+			if l, err := frame.Inspect(f); err != nil || l.Packets() != 1 {
+				t.Fatalf("%d packets, %v; want 1", l.Packets(), err)
 			}
 			comparePackets(t, packetsOf(t, f), v.carry(t, f))
 		})

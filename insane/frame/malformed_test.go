@@ -108,12 +108,12 @@ func TestInspectMalformed(t *testing.T) {
 	for name, test := range damages() {
 		t.Run(name, func(t *testing.T) {
 			test.super.mutate = test.mutate
-			sh, err := frame.Inspect(test.super.build())
+			l, err := frame.Inspect(test.super.build())
 			if err != test.want {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
-			if sh != (frame.Shape{}) {
-				t.Errorf("a shape came with the error: %+v", sh)
+			if l != (frame.Layout{}) {
+				t.Errorf("a layout came with the error: %+v", l)
 			}
 		})
 	}

@@ -21,29 +21,29 @@ func MakePartial(f Frame) {
 	}
 	h, e := f.Header(), f[HeaderLen:]
 	link, etherType := linkHeader(e)
-	s, err := walk(h, e, link, etherType)
+	l, err := walk(h, e, link, etherType)
 	if err != nil {
 		return
 	}
-	addresses, ok := s.sumAddresses(e[s.link:s.l4])
-	t := e[s.l4:]
-	if !ok || s.protocol == protocolUDP && !s.firstVerified(t, addresses) {
+	addresses, ok := l.sumAddresses(e[l.link:l.l4])
+	t := e[l.l4:]
+	if !ok || l.protocol == protocolUDP && !l.firstVerified(t, addresses) {
 		return
 	}
-	partial := fold(addresses + uint32(s.protocol) + uint32(len(t)))
-	binary.BigEndian.PutUint16(t[s.checksumOffset():], partial)
+	partial := fold(addresses + uint32(l.protocol) + uint32(len(t)))
+	binary.BigEndian.PutUint16(t[l.checksumOffset():], partial)
 	h.Flags = h.Flags&^DataValid | NeedsCsum
-	h.CsumStart, h.CsumOffset = uint16(s.l4), uint16(s.checksumOffset())
+	h.CsumStart, h.CsumOffset = uint16(l.l4), uint16(l.checksumOffset())
 	f.SetHeader(h)
 }
 
 // firstVerified says whether the checksum of t, a UDP header and the payload of
 // all datagrams, is that of the first. addresses is what sumAddresses returns.
-func (s *Shape) firstVerified(t []byte, addresses uint32) bool {
-	if binary.BigEndian.Uint16(t[s.checksumOffset():]) == 0 {
+func (l *Layout) firstVerified(t []byte, addresses uint32) bool {
+	if binary.BigEndian.Uint16(t[l.checksumOffset():]) == 0 {
 		return false // no checksum, RFC 768
 	}
-	n := udpLen + min(s.size, s.payload)
+	n := udpLen + min(l.size, l.payload)
 	// The length is summed twice, in the pseudo-header and in the header,
 	// where it is that of the whole by now.
 	all := addresses + protocolUDP + 2*uint32(n) + uint32(sum(t[:4])) + uint32(sum(t[6:n]))
@@ -53,8 +53,8 @@ func (s *Shape) firstVerified(t []byte, addresses uint32) bool {
 // sumAddresses sums the addresses of the pseudo-header (RFC 9293 §3.1, RFC 8200
 // §8.1) of packet p, a checked IP header with all that follows it up to the
 // transport header. The sum is not folded to 16 bits.
-func (s *Shape) sumAddresses(p []byte) (n uint32, ok bool) {
-	if s.family == 4 {
+func (l *Layout) sumAddresses(p []byte) (n uint32, ok bool) {
+	if l.family == 4 {
 		return uint32(sum(p[12:ipv4Len])), !sourceRouted(p[ipv4Len:])
 	}
 	destination, ok := destinationIPv6(p)

@@ -18,27 +18,27 @@ const (
 // net/ipv4/tcp_offload.c, __udp_gso_segment of net/ipv4/udp_offload.c,
 // inet_gso_segment of net/ipv4/af_inet.c and ipv6_gso_segment of
 // net/ipv6/ip6_offload.c.
-func (s Shape) rewrite(r Frame, from, to int) {
+func (l Layout) rewrite(r Frame, from, to int) {
 	e := r[HeaderLen:]
-	if s.family == 4 {
-		rewriteIPv4(e[s.link:s.l4], len(e)-s.link, from)
+	if l.family == 4 {
+		rewriteIPv4(e[l.link:l.l4], len(e)-l.link, from)
 	} else {
-		binary.BigEndian.PutUint16(e[s.link+4:], uint16(len(e)-s.link-ipv6Len))
+		binary.BigEndian.PutUint16(e[l.link+4:], uint16(len(e)-l.link-ipv6Len))
 	}
-	h, t := r.Header(), e[s.l4:]
-	s.rewriteChecksum(t)
-	if s.protocol == protocolUDP {
+	h, t := r.Header(), e[l.l4:]
+	l.rewriteChecksum(t)
+	if l.protocol == protocolUDP {
 		binary.BigEndian.PutUint16(t[4:], uint16(len(t)))
 	} else {
 		keepCWR := from == 0 || h.GSOType&GSOECN == 0
-		rewriteTCP(t, from*s.size, keepCWR, to == s.packets)
+		rewriteTCP(t, from*l.size, keepCWR, to == l.packets)
 	}
-	h.HdrLen = uint16(s.headers)
+	h.HdrLen = uint16(l.headers)
 	switch {
 	case to-from == 1:
 		// As virtio_net_hdr_from_skb leaves them.
 		h.GSOType, h.GSOSize, h.HdrLen = GSONone, 0, 0
-	case s.protocol == protocolTCP && t[flagsOffset]&flagCWR == 0:
+	case l.protocol == protocolTCP && t[flagsOffset]&flagCWR == 0:
 		h.GSOType &^= GSOECN
 	}
 	r.SetHeader(h)
@@ -78,11 +78,11 @@ func rewriteTCP(t []byte, offset int, keepCWR, last bool) {
 // its new length. The rest of the pseudo-header is left alone instead of
 // summed again: with a routing header the destination in it is not the one of
 // the IPv6 header (RFC 8200 §8.1).
-func (s Shape) rewriteChecksum(t []byte) {
-	field := t[s.checksumOffset():]
-	whole := s.headers - s.l4 + s.payload
+func (l Layout) rewriteChecksum(t []byte) {
+	field := t[l.checksumOffset():]
+	whole := l.headers - l.l4 + l.payload
 	partial := uint32(binary.BigEndian.Uint16(field))
-	partial += uint32(^uint16(whole)) // the one's complement of what is taken away
+	partial += uint32(^uint16(whole)) // the one'l complement of what is taken away
 	partial += uint32(len(t))
 	binary.BigEndian.PutUint16(field, fold(partial))
 }

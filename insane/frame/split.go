@@ -17,8 +17,8 @@ type Splitter struct {
 }
 
 // Split appends to out what remains of f when the packets whose relay is false
-// are gone, in order, and returns the extended slice. sh is what Inspect said
-// about f, and relay has sh.Packets() elements. If all packets stay, f itself
+// are gone, in order, and returns the extended slice. l is what Inspect said
+// about f, and relay has l.Packets() elements. If all packets stay, f itself
 // is the result. Otherwise each maximal run of survivors becomes one frame: a
 // smaller super-frame, or a plain packet if it is a single segment, with every
 // header field as if the segments had been cut out of the whole.
@@ -28,27 +28,27 @@ type Splitter struct {
 // Split overwrites f. The results borrow the memory of f or of the Splitter:
 // each is good until f is reused or Reset is called, whichever comes first. So
 // a batch of frames can be split one after the other and written together.
-func (s *Splitter) Split(f Frame, sh Shape, relay []bool, out []Frame) []Frame {
-	relay = relay[:sh.packets]
+func (s *Splitter) Split(f Frame, l Layout, relay []bool, out []Frame) []Frame {
+	relay = relay[:l.packets]
 	if !slices.Contains(relay, false) {
 		return append(out, f)
 	}
 	if !slices.Contains(relay, true) {
 		return out
 	}
-	copy(s.head[:], f[:HeaderLen+sh.headers])
+	copy(s.head[:], f[:HeaderLen+l.headers])
 	free := 0 // bytes of f from here on hold no result
-	for from := 0; from < sh.packets; from++ {
+	for from := 0; from < l.packets; from++ {
 		if !relay[from] {
 			continue
 		}
 		to := from + 1
-		for to < sh.packets && relay[to] {
+		for to < l.packets && relay[to] {
 			to++
 		}
 		var r Frame
-		r, free = s.cut(f, sh, from, to, free)
-		sh.rewrite(r, from, to)
+		r, free = s.cut(f, l, from, to, free)
+		l.rewrite(r, from, to)
 		out = append(out, r)
 		from = to // which is dropped, or the end
 	}
@@ -62,9 +62,9 @@ func (s *Splitter) Split(f Frame, sh Shape, relay []bool, out []Frame) []Frame {
 // the headers fit between the end of the last result and the payload: they are
 // written over what was dropped. They always do where a segment is longer than
 // the headers are.
-func (s *Splitter) cut(f Frame, sh Shape, from, to, free int) (r Frame, inUse int) {
-	head := HeaderLen + sh.headers
-	start, end := sh.offset(from), head+sh.offset(to)
+func (s *Splitter) cut(f Frame, l Layout, from, to, free int) (r Frame, inUse int) {
+	head := HeaderLen + l.headers
+	start, end := l.offset(from), head+l.offset(to)
 	if start < free {
 		r = s.alloc(end - start)
 		copy(r[head:], f[start+head:end])

@@ -38,9 +38,9 @@ func idOf(t *testing.T, p *ebpf.Program) ebpf.ProgramID {
 func TestAttachFirst(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
-	r := openPrograms(t, nil)
+	r := openObjects(t, nil)
 	if !hasTCX(t) { // what then holds is in TestAmongForeign
-		closer, err := r.Attach(index, false)
+		closer, err := r.AttachSlave(SlaveOptions{Link: index})
 		must(t, err)
 		if _, ok := closer.(*clsact); !ok {
 			t.Errorf("%T on a kernel without tcx", closer)
@@ -56,10 +56,10 @@ func TestAttachFirst(t *testing.T) {
 		t.Cleanup(func() { l.Close() })
 		others = append(others, idOf(t, p))
 	}
-	closer, err := r.Attach(index, false)
+	closer, err := r.AttachSlave(SlaveOptions{Link: index})
 	must(t, err)
-	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.objects.ReceiveWithhold) {
-		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.objects.ReceiveWithhold), others)
+	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.bpf.ReceiveSteal) {
+		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.bpf.ReceiveSteal), others)
 	}
 	if state := tcState(t, index); len(state) > 0 {
 		t.Errorf("with tcx there is a qdisc as well: %v", state)
@@ -70,7 +70,7 @@ func TestAttachFirst(t *testing.T) {
 	}
 }
 
-// The filter withholds until what Attach returned is closed, also after Receive is.
+// The program steals until what AttachSlave returned is closed, also after Receive is.
 func TestDetach(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		take := func(n int) (int, int) {
@@ -97,7 +97,7 @@ func TestAttachToNothing(t *testing.T) {
 	for _, a := range attachments(t) {
 		t.Run(a.name, func(t *testing.T) {
 			near, _ := newNamespace(t)
-			r := openPrograms(t, nil)
+			r := openObjects(t, nil)
 			if closer, err := a.attach(r, 4711); err == nil {
 				closer.Close()
 				t.Error("attached to a link that does not exist")
@@ -122,7 +122,7 @@ func holdAttached(args []string) error {
 	if err != nil {
 		return err
 	}
-	attach := func(index int) (io.Closer, error) { return r.Attach(index, false) }
+	attach := func(index int) (io.Closer, error) { return r.AttachSlave(SlaveOptions{Link: index}) }
 	if args[2] == "clsact" {
 		attach = r.attachClsact
 	}
@@ -181,7 +181,7 @@ func TestKilled(t *testing.T) {
 			if after := tcState(t, index); len(before) == 0 || len(after) != len(before) {
 				t.Errorf("%v before and %v after the kill: the comment of the package is wrong", before, after)
 			}
-			r := openPrograms(t, hostClaims)
+			r := openObjects(t, hostClaims)
 			closer, err := a.attach(r, index)
 			must(t, err)
 			if again := tcState(t, index); len(again) != len(before) {

@@ -16,7 +16,7 @@ func BenchmarkDecision(b *testing.B) {
 	super := sample{family: 4, protocol: unix.IPPROTO_TCP, options: 12, payload: 45 * 60, size: 60}
 	for _, c := range []struct {
 		what   string
-		policy string // "": the lane is closed
+		policy string // "": the direction is closed
 		sample sample
 	}{
 		{"undecided", "", plain},
@@ -30,15 +30,15 @@ func BenchmarkDecision(b *testing.B) {
 		{"percent-45-undecided", "percent 80", super},
 	} {
 		b.Run(c.what, func(b *testing.B) {
-			r := newCarrier(b, (*Programs).TX)
+			r := newCarrier(b, (*Objects).TX)
 			if c.policy != "" {
 				r.open(c.policy, now()-policy.Time(1))
 			}
-			repeat(b, r.objects.TransmitTcx, r.options(c.sample, c.sample.build(0)))
+			repeat(b, r.bpf.TransmitTcx, r.options(c.sample, c.sample.build(0)))
 		})
 	}
 	b.Run("nothing", func(b *testing.B) {
-		r := newCarrier(b, (*Programs).TX)
+		r := newCarrier(b, (*Objects).TX)
 		repeat(b, newVerdict(b, -1), r.options(plain, plain.build(0)))
 	})
 }
@@ -55,8 +55,8 @@ func BenchmarkReceive(b *testing.B) {
 		{"percent", own4, true},
 	} {
 		b.Run(c.what, func(b *testing.B) {
-			r := newCarrier(b, (*Programs).RX)
-			_, err := r.lane.Moor(r.index)
+			r := newCarrier(b, (*Objects).RX)
+			_, err := r.direction.Register(r.index)
 			must(b, err)
 			if c.carried {
 				r.open("percent 80", 0)
@@ -64,7 +64,7 @@ func BenchmarkReceive(b *testing.B) {
 			body := udp4(plain4, c.to)
 			header := append(append(r.mac[:6:6], number(0)...), 8, 0)
 			data := append(append(header[:14:14], header...), append(body, make([]byte, 20)...)...)
-			repeat(b, r.objects.ReceiveAuto, &ebpf.RunOptions{Data: data, Context: r.context()})
+			repeat(b, r.bpf.ReceiveAuto, &ebpf.RunOptions{Data: data, Context: r.context()})
 		})
 	}
 }

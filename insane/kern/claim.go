@@ -62,7 +62,7 @@ func toPrefix(p netip.Prefix) prefix {
 // returns, the kernel has done with every frame that met the old ones, and with
 // every filter that was exchanged before (kernel/bpf/syscall.c,
 // maybe_wait_bpf_programs).
-func (p *Programs) Claim(claims Claims) error {
+func (o *Objects) Claim(claims Claims) error {
 	table, err := newClaims()
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func (p *Programs) Claim(claims Claims) error {
 			return fmt.Errorf("claim %s: %w", prefix, err)
 		}
 	}
-	if err := p.objects.Claims.Put(inForce, table); err != nil {
+	if err := o.bpf.Claims.Put(inForce, table); err != nil {
 		return fmt.Errorf("exchange claims: %w", err)
 	}
 	return nil

@@ -99,31 +99,31 @@ func exchanged() (sets [2]Claims) {
 
 func hostNumber(i int) netip.Addr { return netip.AddrFrom16([16]byte{0: 0x20, 15: byte(i)}) }
 
-// Nothing is anybody's but the slave's without a lease that runs.
-func TestLease(t *testing.T) {
+// Nothing is anybody's but the slave's without a running watchdog that runs.
+func TestWatchdog(t *testing.T) {
 	b := newBench(t, hostClaims)
 	auto := func() bool { return b.auto(toHost, 0x0800, udp4(plain4, own4)) == device }
 	all := func() bool {
-		return b.owner(b.objects.ReceiveAll, toHost, etherExperiment, someUDP) == device
+		return b.owner(b.bpf.ReceiveAll, toHost, etherExperiment, someUDP) == device
 	}
 	for _, c := range []struct {
 		what  string
 		until policy.Time
 		want  bool
 	}{
-		{"no lease", 0, false},
-		{"a lease to come", now() + forever, true},
+		{"no watchdog", 0, false},
+		{"one that runs", now() + forever, true},
 		{"one that has run out", now() - 1, false},
 		{"one for ever", 1<<63 - 1, true},
 		{"ended", 0, false},
 	} {
-		b.RX().Lease(c.until)
+		b.RX().Kick(c.until)
 		if gotAuto, gotAll := auto(), all(); gotAuto != c.want || gotAll != c.want {
 			t.Errorf("%s: auto takes %v, all %v, want %v", c.what, gotAuto, gotAll, c.want)
 		}
 	}
-	b.RX().Lease(now() + forever/3600/20) // 50 ms
-	await(t, "the lease to run out", func() bool { return !auto() && !all() })
+	b.RX().Kick(now() + forever/3600/20) // 50 ms
+	await(t, "the watchdog to run out", func() bool { return !auto() && !all() })
 }
 
 // A filter that nobody has told anything takes nothing.
@@ -132,11 +132,11 @@ func TestFreshFilter(t *testing.T) {
 	fresh, err := Open("insane")
 	must(t, err)
 	defer fresh.Close()
-	b.Programs = fresh
-	for _, lease := range []policy.Time{0, now() + forever} {
-		fresh.RX().Lease(lease)
+	b.Objects = fresh
+	for _, until := range []policy.Time{0, now() + forever} {
+		fresh.RX().Kick(until)
 		if got := b.auto(toHost, 0x0800, udp4(plain4, own4)); got != slave {
-			t.Errorf("lease %d: %v", lease, got)
+			t.Errorf("until %d: %v", until, got)
 		}
 	}
 }

@@ -29,8 +29,8 @@ type clsact struct {
 
 // attachClsact adds a clsact qdisc, unless there is one or an ingress qdisc, and
 // a filter in it.
-func (p *Programs) attachClsact(index int) (io.Closer, error) {
-	if err := p.sweepOnce(); err != nil {
+func (o *Objects) attachClsact(index int) (io.Closer, error) {
+	if err := o.sweepOnce(); err != nil {
 		return nil, explain("remove what an earlier device has left", err)
 	}
 	qdisc := clsactQdisc(index)
@@ -42,17 +42,17 @@ func (p *Programs) attachClsact(index int) (io.Closer, error) {
 	default:
 		return nil, explain("add clsact qdisc", err)
 	}
-	name := filterPrefix + p.device
+	name := filterPrefix + o.device
 	if err == nil || madeForDevice(index) {
 		name += madeQdisc
 	}
-	if _, ferr := addFilter(index, netlink.HANDLE_MIN_INGRESS, name, p.objects.ReceiveWithhold.FD()); ferr != nil {
+	if _, ferr := addFilter(index, netlink.HANDLE_MIN_INGRESS, name, o.bpf.ReceiveSteal.FD()); ferr != nil {
 		if err == nil {
 			_ = netlink.QdiscDel(qdisc)
 		}
 		return nil, explain("add clsact filter", ferr)
 	}
-	return &clsact{index: index, device: p.device}, nil
+	return &clsact{index: index, device: o.device}, nil
 }
 
 // madeForDevice reports whether a qdisc was made for the filter of another device,
@@ -130,14 +130,14 @@ func (c *clsact) Close() error {
 }
 
 // sweepOnce sweeps before the first filter of this device is there.
-func (p *Programs) sweepOnce() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.swept {
+func (o *Objects) sweepOnce() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.swept {
 		return nil
 	}
-	err := sweep(p.device)
-	p.swept = err == nil
+	err := sweep(o.device)
+	o.swept = err == nil
 	return err
 }
 

@@ -108,7 +108,7 @@ func TestAmongForeign(t *testing.T) {
 			index := near.Attrs().Index
 			f.add(t, index)
 			before := tcState(t, index)
-			r := openPrograms(t, hostClaims)
+			r := openObjects(t, hostClaims)
 			closer, err := r.attachClsact(index)
 			must(t, err)
 			during := tcState(t, index)
@@ -132,7 +132,7 @@ func TestAmongForeign(t *testing.T) {
 func TestTakesAmongForeign(t *testing.T) {
 	for _, f := range foreign {
 		t.Run(f.what, func(t *testing.T) {
-			w := newWire(t, attachment{"", func(r *Programs, index int) (closer io.Closer, err error) {
+			w := newWire(t, attachment{"", func(r *Objects, index int) (closer io.Closer, err error) {
 				f.add(t, index)
 				return r.attachClsact(index)
 			}})
@@ -154,7 +154,7 @@ func TestNoPlace(t *testing.T) {
 		addU32(t, index, priority+1, unix.ETH_P_IP)
 	}
 	before := tcState(t, index)
-	r := openPrograms(t, nil)
+	r := openObjects(t, nil)
 	if closer, err := r.attachClsact(index); err == nil {
 		closer.Close()
 		t.Error("attached where there is no place")
@@ -170,7 +170,7 @@ func TestNoPlace(t *testing.T) {
 func TestQdiscTakenOver(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
-	r := openPrograms(t, nil)
+	r := openObjects(t, nil)
 	closer, err := r.attachClsact(index)
 	must(t, err)
 	must(t, netlink.FilterAdd(foreignBPF(index, 1, "theirs", newVerdict(t, -1))))

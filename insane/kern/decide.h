@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "kern.h"
+#include "common.h"
 
 enum verdict { RELAY, DROP };
 

@@ -1,11 +1,11 @@
 // Package kern is the kernel's side of a device: eBPF programs in C, compiled
 // beforehand, and the Go around them.
 //
-//	kern.c    the programs, and where in the kernel each stands
+//	insane.c    the programs, and where in the kernel each stands
 //	owner.h   who owns a frame that arrives: claim.go tells it what the device claims
 //	decide.h  package policy's Decide once more
-//	lane.h    one direction as the kernel and the relay share it: lane.go
-//	shape.h   how many packets a frame is
+//	direction.h    one direction as the kernel and the relay share it: direction.go
+//	layout.h   how many packets a frame is
 //
 // The receive filter decides about each frame that arrives, once, whose it is. The
 // fast path relays or drops what needs no byte changed, in either direction, and
@@ -35,7 +35,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-//go:generate go tool bpf2go -target bpfel,bpfeb kern kern.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -Wall -Werror
 
 // What Open and the Attach methods can say of a kernel and of the rights in it.
 var (
@@ -43,14 +43,14 @@ var (
 	ErrUnsupported = errors.New("this kernel cannot do it")
 )
 
-// Programs are the programs of one device. They are safe for concurrent use.
-type Programs struct {
+// Objects are the programs of one device. They are safe for concurrent use.
+type Objects struct {
 	device  string
-	objects kernObjects
+	bpf     kernObjects
 	memory  *memory
 	knows   policy.Stages // that the C can carry out
-	tx, rx  *Lane
-	visit   *visit
+	tx, rx  *Direction
+	barrier *cpuBarrier
 
 	mu    sync.Mutex
 	swept bool // of what earlier daemons have left
@@ -59,44 +59,44 @@ type Programs struct {
 // Open loads the programs. They take nothing before they are attached and told to.
 // device is the name of the device, under which they find what an earlier daemon of
 // that name has left.
-func Open(device string) (*Programs, error) {
+func Open(device string) (*Objects, error) {
 	// Kernels before 5.11 count maps against a limit of locked memory. If it
 	// cannot be raised, they may fit in it.
 	_ = rlimit.RemoveMemlock()
-	p := &Programs{device: device}
-	if err := p.load(); err != nil {
-		p.objects.Close()
+	o := &Objects{device: device}
+	if err := o.load(); err != nil {
+		o.bpf.Close()
 		return nil, explain("load the eBPF programs", err)
 	}
-	p.visit = newVisit(p.wait)
-	p.tx = &Lane{programs: p, direction: tx}
-	p.rx = &Lane{programs: p, direction: rx}
-	return p, nil
+	o.barrier = newCPUBarrier(o.synchronize)
+	o.tx = &Direction{objects: o, index: tx}
+	o.rx = &Direction{objects: o, index: rx}
+	return o, nil
 }
 
 // compiled is what was compiled, read once. It is not to be changed.
 var compiled = sync.OnceValues(loadKern)
 
-func (p *Programs) load() error {
+func (o *Objects) load() error {
 	found, err := compiled()
 	if err != nil {
 		return err
 	}
 	spec := found.Copy()
-	if p.knows, err = knownStages(spec); err != nil {
+	if o.knows, err = knownStages(spec); err != nil {
 		return err
 	}
 	processors, err := ebpf.PossibleCPU()
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{kernMapCounts, kernMapFlights} {
+	for _, name := range []string{kernMapCounts, kernMapInflights} {
 		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
-	if err := spec.LoadAndAssign(&p.objects, nil); err != nil {
+	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
 		return err
 	}
-	p.memory, err = newMemory(&p.objects.kernMaps)
+	o.memory, err = newMemory(&o.bpf.kernMaps)
 	return err
 }
 
@@ -113,31 +113,31 @@ func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
 }
 
 // Close releases the programs. What they are attached to goes on having them, and
-// the lanes can still be read.
-func (p *Programs) Close() error {
-	p.visit.close()
-	return p.objects.Close()
+// the directions can still be read.
+func (o *Objects) Close() error {
+	o.barrier.close()
+	return o.bpf.Close()
 }
 
 // TX is the direction from the host to the slave.
-func (p *Programs) TX() *Lane { return p.tx }
+func (o *Objects) TX() *Direction { return o.tx }
 
 // RX is the direction from the slave to the host.
-func (p *Programs) RX() *Lane { return p.rx }
+func (o *Objects) RX() *Direction { return o.rx }
 
 // Enter is the descriptor of a filter that every frame must pass on its way into
 // the queue of the interface.
-func (p *Programs) Enter() int { return p.objects.TransmitEnter.FD() }
+func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
 
 // None is the descriptor of a socket filter that takes nothing and copies what
 // neighbours say.
-func (p *Programs) None() int { return p.objects.ReceiveNone.FD() }
+func (o *Objects) None() int { return o.bpf.ReceiveNone.FD() }
 
 // Auto is the descriptor of a socket filter that takes what is claimed.
-func (p *Programs) Auto() int { return p.objects.ReceiveAuto.FD() }
+func (o *Objects) Auto() int { return o.bpf.ReceiveAuto.FD() }
 
 // All is the descriptor of a socket filter that takes everything.
-func (p *Programs) All() int { return p.objects.ReceiveAll.FD() }
+func (o *Objects) All() int { return o.bpf.ReceiveAll.FD() }
 
 // explain says what an error of the kernel means for a person.
 func explain(what string, err error) error {

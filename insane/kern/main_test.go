@@ -153,13 +153,13 @@ func await(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// openReceive loads a filter that goes with the test, with a lease that outlasts it.
-func openPrograms(t testing.TB, claims Claims) *Programs {
+// openReceive loads a filter that goes with the test, with a watchdog that outlasts it.
+func openObjects(t testing.TB, claims Claims) *Objects {
 	t.Helper()
 	r, err := Open("insane")
 	must(t, err)
 	t.Cleanup(func() { r.Close() })
 	must(t, r.Claim(claims))
-	r.RX().Lease(now() + forever)
+	r.RX().Kick(now() + forever)
 	return r
 }

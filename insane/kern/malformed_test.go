@@ -14,7 +14,7 @@ import (
 // the relay is not carried either: one byte of the headers is another one, and the
 // fast path leaves it to the relay or takes it for the same number of packets.
 func TestMalformedIsTheRelays(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
 	r := rand.New(rand.NewPCG(7, 8))
 	malformed := 0
@@ -24,10 +24,10 @@ func TestMalformedIsTheRelays(t *testing.T) {
 		f := s.build(0)
 		at, bit := mutable(r, s)
 		f[frame.HeaderLen+at] ^= bit
-		want, shape := fateOf(&policy.Program{}, 0, 0, f)
+		want, layout := outcomeOf(&policy.Program{}, 0, 0, f)
 		got, counts := c.transmit(s, f)
-		if got != undecided && (got != want || counts != countsOf(want, shape)) {
-			t.Fatalf("%+v, byte %d ^ %#x: %v %+v, want %v %+v", s, at, bit, got, counts, want, countsOf(want, shape))
+		if got != undecided && (got != want || counts != countsOf(want, layout)) {
+			t.Fatalf("%+v, byte %d ^ %#x: %v %+v, want %v %+v", s, at, bit, got, counts, want, countsOf(want, layout))
 		}
 		if want == undecided {
 			malformed++

@@ -54,8 +54,8 @@ func TestMemoryIsTheKernels(t *testing.T) {
 		spec, err := load()
 		must(t, err)
 		for name, g := range map[string]reflect.Type{
-			"lanes": reflect.TypeFor[sharedLane](), "rules": reflect.TypeFor[sharedRule](),
-			"counts": reflect.TypeFor[sharedCount](), "flights": reflect.TypeFor[sharedFlight](),
+			"directions": reflect.TypeFor[sharedDirection](), "entries": reflect.TypeFor[sharedEntry](),
+			"counts": reflect.TypeFor[sharedCount](), "inflights": reflect.TypeFor[sharedInflight](),
 			"questions": reflect.TypeFor[question](),
 		} {
 			m := spec.Maps[name]
@@ -90,21 +90,21 @@ func TestMemoryInside(t *testing.T) {
 		t.Fatalf("no %s in %v", name, of)
 		return nil
 	}
-	lane, rule := spec.Maps[kernMapLanes], spec.Maps[kernMapRules]
-	sameLayout(t, member(rule.Value, "program"), reflect.TypeFor[policy.Program]())
-	if size := unsafe.Sizeof(policy.Program{}); size != unsafe.Sizeof(sharedRule{}.program) {
+	direction, entry := spec.Maps[kernMapDirections], spec.Maps[kernMapEntries]
+	sameLayout(t, member(entry.Value, "program"), reflect.TypeFor[policy.Program]())
+	if size := unsafe.Sizeof(policy.Program{}); size != unsafe.Sizeof(sharedEntry{}.program) {
 		t.Errorf("a program is %d bytes", size)
 	}
-	all, ok := btf.As[*btf.Array](member(lane.Value, "berths"))
-	if !ok || all.Nelems != berths {
-		t.Errorf("%v, want %d", all, berths)
+	all, ok := btf.As[*btf.Array](member(direction.Value, "backlogs"))
+	if !ok || all.Nelems != backlogs {
+		t.Errorf("%v, want %d", all, backlogs)
 	}
-	sameLayout(t, all.Type, reflect.TypeFor[sharedBerth]())
-	if next, ok := btf.As[*btf.Array](member(lane.Value, "next")); !ok || next.Nelems != numberings {
+	sameLayout(t, all.Type, reflect.TypeFor[sharedBacklog]())
+	if next, ok := btf.As[*btf.Array](member(direction.Value, "next")); !ok || next.Nelems != numberings {
 		t.Errorf("%v, want %d", next, numberings)
 	}
 	for name, want := range map[string]uint32{
-		kernMapLanes: directions, kernMapRules: directions * rules, kernMapCounts: directions * rules, kernMapFlights: 1,
+		kernMapDirections: directions, kernMapEntries: directions * entries, kernMapCounts: directions * entries, kernMapInflights: 1,
 	} {
 		if n := spec.Maps[name].MaxEntries; n != want {
 			t.Errorf("%d %s, want %d", n, name, want)

@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "kern.h"
+#include "common.h"
 
 // What is known of an address. claim.go has the same.
 enum claim {
@@ -38,7 +38,7 @@ struct claims {
 };
 
 // The claims in force. They are exchanged as a whole. What is in the second place,
-// nobody looks up: see Programs.wait.
+// nobody looks up: see Objects.synchronize.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 2);

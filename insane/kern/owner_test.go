@@ -228,7 +228,7 @@ func TestOwner(t *testing.T) {
 		if got := b.auto(c.to, c.etherType, c.body); got != c.want {
 			t.Errorf("%#x %s: %v, want %v", c.etherType, c.what, got, c.want)
 		}
-		if got := b.owner(b.objects.ReceiveAll, c.to, c.etherType, c.body); got != device {
+		if got := b.owner(b.bpf.ReceiveAll, c.to, c.etherType, c.body); got != device {
 			t.Errorf("%#x %s: %v in the mode all, want device", c.etherType, c.what, got)
 		}
 	}

@@ -53,7 +53,7 @@ func TestRightsThatAreEnough(t *testing.T) {
 	must(t, err)
 	defer r.Close()
 	must(t, r.Claim(hostClaims))
-	r.RX().Lease(now() + forever)
+	r.RX().Kick(now() + forever)
 	for _, a := range attachments(t) {
 		closer, err := a.attach(r, near.Attrs().Index)
 		if err != nil {
@@ -69,7 +69,7 @@ func TestRightsThatAreEnough(t *testing.T) {
 func TestAttachWithoutRights(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
-	r := openPrograms(t, nil)
+	r := openObjects(t, nil)
 	drop(t, unix.CAP_NET_ADMIN, unix.CAP_BPF, unix.CAP_SYS_ADMIN)
 	if closer, err := r.attachClsact(index); err == nil {
 		closer.Close()

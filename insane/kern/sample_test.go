@@ -100,33 +100,33 @@ func anySample(r *rand.Rand, payload int) sample {
 	return s
 }
 
-// fate is what the fast path does with a frame. The values are those of lane.h.
-type fate int
+// outcome is what the fast path does with a frame. The values are those of direction.h.
+type outcome int
 
 const (
-	undecided fate = iota
+	undecided outcome = iota
 	relayed
 	dropped
 )
 
-func (f fate) String() string { return []string{"undecided", "relayed", "dropped"}[f] }
+func (f outcome) String() string { return []string{"undecided", "relayed", "dropped"}[f] }
 
-// fateOf is what package frame and package policy say of a frame whose first
+// outcomeOf is what package frame and package policy say of a frame whose first
 // packet has that number: undecided if they say different things of its packets,
 // or nothing.
-func fateOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (fate, frame.Shape) {
-	shape, err := frame.Inspect(f)
+func outcomeOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (outcome, frame.Layout) {
+	layout, err := frame.Inspect(f)
 	if err != nil {
-		return undecided, shape
+		return undecided, layout
 	}
 	first := p.Decide(now, next)
-	for i := range shape.Packets() {
+	for i := range layout.Packets() {
 		if p.Decide(now, next+uint64(i)) != first {
-			return undecided, shape
+			return undecided, layout
 		}
 	}
 	if first != policy.Relay {
-		return dropped, shape
+		return dropped, layout
 	}
-	return relayed, shape
+	return relayed, layout
 }

@@ -43,7 +43,7 @@ func TestSweep(t *testing.T) {
 	leave(near, "insane/insane/clsact", "insane/gone", "insane/living", "insane/living/clsact", "insanely", "theirs")
 	leave(other, "insane/gone/clsact")
 	leave(living, "insane/insane", "insane/gone")
-	r := openPrograms(t, nil)
+	r := openObjects(t, nil)
 	closer, err := r.attachClsact(index)
 	must(t, err)
 	if got, want := names(t, index), []string{"insane/insane/clsact", "insane/living", "insane/living/clsact", "insanely", "theirs"}; !slices.Equal(got, want) {
@@ -68,7 +68,7 @@ func TestTwoDaemons(t *testing.T) {
 	index := near.Attrs().Index
 	newVeth(t, "insane", "insane-far")
 	newVeth(t, "other", "other-far")
-	first, second := openPrograms(t, nil), openPrograms(t, nil)
+	first, second := openObjects(t, nil), openObjects(t, nil)
 	second.device = "other"
 	a, err := first.attachClsact(index)
 	must(t, err)

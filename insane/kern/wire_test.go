@@ -17,15 +17,17 @@ import (
 // attachment is one of the ways in which the program at ingress is attached.
 type attachment struct {
 	name   string
-	attach func(r *Programs, index int) (io.Closer, error)
+	attach func(r *Objects, index int) (io.Closer, error)
 }
 
 // attachments are those that this kernel has. The older way works on every one.
 func attachments(t *testing.T) []attachment {
 	t.Helper()
-	list := []attachment{{"clsact", (*Programs).attachClsact}}
+	list := []attachment{{"clsact", (*Objects).attachClsact}}
 	if hasTCX(t) {
-		list = append(list, attachment{"tcx", func(p *Programs, index int) (io.Closer, error) { return p.Attach(index, false) }})
+		list = append(list, attachment{"tcx", func(p *Objects, index int) (io.Closer, error) {
+			return p.AttachSlave(SlaveOptions{Link: index})
+		}})
 	}
 	return list
 }
@@ -48,7 +50,7 @@ func onEach(t *testing.T, test func(t *testing.T, w *wire)) {
 // and its cable, far.
 type wire struct {
 	t         *testing.T
-	r         *Programs
+	r         *Objects
 	near, far netlink.Link
 	out       int   // sends from far
 	device    int   // hears what is the device's
@@ -60,7 +62,7 @@ func newWire(t *testing.T, a attachment) *wire {
 	t.Helper()
 	w := &wire{t: t}
 	w.near, w.far = newNamespace(t)
-	w.r = openPrograms(t, hostClaims)
+	w.r = openObjects(t, hostClaims)
 	var err error
 	w.attached, err = a.attach(w.r, w.near.Attrs().Index)
 	must(t, err)
@@ -156,7 +158,7 @@ func (w *wire) expect(what string, toDevice, toStack int, want owner) {
 }
 
 // Every rule on a wire, with what only the kernel knows of a frame: its VLAN tag
-// is beside the bytes, and the decision goes by way of the slot.
+// is beside the bytes, and the decision goes by way of the handoff.
 func TestOwnerOnTheWire(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		cases := ownerCases()
@@ -182,10 +184,10 @@ func TestAllOnTheWire(t *testing.T) {
 		for i, c := range cases {
 			w.expect(c.what, toDevice[i], toStack[i], device)
 		}
-		w.r.RX().Lease(0)
+		w.r.RX().Kick(0)
 		w.send(0, toHost, nil, unix.ETH_P_IP, udp4(plain4, own4))
 		toDevice, toStack = w.heard()
-		w.expect("without a lease", toDevice[0], toStack[0], slave)
+		w.expect("without a running watchdog", toDevice[0], toStack[0], slave)
 	})
 }
 

@@ -61,8 +61,8 @@ func TestReceiveTaggedSuperFrame(t *testing.T) {
 	send(t, far, f)
 	got := readUntil(t, near, 1)
 	last := got[len(got)-1]
-	if shape, err := frame.Inspect(last); len(got) != 1 || err != nil || shape.Packets() != 20 {
-		t.Fatalf("%d frames, of %d packets (%v); want one of 20", len(got), shape.Packets(), err)
+	if layout, err := frame.Inspect(last); len(got) != 1 || err != nil || layout.Packets() != 20 {
+		t.Fatalf("%d frames, of %d packets (%v); want one of 20", len(got), layout.Packets(), err)
 	}
 	if !bytes.Equal(last[frame.HeaderLen:], f[frame.HeaderLen:]) || last.Header().CsumStart != h.CsumStart {
 		t.Errorf("%+v % x, want %+v % x", last.Header(), last[:70], h, f[:70])
@@ -91,8 +91,8 @@ func TestReceiveVerified(t *testing.T) {
 	if h := got.Header(); h.Flags != frame.NeedsCsum || h.CsumStart != 34 || h.CsumOffset != 16 {
 		t.Errorf("header %+v, want a partial checksum at 34 + 16", h)
 	}
-	if shape, err := frame.Inspect(got); err != nil || shape.Packets() != 3 {
-		t.Errorf("%d packets (%v), want 3", shape.Packets(), err)
+	if layout, err := frame.Inspect(got); err != nil || layout.Packets() != 3 {
+		t.Errorf("%d packets (%v), want 3", layout.Packets(), err)
 	}
 }
 

@@ -33,8 +33,8 @@ func TestSlaveSuperFrame(t *testing.T) {
 		if !bytes.Equal(got[frame.HeaderLen:], want[frame.HeaderLen:]) {
 			t.Errorf("%s: bytes changed on the way", kind.name)
 		}
-		if shape, err := frame.Inspect(got); err != nil || shape.Packets() != 44 {
-			t.Errorf("%s: %d packets, want 44 (%v)", kind.name, shape.Packets(), err)
+		if layout, err := frame.Inspect(got); err != nil || layout.Packets() != 44 {
+			t.Errorf("%s: %d packets, want 44 (%v)", kind.name, layout.Packets(), err)
 		}
 	}
 }

@@ -65,9 +65,9 @@ func TestTAPSuperFrameUDP(t *testing.T) {
 	}
 	var got []byte
 	for i, f := range frames {
-		shape, err := frame.Inspect(f)
-		if err != nil || shape.Packets() != wantPackets || f.Header().GSOType != wantType {
-			t.Errorf("frame %d: %d packets, header %+v, %v; want %d", i, shape.Packets(), f.Header(), err, wantPackets)
+		layout, err := frame.Inspect(f)
+		if err != nil || layout.Packets() != wantPackets || f.Header().GSOType != wantType {
+			t.Errorf("frame %d: %d packets, header %+v, %v; want %d", i, layout.Packets(), f.Header(), err, wantPackets)
 		}
 		got = append(got, f[frame.HeaderLen+42:]...)
 	}
@@ -92,9 +92,9 @@ func TestTAPSuperFrameTCP(t *testing.T) {
 	_, err := unix.Write(fd, bytes.Repeat([]byte("insane"), 4000))
 	must(t, err)
 	first := readOne(t, tap)[0]
-	shape, err := frame.Inspect(first)
-	if err != nil || shape.Packets() < 2 || first.Header().GSOType != frame.GSOTCPv4 {
-		t.Errorf("%d packets, header %+v, %v; want several of TCP", shape.Packets(), first.Header(), err)
+	layout, err := frame.Inspect(first)
+	if err != nil || layout.Packets() < 2 || first.Header().GSOType != frame.GSOTCPv4 {
+		t.Errorf("%d packets, header %+v, %v; want several of TCP", layout.Packets(), first.Header(), err)
 	}
 }
 
@@ -160,8 +160,8 @@ func TestTAPWrite(t *testing.T) {
 				t.Errorf("%s: frame %d is not what was written", kind.name, i)
 			}
 		}
-		if shape, err := frame.Inspect(got[1]); err != nil || shape.Packets() != 7 {
-			t.Errorf("%s: %d packets in the super-frame, want 7 (%v)", kind.name, shape.Packets(), err)
+		if layout, err := frame.Inspect(got[1]); err != nil || layout.Packets() != 7 {
+			t.Errorf("%s: %d packets in the super-frame, want 7 (%v)", kind.name, layout.Packets(), err)
 		}
 	}
 }

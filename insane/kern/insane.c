@@ -10,33 +10,33 @@
 // right after, on the same processor and with nothing in between
 // (net/core/dev.c, __netif_receive_skb_core). So the filter of the device's
 // packet socket decides, once, and leaves the decision where the program at
-// ingress finds it: receive_auto or receive_all, then receive_withhold. If the
+// ingress finds it: receive_auto or receive_all, then receive_steal. If the
 // socket is gone nobody decides, and the slave's stack has all it ever had.
 
-#include "kern.h"
-#include "lane.h"
+#include "common.h"
+#include "direction.h"
 #include "owner.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 // What becomes of the frame that this processor is receiving, once it comes to the
-// slave's ingress: nothing, or it is withheld, or it goes to the link of that index.
+// slave's ingress: nothing, or it is stolen, or it goes to the link of that index.
 #define LEAVE 0
-#define WITHHOLD 0xffffffff
+#define STEAL 0xffffffff
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct carried);
-} withhold SEC(".maps");
+	__type(value, struct handoff);
+} handoffs SEC(".maps");
 
 // Frames on their way from the slave's ingress to the interface: the kernel lets
 // them wait in a queue in between (net/core/dev.c, enqueue_to_backlog). By
 // processor; each writes its own.
-struct flight {
+struct inflight {
 	__u64 started;
-	__u64 landed;   // that the host has begun with
+	__u64 arrived;   // that the host has begun with
 	__u64 finished; // that it is done with for certain
 	__u64 unused[5];
 };
@@ -46,33 +46,33 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1); // times the number of processors
 	__type(key, __u32);
-	__type(value, struct flight);
-} flights SEC(".maps");
+	__type(value, struct inflight);
+} inflights SEC(".maps");
 
-static __always_inline struct flight *flight_here(void)
+static __always_inline struct inflight *inflight_here(void)
 {
 	__u32 key = bpf_get_smp_processor_id();
-	return bpf_map_lookup_elem(&flights, &key);
+	return bpf_map_lookup_elem(&inflights, &key);
 }
 
-// The mark of a frame in flight. Nothing else uses this field on ingress.
-#define IN_FLIGHT 0x494e
+// The mark of an inflight frame. Nothing else uses this field on ingress.
+#define INFLIGHT 0x494e
 
 // A drop must look sent. clsact has a word for that. tcx has none at egress
 // (net/core/dev.c, sch_handle_egress), but a frame that is sent to a link that does
 // not exist is dropped so.
 static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 {
-	struct lane *lane = lane_of(TX);
-	struct carried c;
-	if (!lane)
+	struct direction *direction = direction_of(TX);
+	struct handoff c;
+	if (!direction)
 		return TC_ACT_UNSPEC;
-	switch (carry(skb, TX, lane, &lane->berths[0], &c)) {
+	switch (fastpath(skb, TX, direction, &direction->backlogs[0], &c)) {
 	case RELAYED:
 		return bpf_redirect(c.to, 0);
 	case UNDECIDED:
 		// What finds no room in the queue is lost as on a wire.
-		if (!full(&lane->berths[0]))
+		if (!full(&direction->backlogs[0]))
 			return TC_ACT_UNSPEC;
 	case DROPPED:
 		break;
@@ -98,16 +98,16 @@ int transmit_clsact(struct __sk_buff *skb)
 SEC("socket")
 int transmit_enter(struct __sk_buff *skb)
 {
-	struct lane *lane = lane_of(TX);
-	return !lane || enter(&lane->berths[0]) ? -1 : 0;
+	struct direction *direction = direction_of(TX);
+	return !direction || enter(&direction->backlogs[0]) ? -1 : 0;
 }
 
-// berth_of is where frames of the slave that skb came in by wait for the relay.
-static __always_inline struct berth *berth_of(struct __sk_buff *skb, struct lane *lane)
+// backlog_of is where frames of the slave that skb came in by wait for the relay.
+static __always_inline struct backlog *backlog_of(struct __sk_buff *skb, struct direction *direction)
 {
-	for (int i = 0; i < BERTHS; i++)
-		if (READ(lane->berths[i].index) == skb->ifindex)
-			return &lane->berths[i];
+	for (int i = 0; i < BACKLOGS; i++)
+		if (READ(direction->backlogs[i].index) == skb->ifindex)
+			return &direction->backlogs[i];
 	return 0;
 }
 
@@ -117,30 +117,30 @@ static __always_inline struct berth *berth_of(struct __sk_buff *skb, struct lane
 // that never came to ingress. The clock is read only for what would be taken.
 static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 {
-	struct carried *slot = bpf_map_lookup_elem(&withhold, &zero);
-	struct lane *lane = lane_of(RX);
-	if (!slot || !lane)
+	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &zero);
+	struct direction *direction = direction_of(RX);
+	if (!handoff || !direction)
 		return 0;
-	slot->to = LEAVE;
+	handoff->to = LEAVE;
 	if (owner == SLAVE)
 		return 0;
-	if (!alive(lane))
+	if (!alive(direction))
 		return 0;
 	// A processor deals with one frame after the other.
-	struct flight *flight = flight_here();
-	if (flight)
-		flight->finished = flight->landed;
-	struct berth *berth = berth_of(skb, lane);
+	struct inflight *inflight = inflight_here();
+	if (inflight)
+		inflight->finished = inflight->arrived;
+	struct backlog *backlog = backlog_of(skb, direction);
 	if (owner == DEVICE) {
-		enum fate fate = berth ? carry(skb, RX, lane, berth, slot) : UNDECIDED;
-		if (fate == RELAYED)
+		enum outcome outcome = backlog ? fastpath(skb, RX, direction, backlog, handoff) : UNDECIDED;
+		if (outcome == RELAYED)
 			return 0;
-		slot->to = WITHHOLD;
-		if (fate == DROPPED)
+		handoff->to = STEAL;
+		if (outcome == DROPPED)
 			return 0;
 	}
-	if (berth)
-		enter(berth);
+	if (backlog)
+		enter(backlog);
 	return -1;
 }
 
@@ -149,12 +149,12 @@ static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 SEC("socket")
 int receive_none(struct __sk_buff *skb)
 {
-	struct lane *lane = lane_of(RX);
-	if (!lane || !owner_neighbour(skb))
+	struct direction *direction = direction_of(RX);
+	if (!direction || !owner_neighbour(skb))
 		return 0;
-	struct berth *berth = berth_of(skb, lane);
-	if (berth)
-		enter(berth);
+	struct backlog *backlog = backlog_of(skb, direction);
+	if (backlog)
+		enter(backlog);
 	return -1;
 }
 
@@ -170,53 +170,53 @@ int receive_all(struct __sk_buff *skb)
 	return receive(skb, DEVICE);
 }
 
-// hand_over gives a frame to the host as the interface's. A copy is what goes: only
+// deliver gives a frame to the host as the interface's. A copy is what goes: only
 // so is it known whether the host has taken it, which it does not while the interface
 // is down or the queue of this processor full.
-static __always_inline void hand_over(struct __sk_buff *skb, __u32 to, const struct carried *c)
+static __always_inline void deliver(struct __sk_buff *skb, __u32 to, const struct handoff *c)
 {
-	struct flight *flight = flight_here();
-	struct count *count = count_of(c->place);
-	if (!flight || !count)
+	struct inflight *inflight = inflight_here();
+	struct count *count = count_of(c->slot);
+	if (!inflight || !count)
 		return;
-	flight->started++;
-	skb->tc_index = IN_FLIGHT;
+	inflight->started++;
+	skb->tc_index = INFLIGHT;
 	if (bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0) {
-		count_relayed(count, &c->shape);
+		count_relayed(count, &c->layout);
 		APART;
 		return;
 	}
-	flight->started--;
-	count->refused_packets += c->shape.packets;
-	count->refused_bytes += c->shape.bytes;
+	inflight->started--;
+	count->refused_packets += c->layout.packets;
+	count->refused_bytes += c->layout.bytes;
 }
 
 // The same numbers are TCX_NEXT and TCX_DROP to tcx (uapi/linux/bpf.h).
 SEC("tc")
-int receive_withhold(struct __sk_buff *skb)
+int receive_steal(struct __sk_buff *skb)
 {
 	// A copy of what the host itself sends to a group: packet sockets do not get
 	// it (net/packet/af_packet.c, packet_rcv), so nobody has decided about it.
 	if (skb->pkt_type == PACKET_LOOPBACK)
 		return TC_ACT_UNSPEC;
-	struct carried *slot = bpf_map_lookup_elem(&withhold, &zero);
-	if (!slot || slot->to == LEAVE)
+	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &zero);
+	if (!handoff || handoff->to == LEAVE)
 		return TC_ACT_UNSPEC;
-	__u32 to = slot->to;
-	slot->to = LEAVE;
-	if (to != WITHHOLD)
-		hand_over(skb, to, slot);
+	__u32 to = handoff->to;
+	handoff->to = LEAVE;
+	if (to != STEAL)
+		deliver(skb, to, handoff);
 	return TC_ACT_SHOT;
 }
 
-// receive_land stands at the interface's ingress.
+// receive_arrive stands at the interface's ingress.
 SEC("tc")
-int receive_land(struct __sk_buff *skb)
+int receive_arrive(struct __sk_buff *skb)
 {
-	struct flight *flight = flight_here();
-	if (skb->tc_index == IN_FLIGHT && flight) {
+	struct inflight *inflight = inflight_here();
+	if (skb->tc_index == INFLIGHT && inflight) {
 		skb->tc_index = 0;
-		flight->landed++;
+		inflight->arrived++;
 	}
 	return TC_ACT_UNSPEC;
 }

@@ -9,9 +9,9 @@ import (
 
 // Exactly as many frames as there is room for are on their way at once, and each that
 // is done with makes room for another.
-func TestRoom(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
-	queue := c.lane.Queue()
+func TestLimit(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	queue := c.direction.Queue()
 	enter := func(tries int) (entered int) {
 		for range tries {
 			if c.enter() {
@@ -24,34 +24,34 @@ func TestRoom(t *testing.T) {
 		t.Fatalf("%d of 2000 frames have entered a queue of any length", got)
 	}
 	queue.Done(2000)
-	const room = 100
-	queue.Room(room + spare)
-	for i, done := range []int{0, 1, room, 0, 37} {
+	const limit = 100
+	queue.SetLimit(limit + spare)
+	for i, done := range []int{0, 1, limit, 0, 37} {
 		queue.Done(done)
 		want := done
 		if i == 0 {
-			want = room
+			want = limit
 		}
-		if got := enter(3 * room); got != want {
+		if got := enter(3 * limit); got != want {
 			t.Errorf("turn %d: %d frames have entered, want %d", i, got, want)
 		}
 	}
-	queue.Done(room)
+	queue.Done(limit)
 	if queue.shared.waiting() {
 		t.Error("frames are waiting that never came")
 	}
 }
 
 // Processors that find the last place at the same time do not both have it.
-func TestRoomIsSharedByProcessors(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
-	queue := c.lane.Queue()
-	const room = 1000
-	queue.Room(room + spare)
+func TestLimitIsSharedByProcessors(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	queue := c.direction.Queue()
+	const limit = 1000
+	queue.SetLimit(limit + spare)
 	var admitted atomic.Int64
 	onProcessors(t, func() {
-		for range 20 * room {
-			kept, err := c.objects.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
+		for range 20 * limit {
+			kept, err := c.bpf.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
 			if err != nil {
 				t.Error(err)
 				return
@@ -61,24 +61,24 @@ func TestRoomIsSharedByProcessors(t *testing.T) {
 			}
 		}
 	})
-	if entered := queue.shared.entered.Load(); entered != room || admitted.Load() != room {
-		t.Errorf("%d frames have entered, %d are counted, want %d", admitted.Load(), entered, room)
+	if entered := queue.shared.entered.Load(); entered != limit || admitted.Load() != limit {
+		t.Errorf("%d frames have entered, %d are counted, want %d", admitted.Load(), entered, limit)
 	}
 }
 
-// A berth is that of one slave at a time: what its last one still says is not heard.
-func TestBerthChangesHands(t *testing.T) {
+// A backlog is that of one slave at a time: what its last one still says is not heard.
+func TestBacklogChangesHands(t *testing.T) {
 	needRoot(t)
-	p := openPrograms(t, nil)
-	first, err := p.RX().Moor(7)
+	p := openObjects(t, nil)
+	first, err := p.RX().Register(7)
 	must(t, err)
 	first.shared.entered.Add(3)
 	first.Done(1)
-	first.Leave()
-	second, err := p.RX().Moor(8)
+	first.Release()
+	second, err := p.RX().Register(8)
 	must(t, err)
 	if second.shared != first.shared || second.shared.waiting() {
-		t.Error("the free berth is not the one that was left, or not empty")
+		t.Error("the free backlog is not the one that was left, or not empty")
 	}
 	second.shared.entered.Add(2)
 	first.Done(2)
@@ -98,7 +98,7 @@ func TestBerthChangesHands(t *testing.T) {
 // others when nothing has moved between two looks while the relay was idle.
 func TestLostFrames(t *testing.T) {
 	needRoot(t)
-	b, err := openPrograms(t, nil).RX().Moor(7)
+	b, err := openObjects(t, nil).RX().Register(7)
 	must(t, err)
 	enter := func(frames uint64) { b.shared.entered.Add(frames) }
 	waiting := func(what string, want bool) {
@@ -127,7 +127,7 @@ func TestLostFrames(t *testing.T) {
 	waiting("one has gone", true)
 	b.Settle(true)
 	waiting("nothing has moved", false)
-	b.Done(1) // after all: the counters of a berth may be wrong then, but not for ever
+	b.Done(1) // after all: the counters of a backlog may be wrong then, but not for ever
 	waiting("more done than there was", true)
 	b.Settle(true)
 	b.Settle(true)

@@ -20,8 +20,8 @@ var steadyPolicies = []string{
 
 // The kernel does with each frame what the relay would, and counts it as the relay
 // would. Of numbers, both take from one counter: the test is the relay here.
-func TestCarryIsTheRelays(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+func TestFastpathIsTheRelays(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
 	epoch := max(now(), 2*forever) - forever
 	r := rand.New(rand.NewPCG(1, 2))
 	var seen [3]int
@@ -31,24 +31,24 @@ func TestCarryIsTheRelays(t *testing.T) {
 			s := anySample(r, 2500)
 			f := s.build(0)
 			next := c.next.Load()
-			want, shape := fateOf(&program, now(), next, f)
+			want, layout := outcomeOf(&program, now(), next, f)
 			got, counts := c.transmit(s, f)
-			if got != want || counts != countsOf(want, shape) {
-				t.Fatalf("%s: %+v: %v %+v, want %v %+v", text, s, got, counts, want, countsOf(want, shape))
+			if got != want || counts != countsOf(want, layout) {
+				t.Fatalf("%s: %+v: %v %+v, want %v %+v", text, s, got, counts, want, countsOf(want, layout))
 			}
 			taken := c.next.Load() - next
-			if got == undecided && taken != 0 || got != undecided && taken != uint64(shape.Packets()) {
+			if got == undecided && taken != 0 || got != undecided && taken != uint64(layout.Packets()) {
 				t.Fatalf("%s: %+v: %v, and %d numbers taken", text, s, got, taken)
 			}
 			if got == undecided {
-				c.next.Add(uint64(shape.Packets()))
+				c.next.Add(uint64(layout.Packets()))
 			}
 			seen[got]++
 		}
 	}
 	for is, n := range seen {
 		if n < 500/raceDivisor {
-			t.Errorf("%d frames %v: that is no test", n, fate(is))
+			t.Errorf("%d frames %v: that is no test", n, outcome(is))
 		}
 	}
 }
@@ -56,7 +56,7 @@ func TestCarryIsTheRelays(t *testing.T) {
 // A frame that the kernel does not understand without a doubt goes to the relay
 // without a number, and so does one that the slave may refuse.
 func TestUndecided(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	tcp := sample{family: 4, protocol: unix.IPPROTO_TCP, payload: 2000, size: 500}
 	udp := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 2000, size: 500}
 	change := func(s sample, what string, at int, bytes ...byte) sample {
@@ -85,7 +85,7 @@ func TestUndecided(t *testing.T) {
 	o := c.options(udp, udp.build(0))
 	for segments, want := range map[uint32]uint32{4: actRedirect, 3: actUnspec, 5: actUnspec, 0: actUnspec} {
 		o.Context.([]uint32)[41] = segments
-		act, err := c.objects.TransmitTcx.Run(o)
+		act, err := c.bpf.TransmitTcx.Run(o)
 		must(t, err)
 		if act != want {
 			t.Errorf("UDP of %d packets, with 2000 bytes of 500 a packet: %d, want %d", segments, int32(act), int32(want))
@@ -94,12 +94,12 @@ func TestUndecided(t *testing.T) {
 }
 
 // The kernel carries only while it may.
-func TestCarryOnlyWhile(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
-	queue := c.lane.Queue()
+func TestFastpathOnlyWhile(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	queue := c.direction.Queue()
 	plain := sample{what: "plain", family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
 	super := sample{what: "super", family: 6, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
-	both := func(what string, want fate) {
+	both := func(what string, want outcome) {
 		t.Helper()
 		for _, s := range []sample{plain, super} {
 			s.what += ", " + what
@@ -113,17 +113,17 @@ func TestCarryOnlyWhile(t *testing.T) {
 	both("with a frame on its way to the relay", undecided)
 	queue.Done(1)
 	both("after it", dropped)
-	c.lane.Close()
+	c.direction.Close()
 	both("closed", undecided)
 	c.open("pass", 0)
 	both("open again", relayed)
-	must(t, c.lane.Open(policy.Program{}, 1<<30, "nowhere"))
+	must(t, c.direction.Open(policy.Program{}, 1<<30, "nowhere"))
 	both("to a link that is not there", undecided)
 }
 
 // What is larger than the slave's MTU is the relay's to refuse.
-func TestCarryMinds(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+func TestFastpathMinds(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
 	must(t, netlink.LinkSetMTU(linkOf(t, "slave"), 1500))
 	c.open("pass", 0)
 	fits := sample{what: "fits", family: 4, protocol: unix.IPPROTO_UDP, payload: 1500 - 28}
@@ -136,36 +136,36 @@ func TestCarryMinds(t *testing.T) {
 }
 
 // The daemon is stopped: everything is relayed and numbered, nothing judged.
-func TestCarryWithoutLease(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+func TestFastpathWithoutWatchdog(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
 	c.open("percent 0", 0)
 	super := sample{what: "super", family: 4, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
 	c.expect(super, dropped)
 	c.enter() // and what it still has, it keeps: nothing waits for that
 	for _, until := range []policy.Time{0, now() - 1} {
-		c.lane.Lease(until)
-		shape, err := frame.Inspect(super.build(0))
+		c.direction.Kick(until)
+		layout, err := frame.Inspect(super.build(0))
 		must(t, err)
-		want := countsOf(relayed, shape)
+		want := countsOf(relayed, layout)
 		want.UnjudgedPackets = want.RelayedPackets
 		next := c.next.Load()
 		if got, counts := c.transmit(super, super.build(0)); got != relayed || counts != want {
 			t.Errorf("until %d: %v %+v, want %+v", until, got, counts, want)
 		}
-		if taken := c.next.Load() - next; taken != uint64(shape.Packets()) {
+		if taken := c.next.Load() - next; taken != uint64(layout.Packets()) {
 			t.Errorf("until %d: %d numbers taken", until, taken)
 		}
 	}
-	c.lane.Lease(now() + forever)
+	c.direction.Kick(now() + forever)
 	c.expect(super, undecided)
-	c.lane.Queue().Done(1)
+	c.direction.Queue().Done(1)
 	c.expect(super, dropped)
 }
 
 // Processors take numbers from one counter, none twice and none left out, whatever
 // they carry: the verdicts then are those of all numbers up to the last.
 func TestNumbersAreSharedByProcessors(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	program := c.open("percent 90", 0)
 	samples := []sample{
 		{what: "plain", family: 4, protocol: unix.IPPROTO_UDP, payload: 18},
@@ -176,7 +176,7 @@ func TestNumbersAreSharedByProcessors(t *testing.T) {
 			s := samples[i%len(samples)]
 			o := c.options(s, s.build(0))
 			o.Repeat = uint32(5000 / raceDivisor)
-			if _, err := c.objects.TransmitTcx.Run(o); err != nil {
+			if _, err := c.bpf.TransmitTcx.Run(o); err != nil {
 				t.Error(err)
 			}
 		}
@@ -190,7 +190,7 @@ func TestNumbersAreSharedByProcessors(t *testing.T) {
 			want.RelayedPackets++
 		}
 	}
-	got := c.lane.Counts()
+	got := c.direction.Counts()
 	if got.RelayedPackets != want.RelayedPackets || got.DroppedPackets != want.DroppedPackets || last < 1000 {
 		t.Errorf("%d numbers: %d relayed, %d dropped; want %d, %d", last,
 			got.RelayedPackets, got.DroppedPackets, want.RelayedPackets, want.DroppedPackets)

@@ -22,7 +22,7 @@ const smallLen = 14 + 20 + 8 + 18
 func (c *carrier) carry(frames int) {
 	c.t.Helper()
 	for range frames {
-		_, err := c.objects.TransmitTcx.Run(c.options(small, small.build(0)))
+		_, err := c.bpf.TransmitTcx.Run(c.options(small, small.build(0)))
 		must(c.t, err)
 	}
 }
@@ -41,7 +41,7 @@ func (c *carrier) flood(s sample) (stop func()) {
 		o.Context.([]uint32)[10] = 0 // of this thread's namespace: the loopback
 		o.Repeat = 100
 		for !stopped.Load() {
-			if _, err := c.objects.TransmitTcx.Run(o); err != nil {
+			if _, err := c.bpf.TransmitTcx.Run(o); err != nil {
 				c.t.Error(err)
 				return
 			}
@@ -54,20 +54,20 @@ func (c *carrier) flood(s sample) (stop func()) {
 	}
 }
 
-// Rules come and go while frames are carried, and the places for them are used again
+// Rules come and go while frames are carried, and the slots for them are used again
 // and again: whoever looks at the counters sees every frame, once.
-func TestPlacesUnderTraffic(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+func TestSlotsUnderTraffic(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
 	stop := c.flood(small)
 	last := uint64(0)
 	const changes = 1000 / raceDivisor
 	for i := 0; i < changes || c.next.Load() < changes; i++ {
 		program := policy.Program{PercentDrop: uint64(i%3) << 31}
-		must(t, c.lane.Open(program, c.to, i))
+		must(t, c.direction.Open(program, c.to, i))
 		if i%10 == 0 {
-			c.lane.Close()
+			c.direction.Close()
 		}
-		counts := c.lane.Counts()
+		counts := c.direction.Counts()
 		sum := counts.RelayedPackets + counts.DroppedPackets
 		if sum < last || sum > c.next.Load() {
 			t.Fatalf("change %d: %d packets in the counters, %d before, %d numbers", i, sum, last, c.next.Load())
@@ -75,7 +75,7 @@ func TestPlacesUnderTraffic(t *testing.T) {
 		last = sum
 	}
 	stop()
-	got, numbers := c.lane.Counts(), c.next.Load()
+	got, numbers := c.direction.Counts(), c.next.Load()
 	if got.RelayedPackets+got.DroppedPackets != numbers {
 		t.Errorf("%+v, but %d numbers", got, numbers)
 	}
@@ -84,71 +84,71 @@ func TestPlacesUnderTraffic(t *testing.T) {
 	}
 }
 
-// A place is free when the last frame is through that met the rule there: the counters of
+// A slot is free when the last frame is through that met the rule there: the counters of
 // the next owner have none of it. The frames here take long: each packet is asked about.
-func TestPlacesAreFree(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+func TestSlotsAreFree(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
 	slow := sample{family: 4, protocol: unix.IPPROTO_TCP, payload: 3000, size: 1}
 	defer c.flood(slow)()
 	relays, drops := policy.Program{PercentDrop: 1, PercentKey: 7}, policy.Program{PercentDrop: 1 << 32}
 	for lap := range 20 {
-		// The places are made free while the last rule of a lap is in force.
-		for place := range rules - 1 {
-			must(t, c.lane.Open(drops, c.to, [2]int{lap, place}))
+		// The slots are made free while the last rule of a lap is in force.
+		for slot := range entries - 1 {
+			must(t, c.direction.Open(drops, c.to, [2]int{lap, slot}))
 		}
-		owner := [2]int{lap, rules}
+		owner := [2]int{lap, entries}
 		if lap%2 == 0 {
-			must(t, c.lane.Open(relays, c.to, owner))
-			await(t, "a relayed frame", func() bool { return c.lane.CountsOf(owner).RelayedPackets > 0 })
+			must(t, c.direction.Open(relays, c.to, owner))
+			await(t, "a relayed frame", func() bool { return c.direction.CountsOf(owner).RelayedPackets > 0 })
 			continue
 		}
-		must(t, c.lane.Open(drops, c.to, owner))
-		if counts := c.lane.CountsOf(owner); counts.RelayedPackets > 0 {
+		must(t, c.direction.Open(drops, c.to, owner))
+		if counts := c.direction.CountsOf(owner); counts.RelayedPackets > 0 {
 			t.Fatalf("lap %d: %+v of somebody else", lap, counts)
 		}
 	}
 }
 
-// What was done for an owner is told apart, also if it had several places in turn,
+// What was done for an owner is told apart, also if it had several slots in turn,
 // of which some were freed.
 func TestCountsOfOwner(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	other := linkOf(t, "slave-far").Attrs().Index
 	total := uint64(0)
 	for owner := range 100 {
 		program := policy.Program{PercentDrop: uint64(owner%2) << 32}
 		sum := 0
 		for turn := range 3 {
-			must(t, c.lane.Open(program, []int{c.to, other}[turn%2], owner))
+			must(t, c.direction.Open(program, []int{c.to, other}[turn%2], owner))
 			c.carry(owner%5 + turn)
 			sum += owner%5 + turn
-			must(t, c.lane.Open(program, []int{c.to, other}[turn%2], owner)) // the same again
+			must(t, c.direction.Open(program, []int{c.to, other}[turn%2], owner)) // the same again
 		}
 		total += uint64(sum)
 		want := Counts{RelayedPackets: uint64(sum), RelayedBytes: smallLen * uint64(sum)}
 		if owner%2 == 1 {
 			want = Counts{DroppedPackets: want.RelayedPackets, DroppedBytes: want.RelayedBytes}
 		}
-		if got := c.lane.CountsOf(owner); got != want {
+		if got := c.direction.CountsOf(owner); got != want {
 			t.Fatalf("owner %d: %+v, want %+v", owner, got, want)
 		}
-		all := c.lane.Counts()
+		all := c.direction.Counts()
 		if all.RelayedPackets+all.DroppedPackets != total {
 			t.Fatalf("owner %d: %+v in all, want %d packets", owner, all, total)
 		}
 	}
-	if got := c.lane.CountsOf("nobody"); got != (Counts{}) {
+	if got := c.direction.CountsOf("nobody"); got != (Counts{}) {
 		t.Errorf("nobody: %+v", got)
 	}
 	if got := c.RX().Counts(); got != (Counts{}) {
-		t.Errorf("the other lane: %+v", got)
+		t.Errorf("the other direction: %+v", got)
 	}
 }
 
 // The kernel is not given a program with a stage that it does not know, and what it had
 // before stays as it was.
 func TestOpenRefusesUnknownStages(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	pol, err := policy.Parse("percent 0 time 1s 1s")
 	must(t, err)
 	known := pol.Compile(0, 1).Stages
@@ -158,7 +158,7 @@ func TestOpenRefusesUnknownStages(t *testing.T) {
 	c.open("percent 0", 0)
 	for n := range 64 {
 		stages := policy.Stages(1) << n
-		err := c.lane.Open(policy.Program{Stages: known | stages}, c.to, n)
+		err := c.direction.Open(policy.Program{Stages: known | stages}, c.to, n)
 		if stages&known != 0 {
 			must(t, err)
 			c.open("percent 0", 0)
@@ -173,48 +173,48 @@ func TestOpenRefusesUnknownStages(t *testing.T) {
 	}
 }
 
-// A numbering begins at 0 and disturbs no other; rules go by the one that was the
+// A numbering begins at 0 and disturbs no other; entries go by the one that was the
 // present one when they were opened.
 func TestNumbers(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
 	c.carry(3)
 	old := c.next
-	fresh := c.lane.Numbers()
+	fresh := c.direction.Numbers()
 	c.carry(2)
 	if old.Load() != 5 || fresh.Load() != 0 {
 		t.Errorf("before Open: %d old numbers, %d new ones; want 5, 0", old.Load(), fresh.Load())
 	}
 	c.open("percent 100", 0)
-	must(t, c.lane.Open(policy.Program{}, c.to, "another"))
+	must(t, c.direction.Open(policy.Program{}, c.to, "another"))
 	c.carry(4)
 	if old.Load() != 5 || fresh.Load() != 4 {
 		t.Errorf("after it: %d old numbers, %d new ones; want 5, 4", old.Load(), fresh.Load())
 	}
 	for range numberings - 2 {
-		if next := c.lane.Numbers(); next == old || next == fresh || next.Load() != 0 {
+		if next := c.direction.Numbers(); next == old || next == fresh || next.Load() != 0 {
 			t.Fatal("a numbering that is in use")
 		}
 	}
 	if old.Load() != 5 || fresh.Load() != 4 {
 		t.Errorf("%d, %d numbers after many more numberings", old.Load(), fresh.Load())
 	}
-	if c.lane.Numbers() != old || old.Load() != 0 {
+	if c.direction.Numbers() != old || old.Load() != 0 {
 		t.Error("the oldest numbering is not the next")
 	}
 }
 
-// What the lanes tell can be read when the programs are gone.
-func TestCountersOutliveThePrograms(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+// What the directions tell can be read when the programs are gone.
+func TestCountersOutliveTheObjects(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
 	c.carry(7)
 	must(t, c.Close())
-	if got := c.lane.Counts().RelayedPackets; got != 7 {
+	if got := c.direction.Counts().RelayedPackets; got != 7 {
 		t.Errorf("%d packets, want 7", got)
 	}
-	c.lane.Close()
-	if _, err := c.objects.TransmitTcx.Run(&ebpf.RunOptions{Data: small.build(0)[frame.HeaderLen:]}); err == nil {
+	c.direction.Close()
+	if _, err := c.bpf.TransmitTcx.Run(&ebpf.RunOptions{Data: small.build(0)[frame.HeaderLen:]}); err == nil {
 		t.Error("a program runs that is closed")
 	}
 }

@@ -108,7 +108,7 @@ func TestDecisionServesOnce(t *testing.T) {
 	if got := b.auto(toHost, unix.ETH_P_IP, udp4(plain4, own4)); got != device {
 		t.Fatalf("%v, want the device's", got)
 	}
-	if verdict := b.withhold(); verdict != actUnspec {
+	if verdict := b.steal(); verdict != actUnspec {
 		t.Errorf("verdict %d on a frame that nobody decided about", int32(verdict))
 	}
 }

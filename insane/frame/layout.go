@@ -1,11 +1,11 @@
 package frame
 
-// Shape is what Inspect found in a frame: how many packets it is on the wire
+// Layout is what Inspect found in a frame: how many packets it is on the wire
 // and how its bytes belong to them. It stays true as long as the bytes do.
 //
 // A plain frame is one packet that is all header. That is not how a person
 // would put it, but it makes every sum below the same for both kinds.
-type Shape struct {
+type Layout struct {
 	packets int // on the wire, ≥ 1
 	link    int // bytes of Ethernet header and VLAN tags
 	l4      int // bytes in front of the transport header
@@ -18,21 +18,21 @@ type Shape struct {
 }
 
 // Packets is the number of wire packets, at least 1.
-func (s Shape) Packets() int { return s.packets }
+func (l Layout) Packets() int { return l.packets }
 
 // Bytes is the number of Ethernet bytes that packets [from, to) are on the
 // wire, with the headers each of them repeats and without preamble and FCS.
 // 0 ≤ from ≤ to ≤ Packets.
-func (s Shape) Bytes(from, to int) uint64 {
-	return uint64((to-from)*s.headers + s.offset(to) - s.offset(from))
+func (l Layout) Bytes(from, to int) uint64 {
+	return uint64((to-from)*l.headers + l.offset(to) - l.offset(from))
 }
 
 // MTU is the number of bytes of the largest packet behind its Ethernet header
 // and up to two VLAN tags, which is what the MTU of an interface must hold.
-func (s Shape) MTU() int {
-	return s.headers - s.link + min(s.size, s.payload)
+func (l Layout) MTU() int {
+	return l.headers - l.link + min(l.size, l.payload)
 }
 
 // offset is where the payload of packet i starts, counted from the start of
 // the whole payload; for i = Packets it is the end.
-func (s Shape) offset(i int) int { return min(i*s.size, s.payload) }
+func (l Layout) offset(i int) int { return min(i*l.size, l.payload) }

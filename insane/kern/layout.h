@@ -5,9 +5,9 @@
 
 #pragma once
 
-#include "kern.h"
+#include "common.h"
 
-struct shape {
+struct layout {
 	__u64 packets; // on the wire, ≥ 1
 	__u64 bytes;   // Ethernet bytes of all of them, with the headers that each repeats
 };
@@ -56,13 +56,13 @@ static __always_inline __u32 headers(struct __sk_buff *skb, __u8 *protocol)
 	return at + (offset >> 4) * 4;
 }
 
-// measure finds out the shape of a frame, or returns false. A tunnel that bears its
+// measure finds out the layout of a frame, or returns false. A tunnel that bears its
 // packets in UDP looks like UDP, but for the number of its segments.
-static __always_inline bool measure(struct __sk_buff *skb, struct shape *s)
+static __always_inline bool measure(struct __sk_buff *skb, struct layout *l)
 {
 	__u32 tag = skb->vlan_present ? VLAN_TAG : 0;
-	s->packets = 1;
-	s->bytes = skb->len + tag;
+	l->packets = 1;
+	l->bytes = skb->len + tag;
 	__u32 size = skb->gso_size;
 	if (size == 0)
 		return true;
@@ -70,9 +70,9 @@ static __always_inline bool measure(struct __sk_buff *skb, struct shape *s)
 	__u32 repeated = headers(skb, &protocol);
 	if (repeated == 0 || skb->len <= repeated)
 		return false;
-	s->packets = (skb->len - repeated + size - 1) / size;
-	if (protocol == IPPROTO_UDP && s->packets != skb->gso_segs)
+	l->packets = (skb->len - repeated + size - 1) / size;
+	if (protocol == IPPROTO_UDP && l->packets != skb->gso_segs)
 		return false;
-	s->bytes = skb->len + (s->packets - 1) * repeated + s->packets * tag;
+	l->bytes = skb->len + (l->packets - 1) * repeated + l->packets * tag;
 	return true;
 }
