@@ -40,19 +40,33 @@ type entrySlot struct {
 // Counts is what the kernel did, in packets.
 type Counts struct {
 	RelayedPackets, RelayedBytes uint64
-	DroppedPackets, DroppedBytes uint64 // by the policy
+	DroppedPackets, DroppedBytes uint64 // by the policy: the sum of Stages
 	UnjudgedPackets              uint64 // of those relayed: as the daemon was taken for dead
 	RefusedPackets, RefusedBytes uint64 // by the host, which was to have them
+
+	Stages [policy.StageNumbers]Amount // dropped by the policy, by the stage of that number
+}
+
+// Amount is a number of packets, and their bytes.
+type Amount struct{ Packets, Bytes uint64 }
+
+// drop adds what the stage of a number dropped.
+func (c *Counts) drop(by policy.Verdict, a Amount) {
+	c.DroppedPackets += a.Packets
+	c.DroppedBytes += a.Bytes
+	c.Stages[by].Packets += a.Packets
+	c.Stages[by].Bytes += a.Bytes
 }
 
 func (c *Counts) add(o Counts) {
 	c.RelayedPackets += o.RelayedPackets
 	c.RelayedBytes += o.RelayedBytes
-	c.DroppedPackets += o.DroppedPackets
-	c.DroppedBytes += o.DroppedBytes
 	c.UnjudgedPackets += o.UnjudgedPackets
 	c.RefusedPackets += o.RefusedPackets
 	c.RefusedBytes += o.RefusedBytes
+	for by, a := range o.Stages {
+		c.drop(policy.Verdict(by), a)
+	}
 }
 
 func (d *Direction) shared() *sharedDirection { return &d.objects.memory.directions[d.index] }
@@ -149,6 +163,7 @@ func (d *Direction) collect(owner any) {
 		d.slots[slot] = entrySlot{}
 		for cpu := range d.objects.memory.counts {
 			d.objects.memory.counts[cpu][d.index][slot] = sharedCount{}
+			d.objects.memory.drops[cpu][d.index][slot] = sharedDrops{}
 		}
 	}
 }
@@ -159,10 +174,13 @@ func (d *Direction) read(slot int) (sum Counts) {
 		c := &d.objects.memory.counts[cpu][d.index][slot]
 		sum.add(Counts{
 			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
-			DroppedPackets: c.droppedPackets.Load(), DroppedBytes: c.droppedBytes.Load(),
 			UnjudgedPackets: c.unjudgedPackets.Load(),
 			RefusedPackets:  c.refusedPackets.Load(), RefusedBytes: c.refusedBytes.Load(),
 		})
+		drops := &d.objects.memory.drops[cpu][d.index][slot]
+		for by := range drops {
+			sum.drop(policy.Verdict(by), Amount{drops[by].packets.Load(), drops[by].bytes.Load()})
+		}
 	}
 	return sum
 }

@@ -90,7 +90,7 @@ func (o *Objects) load() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{kernMapCounts, kernMapInflights} {
+	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights} {
 		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
 	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
