@@ -62,9 +62,10 @@ type relay struct {
 	land     func() // waits for what the kernel has sent on before; nil: nothing to wait for
 	delta    delta
 	splitter frame.Splitter
-	keep     []bool        // verdicts of one frame's packets
-	out      []frame.Frame // what this batch relays
-	outCount []api.Count   // what is in each of out
+	verdicts []policy.Verdict // of one frame's packets
+	keep     []bool           // which of them are relayed
+	out      []frame.Frame    // what this batch relays
+	outCount []api.Count      // what is in each of out
 }
 
 func newRelay(clock func() policy.Time, log *slog.Logger) *relay {
@@ -135,8 +136,8 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 	case to.mtu > 0 && layout.MTU() > to.mtu:
 		r.delta.drop(dropTooBig, all)
 	case ru.program.Whole(uint32(n)):
-		if r.decide(ru, now, number, uint64(n)) != policy.Relay {
-			r.delta.drop(dropPolicy, all)
+		if v := r.decide(ru, now, number, uint64(n)); v.Drops() {
+			r.delta.dropBy(v, all)
 			return
 		}
 		r.pass(f, all)
@@ -148,7 +149,7 @@ func (r *relay) judge(f frame.Frame, ru *rule, now policy.Time, to *end) {
 // decide asks for one verdict and counts it for n packets.
 func (r *relay) decide(ru *rule, now policy.Time, number, n uint64) policy.Verdict {
 	v := ru.program.Decide(now, number)
-	if v != policy.Relay {
+	if v.Drops() {
 		r.delta.verdicts.Drop += n
 	} else {
 		r.delta.verdicts.Relay += n
@@ -165,21 +166,22 @@ func (r *relay) pass(f frame.Frame, c api.Count) {
 // runs of survivors as smaller ones.
 func (r *relay) split(f frame.Frame, layout frame.Layout, ru *rule, now policy.Time, number uint64) {
 	n := layout.Packets()
-	r.keep = r.keep[:0]
+	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
 	for i := range n {
-		r.keep = append(r.keep, r.decide(ru, now, number+uint64(i), 1) == policy.Relay)
+		v := r.decide(ru, now, number+uint64(i), 1)
+		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Drops())
 	}
 	r.out = r.splitter.Split(f, layout, r.keep, r.out)
 	for from := 0; from < n; {
 		to := from + 1
-		for to < n && r.keep[to] == r.keep[from] {
+		for to < n && r.verdicts[to] == r.verdicts[from] {
 			to++
 		}
 		c := api.Count{Packets: uint64(to - from), Bytes: layout.Bytes(from, to)}
 		if r.keep[from] {
 			r.outCount = append(r.outCount, c) // beside the frame that Split made of this run
 		} else {
-			r.delta.drop(dropPolicy, c)
+			r.delta.dropBy(r.verdicts[from], c)
 		}
 		from = to
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // shown is what a device tells of itself without asking anybody. A change
@@ -80,6 +81,11 @@ func (r *relay) direction(ru *rule, why string) api.Direction {
 		sum := d.Stats.Dropped[why]
 		add(&sum, c)
 		d.Stats.Dropped[why] = sum
+	}
+	for _, stage := range policy.Forms()[1:] { // without pass
+		sum, a := d.Stats.Stages[stage.Name], kernel.Stages[stage.Number]
+		add(&sum, api.Count{Packets: a.Packets, Bytes: a.Bytes})
+		d.Stats.Stages[stage.Name] = sum
 	}
 	d.Verdicts.Relay += here.RelayedPackets + here.RefusedPackets - here.UnjudgedPackets
 	d.Verdicts.Drop += here.DroppedPackets
