@@ -126,4 +126,12 @@ func checkCounters(t testing.TB, s api.Stats) {
 	if sum != s.Offered.Packets {
 		t.Errorf("counters do not balance: offered %d, accounted for %d: %+v", s.Offered.Packets, sum, s)
 	}
+	var stages api.Count
+	for _, c := range s.Stages {
+		stages.Packets += c.Packets
+		stages.Bytes += c.Bytes
+	}
+	if stages != s.Dropped[api.DropPolicy] {
+		t.Errorf("the stages dropped %v in all, the policy %v: %+v", stages, s.Dropped[api.DropPolicy], s)
+	}
 }
