@@ -10,10 +10,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
@@ -61,7 +61,7 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 		if info := set(r, unknown); info.Path != api.PathRelay || info.PathReason != name+": "+reason {
 			t.Errorf("%s: path %s: %q", name, info.Path, info.PathReason)
 		}
-		await(t, "an empty queue", func() bool { return !d.tx.lane.Waiting() })
+		labtest.Await(t, "an empty queue", func() bool { return !d.tx.lane.Waiting() })
 		before := d.tx.lane.Counts()
 		b.send("10.9.0.2")
 		if carried := d.tx.lane.Counts() != before; carried != (name == "rx") {
@@ -71,18 +71,6 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 			t.Errorf("%s: path %s: %q, after a known program", name, info.Path, info.PathReason)
 		}
 	}
-}
-
-// await waits until ok is true.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for range 200 {
-		if ok() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("no %s after 2 s", what)
 }
 
 // send makes the host send a frame towards an address: a question of ARP.

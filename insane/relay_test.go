@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/port/porttest"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -52,15 +53,8 @@ func started(t *testing.T, near, far port.Port, o Options) *Device {
 func checkCounters(t *testing.T, d *Device) {
 	t.Helper()
 	info := d.State()
-	for name, s := range map[string]api.Stats{"tx": info.TX.Stats, "rx": info.RX.Stats} {
-		sum := api.Count{Packets: s.Relayed.Packets + s.Held.Packets, Bytes: s.Relayed.Bytes + s.Held.Bytes}
-		for _, c := range s.Dropped {
-			add(&sum, c)
-		}
-		if sum != s.Offered {
-			t.Errorf("%s: offered %+v, accounted for %+v: %+v", name, s.Offered, sum, s)
-		}
-	}
+	labtest.CheckCounters(t, info.TX.Stats)
+	labtest.CheckCounters(t, info.RX.Stats)
 }
 
 // arrived collects the indices that come out of a port until total packets

@@ -73,7 +73,7 @@ func TestDoLeaksNoNamespace(t *testing.T) {
 	}
 	group.Wait()
 	// A thread takes a moment to end after the function it ran.
-	await(t, "all threads to be outside", func() bool {
+	Await(t, "all threads to be outside", func() bool {
 		threads, err := filepath.Glob("/proc/self/task/*/ns/net")
 		if err != nil || len(threads) == 0 {
 			t.Fatalf("no threads: %v", err)

@@ -275,7 +275,7 @@ func TestVisitOfAnIdleDaemon(t *testing.T) {
 }
 
 func TestVisitOfADaemonThatFails(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	err := Visit(background, io.Discard, Options{Insane: []string{"/proc/self/exe", "role-daemon", "--fail"}})
 	if err == nil || !strings.Contains(err.Error(), "asked to fail") {
 		t.Errorf("got %v, want what the daemon said", err)

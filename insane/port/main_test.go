@@ -1,64 +1,36 @@
 package port
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
-// roles are the processes that tests need beside themselves: the test binary,
-// started again with the name of a role as first argument.
-var roles = map[string]func(args []string) error{
-	"role-tap":    holdTAP,
-	"role-storm":  raiseStorm,
-	"role-client": visitControl,
-}
-
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
-		if role, ok := roles[os.Args[1]]; ok {
-			if err := role(os.Args[2:]); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(0)
-		}
-	}
-	os.Exit(m.Run())
+	labtest.Roles{"role-tap": holdTAP, "role-storm": raiseStorm, "role-client": visitControl}.Main(m)
 }
 
-// needRoot skips a test that its user may not run. Where the whole suite is
-// meant to run, INSANE_ROOT=1 makes that a failure.
-func needRoot(t testing.TB) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("INSANE_ROOT") == "1":
-		t.Fatal("INSANE_ROOT=1, but not run by root")
-	default:
-		t.Skip("needs root, to make a network namespace")
-	}
-}
+// Short names of what every test here uses.
+var (
+	needRoot = labtest.NeedRoot
+	must     = labtest.Must
+	await    = labtest.Await
+)
 
 // newNamespace moves the test into a network namespace of its own, with lo up.
 // The thread is never unlocked and dies with the goroutine of the test, and
 // with it the namespace. Other goroutines and subtests are elsewhere.
 func newNamespace(t testing.TB) *Links {
 	t.Helper()
-	needRoot(t)
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatal(os.NewSyscallError("unshare", err))
-	}
+	labtest.Namespace(t)
 	l, err := OpenLinks()
 	if err != nil {
 		t.Fatal(err)
@@ -90,24 +62,6 @@ func inOwnProcess(t *testing.T) bool {
 	return false
 }
 
-// must fails the test on an error.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// await polls until a condition holds. The limit is for a test that fails.
-func await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("gave up waiting for %s", what)
-		}
-	}
-}
-
 // linkOf is a link as it is now; it must be there.
 func linkOf(t testing.TB, l *Links, name string) Link {
 	t.Helper()
@@ -119,9 +73,7 @@ func linkOf(t testing.TB, l *Links, name string) Link {
 // handleOf is the same for calls of the netlink library.
 func handleOf(t testing.TB, l *Links, name string) netlink.Link {
 	t.Helper()
-	link, err := l.h.LinkByName(name)
-	must(t, err)
-	return link
+	return labtest.Link(t, l.h, name)
 }
 
 func setUp(t testing.TB, l *Links, name string) {
@@ -135,11 +87,7 @@ func newVeth(t testing.TB, l *Links, name, peer string) {
 	t.Helper()
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name
-	must(t, l.h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: peer}))
-	for _, end := range []string{name, peer} {
-		sysctl(t, "net/ipv6/conf/"+end+"/disable_ipv6", "1")
-		setUp(t, l, end)
-	}
+	labtest.NewVeth(t, l.h, attrs, peer)
 }
 
 // sysctl sets a value for the namespace of the thread.

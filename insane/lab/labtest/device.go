@@ -31,11 +31,12 @@ func Info(t testing.TB, d *lab.Daemon) api.Info {
 // CheckCounters fails if the counters of a direction do not balance.
 func CheckCounters(t testing.TB, s api.Stats) {
 	t.Helper()
-	sum := s.Relayed.Packets + s.Held.Packets
+	sum := api.Count{Packets: s.Relayed.Packets + s.Held.Packets, Bytes: s.Relayed.Bytes + s.Held.Bytes}
 	for _, c := range s.Dropped {
-		sum += c.Packets
+		sum.Packets += c.Packets
+		sum.Bytes += c.Bytes
 	}
-	if sum != s.Offered.Packets {
-		t.Errorf("counters do not balance: offered %d, accounted for %d: %+v", s.Offered.Packets, sum, s)
+	if sum != s.Offered {
+		t.Errorf("counters do not balance: offered %+v, accounted for %+v: %+v", s.Offered, sum, s)
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 // Patience bounds every wait for something that has to happen. It is generous on
 // purpose: a slow machine is no bug.
-const Patience = 20 * time.Second
+const Patience = 30 * time.Second
 
 // Await polls until something is done that the kernel or the daemon does on its
 // own time.
