@@ -24,7 +24,8 @@ var rooms = map[string][]string{
 	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/api"},
 	"insane/frame":         {},
 	"insane/kern":          {"policy"},
-	"insane/lab":           {"policy", "insanely", "insanely/api"},
+	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
+	"insane/lab/probe":     {},
 	"insane/port":          {"policy", "insane/frame"},
 	"insanely":             {"insanely/api"},
 	"insanely/cli":         {"policy", "insanely", "insanely/api"},
@@ -34,7 +35,7 @@ var rooms = map[string][]string{
 	"insane/port/porttest": {"insane/frame"},
 
 	"insane/lab/labtest": {"insane/lab", "insanely/api"},
-	"cmd/insane/testbed": {"policy", "insane/cli", "insane/lab", "insane/lab/labtest", "insanely", "insanely/api", "insanely/cli"},
+	"cmd/insane/testbed": {"policy", "insane/cli", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "insanely", "insanely/api", "insanely/cli"},
 	"cmd/insane/bench":   {},
 	"cmd/insane/control": {},
 	"cmd/insane/crash":   {},
@@ -46,7 +47,7 @@ var rooms = map[string][]string{
 
 // linuxRooms may make system calls. Others may name an errno or a signal, for
 // which the standard library's syscall is enough, and go no deeper.
-var linuxRooms = []string{"insane/port", "insane/kern", "insane/lab", "insane/lab/labtest", "cmd/insane/testbed"}
+var linuxRooms = []string{"insane/port", "insane/kern", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed"}
 
 // policyImports is all that the fault engine may stand on.
 var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}

@@ -13,6 +13,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insanely/api"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // TestSignalEndsWell asks the daemon to end while packets pass through it. It
@@ -114,7 +116,7 @@ func TestSecondSignal(t *testing.T) {
 func probeSpare(l *lab.Lab) <-chan testbed.Probed {
 	done := make(chan testbed.Probed, 1)
 	go func() {
-		r, err := lab.Probe{
+		r, err := probe.Probe{
 			From: l.Borea, To: l.Morgana, Address: l.Morgana.SpareIPv4,
 			Count: 300, Rate: 3000, Settle: 20 * time.Millisecond,
 		}.Run(context.Background())

@@ -13,6 +13,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insanely/api"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // TestOwnSlave: a device cannot be its own slave, and says so.
@@ -113,15 +115,15 @@ func TestSideBySide(t *testing.T) {
 	labtest.Run(t, l.Borea, "ip", "neigh", "replace", "10.9.0.2", "lladdr", "02:09:00:00:00:02", "dev", "none")
 	labtest.Run(t, l.Borea, "ip", "neigh", "replace", "fd00:9::2", "lladdr", "02:09:00:00:00:02", "dev", "half")
 	const count = 1000
-	lo, hi := lab.Interval(count, 0.5, lab.Alpha)
+	lo, hi := probe.Interval(count, 0.5, probe.Alpha)
 	for _, tt := range []struct {
-		probe       lab.Probe
+		probe       probe.Probe
 		least, most int
 	}{
-		{lab.Probe{Address: l.Morgana.SpareIPv4}, count, count},
-		{lab.Probe{Address: l.Morgana.IPv6}, int(lo), int(hi)},
-		{lab.Probe{Address: l.Morgana.SpareIPv6}, count, count}, // past all of them
-		{lab.Probe{Address: l.Morgana.IPv4}, 0, 0},
+		{probe.Probe{Address: l.Morgana.SpareIPv4}, count, count},
+		{probe.Probe{Address: l.Morgana.IPv6}, int(lo), int(hi)},
+		{probe.Probe{Address: l.Morgana.SpareIPv6}, count, count}, // past all of them
+		{probe.Probe{Address: l.Morgana.IPv4}, 0, 0},
 	} {
 		p := tt.probe
 		p.From, p.To, p.Count, p.Rate, p.Settle = l.Borea, l.Morgana, count, 5000, 20*time.Millisecond

@@ -11,6 +11,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insanely/api"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // TestSlaveRenamed renames the slave again and again under a stream of packets.
@@ -28,7 +30,7 @@ func TestSlaveRenamed(t *testing.T) {
 		const count = 3000
 		stream := make(chan testbed.Probed, 1)
 		go func() {
-			r, err := lab.Probe{From: l.Borea, To: l.Morgana, Count: count, Rate: 3000, Settle: 50 * time.Millisecond}.
+			r, err := probe.Probe{From: l.Borea, To: l.Morgana, Address: l.Morgana.IPv4, Count: count, Rate: 3000, Settle: 50 * time.Millisecond}.
 				Run(context.Background())
 			stream <- testbed.Probed{Result: r, Err: err}
 		}()

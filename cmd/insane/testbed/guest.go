@@ -16,6 +16,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insanely/api"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // AwaitPromiscuous waits until the slave receives what is addressed to others, or
@@ -131,7 +133,7 @@ func (w Way) Check(t testing.TB) (sent int) {
 			arrived[n] = true
 		}
 	}
-	lo, hi := lab.Interval(PerWay, w.Share, lab.Alpha)
+	lo, hi := probe.Interval(PerWay, w.Share, probe.Alpha)
 	if got := uint64(len(arrived) - late); got < lo || got > hi || twice != 0 {
 		t.Errorf("%s to %s: %d of %d arrived, want %d to %d; %d came twice", w.From.Name, w.Address, got, PerWay, lo, hi, twice)
 	}

@@ -13,11 +13,13 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // Probed is what became of a stream.
 type Probed struct {
-	*lab.Result
+	*probe.Result
 	Err error
 }
 

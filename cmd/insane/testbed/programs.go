@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/lab"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // CheckRate fails if chance does not explain that, of count packets, so many
@@ -23,7 +25,7 @@ func CheckRate(t testing.TB, count, relayed int, percent string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lo, hi := lab.Interval(uint64(count), p/100, lab.Alpha)
+	lo, hi := probe.Interval(uint64(count), p/100, probe.Alpha)
 	if uint64(relayed) < lo || uint64(relayed) > hi {
 		t.Errorf("relayed %d of %d packets; percent %s allows %d to %d", relayed, count, percent, lo, hi)
 	}

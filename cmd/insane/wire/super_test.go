@@ -93,7 +93,7 @@ func checkRuns(t testing.TB, program *policy.Program, count uint64) {
 	}
 	q := float64(lost) / float64(count)
 	mean, want := float64(lost)/float64(runs), 1/(1-q)
-	const z = 4.42 // two-sided for lab.Alpha
+	const z = 4.42 // two-sided for probe.Alpha
 	if limit := z * math.Sqrt(q) / (1 - q) / math.Sqrt(float64(runs)); math.Abs(mean-want) > limit {
 		t.Errorf("lost packets come in runs of %.3f, chance makes %.3f ± %.3f", mean, want, limit)
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
-	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -50,7 +50,7 @@ func changeSides(t *testing.T, b *testbed.Bed, list []sides) {
 			b.AwaitQuiet(t)
 			before := b.Stats(t)
 			w := setWave(t, b, tt.on, tt.off)
-			r := probe(t, b, w, tt.cycles)
+			r := runProbe(t, b, w, tt.cycles)
 			w.moveTo(r)
 			w.learnEpoch(t, r)
 			w.checkEach(t, r)
@@ -80,7 +80,7 @@ type wave struct {
 func (w *wave) cycle() time.Duration { return w.on + w.off }
 
 // moveTo counts from the start of a probe that has just ended.
-func (w *wave) moveTo(r *lab.Result) {
+func (w *wave) moveTo(r *probe.Result) {
 	w.from, w.to = w.asked.Sub(r.Start), w.confirmed.Sub(r.Start)
 	now := time.Now()
 	w.slew = 50*time.Microsecond + (now.Round(0).Sub(r.Start.Round(0)) - now.Sub(r.Start)).Abs() // wall clock, monotonic clock
@@ -89,7 +89,7 @@ func (w *wave) moveTo(r *lab.Result) {
 // learnEpoch narrows down what is known of the epoch. Each time packets begin to
 // arrive again, an edge lies between the sending of the last one lost and the
 // arrival of the first. All these edges must belong to one epoch.
-func (w *wave) learnEpoch(t testing.TB, r *lab.Result) {
+func (w *wave) learnEpoch(t testing.TB, r *probe.Result) {
 	t.Helper()
 	for i := 1; i < len(r.SentAt); i++ {
 		if !r.Arrived(i) || r.Arrived(i-1) {
@@ -124,12 +124,12 @@ func setWave(t testing.TB, b *testbed.Bed, on, off time.Duration) *wave {
 	}
 }
 
-// probe sends numbered packets for so many cycles and a little more.
-func probe(t testing.TB, b *testbed.Bed, w *wave, cycles int) *lab.Result {
+// runProbe sends numbered packets for so many cycles and a little more.
+func runProbe(t testing.TB, b *testbed.Bed, w *wave, cycles int) *probe.Result {
 	t.Helper()
 	const perSecond = 5000
 	span := time.Duration(cycles)*w.cycle() + w.on
-	r, err := lab.Probe{
+	r, err := probe.Probe{
 		From: b.From, To: b.To, Address: b.IPv4, Rate: perSecond, Count: int(span * perSecond / time.Second),
 		Settle: 100 * time.Millisecond,
 	}.Run(context.Background())
@@ -145,7 +145,7 @@ func probe(t testing.TB, b *testbed.Bed, w *wave, cycles int) *lab.Result {
 
 // checkEach fails for a packet that arrived although all it met was OFF, and
 // for one that was lost although all it met was ON.
-func (w *wave) checkEach(t testing.TB, r *lab.Result) {
+func (w *wave) checkEach(t testing.TB, r *probe.Result) {
 	t.Helper()
 	judged := never      // the latest moment packet i can have been judged
 	sure, wrong := 0, "" // packets that must arrive; the first that has the wrong fate
@@ -180,7 +180,7 @@ func (w *wave) checkEach(t testing.TB, r *lab.Result) {
 // machine lets anybody see: the time from a packet of one phase to one of the
 // next, pauses of sender, relay and receiver included, in the middle of all
 // edges. It returns that.
-func (w *wave) checkEdges(t testing.TB, r *lab.Result, cycles int) (visible time.Duration) {
+func (w *wave) checkEdges(t testing.TB, r *probe.Result, cycles int) (visible time.Duration) {
 	t.Helper()
 	var rises, falls, gaps []time.Duration
 	for i := 1; i < len(r.SentAt); i++ {
@@ -235,7 +235,7 @@ func (w *wave) distance(at, phase time.Duration) time.Duration {
 // asked for. It goes by parts of the cycle, since a sender that is held up sends
 // more in one part than in another. It may be off by as much as is visible of an
 // edge, and by 1 %.
-func (w *wave) checkDuty(t testing.TB, r *lab.Result, visible time.Duration) {
+func (w *wave) checkDuty(t testing.TB, r *probe.Result, visible time.Duration) {
 	t.Helper()
 	const parts = 50
 	var sent, arrived [parts]float64

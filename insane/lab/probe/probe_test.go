@@ -1,9 +1,8 @@
-package lab
+package probe_test
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"testing"
@@ -11,11 +10,15 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-func runProbe(t *testing.T, p Probe) *Result {
+func runProbe(t *testing.T, p probe.Probe) *probe.Result {
 	t.Helper()
-	r, err := p.Run(background)
+	r, err := p.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,20 +28,20 @@ func runProbe(t *testing.T, p Probe) *Result {
 // A veth loses nothing, so the probe must say so, both ways, both families, and
 // at the pace the story uses.
 func TestProbeCountsWhatTheCableCarries(t *testing.T) {
-	l := newLab(t, Options{})
+	l := labtest.New(t)
 	b, m := l.Borea, l.Morgana
 	for _, tt := range []struct {
-		from, to *Host
+		from, to *lab.Host
 		address  netip.Addr
 		payload  int
 	}{
-		{b, m, netip.Addr{}, 0},
+		{b, m, m.IPv4, 0},
 		{b, m, m.IPv6, 8},
 		{b, m, m.SpareIPv4, 1232},
 		{m, b, b.IPv6, 1232},
 	} {
 		const count = 5000
-		r := runProbe(t, Probe{From: tt.from, To: tt.to, Address: tt.address, Payload: tt.payload, Count: count, Rate: 10_000})
+		r := runProbe(t, probe.Probe{From: tt.from, To: tt.to, Address: tt.address, Payload: tt.payload, Count: count, Rate: 10_000})
 		if r.Sent != count || r.Received != count || r.Lost() != 0 {
 			t.Errorf("%s to %s: sent %d, received %d, lost %d", tt.from.Name, tt.address, r.Sent, r.Received, r.Lost())
 		}
@@ -59,9 +62,9 @@ func TestProbeCountsWhatTheCableCarries(t *testing.T) {
 
 // The kernel refuses a source that is not the host's, so one that it takes is used.
 func TestProbeHasTheSourceAskedFor(t *testing.T) {
-	l := newLab(t, Options{})
-	p := Probe{From: l.Morgana, To: l.Borea, Source: l.Borea.SpareIPv4, Count: 1, Rate: 1000}
-	if _, err := p.Run(background); !errors.Is(err, unix.EADDRNOTAVAIL) {
+	l := labtest.New(t)
+	p := probe.Probe{From: l.Morgana, To: l.Borea, Source: l.Borea.SpareIPv4, Address: l.Borea.IPv4, Count: 1, Rate: 1000}
+	if _, err := p.Run(context.Background()); !errors.Is(err, unix.EADDRNOTAVAIL) {
 		t.Errorf("sent from %s, which nobody has: %v", p.Source, err)
 	}
 	p.Source = l.Morgana.SpareIPv4
@@ -73,8 +76,8 @@ func TestProbeHasTheSourceAskedFor(t *testing.T) {
 // Packets that die in the receiver's buffer must be told apart from lost ones:
 // they were carried.
 func TestProbeTellsOverflowFromLoss(t *testing.T) {
-	l := newLab(t, Options{})
-	r := runProbe(t, Probe{From: l.Borea, To: l.Morgana, Count: 20_000, Rate: 1_000_000, Payload: 1000, Buffer: 1})
+	l := labtest.New(t)
+	r := runProbe(t, probe.Probe{From: l.Borea, To: l.Morgana, Address: l.Morgana.IPv4, Count: 20_000, Rate: 1_000_000, Payload: 1000, Buffer: 1})
 	if r.Overflowed == 0 {
 		t.Error("no overflow of a buffer for two packets")
 	}
@@ -86,17 +89,13 @@ func TestProbeTellsOverflowFromLoss(t *testing.T) {
 // The buffer must be what was asked for, also beyond what net.core.rmem_max
 // allows to everybody; the kernel doubles it for its own bookkeeping (socket(7)).
 func TestProbeGetsItsBuffer(t *testing.T) {
-	l := newLab(t, Options{})
-	p, err := Probe{From: l.Borea, To: l.Morgana, Count: 1, Rate: 1}.complete()
+	l := labtest.New(t)
+	conn, err := probe.OpenReceiver(probe.Probe{From: l.Borea, To: l.Morgana, Address: l.Morgana.IPv4, Count: 1, Rate: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := p.receive()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.conn.Close()
-	raw, err := r.conn.SyscallConn()
+	defer conn.Close()
+	raw, err := conn.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,8 +112,8 @@ func TestProbeGetsItsBuffer(t *testing.T) {
 
 // Packets to a black hole must be counted as lost, exactly, and not as refused.
 func TestProbeCountsLoss(t *testing.T) {
-	l := newLab(t, Options{})
-	link, err := l.Morgana.Netlink().LinkByName(Link)
+	l := labtest.New(t)
+	link, err := l.Morgana.Netlink().LinkByName(lab.Link)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,8 +121,8 @@ func TestProbeCountsLoss(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := Probe{From: l.Borea, To: l.Morgana, Address: l.Morgana.SpareIPv4, Count: 1000, Rate: 2000}
-	r, err := p.runWith(func() {
+	p := probe.Probe{From: l.Borea, To: l.Morgana, Address: l.Morgana.SpareIPv4, Count: 1000, Rate: 2000}
+	r, err := runWith(p, func() {
 		// Without the address, morgana takes the packets for somebody else's.
 		time.Sleep(100 * time.Millisecond)
 		if err := l.Morgana.Netlink().AddrDel(link, addr); err != nil {
@@ -149,13 +148,13 @@ func TestProbeCountsLoss(t *testing.T) {
 
 // A refusal by the sender's own kernel is what no fault may look like.
 func TestProbeTellsRefusalFromLoss(t *testing.T) {
-	l := newLab(t, Options{})
+	l := labtest.New(t)
 	route := &netlink.Route{
 		Dst:  &net.IPNet{IP: l.Morgana.SpareIPv4.AsSlice(), Mask: net.CIDRMask(32, 32)},
 		Type: unix.RTN_UNREACHABLE,
 	}
-	p := Probe{From: l.Borea, To: l.Morgana, Address: l.Morgana.SpareIPv4, Count: 1000, Rate: 2000}
-	r, err := p.runWith(func() {
+	p := probe.Probe{From: l.Borea, To: l.Morgana, Address: l.Morgana.SpareIPv4, Count: 1000, Rate: 2000}
+	r, err := runWith(p, func() {
 		time.Sleep(100 * time.Millisecond)
 		if err := l.Borea.Netlink().RouteAdd(route); err != nil {
 			t.Error(err)
@@ -176,55 +175,20 @@ func TestProbeTellsRefusalFromLoss(t *testing.T) {
 }
 
 // runWith runs the probe while something happens.
-func (p Probe) runWith(meanwhile func()) (*Result, error) {
+func runWith(p probe.Probe, meanwhile func()) (*probe.Result, error) {
 	done := make(chan struct{})
 	go func() { defer close(done); meanwhile() }()
-	r, err := p.Run(background)
+	r, err := p.Run(context.Background())
 	<-done
 	return r, err
 }
 
 func TestProbeEndsWithItsContext(t *testing.T) {
-	l := newLab(t, Options{})
-	ctx, cancel := context.WithCancel(background)
+	l := labtest.New(t)
+	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := Probe{From: l.Borea, To: l.Morgana, Count: 1000, Rate: 1}.Run(ctx)
+	_, err := probe.Probe{From: l.Borea, To: l.Morgana, Address: l.Morgana.IPv4, Count: 1000, Rate: 1}.Run(ctx)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
-	}
-}
-
-func TestProbeRefusesNonsense(t *testing.T) {
-	good := Probe{From: borea(), To: morgana(), Count: 1, Rate: 1}
-	for _, tt := range []struct {
-		change func(*Probe)
-		want   string
-	}{
-		{func(p *Probe) { p.Count = 0 }, "probe count 0: must be 1 to 10000000 packets"},
-		{func(p *Probe) { p.Rate = -1 }, "probe rate -1: must be 1 to 1000000 packets per second"},
-		{func(p *Probe) { p.Payload = 7 }, "probe payload 7: must be 8 to 1232 bytes"},
-		{func(p *Probe) { p.Payload = 1233 }, "probe payload 1233: must be 8 to 1232 bytes"},
-		{func(p *Probe) { p.Buffer = -1 }, "probe buffer -1: must be 1 to 1073741824 bytes"},
-		{func(p *Probe) { p.Settle = -1 }, "probe settle -1ns: must not be negative"},
-	} {
-		p := good
-		tt.change(&p)
-		if _, err := p.Run(background); fmt.Sprint(err) != tt.want {
-			t.Errorf("got %v, want %s", err, tt.want)
-		}
-	}
-}
-
-func TestResultCountsArrivals(t *testing.T) {
-	r := newResult(6)
-	for i, index := range []uint64{0, 2, 1, 2, 4, 6, 1 << 63, 3} {
-		r.addArrival(index, time.Duration(i))
-	}
-	r.addSent(sentPackets{at: []time.Duration{0, 1, 2, 3, 4, never}, refused: 1})
-	if r.Received != 5 || r.Reordered != 2 || r.Duplicates != 1 || r.Strays != 2 || r.Sent != 5 || r.Lost() != 0 {
-		t.Errorf("%+v", r)
-	}
-	if r.Arrived(5) || r.ReceivedAt[2] != 1 {
-		t.Errorf("packet 5 arrived %v, packet 2 at %v", r.Arrived(5), r.ReceivedAt[2])
 	}
 }

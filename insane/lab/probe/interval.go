@@ -1,8 +1,8 @@
-package lab
+package probe
 
 import "math"
 
-// Alpha is how unlikely, under chance alone, a result is that the lab calls wrong.
+// Alpha is how unlikely, under chance alone, a result is that is called wrong.
 const Alpha = 1e-5
 
 // Interval is the exact two-sided binomial interval: of n packets, each relayed

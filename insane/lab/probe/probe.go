@@ -1,4 +1,4 @@
-package lab
+package probe
 
 import (
 	"context"
@@ -14,14 +14,20 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Probe is a stream of numbered UDP packets from one host to another. The
-// receiver notes which ones arrive, so that a result is a list of fates and not
-// only a sum.
-type Probe struct {
-	From, To *Host
+// Host is where a probe begins or ends. Do runs a function inside of its network
+// namespace and returns what the function returns; sockets that it opens stay
+// there. A host of package lab is one.
+type Host interface {
+	Do(func() error) error
+}
 
-	// Address is where the packets go, one of To's; the zero one means
-	// To.IPv4. It decides the route, and so whether they meet a device.
+// Probe is a stream of numbered UDP packets from one host to another. The
+// receiver notes which ones arrive, so that a result tells of each packet what
+// became of it and is not only a sum.
+type Probe struct {
+	From, To Host
+
+	// Address is where the packets go, one of To's. It must be given. It decides the route, and so whether they meet a device.
 	Address netip.Addr
 
 	// Source is where they come from, one of From's addresses; the zero one
@@ -50,8 +56,9 @@ type Probe struct {
 }
 
 const (
-	indexSize  = 8  // bytes of a packet's number, at the start of its payload, big endian
-	burst      = 64 // packets; far below any queue on the way
+	indexSize  = 8    // bytes of a packet's number, at the start of its payload, big endian
+	burst      = 64   // packets; far below any queue on the way
+	minMTU     = 1280 // bytes, which every link can carry (RFC 8200 section 5)
 	maxPayload = minMTU - 40 - 8
 )
 
@@ -154,7 +161,7 @@ func (p Probe) dial(port uint16) (conn *net.UDPConn, err error) {
 // complete checks what was given and fills in what was not.
 func (p Probe) complete() (Probe, error) {
 	if !p.Address.IsValid() {
-		p.Address = p.To.IPv4
+		return p, errors.New("probe address: must be given")
 	}
 	if p.Payload == 0 {
 		p.Payload = 64

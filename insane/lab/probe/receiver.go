@@ -1,4 +1,4 @@
-package lab
+package probe
 
 import (
 	"bufio"
@@ -19,7 +19,7 @@ import (
 
 // receiver is the far end of a probe: a socket, and who reads it.
 type receiver struct {
-	host   *Host
+	host   Host
 	conn   *net.UDPConn
 	inode  string // of the socket, its name in the kernel's tables
 	size   int    // of a payload in bytes

@@ -1,4 +1,4 @@
-package lab
+package probe
 
 import "time"
 
@@ -79,4 +79,13 @@ func (r *Result) addSent(s sentPackets) {
 	r.SentAt = s.at
 	r.Refused, r.Refusal = s.refused, s.refusal
 	r.Sent = len(s.at) - s.refused
+}
+
+// Duration is the time between the start and the last packet sent.
+func (r *Result) Duration() time.Duration {
+	var last time.Duration
+	for _, at := range r.SentAt {
+		last = max(last, at)
+	}
+	return last
 }
