@@ -37,7 +37,7 @@ func TestDoRunsInsideTheHost(t *testing.T) {
 		seen[inside] = h.Name
 		var again string
 		if err := h.Do(func() (err error) { again, err = here(); return err }); err != nil || again != inside {
-			t.Errorf("second visit to %s: %q, %v; first was %q", h.Name, again, err, inside)
+			t.Errorf("second look into %s: %q, %v; first was %q", h.Name, again, err, inside)
 		}
 	}
 	if back, _ := here(); back != outside {

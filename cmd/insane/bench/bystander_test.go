@@ -61,9 +61,9 @@ func newBusyDevice(b *testing.B) *benchWay {
 // checkBystanders makes a run void in which the device was offered what is not its own.
 func (w *benchWay) checkBystanders(b *testing.B) {
 	b.Helper()
-	const strangers = 100 // packets of the kernels: neighbours, multicast groups
+	const foreign = 100 // packets of the kernels: neighbours, multicast groups
 	state := labtest.Info(b, w.daemon)
-	if tx, rx := state.TX.Stats.Offered.Packets, state.RX.Stats.Offered.Packets; tx+rx > strangers {
+	if tx, rx := state.TX.Stats.Offered.Packets, state.RX.Stats.Offered.Packets; tx+rx > foreign {
 		b.Errorf("the device was offered %d and %d packets of a bystander", tx, rx)
 	}
 	w.check(b)

@@ -80,8 +80,8 @@ func BenchmarkPackets(b *testing.B) {
 // checkFlood makes a run void in which the kernel's path has not had every packet.
 func (w *benchWay) checkFlood(b *testing.B, sent, offered, overruns uint64) {
 	b.Helper()
-	const strangers = 20 // packets of the kernels: neighbours, multicast groups
-	if overruns > 0 || offered < sent || offered > sent+strangers {
+	const foreign = 20 // packets of the kernels: neighbours, multicast groups
+	if overruns > 0 || offered < sent || offered > sent+foreign {
 		b.Errorf("%s: %d packets were sent, %d offered to the device; %d overruns", w.name, sent, offered, overruns)
 	}
 }

@@ -31,7 +31,7 @@ var abuses = []abuse{
 	{"leave in the middle of the answer", (*attacker).leave},
 }
 
-// TestControlAbuse: whatever strangers do to the control socket, root is
+// TestControlAbuse: whatever users without rights do to the control socket, root is
 // answered, packets pass, and the daemon keeps neither memory nor descriptors.
 func TestControlAbuse(t *testing.T) {
 	t.Parallel()
@@ -53,7 +53,7 @@ func TestControlAbuse(t *testing.T) {
 	}
 	testbed.Relays(t, l, d.Client)
 	if refused := strings.Count(d.Logs(), "not permitted"); refused > 30 {
-		t.Errorf("strangers filled the log with %d lines", refused)
+		t.Errorf("users without rights filled the log with %d lines", refused)
 	}
 }
 

@@ -134,7 +134,7 @@ func (c *census) volley(t *testing.T, random *rand.Rand) (sent int) {
 	return sent
 }
 
-// settle waits until the fate of every packet is known.
+// settle waits until it is known what became of every packet.
 func (c *census) settle(t *testing.T, sent int) {
 	var lost verdict
 	for deadline := time.Now().Add(testbed.Longest); ; {

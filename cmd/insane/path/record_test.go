@@ -84,7 +84,8 @@ func (r *record) end() {
 // have: of 100 at percent 80, all are lost once in 10⁷⁰ times.
 const surelyCome = 100
 
-// reach waits until what was sent before a number has met its fate, but for a few.
+// reach waits until all packets before a number have arrived or were dropped, but for
+// a few.
 func (r *record) reach(t testing.TB, number int) {
 	for deadline := time.Now().Add(testbed.Longest); ; time.Sleep(20 * time.Microsecond) {
 		r.mu.Lock()

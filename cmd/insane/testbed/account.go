@@ -54,7 +54,7 @@ func (a Account) Await(t testing.TB, count int) api.Stats {
 }
 
 // Check fails unless the counters say that just count packets were offered, that
-// the program judged them, and that no other fate befell any.
+// the program judged them, and that nothing else became of any.
 func (a Account) Check(t testing.TB, count int, program *policy.Program) {
 	t.Helper()
 	s := a.Await(t, count)

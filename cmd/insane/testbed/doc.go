@@ -4,9 +4,11 @@
 //
 //	main.go      the test binary is the commands
 //	testbed.go   a device between borea and morgana, and the start of a run
+//	prepare.go   what the hosts know in advance, and settings of a host
 //	course.go    the way of the packets: either direction
 //	account.go   what the device's counters say of a run
 //	flow.go      UDP packets that are numbered; super.go: super-frames of them
+//	udp.go       the sockets under it
 //	tcp.go       a stream of TCP
 //	raw.go       packet sockets; inject.go: frames sent into a link as they are
 //	programs.go  ping, tcpdump and others, and what they print

@@ -6,17 +6,13 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
-	"net/netip"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
-	"golang.org/x/sys/unix"
 
-	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -25,7 +21,7 @@ import (
 // before it looks again.
 const (
 	Window    = 256 // packets sent before the flow looks whether they arrived
-	UnderWay  = 640 // packets of whose fate the flow may be unsure
+	UnderWay  = 640 // packets that may have been sent and neither arrived nor dropped yet
 	Sequence  = 8   // bytes at the start of each payload: the packet's number, big endian
 	MaxUDP    = 1472
 	rcvBuffer = 64 << 20
@@ -60,45 +56,6 @@ func (b *Bed) NewFlow(t testing.TB, family int) *Flow {
 	return f
 }
 
-// ListenUDP opens a socket with room for all that a test may have under way.
-func ListenUDP(t testing.TB, h *lab.Host, addr netip.Addr) (conn *net.UDPConn) {
-	t.Helper()
-	err := h.Do(func() (err error) {
-		conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	SetOption(t, conn, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, rcvBuffer)
-	return conn
-}
-
-// DialUDP opens a socket of the sending host that is connected to an address of the
-// receiving one.
-func (b *Bed) DialUDP(t testing.TB, to *net.UDPAddr) (conn *net.UDPConn) {
-	t.Helper()
-	err := b.From.Do(func() (err error) {
-		conn, err = net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(b.source(to.AddrPort().Addr()), 0)), to)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
-}
-
-// Messages are n datagrams with buffers of their own.
-func Messages(n int) []ipv4.Message {
-	list := make([]ipv4.Message, n)
-	for i := range list {
-		list[i].Buffers = [][]byte{make([]byte, MaxUDP+1)}
-	}
-	return list
-}
-
 // Noise is what payloads are cut from, each from another place.
 var Noise = func() []byte {
 	data := make([]byte, 1<<14)
@@ -131,7 +88,7 @@ func (f *Flow) Carry(t testing.TB, a Account, program *policy.Program, c Cargo) 
 	if c.Send == nil {
 		c.Send = func(from, to int) { f.SendPlain(t, c, from, to) }
 	}
-	sure := 0 // every packet below this number has met its fate
+	sure := 0 // every packet below this number has arrived or was dropped
 	for from := 0; from < c.Count+Window; from += Window {
 		if from < c.Count {
 			c.Send(from, min(from+Window, c.Count))
@@ -226,26 +183,4 @@ func NumberOf(payload []byte) int {
 		return -1
 	}
 	return int(binary.BigEndian.Uint64(payload))
-}
-
-// SetOption sets an option of a socket.
-func SetOption(t testing.TB, conn syscall.Conn, level, option, value int) {
-	t.Helper()
-	OnSocket(t, conn, func(fd int) error { return unix.SetsockoptInt(fd, level, option, value) })
-}
-
-// OnSocket runs fn on the descriptor of a socket.
-func OnSocket(t testing.TB, conn syscall.Conn, fn func(fd int) error) {
-	t.Helper()
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var failed error
-	if err := raw.Control(func(fd uintptr) { failed = fn(int(fd)) }); err != nil {
-		t.Fatal(err)
-	}
-	if failed != nil {
-		t.Fatal(failed)
-	}
 }

@@ -102,8 +102,8 @@ type Way struct {
 const PerWay = 1000
 
 // Check sends PerWay packets, and then more until some of these have arrived: they
-// wait in the same queues, so by then all others have met their fate. It returns
-// how many it sent. Without faults nothing is lost; nothing comes twice ever.
+// wait in the same queues, so by then all others have arrived or are lost. It
+// returns how many it sent. Without faults nothing is lost; nothing comes twice ever.
 func (w Way) Check(t testing.TB) (sent int) {
 	t.Helper()
 	in := ListenUDP(t, w.To, netip.MustParseAddr(w.Address))

@@ -137,8 +137,8 @@ func (p *Prober) Next() int {
 }
 
 // Await waits until a packet of at least that number has come in through a link
-// of that name, and returns its number. What was sent before it has met its fate:
-// all packets wait in the same queues.
+// of that name, and returns its number. All packets wait in the same queues,
+// so what was sent before it has arrived or is lost.
 func (p *Prober) Await(t testing.TB, from int, name string) (number int) {
 	t.Helper()
 	index := labtest.LinkOf(t, p.To, name).Attrs().Index

@@ -148,7 +148,7 @@ func runProbe(t testing.TB, b *testbed.Bed, w *wave, cycles int) *probe.Result {
 func (w *wave) checkEach(t testing.TB, r *probe.Result) {
 	t.Helper()
 	judged := never      // the latest moment packet i can have been judged
-	sure, wrong := 0, "" // packets that must arrive; the first that has the wrong fate
+	sure, wrong := 0, "" // packets that must arrive; the first that has the wrong verdict
 	for i := len(r.SentAt) - 1; i >= 0; i-- {
 		if r.Arrived(i) {
 			judged = r.ReceivedAt[i]
