@@ -15,7 +15,7 @@ import (
 // dies with the goroutine of the test, and with it the namespace. Nothing here
 // runs a device: the test calls reconcile where a running one would.
 type borea struct {
-	t *testing.T
+	t testing.TB
 	h *netlink.Handle
 }
 
@@ -103,5 +103,5 @@ func (b *borea) open(slave string, routes ...string) *Device {
 func portOf(d *Device) *port.Slave {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.host.slave.port
+	return d.slave.port
 }

@@ -17,12 +17,12 @@ func mix64(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-// Subseed makes independent seeds of one: lane 0 for this, lane 1 for that.
+// Subseed makes independent seeds of one: index 0 for this, index 1 for that.
 // A device needs it to give each of its directions a seed, and Compile uses it
-// to give each stage a key. The seed is mixed before the lane is added, so that
-// no two seeds that a person would choose share the lanes of each other.
-func Subseed(seed, lane uint64) uint64 {
-	return mix64(mix64(seed+gamma) + lane*gamma)
+// to give each stage a key. The seed is mixed before the index is added, so that
+// no two seeds that a person would choose share the subseeds of each other.
+func Subseed(seed, index uint64) uint64 {
+	return mix64(mix64(seed+gamma) + index*gamma)
 }
 
 // draw is the draw of packet seq under a key, uniform in [0, 2³²). The upper

@@ -57,17 +57,17 @@ func TestVerdictsOfSeedNeverChange(t *testing.T) {
 	}
 }
 
-// The lanes of one seed, and those of the seeds that people choose, are all
+// The subseeds of one seed, and those of the seeds that people choose, are all
 // different: no direction and no stage inherits the draws of another.
 func TestSubseedsDiffer(t *testing.T) {
 	seen := map[uint64][2]uint64{}
 	for _, seed := range neighbours(7) {
-		for lane := range uint64(1000) {
-			s := Subseed(seed, lane)
+		for index := range uint64(1000) {
+			s := Subseed(seed, index)
 			if was, ok := seen[s]; ok {
-				t.Fatalf("Subseed(%d, %d) = Subseed(%d, %d)", seed, lane, was[0], was[1])
+				t.Fatalf("Subseed(%d, %d) = Subseed(%d, %d)", seed, index, was[0], was[1])
 			}
-			seen[s] = [2]uint64{seed, lane}
+			seen[s] = [2]uint64{seed, index}
 		}
 	}
 }

@@ -90,14 +90,14 @@ func TestVerdictsAreIndependentOfSeed(t *testing.T) {
 
 // Two directions with seeds from Subseed are strangers, to each other and to
 // a device that uses the seed itself.
-func TestVerdictsAreIndependentOfLane(t *testing.T) {
+func TestVerdictsAreIndependentOfIndex(t *testing.T) {
 	seeds := []uint64{9, Subseed(9, 0), Subseed(9, 1), Subseed(9, 2)}
 	for i := range seeds {
 		for j := range i {
 			v := decide(compile(t, "percent 50", 0, seeds[i]), 0, many(1_000_000))
 			w := decide(compile(t, "percent 50", 0, seeds[j]), 0, many(1_000_000))
 			for shift := -2; shift <= 2; shift++ {
-				accept(t, v.withP(w, shift), "lanes %d and %d, shift %d", i, j, shift)
+				accept(t, v.withP(w, shift), "subseeds %d and %d, shift %d", i, j, shift)
 			}
 		}
 	}

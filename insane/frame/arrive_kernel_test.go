@@ -112,17 +112,17 @@ func TestKernelMakesPartial(t *testing.T) {
 			got := v.carry(t, verified)
 
 			frame.MakePartial(verified)
-			sh, err := frame.Inspect(verified)
+			l, err := frame.Inspect(verified)
 			if err != nil {
 				t.Fatal(err)
 			}
 			var split frame.Splitter
 			var cut [][]byte
-			for i := range sh.Packets() { // each by itself
-				relay := make([]bool, sh.Packets())
+			for i := range l.Packets() { // each by itself
+				relay := make([]bool, l.Packets())
 				relay[i] = true
 				work := verified.Clone()
-				for _, r := range split.Split(work, sh, relay, nil) {
+				for _, r := range split.Split(work, l, relay, nil) {
 					cut = append(cut, packetsOf(t, r)...)
 				}
 			}

@@ -16,9 +16,9 @@ type arrival struct {
 	frame  frame.Frame  // as Inspect gets to see it
 }
 
-// arrivals sends f into the near end, does with what comes out of the far one
-// what a receiver has to do, and returns it when all packets of f are there. Their
-// order may be another one: GRO keeps what it merges for longer than the rest.
+// arrivals sends f into the near end and receives at the far end as a receiver must. It
+// returns when all packets of f have arrived. Their order may have changed: GRO holds
+// packets that it merges longer than others.
 func (v *veth) arrivals(t *testing.T, f frame.Frame) (all []arrival) {
 	t.Helper()
 	v.send(t, f)
@@ -32,7 +32,7 @@ func (v *veth) arrivals(t *testing.T, f frame.Frame) (all []arrival) {
 			a.frame = frame.InsertTag(buf, binary.BigEndian.Uint16(tag), binary.BigEndian.Uint16(tag[2:]))
 		}
 		frame.MakePartial(a.frame)
-		sh, err := frame.Inspect(a.frame)
+		l, err := frame.Inspect(a.frame)
 		if err != nil {
 			t.Fatalf("arrival %d: %v: %+v", len(all), err, a.socket)
 		}
@@ -41,7 +41,7 @@ func (v *veth) arrivals(t *testing.T, f frame.Frame) (all []arrival) {
 			ended = true
 		case bytes.Equal(e[6:12], macFrom): // else the kernel says hello
 			all = append(all, a)
-			left -= sh.Packets()
+			left -= l.Packets()
 		}
 	}
 	return all

@@ -75,15 +75,15 @@ func BenchmarkSplit(b *testing.B) {
 		{"gso=8/lost=21of42", "tcp4 gso 8", "even"},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			f, sh, relay := inspected(b, supers()[bench.super], bench.pattern)
+			f, l, relay := inspected(b, supers()[bench.super], bench.pattern)
 			head := f[:len(f)-supers()[bench.super].payload].Clone()
-			out := make([]frame.Frame, 0, sh.Packets())
+			out := make([]frame.Frame, 0, l.Packets())
 			var s frame.Splitter
 			b.SetBytes(int64(len(f)))
 			b.ReportAllocs()
 			for b.Loop() {
 				copy(f, head) // the split before overwrote them
-				out = s.Split(f, sh, relay, out[:0])
+				out = s.Split(f, l, relay, out[:0])
 				s.Reset()
 			}
 		})

@@ -15,12 +15,12 @@ func checkSplit(t testing.TB, f frame.Frame, relay []bool) {
 	t.Helper()
 	want := survivors(packetsOf(t, f), relay)
 	work := f.Clone()
-	sh, err := frame.Inspect(work)
+	l, err := frame.Inspect(work)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var s frame.Splitter
-	results := s.Split(work, sh, relay, nil)
+	results := s.Split(work, l, relay, nil)
 
 	runs := runsOf(relay)
 	if len(results) != len(runs) {
@@ -33,7 +33,7 @@ func checkSplit(t testing.TB, f frame.Frame, relay []bool) {
 		if len(packets) != runs[i][1]-runs[i][0] {
 			t.Fatalf("frame %d has %d packets, want run %v", i, len(packets), runs[i])
 		}
-		checkResult(t, f, sh, r, runs[i])
+		checkResult(t, f, l, r, runs[i])
 	}
 	comparePackets(t, want, got)
 }
@@ -55,16 +55,16 @@ func comparePackets(t testing.TB, want, got [][]byte) {
 
 // checkResult checks what a packet on the wire does not show: that r, the
 // result for the run of f, is a frame that Inspect and the kernel understand.
-func checkResult(t testing.TB, f frame.Frame, sh frame.Shape, r frame.Frame, run [2]int) {
+func checkResult(t testing.TB, f frame.Frame, l frame.Layout, r frame.Frame, run [2]int) {
 	t.Helper()
 	got, err := frame.Inspect(r)
 	if err != nil {
 		t.Fatalf("Inspect of run %v: %v", run, err)
 	}
-	if got.Packets() != run[1]-run[0] || got.Bytes(0, got.Packets()) != sh.Bytes(run[0], run[1]) {
+	if got.Packets() != run[1]-run[0] || got.Bytes(0, got.Packets()) != l.Bytes(run[0], run[1]) {
 		t.Errorf("run %v has %d packets of %d bytes", run, got.Packets(), got.Bytes(0, got.Packets()))
 	}
-	if run == [2]int{0, sh.Packets()} {
+	if run == [2]int{0, l.Packets()} {
 		if !bytes.Equal(f, r) {
 			t.Errorf("whole frame changed (-want +got):\n%s", cmp.Diff(f, r))
 		}

@@ -22,7 +22,7 @@ func seeds() map[string]super {
 	return all
 }
 
-// FuzzInspect holds that nothing makes the parser panic and that a shape never
+// FuzzInspect holds that nothing makes the parser panic and that a layout never
 // contradicts its frame.
 func FuzzInspect(f *testing.F) {
 	f.Add([]byte(plain(0x0806, 28)))
@@ -31,39 +31,39 @@ func FuzzInspect(f *testing.F) {
 		f.Add([]byte(s.build()))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		sh, err := frame.Inspect(in)
+		l, err := frame.Inspect(in)
 		if err != nil {
 			if !errors.Is(err, frame.ErrMalformed) {
 				t.Fatalf("%v is not ErrMalformed", err)
 			}
 			return
 		}
-		checkSums(t, in, sh)
+		checkSums(t, in, l)
 	})
 }
 
 // checkSums checks Packets, Bytes and MTU of an accepted frame against each other.
-func checkSums(t *testing.T, f frame.Frame, sh frame.Shape) {
+func checkSums(t *testing.T, f frame.Frame, l frame.Layout) {
 	t.Helper()
-	n, length := sh.Packets(), len(f)-frame.HeaderLen
+	n, length := l.Packets(), len(f)-frame.HeaderLen
 	if n < 1 || n > frame.MaxLen {
 		t.Fatalf("%d packets in %d bytes", n, length)
 	}
-	if n == 1 && sh.Bytes(0, 1) != uint64(length) {
-		t.Errorf("the only packet has %d bytes of %d", sh.Bytes(0, 1), length)
+	if n == 1 && l.Bytes(0, 1) != uint64(length) {
+		t.Errorf("the only packet has %d bytes of %d", l.Bytes(0, 1), length)
 	}
 	var sum uint64
 	for i := range n {
-		one := sh.Bytes(i, i+1)
-		if one < 14 || one > uint64(length) || one > sh.Bytes(0, 1) {
-			t.Fatalf("packet %d of %d has %d bytes, the first %d, the frame %d", i, n, one, sh.Bytes(0, 1), length)
+		one := l.Bytes(i, i+1)
+		if one < 14 || one > uint64(length) || one > l.Bytes(0, 1) {
+			t.Fatalf("packet %d of %d has %d bytes, the first %d, the frame %d", i, n, one, l.Bytes(0, 1), length)
 		}
 		sum += one
 	}
-	if got := sh.Bytes(0, n); got != sum || got < uint64(length) {
+	if got := l.Bytes(0, n); got != sum || got < uint64(length) {
 		t.Errorf("%d bytes in all, %d one by one, %d in the frame", got, sum, length)
 	}
-	if link := int(sh.Bytes(0, 1)) - sh.MTU(); link != 14 && link != 18 && link != 22 {
+	if link := int(l.Bytes(0, 1)) - l.MTU(); link != 14 && link != 18 && link != 22 {
 		t.Errorf("MTU is %d below the largest packet", link)
 	}
 }
@@ -77,13 +77,13 @@ func FuzzSplit(f *testing.F) {
 		f.Add([]byte(s.build()), []byte{0b1110_1110})
 	}
 	f.Fuzz(func(t *testing.T, in, verdicts []byte) {
-		sh, err := frame.Inspect(in)
-		if err != nil || in[1] == frame.GSONone || len(verdicts) == 0 || sh.Packets() > 512 {
+		l, err := frame.Inspect(in)
+		if err != nil || in[1] == frame.GSONone || len(verdicts) == 0 || l.Packets() > 512 {
 			return
 		}
 		whole := frame.Frame(in).Clone() // the fuzzer owns in
 		repair(whole)
-		relay := make([]bool, sh.Packets())
+		relay := make([]bool, l.Packets())
 		for i := range relay {
 			relay[i] = verdicts[i/8%len(verdicts)]>>(i%8)&1 != 0
 		}
@@ -147,11 +147,11 @@ func checkPartial(t *testing.T, in frame.Frame) {
 	if bytes.Equal(in, out) {
 		return
 	}
-	sh, err := frame.Inspect(out)
+	l, err := frame.Inspect(out)
 	if err != nil {
 		t.Fatalf("changed, and then %v", err)
 	}
-	checkSums(t, out, sh)
+	checkSums(t, out, l)
 	right := out.Clone()
 	repair(right)
 	check := frame.HeaderLen + dissect(out).check

@@ -29,28 +29,28 @@ const (
 	protocolUDP = 17
 )
 
-// gsoByFrags is a size with a meaning of its own inside the kernel
-// (GSO_BY_FRAGS, linux/skbuff.h), which refuses it from outside.
+// gsoByFrags is a segment size with a special meaning inside the kernel
+// (GSO_BY_FRAGS, linux/skbuff.h). The kernel refuses it in a virtio header.
 const gsoByFrags = 0xffff
 
-// Inspect tells what a frame is on the wire. A frame without GSO type is one
-// packet whatever it holds, and nothing behind its link header is looked at.
-// A super-frame is believed only if its virtio header, its IP and transport
-// headers and its length agree; Split relies on that.
+// Inspect finds out the layout of a frame. A frame without GSO type is one packet
+// with any contents; Inspect reads nothing behind its link header. A super-frame is
+// valid only if its virtio header, its IP and transport headers and its length
+// agree; Split relies on that.
 //
-// Every error is ErrMalformed. Inspect keeps and changes nothing; it is safe
+// Every error matches ErrMalformed. Inspect keeps and changes nothing; it is safe
 // for concurrent use.
-func Inspect(f Frame) (Shape, error) {
+func Inspect(f Frame) (Layout, error) {
 	switch {
 	case len(f) < HeaderLen+etherLen:
-		return Shape{}, ErrRunt
+		return Layout{}, ErrRunt
 	case len(f) > MaxLen:
-		return Shape{}, ErrTooLong
+		return Layout{}, ErrTooLong
 	}
 	h, e := f.Header(), f[HeaderLen:]
 	link, etherType := linkHeader(e)
 	if h.GSOType == GSONone {
-		return Shape{packets: 1, link: link, headers: len(e)}, nil
+		return Layout{packets: 1, link: link, headers: len(e)}, nil
 	}
 	return inspectSuper(h, e, link, etherType)
 }
@@ -71,64 +71,63 @@ func linkHeader(e []byte) (length int, etherType uint16) {
 
 // inspectSuper is Inspect for a super-frame: h is its virtio header, e its
 // Ethernet bytes, of which link are the link header.
-func inspectSuper(h Header, e []byte, link int, etherType uint16) (Shape, error) {
-	s, err := walk(h, e, link, etherType)
+func inspectSuper(h Header, e []byte, link int, etherType uint16) (Layout, error) {
+	l, err := walk(h, e, link, etherType)
 	switch {
 	case err != nil:
-		return Shape{}, err
+		return Layout{}, err
 	case h.Flags&NeedsCsum == 0:
-		return Shape{}, ErrNoChecksum
-	case int(h.CsumStart) != s.l4 || int(h.CsumOffset) != s.checksumOffset():
-		return Shape{}, ErrChecksum
+		return Layout{}, ErrNoChecksum
+	case int(h.CsumStart) != l.l4 || int(h.CsumOffset) != l.checksumOffset():
+		return Layout{}, ErrChecksum
 	}
-	return s, nil
+	return l, nil
 }
 
-// walk checks everything about a super-frame but where the virtio header says
-// that its checksum is.
-func walk(h Header, e []byte, link int, etherType uint16) (Shape, error) {
-	s := Shape{link: link, size: int(h.GSOSize)}
+// walk checks a super-frame, except for the checksum offsets in the virtio header.
+func walk(h Header, e []byte, link int, etherType uint16) (Layout, error) {
+	l := Layout{link: link, size: int(h.GSOSize)}
 	switch {
-	case !s.setKind(h.GSOType, etherType):
-		return Shape{}, ErrGSOType
-	case s.size == 0 || s.size == gsoByFrags:
-		return Shape{}, ErrGSOSize
+	case !l.setKind(h.GSOType, etherType):
+		return Layout{}, ErrGSOType
+	case l.size == 0 || l.size == gsoByFrags:
+		return Layout{}, ErrGSOSize
 	}
-	if err := s.walkNetwork(e); err != nil {
-		return Shape{}, err
+	if err := l.walkNetwork(e); err != nil {
+		return Layout{}, err
 	}
-	if err := s.walkTransport(e); err != nil {
-		return Shape{}, err
+	if err := l.walkTransport(e); err != nil {
+		return Layout{}, err
 	}
-	if HeaderLen+s.headers > maxHeaders {
-		return Shape{}, ErrHeaders
+	if HeaderLen+l.headers > maxHeaders {
+		return Layout{}, ErrHeaders
 	}
-	s.payload = len(e) - s.headers
-	// No payload at all is still a packet.
-	s.packets = max(1, (s.payload+s.size-1)/s.size)
-	return s, nil
+	l.payload = len(e) - l.headers
+	// A super-frame without payload is one packet.
+	l.packets = max(1, (l.payload+l.size-1)/l.size)
+	return l, nil
 }
 
 // setKind takes family and protocol from the GSO type, and the family of a
 // UDP super-frame from the Ethernet type. It reports whether they agree.
-func (s *Shape) setKind(gsoType uint8, etherType uint16) bool {
+func (l *Layout) setKind(gsoType uint8, etherType uint16) bool {
 	switch etherType {
 	case etherIPv4:
-		s.family = 4
+		l.family = 4
 	case etherIPv6:
-		s.family = 6
+		l.family = 6
 	default:
 		return false
 	}
 	switch gsoType {
 	case GSOTCPv4, GSOTCPv4 | GSOECN:
-		s.protocol = protocolTCP
-		return s.family == 4
+		l.protocol = protocolTCP
+		return l.family == 4
 	case GSOTCPv6, GSOTCPv6 | GSOECN:
-		s.protocol = protocolTCP
-		return s.family == 6
+		l.protocol = protocolTCP
+		return l.family == 6
 	case GSOUDPL4:
-		s.protocol = protocolUDP
+		l.protocol = protocolUDP
 		return true
 	default:
 		return false

@@ -10,60 +10,60 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// TestInspectSupers compares the shape of every super-frame with the packets
+// TestInspectSupers compares the layout of every super-frame with the packets
 // the oracle makes of it.
 func TestInspectSupers(t *testing.T) {
 	for name, s := range supers() {
 		t.Run(name, func(t *testing.T) {
 			f := s.build()
 			before := f.Clone()
-			sh, err := frame.Inspect(f)
+			l, err := frame.Inspect(f)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(before, f) {
 				t.Error("Inspect changed the frame")
 			}
-			checkShape(t, sh, packetsOf(t, f), 14+4*len(s.tags))
+			checkLayout(t, l, packetsOf(t, f), 14+4*len(s.tags))
 		})
 	}
 }
 
-// checkShape compares what sh says with wire packets whose link header is link
+// checkLayout compares what l says with wire packets whose link header is link
 // bytes long.
-func checkShape(t *testing.T, sh frame.Shape, packets [][]byte, link int) {
+func checkLayout(t *testing.T, l frame.Layout, packets [][]byte, link int) {
 	t.Helper()
-	if got, want := sh.Packets(), len(packets); got != want {
+	if got, want := l.Packets(), len(packets); got != want {
 		t.Fatalf("Packets is %d, want %d", got, want)
 	}
 	mtu, sum := 0, uint64(0)
 	for i, p := range packets {
 		mtu = max(mtu, len(p)-link)
-		if got, want := sh.Bytes(i, i+1), uint64(len(p)); got != want {
+		if got, want := l.Bytes(i, i+1), uint64(len(p)); got != want {
 			t.Errorf("Bytes(%d, %d) is %d, want %d", i, i+1, got, want)
 		}
-		if got := sh.Bytes(0, i); got != sum {
+		if got := l.Bytes(0, i); got != sum {
 			t.Errorf("Bytes(0, %d) is %d, want %d", i, got, sum)
 		}
 		sum += uint64(len(p))
 	}
-	if got := sh.Bytes(0, len(packets)); got != sum {
+	if got := l.Bytes(0, len(packets)); got != sum {
 		t.Errorf("Bytes of all is %d, want %d", got, sum)
 	}
-	if got := sh.MTU(); got != mtu {
+	if got := l.MTU(); got != mtu {
 		t.Errorf("MTU is %d, want %d", got, mtu)
 	}
 }
 
-// TestShapeByHand has numbers worked out on paper, in case builder and oracle
+// TestLayoutByHand has numbers worked out on paper, in case builder and oracle
 // err together.
-func TestShapeByHand(t *testing.T) {
+func TestLayoutByHand(t *testing.T) {
 	// 14 + 20 + 32 bytes of headers; 44 segments of 1448 and one of 1288.
-	sh, err := frame.Inspect(supers()["tcp4"].build())
+	l, err := frame.Inspect(supers()["tcp4"].build())
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []int{sh.Packets(), sh.MTU(), int(sh.Bytes(0, 1)), int(sh.Bytes(44, 45)), int(sh.Bytes(0, 45)), int(sh.Bytes(3, 3))}
+	got := []int{l.Packets(), l.MTU(), int(l.Bytes(0, 1)), int(l.Bytes(44, 45)), int(l.Bytes(0, 45)), int(l.Bytes(3, 3))}
 	want := []int{45, 1500, 1514, 1354, 44*1514 + 1354, 0}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("packets, MTU, first, last, all, none (-want +got):\n%s", diff)
@@ -98,16 +98,16 @@ func TestInspectPlain(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			sh, err := frame.Inspect(test.frame)
+			l, err := frame.Inspect(test.frame)
 			if err != nil {
 				t.Fatal(err)
 			}
 			length := uint64(len(test.frame) - frame.HeaderLen)
-			if sh.Packets() != 1 || sh.Bytes(0, 1) != length || sh.Bytes(1, 1) != 0 {
-				t.Errorf("%d packets of %d bytes, want 1 of %d", sh.Packets(), sh.Bytes(0, 1), length)
+			if l.Packets() != 1 || l.Bytes(0, 1) != length || l.Bytes(1, 1) != 0 {
+				t.Errorf("%d packets of %d bytes, want 1 of %d", l.Packets(), l.Bytes(0, 1), length)
 			}
-			if sh.MTU() != test.mtu {
-				t.Errorf("MTU is %d, want %d", sh.MTU(), test.mtu)
+			if l.MTU() != test.mtu {
+				t.Errorf("MTU is %d, want %d", l.MTU(), test.mtu)
 			}
 		})
 	}

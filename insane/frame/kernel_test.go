@@ -24,12 +24,12 @@ func TestKernelAgrees(t *testing.T) {
 			for pattern, relay := range patterns(len(packets)) {
 				t.Run(pattern, func(t *testing.T) {
 					work := f.Clone()
-					sh, err := frame.Inspect(work)
+					l, err := frame.Inspect(work)
 					if err != nil {
 						t.Fatal(err)
 					}
 					var split frame.Splitter
-					results := split.Split(work, sh, relay, nil)
+					results := split.Split(work, l, relay, nil)
 					comparePackets(t, survivors(packets, relay), v.carry(t, results...))
 				})
 			}
@@ -37,8 +37,8 @@ func TestKernelAgrees(t *testing.T) {
 	}
 }
 
-// TestKernelCarriesShortSupers holds that super-frames with less payload than
-// one segment holds, which Inspect accepts as one packet, are one to the kernel.
+// TestKernelCarriesShortSupers: the kernel treats a super-frame with less payload than
+// one segment as one packet, as Inspect does.
 func TestKernelCarriesShortSupers(t *testing.T) {
 	v := openVeth(t, wiring{cut: true})
 	for name, s := range map[string]super{
@@ -51,8 +51,8 @@ func TestKernelCarriesShortSupers(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			f := s.build()
-			if sh, err := frame.Inspect(f); err != nil || sh.Packets() != 1 {
-				t.Fatalf("%d packets, %v; want 1", sh.Packets(), err)
+			if l, err := frame.Inspect(f); err != nil || l.Packets() != 1 {
+				t.Fatalf("%d packets, %v; want 1", l.Packets(), err)
 			}
 			comparePackets(t, packetsOf(t, f), v.carry(t, f))
 		})

@@ -48,7 +48,7 @@ type damage struct {
 	want   error
 }
 
-// damages are what nothing is to be made of, by name.
+// damages lists, by name, changes that make a super-frame malformed.
 func damages() map[string]damage {
 	v4 := super{family: 4, protocol: tcp, payload: 3000, gso: 1000}
 	v6 := super{family: 6, protocol: tcp, payload: 3000, gso: 1000}
@@ -108,12 +108,12 @@ func TestInspectMalformed(t *testing.T) {
 	for name, test := range damages() {
 		t.Run(name, func(t *testing.T) {
 			test.super.mutate = test.mutate
-			sh, err := frame.Inspect(test.super.build())
+			l, err := frame.Inspect(test.super.build())
 			if err != test.want {
 				t.Errorf("got %v, want %v", err, test.want)
 			}
-			if sh != (frame.Shape{}) {
-				t.Errorf("a shape came with the error: %+v", sh)
+			if l != (frame.Layout{}) {
+				t.Errorf("a layout came with the error: %+v", l)
 			}
 		})
 	}

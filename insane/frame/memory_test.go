@@ -7,15 +7,15 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// inspected is a frame with its shape and the given verdicts for its packets.
-func inspected(t testing.TB, s super, pattern string) (frame.Frame, frame.Shape, []bool) {
+// inspected is a frame with its layout and the given verdicts for its packets.
+func inspected(t testing.TB, s super, pattern string) (frame.Frame, frame.Layout, []bool) {
 	t.Helper()
 	f := s.build()
-	sh, err := frame.Inspect(f)
+	l, err := frame.Inspect(f)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f, sh, patterns(sh.Packets())[pattern]
+	return f, l, patterns(l.Packets())[pattern]
 }
 
 // TestSplitDoesNotCopyPayload holds that segments longer than their headers
@@ -23,10 +23,10 @@ func inspected(t testing.TB, s super, pattern string) (frame.Frame, frame.Shape,
 func TestSplitDoesNotCopyPayload(t *testing.T) {
 	for _, name := range []string{"tcp4", "tcp4 gso 64", "tcp6 chain", "udp4", "tcp4 two tags"} {
 		for _, pattern := range []string{"even", "odd", "last only", "random"} {
-			f, sh, relay := inspected(t, supers()[name], pattern)
+			f, l, relay := inspected(t, supers()[name], pattern)
 			head := len(f) - supers()[name].payload
 			var s frame.Splitter
-			results := s.Split(f, sh, relay, nil)
+			results := s.Split(f, l, relay, nil)
 			for i, run := range runsOf(relay) {
 				r := results[i]
 				end := min(head+run[1]*supers()[name].gso, len(f))
@@ -41,7 +41,7 @@ func TestSplitDoesNotCopyPayload(t *testing.T) {
 // TestSplitUsesTheGap holds that headers longer than a segment go where several
 // segments were dropped, and where a segment was that moved away.
 func TestSplitUsesTheGap(t *testing.T) {
-	f, sh, relay := inspected(t, supers()["tcp4 gso 20"], "none")
+	f, l, relay := inspected(t, supers()["tcp4 gso 20"], "none")
 	const head, size = 64, 20
 	tests := []struct {
 		packet  int
@@ -56,7 +56,7 @@ func TestSplitUsesTheGap(t *testing.T) {
 		relay[test.packet] = true
 	}
 	var s frame.Splitter
-	results := s.Split(f, sh, relay, nil)
+	results := s.Split(f, l, relay, nil)
 	for i, test := range tests {
 		last := &results[i][len(results[i])-1]
 		if got := last == &f[head+(test.packet+1)*size-1]; got != test.inPlace {
@@ -75,9 +75,9 @@ func TestSplitResultsLiveUntilReset(t *testing.T) {
 		var batch []frame.Frame
 		for range 3 {
 			for _, one := range []super{tiny, supers()["udp4"], supers()["tcp6 gso 8"]} {
-				f, sh, relay := inspected(t, one, "even")
+				f, l, relay := inspected(t, one, "even")
 				want = append(want, survivors(packetsOf(t, f), relay)...)
-				batch = s.Split(f, sh, relay, batch)
+				batch = s.Split(f, l, relay, batch)
 			}
 		}
 		var got [][]byte
@@ -94,10 +94,10 @@ func TestSplitResultsLiveUntilReset(t *testing.T) {
 
 // TestSplitAll holds that a frame that loses nothing is not touched.
 func TestSplitAll(t *testing.T) {
-	f, sh, relay := inspected(t, supers()["tcp4"], "all")
+	f, l, relay := inspected(t, supers()["tcp4"], "all")
 	before := f.Clone()
 	var s frame.Splitter
-	out := s.Split(f, sh, relay, nil)
+	out := s.Split(f, l, relay, nil)
 	if len(out) != 1 || &out[0][0] != &f[0] || !bytes.Equal(out[0], before) {
 		t.Error("a frame with no packet lost is not the frame itself")
 	}
@@ -106,7 +106,7 @@ func TestSplitAll(t *testing.T) {
 // TestNoAllocations holds that the packets of a stream cost no garbage.
 func TestNoAllocations(t *testing.T) {
 	for _, name := range []string{"tcp4", "tcp6 chain", "udp4", "tcp4 gso 8"} {
-		f, sh, relay := inspected(t, supers()[name], "even")
+		f, l, relay := inspected(t, supers()[name], "even")
 		if n := testing.AllocsPerRun(100, func() {
 			if _, err := frame.Inspect(f); err != nil {
 				t.Fatal(err)
@@ -133,11 +133,11 @@ func TestNoAllocations(t *testing.T) {
 			t.Errorf("%s: InsertTag and MakePartial allocate %v times", name, n)
 		}
 		var s frame.Splitter
-		out := make([]frame.Frame, 0, sh.Packets())
+		out := make([]frame.Frame, 0, l.Packets())
 		head := f[:len(f)-supers()[name].payload].Clone()
 		if n := testing.AllocsPerRun(100, func() {
 			copy(f, head)
-			out = s.Split(f, sh, relay, out[:0])
+			out = s.Split(f, l, relay, out[:0])
 			s.Reset()
 		}); n != 0 {
 			t.Errorf("%s: Split allocates %v times", name, n)
@@ -149,13 +149,13 @@ func TestNoAllocations(t *testing.T) {
 // megabytes for ever: the next one has to allocate again.
 func TestResetGivesBackFloods(t *testing.T) {
 	flood := super{family: 4, protocol: tcp, payload: 60000, gso: 1}
-	f, sh, relay := inspected(t, flood, "even")
+	f, l, relay := inspected(t, flood, "even")
 	head := f[:len(f)-flood.payload].Clone()
 	var s frame.Splitter
-	out := make([]frame.Frame, 0, sh.Packets())
+	out := make([]frame.Frame, 0, l.Packets())
 	if n := testing.AllocsPerRun(3, func() {
 		copy(f, head)
-		out = s.Split(f, sh, relay, out[:0])
+		out = s.Split(f, l, relay, out[:0])
 		s.Reset()
 	}); n == 0 {
 		t.Errorf("%d results kept their memory behind Reset", len(out))

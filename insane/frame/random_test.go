@@ -42,11 +42,11 @@ func TestSplitRandom(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		s := randomSuper(r)
 		f := s.build()
-		sh, err := frame.Inspect(f)
+		l, err := frame.Inspect(f)
 		if err != nil {
 			t.Fatalf("seed %d: %v: %+v", seed, err, s)
 		}
-		relay := make([]bool, sh.Packets())
+		relay := make([]bool, l.Packets())
 		chance := r.Float64()
 		for i := range relay {
 			relay[i] = r.Float64() < chance

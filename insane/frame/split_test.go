@@ -11,11 +11,11 @@ import (
 func TestSplitSupers(t *testing.T) {
 	for name, s := range supers() {
 		f := s.build()
-		sh, err := frame.Inspect(f)
+		l, err := frame.Inspect(f)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		for pattern, relay := range patterns(sh.Packets()) {
+		for pattern, relay := range patterns(l.Packets()) {
 			t.Run(name+"/"+pattern, func(t *testing.T) { checkSplit(t, f, relay) })
 		}
 	}
@@ -24,17 +24,17 @@ func TestSplitSupers(t *testing.T) {
 // TestSplitPlain holds that a frame of one packet stays as it is or goes.
 func TestSplitPlain(t *testing.T) {
 	f := plain(typeIPv4, 100)
-	sh, err := frame.Inspect(f)
+	l, err := frame.Inspect(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var s frame.Splitter
 	out := []frame.Frame{plain(typeIPv6, 7)}
-	out = s.Split(f, sh, []bool{false}, out)
+	out = s.Split(f, l, []bool{false}, out)
 	if len(out) != 1 {
 		t.Fatalf("dropped packet: %d frames, want the one before", len(out))
 	}
-	out = s.Split(f, sh, []bool{true}, out)
+	out = s.Split(f, l, []bool{true}, out)
 	if len(out) != 2 || &out[1][0] != &f[0] || len(out[1]) != len(f) {
 		t.Errorf("relayed packet is not the frame itself, behind what was there")
 	}
@@ -44,12 +44,12 @@ func TestSplitPlain(t *testing.T) {
 // err together.
 func TestSplitByHand(t *testing.T) {
 	f := super{family: 4, protocol: tcp, payload: 350, gso: 100, id: 0xffff, seq: 0xffffffff, flags: fin | psh | cwr}.build()
-	sh, err := frame.Inspect(f)
+	l, err := frame.Inspect(f)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var s frame.Splitter
-	results := s.Split(f, sh, []bool{true, false, true, true}, nil)
+	results := s.Split(f, l, []bool{true, false, true, true}, nil)
 	if len(results) != 2 {
 		t.Fatalf("%d frames, want 2", len(results))
 	}
@@ -86,13 +86,13 @@ func TestSplitCWR(t *testing.T) {
 		{true, []int64{frame.GSONone, cwr, frame.GSOTCPv4, cwr}},
 	} {
 		f := super{family: 4, protocol: tcp, payload: 400, gso: 100, flags: cwr, accECN: test.accECN}.build()
-		sh, err := frame.Inspect(f)
+		l, err := frame.Inspect(f)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var s frame.Splitter
 		var got []int64
-		for _, r := range s.Split(f, sh, []bool{true, false, true, true}, nil) {
+		for _, r := range s.Split(f, l, []bool{true, false, true, true}, nil) {
 			got = append(got, int64(r.Header().GSOType), int64(r[tcp4At+13]&cwr))
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
@@ -106,7 +106,7 @@ func TestSplitCWR(t *testing.T) {
 func TestSplitEveryIdentification(t *testing.T) {
 	f := super{family: 4, protocol: udp, payload: 20, gso: 10}.build()
 	set(ip4+12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)(f) // addresses: many carries
-	sh, err := frame.Inspect(f)
+	l, err := frame.Inspect(f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestSplitEveryIdentification(t *testing.T) {
 	out := make([]frame.Frame, 0, 1)
 	for id := range 1 << 16 {
 		binary.BigEndian.PutUint16(f[ip4+4:], uint16(id))
-		out = s.Split(f.Clone(), sh, []bool{false, true}, out[:0])
+		out = s.Split(f.Clone(), l, []bool{false, true}, out[:0])
 		if ip := out[0][ip4:tcp4At]; wordSum(ip) != 0xffff {
 			t.Fatalf("identification %#04x: wrong checksum in % x", id, ip)
 		}
@@ -131,11 +131,11 @@ func TestSplitKeepsWrongChecksum(t *testing.T) {
 	binary.BigEndian.PutUint16(wrong[check:], uint16((sum+off)%0xffff))
 	relay := []bool{true, true, false, true, true}
 	var a, b frame.Splitter
-	sh, err := frame.Inspect(wrong)
+	l, err := frame.Inspect(wrong)
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, bad := a.Split(right, sh, relay, nil), b.Split(wrong, sh, relay, nil)
+	good, bad := a.Split(right, l, relay, nil), b.Split(wrong, l, relay, nil)
 	for i := range good {
 		g, b := binary.BigEndian.Uint16(good[i][check:]), binary.BigEndian.Uint16(bad[i][check:])
 		if got := (uint32(b) + 0xffff - uint32(g)) % 0xffff; got != off {

@@ -21,7 +21,7 @@ type veth struct {
 	buffer    []byte
 }
 
-// wiring is what differs between the pairs of different tests.
+// wiring has the settings of a veth pair that differ between tests.
 type wiring struct {
 	cut      bool     // near has no offloads: the kernel cuts super-frames in front of it
 	header   bool     // far hears frames with virtio header

@@ -3,8 +3,8 @@ package frame
 import "encoding/binary"
 
 // Extension headers that the kernel repeats in every segment
-// (ipv6_gso_pull_exthdrs of net/ipv6/ip6_offload.c). Behind any other one it
-// finds no transport to segment.
+// (ipv6_gso_pull_exthdrs of net/ipv6/ip6_offload.c). It does not segment packets with
+// any other extension header.
 const (
 	nextHopByHop     = 0
 	nextRouting      = 43
@@ -12,22 +12,22 @@ const (
 )
 
 // walkNetwork checks the IP header of a super-frame and finds the transport header.
-func (s *Shape) walkNetwork(e []byte) error {
+func (l *Layout) walkNetwork(e []byte) error {
 	var protocol uint8
 	var err error
-	if s.family == 4 {
-		protocol, err = s.walkIPv4(e[s.link:])
+	if l.family == 4 {
+		protocol, err = l.walkIPv4(e[l.link:])
 	} else {
-		protocol, err = s.walkIPv6(e[s.link:])
+		protocol, err = l.walkIPv6(e[l.link:])
 	}
-	if err == nil && protocol != s.protocol {
+	if err == nil && protocol != l.protocol {
 		return ErrGSOType
 	}
 	return err
 }
 
 // walkIPv4 checks an IPv4 packet and sets l4.
-func (s *Shape) walkIPv4(p []byte) (protocol uint8, err error) {
+func (l *Layout) walkIPv4(p []byte) (protocol uint8, err error) {
 	if len(p) < ipv4Len {
 		return 0, ErrNetwork
 	}
@@ -40,12 +40,12 @@ func (s *Shape) walkIPv4(p []byte) (protocol uint8, err error) {
 	case binary.BigEndian.Uint16(p[6:])&0x3fff != 0: // more fragments, or an offset
 		return 0, ErrFragment
 	}
-	s.l4 = s.link + length
+	l.l4 = l.link + length
 	return p[9], nil
 }
 
 // walkIPv6 checks an IPv6 packet and its extension headers and sets l4.
-func (s *Shape) walkIPv6(p []byte) (protocol uint8, err error) {
+func (l *Layout) walkIPv6(p []byte) (protocol uint8, err error) {
 	switch {
 	case len(p) < ipv6Len || p[0]>>4 != 6:
 		return 0, ErrNetwork
@@ -62,21 +62,21 @@ func (s *Shape) walkIPv6(p []byte) (protocol uint8, err error) {
 			return 0, ErrNetwork
 		}
 	}
-	s.l4 = s.link + length
+	l.l4 = l.link + length
 	return next, nil
 }
 
 // walkTransport checks the transport header of a super-frame and sets headers.
-func (s *Shape) walkTransport(e []byte) error {
-	t := e[s.l4:]
-	if s.protocol == protocolUDP {
+func (l *Layout) walkTransport(e []byte) error {
+	t := e[l.l4:]
+	if l.protocol == protocolUDP {
 		switch {
 		case len(t) < udpLen:
 			return ErrTransport
 		case int(binary.BigEndian.Uint16(t[4:])) != len(t):
 			return ErrLength
 		}
-		s.headers = s.l4 + udpLen
+		l.headers = l.l4 + udpLen
 		return nil
 	}
 	if len(t) < tcpLen {
@@ -86,13 +86,13 @@ func (s *Shape) walkTransport(e []byte) error {
 	if length < tcpLen || length > len(t) {
 		return ErrTransport
 	}
-	s.headers = s.l4 + length
+	l.headers = l.l4 + length
 	return nil
 }
 
-// checksumOffset is where the transport header has its checksum.
-func (s *Shape) checksumOffset() int {
-	if s.protocol == protocolUDP {
+// checksumOffset returns the offset of the checksum in the transport header.
+func (l *Layout) checksumOffset() int {
+	if l.protocol == protocolUDP {
 		return 6
 	}
 	return 16

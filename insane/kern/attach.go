@@ -11,79 +11,104 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The Attach methods hang a program into a link until the result is closed. They
-// act on the namespace of the calling thread.
+// The Attach methods attach a program to a link in the network namespace of the
+// calling thread, until the returned closer is closed. They use tcx (Linux 6.6),
+// and a clsact qdisc where the kernel has no tcx. An error wraps ErrRights or
+// ErrUnsupported if one of these is the cause.
 
-// Attach makes the link of that index withhold from its own stack what the receive
-// filter takes. device: the link is the interface of another device, whose own
-// programs come first.
+// SlaveOptions says where AttachSlave attaches.
+type SlaveOptions struct {
+	Link int // index of the slave
+
+	// Device: the slave is the interface of another device. The programs of that
+	// device run first.
+	Device bool
+}
+
+// InterfaceOptions says where AttachArrive and AttachTransmit attach.
+type InterfaceOptions struct {
+	Link int // index of the interface
+
+	// Clsact allows a clsact qdisc. Without it, a kernel without tcx is an error.
+	Clsact bool
+}
+
+// AttachSlave attaches the receive program to the ingress of the slave. It steals
+// from the slave's stack the frames that the socket filter has given to the device.
 //
-// Close it after the packet socket: a frame that the socket gets in between would
-// be the stack's as well.
-func (p *Programs) Attach(index int, device bool) (io.Closer, error) {
-	// Else first in the chain: a frame that another program sends elsewhere would
-	// be that one's and the device's.
-	anchor := link.Head()
-	if device {
-		anchor = link.Tail()
+// Close it after the packet socket: a frame that the socket receives in between
+// would reach the stack as well.
+func (o *Objects) AttachSlave(options SlaveOptions) (io.Closer, error) {
+	h := hook{
+		what: "receive filter", link: options.Link,
+		attach: ebpf.AttachTCXIngress, anchor: link.Head(), program: o.bpf.ReceiveSteal,
 	}
+	// Normally the program is the first of the chain: another program may redirect
+	// a frame, and the frame would then reach its target and the device.
+	if options.Device {
+		h.anchor = link.Tail()
+	}
+	return h.tcxElse(func() (io.Closer, error) { return o.attachClsact(options.Link) })
+}
+
+// AttachArrive attaches a program to the ingress of the interface. It counts the
+// frames that arrive there from the slave.
+func (o *Objects) AttachArrive(options InterfaceOptions) (io.Closer, error) {
+	h := hook{
+		what: "fast path", link: options.Link,
+		attach: ebpf.AttachTCXIngress, anchor: link.Head(), program: o.bpf.ReceiveArrive,
+	}
+	return h.tcxElse(options.clsact(netlink.HANDLE_MIN_INGRESS, o.bpf.ReceiveArrive))
+}
+
+// AttachTransmit attaches the fast path of tx to the egress of the interface, behind
+// every other program.
+func (o *Objects) AttachTransmit(options InterfaceOptions) (io.Closer, error) {
+	h := hook{
+		what: "fast path", link: options.Link,
+		attach: ebpf.AttachTCXEgress, anchor: link.Tail(), program: o.bpf.TransmitTcx,
+	}
+	return h.tcxElse(options.clsact(netlink.HANDLE_MIN_EGRESS, o.bpf.TransmitClsact))
+}
+
+// hook is the place of one program in the tcx chain of a link.
+type hook struct {
+	what    string // for errors
+	link    int    // index
+	attach  ebpf.AttachType
+	anchor  link.Anchor
+	program *ebpf.Program
+}
+
+// tcxElse attaches the program by tcx, or calls clsact on a kernel without tcx.
+func (h hook) tcxElse(clsact func() (io.Closer, error)) (io.Closer, error) {
 	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: index, Program: p.objects.ReceiveWithhold, Attach: ebpf.AttachTCXIngress, Anchor: anchor,
+		Interface: h.link, Program: h.program, Attach: h.attach, Anchor: h.anchor,
 	})
-	if errors.Is(err, ebpf.ErrNotSupported) {
-		return p.attachClsact(index)
-	}
-	if err != nil {
-		return nil, explain("attach the receive filter", err)
+	switch {
+	case errors.Is(err, ebpf.ErrNotSupported):
+		return clsact()
+	case err != nil:
+		return nil, explain("attach the "+h.what, err)
 	}
 	return l, nil
 }
 
-// A place is where on the interface a program of the fast path stands.
-type place struct {
-	tcx     ebpf.AttachType
-	anchor  link.Anchor
-	clsact  uint32 // the parent of a filter
-	program [2]*ebpf.Program
-}
-
-// AttachLand makes the interface count what comes to it from the slave.
-// old: clsact will do, where the kernel has no tcx.
-func (p *Programs) AttachLand(index int, old bool) (io.Closer, error) {
-	return attach(index, old, place{
-		ebpf.AttachTCXIngress, link.Head(), netlink.HANDLE_MIN_INGRESS,
-		[2]*ebpf.Program{p.objects.ReceiveLand, p.objects.ReceiveLand},
-	})
-}
-
-// AttachTransmit makes the interface carry out the rule of the tx lane on what it
-// sends, behind any other program. old: clsact will do, where the kernel has no tcx.
-func (p *Programs) AttachTransmit(index int, old bool) (io.Closer, error) {
-	return attach(index, old, place{
-		ebpf.AttachTCXEgress, link.Tail(), netlink.HANDLE_MIN_EGRESS,
-		[2]*ebpf.Program{p.objects.TransmitTcx, p.objects.TransmitClsact},
-	})
-}
-
-func attach(index int, old bool, at place) (io.Closer, error) {
-	l, err := link.AttachTCX(link.TCXOptions{
-		Interface: index, Program: at.program[0], Attach: at.tcx, Anchor: at.anchor,
-	})
-	switch {
-	case err == nil:
-		return l, nil
-	case !errors.Is(err, ebpf.ErrNotSupported):
-		return nil, explain("attach the fast path", err)
-	case !old:
-		return nil, fmt.Errorf("no tcx (Linux 6.6): %w", ErrUnsupported)
+// clsact returns the function that attaches a program of the fast path as a filter
+// of a clsact qdisc, to one parent of the qdisc. The qdisc goes with the interface.
+func (i InterfaceOptions) clsact(parent uint32, program *ebpf.Program) func() (io.Closer, error) {
+	return func() (io.Closer, error) {
+		if !i.Clsact {
+			return nil, fmt.Errorf("no tcx (Linux 6.6): %w", ErrUnsupported)
+		}
+		err := netlink.QdiscAdd(clsactQdisc(i.Link))
+		if err != nil && !errors.Is(err, unix.EEXIST) {
+			return nil, explain("add clsact qdisc", err)
+		}
+		filter, err := addFilter(i.Link, parent, "fast path", program.FD())
+		if err != nil {
+			return nil, explain("add clsact filter", err)
+		}
+		return filter, nil
 	}
-	err = netlink.QdiscAdd(clsactQdisc(index))
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return nil, explain("add clsact qdisc", err)
-	}
-	filter, err := addFilter(index, at.clsact, "fast path", at.program[1].FD())
-	if err != nil {
-		return nil, explain("add clsact filter", err)
-	}
-	return filter, nil
 }

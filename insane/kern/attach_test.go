@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// programsAt are the programs at ingress of a link in the order of their turn.
+// programsAt returns the programs at ingress of a link, in the order in which they run.
 func programsAt(t *testing.T, index int) (ids []ebpf.ProgramID) {
 	t.Helper()
 	found, err := link.QueryPrograms(link.QueryOptions{Target: index, Attach: ebpf.AttachTCXIngress})
@@ -34,13 +34,13 @@ func idOf(t *testing.T, p *ebpf.Program) ebpf.ProgramID {
 	return id
 }
 
-// What others have at ingress has its turn behind, and stays when the filter goes.
+// The program runs before the programs of others, and they stay when it is detached.
 func TestAttachFirst(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
-	r := openPrograms(t, nil)
-	if !hasTCX(t) { // what then holds is in TestAmongForeign
-		closer, err := r.Attach(index, false)
+	r := openObjects(t, nil)
+	if !hasTCX(t) { // TestAmongForeign tests this case
+		closer, err := r.AttachSlave(SlaveOptions{Link: index})
 		must(t, err)
 		if _, ok := closer.(*clsact); !ok {
 			t.Errorf("%T on a kernel without tcx", closer)
@@ -56,10 +56,10 @@ func TestAttachFirst(t *testing.T) {
 		t.Cleanup(func() { l.Close() })
 		others = append(others, idOf(t, p))
 	}
-	closer, err := r.Attach(index, false)
+	closer, err := r.AttachSlave(SlaveOptions{Link: index})
 	must(t, err)
-	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.objects.ReceiveWithhold) {
-		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.objects.ReceiveWithhold), others)
+	if got := programsAt(t, index); len(got) != 4 || got[0] != idOf(t, r.bpf.ReceiveSteal) {
+		t.Errorf("programs %v, want %v in front of %v", got, idOf(t, r.bpf.ReceiveSteal), others)
 	}
 	if state := tcState(t, index); len(state) > 0 {
 		t.Errorf("with tcx there is a qdisc as well: %v", state)
@@ -70,7 +70,8 @@ func TestAttachFirst(t *testing.T) {
 	}
 }
 
-// The filter withholds until what Attach returned is closed, also after Receive is.
+// The program steals until the closer that AttachSlave returned is closed, also after
+// the objects are closed.
 func TestDetach(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		take := func(n int) (int, int) {
@@ -92,12 +93,12 @@ func TestDetach(t *testing.T) {
 	})
 }
 
-// A link that is not there is an error; one that goes takes the filter with it.
+// Attaching to a missing link fails. A link that is removed takes the filter with it.
 func TestAttachToNothing(t *testing.T) {
 	for _, a := range attachments(t) {
 		t.Run(a.name, func(t *testing.T) {
 			near, _ := newNamespace(t)
-			r := openPrograms(t, nil)
+			r := openObjects(t, nil)
 			if closer, err := a.attach(r, 4711); err == nil {
 				closer.Close()
 				t.Error("attached to a link that does not exist")
@@ -122,7 +123,7 @@ func holdAttached(args []string) error {
 	if err != nil {
 		return err
 	}
-	attach := func(index int) (io.Closer, error) { return r.Attach(index, false) }
+	attach := func(index int) (io.Closer, error) { return r.AttachSlave(SlaveOptions{Link: index}) }
 	if args[2] == "clsact" {
 		attach = r.attachClsact
 	}
@@ -159,8 +160,8 @@ func startHolder(t *testing.T, index int, device, way string) (kill func()) {
 	return kill
 }
 
-// A daemon that is killed leaves nothing that has any effect: of tcx nothing at
-// all, else a filter that the next daemon of the name removes.
+// A killed daemon leaves nothing that has an effect: with tcx nothing at all, with clsact
+// a filter, which the next daemon of the name removes.
 func TestKilled(t *testing.T) {
 	for _, a := range attachments(t) {
 		t.Run(a.name, func(t *testing.T) {
@@ -172,7 +173,7 @@ func TestKilled(t *testing.T) {
 					t.Fatalf("programs %v, want one", got)
 				}
 				kill()
-				// The last descriptor is put away behind the end of the process.
+				// The kernel closes the last descriptor after the process has ended.
 				await(t, "the program to go", func() bool { return len(programsAt(t, index)) == 0 })
 				return
 			}
@@ -181,7 +182,7 @@ func TestKilled(t *testing.T) {
 			if after := tcState(t, index); len(before) == 0 || len(after) != len(before) {
 				t.Errorf("%v before and %v after the kill: the comment of the package is wrong", before, after)
 			}
-			r := openPrograms(t, hostClaims)
+			r := openObjects(t, hostClaims)
 			closer, err := a.attach(r, index)
 			must(t, err)
 			if again := tcState(t, index); len(again) != len(before) {
@@ -195,7 +196,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// explain tells a person what is missing.
+// explain tells a user what is missing.
 func TestExplain(t *testing.T) {
 	for cause, want := range map[error]error{
 		unix.EPERM: ErrRights, unix.EACCES: ErrRights,

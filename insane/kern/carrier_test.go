@@ -11,65 +11,65 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// actRedirect is what the programs of the fast path return of what they carry:
-// dropped is what goes to no link.
+// actRedirect is the code that the fast path returns for relayed and dropped frames. A
+// dropped frame is redirected to no link.
 const actRedirect = 7
 
-// actOfFate is what transmit_tcx returns.
-func actOfFate(f fate) uint32 {
+// actOfOutcome returns the code that transmit_tcx returns for an outcome.
+func actOfOutcome(f outcome) uint32 {
 	if f == undecided {
 		return actUnspec
 	}
 	return actRedirect
 }
 
-// carrier runs the programs of the fast path on frames without a wire.
+// carrier runs the programs of the fast path on frames, without a wire.
 type carrier struct {
 	*bench
-	lane *Lane
-	next *atomic.Uint64
-	to   int // a link that takes frames of any length
+	direction *Direction
+	next      *atomic.Uint64
+	to        int // a link that takes frames of any length
 }
 
 // biggest is the largest MTU of a link.
 const biggest = 65535
 
-func newCarrier(t testing.TB, lane func(p *Programs) *Lane) *carrier {
+func newCarrier(t testing.TB, direction func(p *Objects) *Direction) *carrier {
 	t.Helper()
 	b := newBench(t, hostClaims)
 	slave, _ := newVeth(t, "slave", "slave-far")
 	must(t, netlink.LinkSetMTU(slave, biggest))
-	c := &carrier{bench: b, lane: lane(b.Programs), to: slave.Attrs().Index}
-	c.next = c.lane.Numbers()
-	c.lane.Lease(now() + forever)
+	c := &carrier{bench: b, direction: direction(b.Objects), to: slave.Attrs().Index}
+	c.next = c.direction.Numbers()
+	c.direction.Kick(now() + forever)
 	return c
 }
 
-// open opens the lane for a policy. Its phase began at epoch.
+// open opens the direction for a policy. Its phase began at epoch.
 func (c *carrier) open(text string, epoch policy.Time) policy.Program {
 	c.t.Helper()
 	pol, err := policy.Parse(text)
 	must(c.t, err)
 	program := pol.Compile(epoch, 2000)
-	must(c.t, c.lane.Open(program, c.to, text))
+	must(c.t, c.direction.Open(program, c.to, text))
 	return program
 }
 
-// options are those for a run of a program on a frame.
+// options returns the options to run a program on a frame.
 func (c *carrier) options(s sample, f frame.Frame) *ebpf.RunOptions {
 	context := make([]uint32, 45) // up to gso_size
 	context[10], context[41], context[44] = uint32(c.index), s.segments(), uint32(s.size)
 	return &ebpf.RunOptions{Data: f[frame.HeaderLen:], Context: context}
 }
 
-// transmit runs transmit_tcx on a frame, and says what became of it by what it
-// returns and by the counters.
-func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
+// transmit runs transmit_tcx on a frame. It returns the outcome, and by how much the
+// counters have grown.
+func (c *carrier) transmit(s sample, f frame.Frame) (outcome, Counts) {
 	c.t.Helper()
-	before := c.lane.Counts()
-	act, err := c.objects.TransmitTcx.Run(c.options(s, f))
+	before := c.direction.Counts()
+	act, err := c.bpf.TransmitTcx.Run(c.options(s, f))
 	must(c.t, err)
-	got := c.lane.Counts()
+	got := c.direction.Counts()
 	counts := Counts{
 		RelayedPackets: got.RelayedPackets - before.RelayedPackets, RelayedBytes: got.RelayedBytes - before.RelayedBytes,
 		DroppedPackets: got.DroppedPackets - before.DroppedPackets, DroppedBytes: got.DroppedBytes - before.DroppedBytes,
@@ -82,27 +82,27 @@ func (c *carrier) transmit(s sample, f frame.Frame) (fate, Counts) {
 	case counts.DroppedPackets > 0:
 		is = dropped
 	}
-	if act != actOfFate(is) {
+	if act != actOfOutcome(is) {
 		c.t.Errorf("%s: %v by the counters, and the program returns %d", s.what, is, int32(act))
 	}
 	return is, counts
 }
 
-// countsOf are the counters of one frame.
-func countsOf(is fate, shape frame.Shape) (c Counts) {
-	n := shape.Packets()
+// countsOf returns the counters that one frame with an outcome should add.
+func countsOf(is outcome, layout frame.Layout) (c Counts) {
+	n := layout.Packets()
 	switch is {
 	case relayed:
-		c.RelayedPackets, c.RelayedBytes = uint64(n), shape.Bytes(0, n)
+		c.RelayedPackets, c.RelayedBytes = uint64(n), layout.Bytes(0, n)
 	case dropped:
-		c.DroppedPackets, c.DroppedBytes = uint64(n), shape.Bytes(0, n)
+		c.DroppedPackets, c.DroppedBytes = uint64(n), layout.Bytes(0, n)
 	}
 	return c
 }
 
-// expect transmits a frame and checks what becomes of it, and that it takes
-// numbers if it is decided.
-func (c *carrier) expect(s sample, want fate) {
+// expect transmits a frame and checks its outcome, and that a decided frame takes its
+// numbers.
+func (c *carrier) expect(s sample, want outcome) {
 	c.t.Helper()
 	next := c.next.Load()
 	got, _ := c.transmit(s, s.build(0))
@@ -114,10 +114,10 @@ func (c *carrier) expect(s sample, want fate) {
 	}
 }
 
-// enter runs transmit_enter on a frame, and says whether the queue is to have it.
+// enter runs transmit_enter on a frame and reports whether the frame enters the queue.
 func (c *carrier) enter() bool {
 	c.t.Helper()
-	kept, err := c.objects.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
+	kept, err := c.bpf.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
 	must(c.t, err)
 	return kept != 0
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The fault engine: package policy's Decide and Whole once more, with the same
-// names in the same order. A packet has the same verdict here and there.
+// The fault engine in C: Decide and Whole of package policy, with the same names in the
+// same order. A packet gets the same verdict from both.
 
 #pragma once
 
-#include "kern.h"
+#include "common.h"
 
 enum verdict { RELAY, DROP };
 
-// Stages of program.go: bit n stands for the stage of number n.
+// The stages as bits, as in program.go: bit n is stage n.
 #define PERCENT (1 << 1)
 #define TIME (1 << 2)
 
@@ -17,7 +17,7 @@ enum verdict { RELAY, DROP };
 // object and leaves every program with another stage to the relay.
 const volatile __u64 knows = PERCENT | TIME;
 
-// Program of program.go, byte for byte.
+// The same layout as Program in program.go, byte for byte.
 struct program {
 	__u64 stages;
 

@@ -13,17 +13,6 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-type kernCarried struct {
-	_     structs.HostLayout
-	To    uint64
-	Place uint64
-	Shape struct {
-		_       structs.HostLayout
-		Packets uint64
-		Bytes   uint64
-	}
-}
-
 type kernCount struct {
 	_               structs.HostLayout
 	RelayedPackets  uint64
@@ -36,24 +25,16 @@ type kernCount struct {
 	Unused          uint64
 }
 
-type kernFlight struct {
+type kernDirection struct {
 	_        structs.HostLayout
-	Started  uint64
-	Landed   uint64
-	Finished uint64
+	Entry    uint64
+	Until    uint64
+	Alive    uint64
 	Unused   [5]uint64
-}
-
-type kernLane struct {
-	_      structs.HostLayout
-	Rule   uint64
-	Until  uint64
-	Alive  uint64
-	Unused [5]uint64
-	Berths [2]struct {
+	Backlogs [2]struct {
 		_       structs.HostLayout
 		Index   uint64
-		Room    uint64
+		Limit   uint64
 		Entered uint64
 		Done    uint64
 		Refused uint64
@@ -62,7 +43,7 @@ type kernLane struct {
 	Next [256]uint64
 }
 
-type kernRule struct {
+type kernEntry struct {
 	_       structs.HostLayout
 	Program struct {
 		_           structs.HostLayout
@@ -77,25 +58,44 @@ type kernRule struct {
 	To        uint64
 }
 
+type kernHandoff struct {
+	_      structs.HostLayout
+	To     uint64
+	Slot   uint64
+	Layout struct {
+		_       structs.HostLayout
+		Packets uint64
+		Bytes   uint64
+	}
+}
+
+type kernInflight struct {
+	_        structs.HostLayout
+	Started  uint64
+	Arrived  uint64
+	Finished uint64
+	Unused   [5]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	kernMapClaims           = "claims"
-	kernMapCounts           = "counts"
-	kernMapFlights          = "flights"
-	kernMapLanes            = "lanes"
-	kernMapRules            = "rules"
-	kernMapWithhold         = "withhold"
-	kernProgReceiveAll      = "receive_all"
-	kernProgReceiveAuto     = "receive_auto"
-	kernProgReceiveLand     = "receive_land"
-	kernProgReceiveNone     = "receive_none"
-	kernProgReceiveWithhold = "receive_withhold"
-	kernProgTransmitClsact  = "transmit_clsact"
-	kernProgTransmitEnter   = "transmit_enter"
-	kernProgTransmitTcx     = "transmit_tcx"
-	kernVarKnows            = "knows"
+	kernMapClaims          = "claims"
+	kernMapCounts          = "counts"
+	kernMapDirections      = "directions"
+	kernMapEntries         = "entries"
+	kernMapHandoffs        = "handoffs"
+	kernMapInflights       = "inflights"
+	kernProgReceiveAll     = "receive_all"
+	kernProgReceiveArrive  = "receive_arrive"
+	kernProgReceiveAuto    = "receive_auto"
+	kernProgReceiveNone    = "receive_none"
+	kernProgReceiveSteal   = "receive_steal"
+	kernProgTransmitClsact = "transmit_clsact"
+	kernProgTransmitEnter  = "transmit_enter"
+	kernProgTransmitTcx    = "transmit_tcx"
+	kernVarKnows           = "knows"
 )
 
 // loadKern returns the embedded CollectionSpec for kern.
@@ -140,26 +140,26 @@ type kernSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernProgramSpecs struct {
-	ReceiveAll      *ebpf.ProgramSpec `ebpf:"receive_all"`
-	ReceiveAuto     *ebpf.ProgramSpec `ebpf:"receive_auto"`
-	ReceiveLand     *ebpf.ProgramSpec `ebpf:"receive_land"`
-	ReceiveNone     *ebpf.ProgramSpec `ebpf:"receive_none"`
-	ReceiveWithhold *ebpf.ProgramSpec `ebpf:"receive_withhold"`
-	TransmitClsact  *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
-	TransmitEnter   *ebpf.ProgramSpec `ebpf:"transmit_enter"`
-	TransmitTcx     *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
+	ReceiveAll     *ebpf.ProgramSpec `ebpf:"receive_all"`
+	ReceiveArrive  *ebpf.ProgramSpec `ebpf:"receive_arrive"`
+	ReceiveAuto    *ebpf.ProgramSpec `ebpf:"receive_auto"`
+	ReceiveNone    *ebpf.ProgramSpec `ebpf:"receive_none"`
+	ReceiveSteal   *ebpf.ProgramSpec `ebpf:"receive_steal"`
+	TransmitClsact *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
+	TransmitEnter  *ebpf.ProgramSpec `ebpf:"transmit_enter"`
+	TransmitTcx    *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
 }
 
 // kernMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernMapSpecs struct {
-	Claims   *ebpf.MapSpec `ebpf:"claims"`
-	Counts   *ebpf.MapSpec `ebpf:"counts"`
-	Flights  *ebpf.MapSpec `ebpf:"flights"`
-	Lanes    *ebpf.MapSpec `ebpf:"lanes"`
-	Rules    *ebpf.MapSpec `ebpf:"rules"`
-	Withhold *ebpf.MapSpec `ebpf:"withhold"`
+	Claims     *ebpf.MapSpec `ebpf:"claims"`
+	Counts     *ebpf.MapSpec `ebpf:"counts"`
+	Directions *ebpf.MapSpec `ebpf:"directions"`
+	Entries    *ebpf.MapSpec `ebpf:"entries"`
+	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
+	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -189,22 +189,22 @@ func (o *kernObjects) Close() error {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernMaps struct {
-	Claims   *ebpf.Map `ebpf:"claims"`
-	Counts   *ebpf.Map `ebpf:"counts"`
-	Flights  *ebpf.Map `ebpf:"flights"`
-	Lanes    *ebpf.Map `ebpf:"lanes"`
-	Rules    *ebpf.Map `ebpf:"rules"`
-	Withhold *ebpf.Map `ebpf:"withhold"`
+	Claims     *ebpf.Map `ebpf:"claims"`
+	Counts     *ebpf.Map `ebpf:"counts"`
+	Directions *ebpf.Map `ebpf:"directions"`
+	Entries    *ebpf.Map `ebpf:"entries"`
+	Handoffs   *ebpf.Map `ebpf:"handoffs"`
+	Inflights  *ebpf.Map `ebpf:"inflights"`
 }
 
 func (m *kernMaps) Close() error {
 	return _KernClose(
 		m.Claims,
 		m.Counts,
-		m.Flights,
-		m.Lanes,
-		m.Rules,
-		m.Withhold,
+		m.Directions,
+		m.Entries,
+		m.Handoffs,
+		m.Inflights,
 	)
 }
 
@@ -219,23 +219,23 @@ type kernVariables struct {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernPrograms struct {
-	ReceiveAll      *ebpf.Program `ebpf:"receive_all"`
-	ReceiveAuto     *ebpf.Program `ebpf:"receive_auto"`
-	ReceiveLand     *ebpf.Program `ebpf:"receive_land"`
-	ReceiveNone     *ebpf.Program `ebpf:"receive_none"`
-	ReceiveWithhold *ebpf.Program `ebpf:"receive_withhold"`
-	TransmitClsact  *ebpf.Program `ebpf:"transmit_clsact"`
-	TransmitEnter   *ebpf.Program `ebpf:"transmit_enter"`
-	TransmitTcx     *ebpf.Program `ebpf:"transmit_tcx"`
+	ReceiveAll     *ebpf.Program `ebpf:"receive_all"`
+	ReceiveArrive  *ebpf.Program `ebpf:"receive_arrive"`
+	ReceiveAuto    *ebpf.Program `ebpf:"receive_auto"`
+	ReceiveNone    *ebpf.Program `ebpf:"receive_none"`
+	ReceiveSteal   *ebpf.Program `ebpf:"receive_steal"`
+	TransmitClsact *ebpf.Program `ebpf:"transmit_clsact"`
+	TransmitEnter  *ebpf.Program `ebpf:"transmit_enter"`
+	TransmitTcx    *ebpf.Program `ebpf:"transmit_tcx"`
 }
 
 func (p *kernPrograms) Close() error {
 	return _KernClose(
 		p.ReceiveAll,
+		p.ReceiveArrive,
 		p.ReceiveAuto,
-		p.ReceiveLand,
 		p.ReceiveNone,
-		p.ReceiveWithhold,
+		p.ReceiveSteal,
 		p.TransmitClsact,
 		p.TransmitEnter,
 		p.TransmitTcx,

@@ -21,11 +21,10 @@ var (
 	await    = labtest.Await
 )
 
-// newNamespace moves the test into a network namespace of its own, with the links
-// near and far, which are each other's wire. The thread is never unlocked and dies
-// with the goroutine of the test, and with it the namespace. It stays on one
-// processor: what the programs hand to each other is that processor's, and a veth
-// pair keeps the order of what is sent from one.
+// newNamespace moves the test into a network namespace of its own, with a veth pair near
+// and far. The thread is never unlocked: it ends with the goroutine of the test, and the
+// namespace ends with it. The thread stays on one CPU, because the handoff is per-CPU and
+// a veth pair keeps the order of frames from one CPU only.
 func newNamespace(t testing.TB) (near, far netlink.Link) {
 	t.Helper()
 	labtest.Namespace(t)
@@ -39,7 +38,7 @@ func stayHere(t testing.TB) {
 	stayOn(t, processors()[0])
 }
 
-// usable are the processors that the process might use when it began.
+// usable is the set of CPUs that the process could use at its start.
 var usable = func() (all unix.CPUSet) {
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
 		panic(err)
@@ -47,7 +46,7 @@ var usable = func() (all unix.CPUSet) {
 	return all
 }()
 
-// processors are their numbers.
+// processors returns the numbers of these CPUs.
 func processors() (list []int) {
 	for cpu := range 1024 {
 		if usable.IsSet(cpu) {
@@ -87,7 +86,7 @@ func onProcessors(t testing.TB, run func()) {
 	group.Wait()
 }
 
-// newVeth makes two links that are each other's wire.
+// newVeth makes a veth pair, up and without IPv6, as IPv6 sends frames by itself.
 func newVeth(t testing.TB, name, peer string) (near, far netlink.Link) {
 	t.Helper()
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
@@ -107,13 +106,13 @@ func linkOf(t testing.TB, name string) netlink.Link {
 	return l
 }
 
-// openReceive loads a filter that goes with the test, with a lease that outlasts it.
-func openPrograms(t testing.TB, claims Claims) *Programs {
+// openObjects loads objects for the time of the test, with a watchdog that runs longer.
+func openObjects(t testing.TB, claims Claims) *Objects {
 	t.Helper()
 	r, err := Open("insane")
 	must(t, err)
 	t.Cleanup(func() { r.Close() })
 	must(t, r.Claim(claims))
-	r.RX().Lease(now() + forever)
+	r.RX().Kick(now() + forever)
 	return r
 }

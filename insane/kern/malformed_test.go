@@ -10,11 +10,11 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Guests and packet sockets send what they like. A super-frame that makes no sense to
-// the relay is not carried either: one byte of the headers is another one, and the
-// fast path leaves it to the relay or takes it for the same number of packets.
+// Guests and packet sockets may send any bytes. The fast path does not decide about a
+// super-frame that the relay finds malformed: after a change of one bit in the headers, it
+// leaves the frame to the relay or counts the same packets as the relay.
 func TestMalformedIsTheRelays(t *testing.T) {
-	c := newCarrier(t, (*Programs).TX)
+	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
 	r := rand.New(rand.NewPCG(7, 8))
 	malformed := 0
@@ -24,10 +24,10 @@ func TestMalformedIsTheRelays(t *testing.T) {
 		f := s.build(0)
 		at, bit := mutable(r, s)
 		f[frame.HeaderLen+at] ^= bit
-		want, shape := fateOf(&policy.Program{}, 0, 0, f)
+		want, layout := outcomeOf(&policy.Program{}, 0, 0, f)
 		got, counts := c.transmit(s, f)
-		if got != undecided && (got != want || counts != countsOf(want, shape)) {
-			t.Fatalf("%+v, byte %d ^ %#x: %v %+v, want %v %+v", s, at, bit, got, counts, want, countsOf(want, shape))
+		if got != undecided && (got != want || counts != countsOf(want, layout)) {
+			t.Fatalf("%+v, byte %d ^ %#x: %v %+v, want %v %+v", s, at, bit, got, counts, want, countsOf(want, layout))
 		}
 		if want == undecided {
 			malformed++
@@ -38,8 +38,8 @@ func TestMalformedIsTheRelays(t *testing.T) {
 	}
 }
 
-// mutable chooses a bit of the headers. Left out is what the virtio header tells as
-// well, which programs do not see: protocols, and where the transport header begins.
+// mutable chooses a bit of the headers. It leaves out the fields that the virtio header
+// repeats and programs cannot read: protocols and the offset of the transport header.
 func mutable(r *rand.Rand, s sample) (at int, bit byte) {
 	headers := 14 + 20 + 20
 	if s.family == 6 {

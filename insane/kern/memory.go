@@ -12,36 +12,36 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Numbers and limits of lane.h.
+// The indexes of the directions and the sizes of direction.h.
 const (
 	tx = iota
 	rx
 	directions
 
-	rules      = 256
+	entries    = 256
 	numberings = 256
-	berths     = 2
+	backlogs   = 2
 )
 
-// The following are the structures of lane.h and kern.c, each in memory that the
-// kernel writes as well. A test compares their sizes.
+// These are the structures of direction.h and insane.c, in memory that the kernel writes
+// as well. A test compares their layouts with the BTF of the objects.
 type (
-	sharedRule struct {
+	sharedEntry struct {
 		program   policy.Program
 		numbering uint64
 		to        uint64
 	}
 
-	sharedBerth struct {
-		index, room, entered, done, refused atomic.Uint64
-		_                                   [3]uint64
+	sharedBacklog struct {
+		index, limit, entered, done, refused atomic.Uint64
+		_                                    [3]uint64
 	}
 
-	sharedLane struct {
-		rule, until atomic.Uint64
-		_           [6]uint64 // the programs' own
-		berths      [berths]sharedBerth
-		next        [numberings]atomic.Uint64
+	sharedDirection struct {
+		entry, until atomic.Uint64
+		_            [6]uint64 // fields that only the programs use
+		backlogs     [backlogs]sharedBacklog
+		next         [numberings]atomic.Uint64
 	}
 
 	sharedCount struct {
@@ -52,37 +52,39 @@ type (
 		_                            uint64
 	}
 
-	sharedFlight struct {
-		started, landed, finished atomic.Uint64
-		_                         [5]uint64
+	sharedInflight struct {
+		started, arrived, finished atomic.Uint64
+		_                          [5]uint64
 	}
 )
 
-// memory is what the programs and this process share without system calls. It stays
-// mapped until the process ends, as who reads the counters may come late.
+// memory is the memory of the maps, which the programs and this process share without
+// system calls. It stays mapped until the process ends, because counters are read after
+// Close as well.
 type memory struct {
-	lanes   []sharedLane                     // by direction
-	rules   [][rules]sharedRule              // by direction
-	counts  [][directions][rules]sharedCount // by processor
-	flights []sharedFlight                   // by processor
+	directions []sharedDirection                  // by direction
+	entries    [][entries]sharedEntry             // by direction
+	counts     [][directions][entries]sharedCount // by CPU
+	inflights  []sharedInflight                   // by CPU
 }
 
+// newMemory maps all shared maps.
 func newMemory(maps *kernMaps) (m *memory, err error) {
 	m = &memory{}
-	if m.lanes, err = share[sharedLane](maps.Lanes); err != nil {
+	if m.directions, err = share[sharedDirection](maps.Directions); err != nil {
 		return nil, err
 	}
-	if m.rules, err = share[[rules]sharedRule](maps.Rules); err != nil {
+	if m.entries, err = share[[entries]sharedEntry](maps.Entries); err != nil {
 		return nil, err
 	}
-	if m.counts, err = share[[directions][rules]sharedCount](maps.Counts); err != nil {
+	if m.counts, err = share[[directions][entries]sharedCount](maps.Counts); err != nil {
 		return nil, err
 	}
-	m.flights, err = share[sharedFlight](maps.Flights)
+	m.inflights, err = share[sharedInflight](maps.Inflights)
 	return m, err
 }
 
-// share maps an array of the kernel's.
+// share maps the values of a BPF array into this process.
 func share[T any](array *ebpf.Map) ([]T, error) {
 	bytes := int(array.MaxEntries()) * int(array.ValueSize())
 	page := os.Getpagesize()
@@ -94,8 +96,8 @@ func share[T any](array *ebpf.Map) ([]T, error) {
 	return unsafe.Slice(first, bytes/int(unsafe.Sizeof(*first))), nil
 }
 
-// waiting reports whether the relay has frames, or is to have some.
-func (b *sharedBerth) waiting() bool {
-	done := b.done.Load() // first, as in lane.h
+// waiting reports whether frames wait for the relay.
+func (b *sharedBacklog) waiting() bool {
+	done := b.done.Load() // before entered: see fastpath in direction.h
 	return b.entered.Load() != done
 }

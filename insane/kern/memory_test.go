@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// camel is a name of C as it is in Go.
+// camel returns the name that a field of C has in Go.
 func camel(name string) string {
 	words := strings.Split(name, "_")
 	for i := range words[1:] {
@@ -21,8 +21,8 @@ func camel(name string) string {
 	return strings.Join(words, "")
 }
 
-// sameLayout compares a structure of C with one of Go, field by field. What has no
-// name in Go is unused.
+// sameLayout compares a structure of C with one of Go, field by field. Fields without a
+// name in Go are not compared.
 func sameLayout(t *testing.T, c btf.Type, g reflect.Type) {
 	t.Helper()
 	size, err := btf.Sizeof(c)
@@ -35,7 +35,7 @@ func sameLayout(t *testing.T, c btf.Type, g reflect.Type) {
 		t.Fatalf("%v is no structure", c)
 	}
 	for _, member := range structure.Members {
-		if member.Name == "unused" || member.Name == "alive" { // the programs' own
+		if member.Name == "unused" || member.Name == "alive" { // only the programs use it
 			continue
 		}
 		field, ok := g.FieldByNameFunc(func(name string) bool { return strings.EqualFold(name, camel(member.Name)) })
@@ -47,15 +47,15 @@ func sameLayout(t *testing.T, c btf.Type, g reflect.Type) {
 	}
 }
 
-// The kernel and this process mean the same by the memory that they share, for
-// either order of bytes.
+// The kernel and this process use the same layout for the memory that they share, for
+// either byte order.
 func TestMemoryIsTheKernels(t *testing.T) {
 	for file, load := range map[string]func() (*ebpf.CollectionSpec, error){"kern": loadKern, "decide": loadDecide} {
 		spec, err := load()
 		must(t, err)
 		for name, g := range map[string]reflect.Type{
-			"lanes": reflect.TypeFor[sharedLane](), "rules": reflect.TypeFor[sharedRule](),
-			"counts": reflect.TypeFor[sharedCount](), "flights": reflect.TypeFor[sharedFlight](),
+			"directions": reflect.TypeFor[sharedDirection](), "entries": reflect.TypeFor[sharedEntry](),
+			"counts": reflect.TypeFor[sharedCount](), "inflights": reflect.TypeFor[sharedInflight](),
 			"questions": reflect.TypeFor[question](),
 		} {
 			m := spec.Maps[name]
@@ -73,7 +73,7 @@ func TestMemoryIsTheKernels(t *testing.T) {
 	}
 }
 
-// What is inside of the structures, and how many of each there are.
+// The same for nested structures, and for the number of elements.
 func TestMemoryInside(t *testing.T) {
 	spec, err := loadKern()
 	must(t, err)
@@ -90,21 +90,21 @@ func TestMemoryInside(t *testing.T) {
 		t.Fatalf("no %s in %v", name, of)
 		return nil
 	}
-	lane, rule := spec.Maps[kernMapLanes], spec.Maps[kernMapRules]
-	sameLayout(t, member(rule.Value, "program"), reflect.TypeFor[policy.Program]())
-	if size := unsafe.Sizeof(policy.Program{}); size != unsafe.Sizeof(sharedRule{}.program) {
+	direction, entry := spec.Maps[kernMapDirections], spec.Maps[kernMapEntries]
+	sameLayout(t, member(entry.Value, "program"), reflect.TypeFor[policy.Program]())
+	if size := unsafe.Sizeof(policy.Program{}); size != unsafe.Sizeof(sharedEntry{}.program) {
 		t.Errorf("a program is %d bytes", size)
 	}
-	all, ok := btf.As[*btf.Array](member(lane.Value, "berths"))
-	if !ok || all.Nelems != berths {
-		t.Errorf("%v, want %d", all, berths)
+	all, ok := btf.As[*btf.Array](member(direction.Value, "backlogs"))
+	if !ok || all.Nelems != backlogs {
+		t.Errorf("%v, want %d", all, backlogs)
 	}
-	sameLayout(t, all.Type, reflect.TypeFor[sharedBerth]())
-	if next, ok := btf.As[*btf.Array](member(lane.Value, "next")); !ok || next.Nelems != numberings {
+	sameLayout(t, all.Type, reflect.TypeFor[sharedBacklog]())
+	if next, ok := btf.As[*btf.Array](member(direction.Value, "next")); !ok || next.Nelems != numberings {
 		t.Errorf("%v, want %d", next, numberings)
 	}
 	for name, want := range map[string]uint32{
-		kernMapLanes: directions, kernMapRules: directions * rules, kernMapCounts: directions * rules, kernMapFlights: 1,
+		kernMapDirections: directions, kernMapEntries: directions * entries, kernMapCounts: directions * entries, kernMapInflights: 1,
 	} {
 		if n := spec.Maps[name].MaxEntries; n != want {
 			t.Errorf("%d %s, want %d", n, name, want)

@@ -10,44 +10,43 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// What a receive filter leaves for the program at ingress, besides the index of a
-// link. The values are those of kern.c.
+// Values of handoff.to that are not the index of a link, as in insane.c.
 const (
-	leave    = 0
-	withhold = 0xffffffff
+	leave = 0
+	steal = 0xffffffff
 )
 
-// receiver is a carrier of rx, with a berth for the slave.
+// receiver is a carrier of rx, with a backlog for the slave.
 type receiver struct {
 	*carrier
-	berth *Berth
+	backlog *Backlog
 }
 
 func newReceiver(t *testing.T) *receiver {
 	t.Helper()
-	c := newCarrier(t, (*Programs).RX)
-	berth, err := c.lane.Moor(c.index)
+	c := newCarrier(t, (*Objects).RX)
+	backlog, err := c.direction.Register(c.index)
 	must(t, err)
-	return &receiver{c, berth}
+	return &receiver{c, backlog}
 }
 
-// receive runs a socket filter on a frame that came in by the slave, and says how
-// much the socket gets and what is left for ingress. As in bench.owner, the frame has
-// its Ethernet header twice.
-func (r *receiver) receive(filter *ebpf.Program, s sample, f frame.Frame) (kept uint32, slot kernCarried) {
+// receive runs a socket filter on a frame of the slave. It returns how many bytes the
+// socket gets, and the handoff for ingress. As in bench.owner, the frame has its Ethernet
+// header twice.
+func (r *receiver) receive(filter *ebpf.Program, s sample, f frame.Frame) (kept uint32, handoff kernHandoff) {
 	r.t.Helper()
 	o := r.options(s, f)
 	ethernet := append(append([]byte(nil), r.mac...), f[frame.HeaderLen+6:]...)
 	o.Data = append(ethernet[:14:14], ethernet...)
 	kept, err := filter.Run(o)
 	must(r.t, err)
-	var slots []kernCarried // by processor
-	must(r.t, r.objects.Withhold.Lookup(uint32(0), &slots))
-	return kept, slots[processors()[0]]
+	var handoffs []kernHandoff // by processor
+	must(r.t, r.bpf.Handoffs.Lookup(uint32(0), &handoffs))
+	return kept, handoffs[processors()[0]]
 }
 
-// The filters do with each frame what the relay would, take numbers for it, and leave
-// word for ingress; and what they leave to the relay is counted as on its way.
+// The filters decide about each frame as the relay would, take its numbers and write the
+// handoff. Frames that they leave to the relay count in the backlog.
 func TestReceiveIsTheRelays(t *testing.T) {
 	r := newReceiver(t)
 	random := rand.New(rand.NewPCG(3, 4))
@@ -59,62 +58,62 @@ func TestReceiveIsTheRelays(t *testing.T) {
 			s := anySample(random, 2500)
 			f := r.forDevice(s)
 			next := r.next.Load()
-			want, shape := fateOf(&program, now(), next, f)
-			before := r.lane.Counts()
-			filter := []*ebpf.Program{r.objects.ReceiveAuto, r.objects.ReceiveAll}[i%2]
-			kept, slot := r.receive(filter, s, f)
-			r.check(want, kept, slot, shape)
-			after := r.lane.Counts()
+			want, layout := outcomeOf(&program, now(), next, f)
+			before := r.direction.Counts()
+			filter := []*ebpf.Program{r.bpf.ReceiveAuto, r.bpf.ReceiveAll}[i%2]
+			kept, handoff := r.receive(filter, s, f)
+			r.check(want, kept, handoff, layout)
+			after := r.direction.Counts()
 			after.DroppedPackets -= before.DroppedPackets
 			after.DroppedBytes -= before.DroppedBytes
 			before.DroppedPackets, before.DroppedBytes = 0, 0
-			counters := countsOf(want, shape)
-			counters.RelayedPackets, counters.RelayedBytes = before.RelayedPackets, before.RelayedBytes // not yet
+			counters := countsOf(want, layout)
+			counters.RelayedPackets, counters.RelayedBytes = before.RelayedPackets, before.RelayedBytes // counted by deliver
 			if after != counters {
 				t.Fatalf("%s: %+v: %+v, want %+v", text, s, after, counters)
 			}
-			if taken := r.next.Load() - next; (taken != uint64(shape.Packets())) != (want == undecided) {
+			if taken := r.next.Load() - next; (taken != uint64(layout.Packets())) != (want == undecided) {
 				t.Fatalf("%s: %+v: %v, and %d numbers taken", text, s, want, taken)
 			}
 			if want == undecided {
-				r.next.Add(uint64(shape.Packets()))
-				r.berth.Done(1)
+				r.next.Add(uint64(layout.Packets()))
+				r.backlog.Done(1)
 			}
 			seen[want]++
 		}
 	}
 	for is, n := range seen {
 		if n < 500/raceDivisor {
-			t.Errorf("%d frames %v: that is no test", n, fate(is))
+			t.Errorf("%d frames %v: that is no test", n, outcome(is))
 		}
 	}
 }
 
-// check compares what a filter did with a fate.
-func (r *receiver) check(is fate, kept uint32, slot kernCarried, shape frame.Shape) {
+// check compares the results of a filter with an outcome.
+func (r *receiver) check(is outcome, kept uint32, handoff kernHandoff, layout frame.Layout) {
 	r.t.Helper()
-	wantKept, wantTo := uint32(0), uint64(withhold)
+	wantKept, wantTo := uint32(0), uint64(steal)
 	switch is {
 	case undecided:
 		wantKept = 0xffffffff
 	case relayed:
 		wantTo = uint64(r.to)
 	}
-	if kept != wantKept || slot.To != wantTo {
-		r.t.Fatalf("%v: %d bytes for the socket, %d left at ingress; want %d, %d", is, int32(kept), slot.To, int32(wantKept), wantTo)
+	if kept != wantKept || handoff.To != wantTo {
+		r.t.Fatalf("%v: %d bytes for the socket, %d left at ingress; want %d, %d", is, int32(kept), handoff.To, int32(wantKept), wantTo)
 	}
-	n := shape.Packets()
-	if is == relayed && (uint64(slot.Shape.Packets) != uint64(n) || uint64(slot.Shape.Bytes) != shape.Bytes(0, n)) {
-		r.t.Fatalf("%d packets, %d bytes; want %d, %d", slot.Shape.Packets, slot.Shape.Bytes, n, shape.Bytes(0, n))
+	n := layout.Packets()
+	if is == relayed && (uint64(handoff.Layout.Packets) != uint64(n) || uint64(handoff.Layout.Bytes) != layout.Bytes(0, n)) {
+		r.t.Fatalf("%d packets, %d bytes; want %d, %d", handoff.Layout.Packets, handoff.Layout.Bytes, n, layout.Bytes(0, n))
 	}
-	if waiting := r.berth.shared.waiting(); waiting != (is == undecided) {
+	if waiting := r.backlog.shared.waiting(); waiting != (is == undecided) {
 		r.t.Fatalf("%v: waiting for the relay: %v", is, waiting)
 	}
 }
 
 var toDevice = sample{what: "to the device", family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
 
-// forDevice is a frame to an address of the device's own.
+// forDevice builds a frame for one of the device's own addresses.
 func (r *receiver) forDevice(s sample) frame.Frame {
 	f := s.build(0)
 	copy(f[frame.HeaderLen:], r.mac)

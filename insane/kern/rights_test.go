@@ -22,7 +22,7 @@ func drop(t *testing.T, capabilities ...int) {
 	must(t, unix.Capset(&header, &data[0]))
 }
 
-// Who may not load programs is told what is missing.
+// Open without the rights fails and names the missing ones.
 func TestOpenWithoutRights(t *testing.T) {
 	for _, c := range []struct {
 		what string
@@ -53,7 +53,7 @@ func TestRightsThatAreEnough(t *testing.T) {
 	must(t, err)
 	defer r.Close()
 	must(t, r.Claim(hostClaims))
-	r.RX().Lease(now() + forever)
+	r.RX().Kick(now() + forever)
 	for _, a := range attachments(t) {
 		closer, err := a.attach(r, near.Attrs().Index)
 		if err != nil {
@@ -64,12 +64,12 @@ func TestRightsThatAreEnough(t *testing.T) {
 	}
 }
 
-// Who has lost the rights since has nothing attached, and nothing is left of the
-// attempt. (To tcx a program may be attached by whoever could load it.)
+// Attaching without the rights fails and leaves nothing behind. (A process that could
+// load a program may always attach it to tcx.)
 func TestAttachWithoutRights(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
-	r := openPrograms(t, nil)
+	r := openObjects(t, nil)
 	drop(t, unix.CAP_NET_ADMIN, unix.CAP_BPF, unix.CAP_SYS_ADMIN)
 	if closer, err := r.attachClsact(index); err == nil {
 		closer.Close()

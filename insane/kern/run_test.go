@@ -14,14 +14,14 @@ import (
 // forever is longer than any test.
 const forever = policy.Time(time.Hour)
 
-// now is the clock of the lease.
+// now is the clock of the watchdog.
 func now() policy.Time {
 	var ts unix.Timespec
 	unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts)
 	return policy.Time(ts.Nano())
 }
 
-// owner is whose a frame is. The values are those of receive.c.
+// owner is the owner of a frame. The values are those of owner.h.
 type owner int
 
 const (
@@ -32,7 +32,7 @@ const (
 
 func (o owner) String() string { return []string{"slave", "both", "device"}[o] }
 
-// towards says whom the link-layer address of a frame means.
+// towards is the kind of the link-layer destination of a frame.
 type towards int
 
 const (
@@ -42,7 +42,7 @@ const (
 	toOther                // PACKET_OTHERHOST
 )
 
-// destination is an address that the link near takes for one of that kind.
+// destination returns an address that is of this kind for the link near.
 func (to towards) destination(near []byte) []byte {
 	switch to {
 	case toHost:
@@ -55,7 +55,7 @@ func (to towards) destination(near []byte) []byte {
 	return []byte{2, 0x69, 0x6e, 0x73, 0xff, 0xff}
 }
 
-// What the program at ingress returns.
+// Codes that the program at ingress returns.
 const (
 	actUnspec = 0xffffffff
 	actShot   = 2
@@ -64,7 +64,7 @@ const (
 // bench runs the programs on frames without a wire (BPF_PROG_TEST_RUN). It needs
 // the namespace of newNamespace: near is the link that the frames came in by.
 type bench struct {
-	*Programs
+	*Objects
 	t     testing.TB
 	index int
 	mac   []byte
@@ -73,14 +73,14 @@ type bench struct {
 func newBench(t testing.TB, claims Claims) *bench {
 	t.Helper()
 	near, _ := newNamespace(t)
-	return &bench{Programs: openPrograms(t, claims), t: t,
+	return &bench{Objects: openObjects(t, claims), t: t,
 		index: near.Attrs().Index, mac: near.Attrs().HardwareAddr}
 }
 
-// auto asks receive_auto.
+// auto returns the owner that receive_auto finds.
 func (b *bench) auto(to towards, etherType uint16, body []byte) owner {
 	b.t.Helper()
-	return b.owner(b.objects.ReceiveAuto, to, etherType, body)
+	return b.owner(b.bpf.ReceiveAuto, to, etherType, body)
 }
 
 // owner runs a socket filter and the program at ingress behind it, as the kernel
@@ -95,7 +95,7 @@ func (b *bench) owner(filter *ebpf.Program, to towards, etherType uint16, body [
 	data := append(append(header[:14:14], header...), body...)
 	kept, err := filter.Run(&ebpf.RunOptions{Data: data, Context: b.context()})
 	must(b.t, err)
-	switch verdict := b.withhold(); {
+	switch verdict := b.steal(); {
 	case kept == 0 && verdict == actUnspec:
 		return slave
 	case kept == 0xffffffff && verdict == actUnspec:
@@ -108,10 +108,10 @@ func (b *bench) owner(filter *ebpf.Program, to towards, etherType uint16, body [
 	return 0
 }
 
-// withhold runs the program at ingress on some frame.
-func (b *bench) withhold() uint32 {
+// steal runs the program at ingress on some frame.
+func (b *bench) steal() uint32 {
 	b.t.Helper()
-	verdict, err := b.objects.ReceiveWithhold.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
+	verdict, err := b.bpf.ReceiveSteal.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
 	must(b.t, err)
 	return verdict
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// vlan is the number of a network.
+// vlan is a VLAN number.
 const vlan = 100
 
 // tag makes near's frames bear a tag beside the bytes until remove is called, as
@@ -62,8 +62,8 @@ func (w *fork) openUDP() (send func(payload, size int)) {
 	}
 }
 
-// What the host itself sends in one piece is as many packets as it asked for, and a
-// policy that is of one mind about them has them carried in one piece.
+// A UDP super-frame of the host counts as the number of datagrams that the host asked
+// for. If all of them have one verdict, the fast path decides about the super-frame.
 func TestTransmitDatagrams(t *testing.T) {
 	onEachFork(t, func(t *testing.T, w *fork) {
 		send := w.openUDP()
@@ -71,20 +71,20 @@ func TestTransmitDatagrams(t *testing.T) {
 			pol, err := policy.Parse(text)
 			must(t, err)
 			program := pol.Compile(0, 2000)
-			must(t, w.lane.Open(program, w.slave.Attrs().Index, text))
+			must(t, w.direction.Open(program, w.slave.Attrs().Index, text))
 			for i := range 200 / raceDivisor {
 				size := 200 + 5*i
 				s := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 1 + 7*size - i%size, size: size}
-				before, next := w.lane.Counts(), w.next.Load()
-				want, shape := fateOf(&program, 0, next, s.build(0))
+				before, next := w.direction.Counts(), w.next.Load()
+				want, layout := outcomeOf(&program, 0, next, s.build(0))
 				send(s.payload, s.size)
-				before.add(countsOf(want, shape))
-				if got := w.lane.Counts(); got != before {
+				before.add(countsOf(want, layout))
+				if got := w.direction.Counts(); got != before {
 					t.Fatalf("%s: %+v: %v: %+v, want %+v", text, s, want, got, before)
 				}
 				if want == undecided {
-					w.next.Add(uint64(shape.Packets()))
-				} else if w.next.Load() != next+uint64(shape.Packets()) {
+					w.next.Add(uint64(layout.Packets()))
+				} else if w.next.Load() != next+uint64(layout.Packets()) {
 					t.Fatalf("%s: %+v: %d numbers", text, s, w.next.Load()-next)
 				}
 			}

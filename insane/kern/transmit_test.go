@@ -14,19 +14,18 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// fork is where frames that are sent through an interface part: near, which stands for
-// it, has the fast path. What that relays leaves by the slave, what it leaves to the
-// relay comes out at far.
+// fork has the fast path at near, which stands for the interface. Relayed frames leave
+// through the slave; frames for the relay come out at far.
 type fork struct {
 	wire
-	lane         *Lane
+	direction    *Direction
 	next         *atomic.Uint64
 	slave        netlink.Link
 	relay, cable int // sockets that hear behind near and behind the slave
 }
 
-// newFork makes one, whose slave has the MTU of an Ethernet.
-func newFork(t *testing.T, attach func(p *Programs, index int) (io.Closer, error)) *fork {
+// newFork makes a fork with a slave of MTU 1500.
+func newFork(t *testing.T, attach func(p *Objects, index int) (io.Closer, error)) *fork {
 	t.Helper()
 	w := &fork{wire: wire{t: t}}
 	w.near, w.far = newNamespace(t)
@@ -34,10 +33,10 @@ func newFork(t *testing.T, attach func(p *Programs, index int) (io.Closer, error
 	must(t, netlink.LinkSetMTU(w.far, biggest))
 	slave, slaveFar := newVeth(t, "slave", "slave-far")
 	w.slave = slave
-	w.r = openPrograms(t, nil)
-	w.lane = w.r.TX()
-	w.next = w.lane.Numbers()
-	w.lane.Lease(now() + forever)
+	w.r = openObjects(t, nil)
+	w.direction = w.r.TX()
+	w.next = w.direction.Numbers()
+	w.direction.Kick(now() + forever)
 	attached, err := attach(w.r, w.near.Attrs().Index)
 	must(t, err)
 	t.Cleanup(func() { attached.Close() })
@@ -51,22 +50,22 @@ func newFork(t *testing.T, attach func(p *Programs, index int) (io.Closer, error
 // onEachFork runs a test for each way of attachment that this kernel has.
 func onEachFork(t *testing.T, test func(t *testing.T, w *fork)) {
 	t.Run("clsact", func(t *testing.T) {
-		test(t, newFork(t, func(p *Programs, index int) (io.Closer, error) {
+		test(t, newFork(t, func(p *Objects, index int) (io.Closer, error) {
 			addQdisc(t, index, "clsact")
-			return addFilter(index, netlink.HANDLE_MIN_EGRESS, "fast path", p.objects.TransmitClsact.FD())
+			return addFilter(index, netlink.HANDLE_MIN_EGRESS, "fast path", p.bpf.TransmitClsact.FD())
 		}))
 	})
 	if hasTCX(t) {
 		t.Run("tcx", func(t *testing.T) {
-			test(t, newFork(t, func(p *Programs, index int) (io.Closer, error) { return p.AttachTransmit(index, false) }))
+			test(t, newFork(t, func(p *Objects, index int) (io.Closer, error) { return p.AttachTransmit(InterfaceOptions{Link: index}) }))
 		})
 	}
 }
 
-// transmit sends a frame, and says where it came out. A drop looks sent.
-func (w *fork) transmit(f frame.Frame) fate {
+// transmit sends a frame and returns its outcome, by the place where it comes out.
+func (w *fork) transmit(f frame.Frame) outcome {
 	w.t.Helper()
-	before := w.lane.Counts().DroppedPackets
+	before := w.direction.Counts().DroppedPackets
 	if n, err := unix.Write(w.out, f); err != nil || n != len(f) {
 		w.t.Fatalf("%d of %d bytes sent: %v", n, len(f), err)
 	}
@@ -76,8 +75,8 @@ func (w *fork) transmit(f frame.Frame) fate {
 		w.hear(byCable, w.cable)
 		return byRelay[1]+byCable[1] > 0
 	}
-	// What comes out of a dropped one all the same, the next one meets.
-	if hear(); w.lane.Counts().DroppedPackets == before {
+	// If a dropped frame comes out all the same, the next call notices it.
+	if hear(); w.direction.Counts().DroppedPackets == before {
 		await(w.t, "the frame", hear)
 	}
 	switch [2]int{byRelay[1], byCable[1]} {
@@ -105,9 +104,8 @@ func wireSample(r *rand.Rand) sample {
 	return s
 }
 
-// Frames go where package policy says, by way of the links that they are to take;
-// the counters are those of package frame; and the relay has all that the slave would
-// not take.
+// Frames go through the right link, with the verdicts of package policy and the counts of
+// package frame. The relay gets the frames that the slave would refuse.
 func TestTransmitOnTheWire(t *testing.T) {
 	onEachFork(t, func(t *testing.T, w *fork) {
 		r := rand.New(rand.NewPCG(5, 6))
@@ -116,7 +114,7 @@ func TestTransmitOnTheWire(t *testing.T) {
 			pol, err := policy.Parse(text)
 			must(t, err)
 			program := pol.Compile(0, 2000)
-			must(t, w.lane.Open(program, w.slave.Attrs().Index, text))
+			must(t, w.direction.Open(program, w.slave.Attrs().Index, text))
 			const frames, tagged = 300 / raceDivisor, 100 / raceDivisor
 			untag := w.tag()
 			for i := range frames {
@@ -133,42 +131,42 @@ func TestTransmitOnTheWire(t *testing.T) {
 		}
 		for is, n := range seen {
 			if n < 100/raceDivisor {
-				t.Errorf("%d frames %v: that is no test", n, fate(is))
+				t.Errorf("%d frames %v: that is no test", n, outcome(is))
 			}
 		}
 	})
 }
 
-// check sends a frame, which is on the wire as wire, and compares what becomes of it
-// and the counters with what packages frame and policy say.
-func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) fate {
+// check sends a frame, which looks like wire on the wire, and compares its outcome and
+// the counters with packages frame and policy.
+func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) outcome {
 	w.t.Helper()
-	before, next := w.lane.Counts(), w.next.Load()
-	want, shape := fateOf(program, 0, next, wire)
-	if shape.MTU() > 1500 {
+	before, next := w.direction.Counts(), w.next.Load()
+	want, layout := outcomeOf(program, 0, next, wire)
+	if layout.MTU() > 1500 {
 		want = undecided
 	}
-	got, after := w.transmit(f), w.lane.Counts()
+	got, after := w.transmit(f), w.direction.Counts()
 	if got != want {
 		w.t.Fatalf("%+v: %v, want %v", s, got, want)
 	}
-	before.add(countsOf(want, shape))
+	before.add(countsOf(want, layout))
 	if after != before {
 		w.t.Fatalf("%+v: %v: %+v in the counters, want %+v", s, got, after, before)
 	}
-	if taken := w.next.Load() - next; taken != 0 && want == undecided || taken != uint64(shape.Packets()) && want != undecided {
+	if taken := w.next.Load() - next; taken != 0 && want == undecided || taken != uint64(layout.Packets()) && want != undecided {
 		w.t.Fatalf("%+v: %v, and %d numbers taken", s, got, taken)
 	}
 	if want == undecided {
-		w.next.Add(uint64(shape.Packets())) // as the relay does
+		w.next.Add(uint64(layout.Packets())) // as the relay does
 	}
 	return got
 }
 
-// What would go to a slave that is gone is the relay's to count.
+// Frames for a slave that is gone are left to the relay, which counts them.
 func TestTransmitToNoSlave(t *testing.T) {
 	onEachFork(t, func(t *testing.T, w *fork) {
-		must(t, w.lane.Open(policy.Program{}, w.slave.Attrs().Index, "pass"))
+		must(t, w.direction.Open(policy.Program{}, w.slave.Attrs().Index, "pass"))
 		if got := w.transmit(small.build(1)); got != relayed {
 			t.Fatalf("%v, want relayed", got)
 		}
@@ -179,7 +177,7 @@ func TestTransmitToNoSlave(t *testing.T) {
 				t.Errorf("%v, want undecided", got)
 			}
 		}
-		if numbers, counts := w.next.Load(), w.lane.Counts(); numbers != 1 || counts.RelayedPackets != 1 {
+		if numbers, counts := w.next.Load(), w.direction.Counts(); numbers != 1 || counts.RelayedPackets != 1 {
 			t.Errorf("%d numbers, %+v", numbers, counts)
 		}
 	})

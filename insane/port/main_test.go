@@ -2,101 +2,93 @@ package port
 
 import (
 	"os"
-	"os/exec"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
-func TestMain(m *testing.M) {
-	labtest.Roles{"role-tap": holdTAP, "role-storm": raiseStorm, "role-client": visitControl}.Main(m)
-}
+func TestMain(m *testing.M) { labtest.Roles{"role-tap": holdTAP}.Main(m) }
 
 // Short names of what every test here uses.
 var (
-	needRoot = labtest.NeedRoot
-	must     = labtest.Must
-	await    = labtest.Await
+	needRoot     = labtest.NeedRoot
+	must         = labtest.Must
+	await        = labtest.Await
+	inOwnProcess = labtest.InOwnProcess
 )
 
-// newNamespace moves the test into a network namespace of its own, with lo up.
-// The thread is never unlocked and dies with the goroutine of the test, and
-// with it the namespace. Other goroutines and subtests are elsewhere.
-func newNamespace(t testing.TB) *Links {
+// namespace is the network namespace of a test. Links looks links up as the device does; h
+// makes other changes.
+type namespace struct {
+	*host.Links
+	h *netlink.Handle
+}
+
+// openNamespace returns the network namespace of the calling thread.
+func openNamespace(t testing.TB) *namespace {
+	t.Helper()
+	l, err := host.OpenLinks()
+	must(t, err)
+	t.Cleanup(l.Close)
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	must(t, err)
+	t.Cleanup(h.Close)
+	return &namespace{Links: l, h: h}
+}
+
+// newNamespace moves the test into a network namespace of its own, with lo up. The test
+// never unlocks its thread, so the thread ends with the test's goroutine, and the
+// namespace with the thread. Other goroutines and subtests run outside of it.
+func newNamespace(t testing.TB) *namespace {
 	t.Helper()
 	labtest.Namespace(t)
-	l, err := OpenLinks()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.Close)
+	l := openNamespace(t)
 	setUp(t, l, "lo")
 	return l
 }
 
-const ownProcess = "INSANE_OWN_PROCESS"
-
-// inOwnProcess runs the test in a process of its own whose every thread is in a
-// network namespace of its own, and reports whether this is that process. What
-// starts goroutines that open sockets needs it; the others are faster without.
-func inOwnProcess(t *testing.T) bool {
-	t.Helper()
-	needRoot(t)
-	if os.Getenv(ownProcess) == t.Name() {
-		return true
-	}
-	runtime.LockOSThread() // Pdeathsig is about the thread
-	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), ownProcess+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v:\n%s", err, out)
-	}
-	return false
-}
-
-// linkOf is a link as it is now; it must be there.
-func linkOf(t testing.TB, l *Links, name string) Link {
+// linkOf looks up a link, which must exist.
+func linkOf(t testing.TB, l *namespace, name string) host.Link {
 	t.Helper()
 	link, err := l.ByName(name)
 	must(t, err)
 	return link
 }
 
-// handleOf is the same for calls of the netlink library.
-func handleOf(t testing.TB, l *Links, name string) netlink.Link {
+// handleOf looks up a link for calls of the netlink library.
+func handleOf(t testing.TB, l *namespace, name string) netlink.Link {
 	t.Helper()
 	return labtest.Link(t, l.h, name)
 }
 
-func setUp(t testing.TB, l *Links, name string) {
+// setUp sets a link up.
+func setUp(t testing.TB, l *namespace, name string) {
 	t.Helper()
 	must(t, l.h.LinkSetUp(handleOf(t, l, name)))
 }
 
-// newVeth makes two links that are each other's wire, up and without IPv6,
-// which would send by itself.
-func newVeth(t testing.TB, l *Links, name, peer string) {
+// newVeth makes a veth pair whose ends are up. IPv6 is off on both, because it would send
+// packets of its own.
+func newVeth(t testing.TB, l *namespace, name, peer string) {
 	t.Helper()
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name
 	labtest.NewVeth(t, l.h, attrs, peer)
 }
 
-// sysctl sets a value for the namespace of the thread.
+// sysctl sets a value in the network namespace of the thread.
 func sysctl(t testing.TB, path, value string) {
 	t.Helper()
 	must(t, os.WriteFile("/proc/sys/"+path, []byte(value), 0))
 }
 
-// readSysctl reads one.
+// readSysctl reads a value in the network namespace of the thread.
 func readSysctl(t testing.TB, path string) string {
 	t.Helper()
 	value, err := os.ReadFile("/proc/sys/" + path)
@@ -104,26 +96,34 @@ func readSysctl(t testing.TB, path string) string {
 	return strings.TrimSpace(string(value))
 }
 
-// acceptAll and acceptNone are filters.
+// acceptAll accepts every frame, acceptNone no frame.
 var (
 	acceptAll  = Filter{classic: []bpf.Instruction{bpf.RetConstant{Val: acceptWholeFrame}}}
 	acceptNone = Filter{classic: []bpf.Instruction{bpf.RetConstant{Val: 0}}}
 )
 
-// openSlave opens a packet socket that goes with the test.
-func openSlave(t testing.TB, l *Links, name string, filter Filter) *Slave {
+// openSlave opens the packet sockets on a link until the test ends.
+func openSlave(t testing.TB, l *namespace, name string, filter Filter) *Slave {
 	t.Helper()
-	s, err := OpenSlave(linkOf(t, l, name), filter)
+	s, err := OpenSlave(linkOf(t, l, name).Index, name, filter)
 	must(t, err)
 	t.Cleanup(func() { s.Close() })
 	return s
 }
 
-// openTAP makes a TAP that goes with the test.
-func openTAP(t testing.TB, l *Links, name string) *TAP {
+// device is a TAP together with its interface, as a daemon has them.
+type device struct {
+	*TAP
+	*host.Interface
+}
+
+// openTAP makes a TAP that is closed when the test ends.
+func openTAP(t testing.TB, l *namespace, name string) device {
 	t.Helper()
-	tap, err := OpenTAP(l, name)
+	tap, err := OpenTAP(name)
 	must(t, err)
 	t.Cleanup(func() { tap.Close() })
-	return tap
+	i, err := host.NewInterface(l.Links, tap.Index())
+	must(t, err)
+	return device{tap, i}
 }

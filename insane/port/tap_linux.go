@@ -1,6 +1,7 @@
 package port
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,37 +11,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tapOffloads is what the host may leave undone in frames that it sends
-// through the TAP: checksums and the segmentation of TCP and, on kernels from
-// 6.2 on, of UDP (uapi/linux/if_tun.h). Without them a stream crosses in
-// packets of one MTU and costs ten times as much.
+// tapOffloads is the work that the host may leave undone in frames that it sends through
+// the TAP: checksums, the segmentation of TCP and, on kernels from 6.2 on, of UDP
+// (uapi/linux/if_tun.h). Without offloads a stream crosses in packets of one MTU and costs
+// ten times as much.
 const (
 	tapOffloads    = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
 	tapOffloadsUDP = unix.TUN_F_USO4 | unix.TUN_F_USO6
 )
 
-// tapQueueFrames is the length of the queue between host and relay. The kernel
-// default of 500 overruns after 5 ms without the processor at 100,000 frames a
-// second; 1000 is what Ethernet devices have.
-const tapQueueFrames = 1000
-
-// TAP is the interface that the host sees. It exists while it is open: no death
-// of the process leaves it behind.
+// TAP is a Port: one queue of the interface that the host sees. The interface exists while
+// the TAP is open, and the kernel deletes it when the process ends in any way. Everything
+// that is changed over netlink is in host.Interface. The methods other than Read and Write
+// may be called from any goroutine; they fail after Close.
 type TAP struct {
 	*file
-	links *Links
 	index int
-	link  netlink.Link // for calls that want one; only its index is used
+	name  string // as created, for errors
 }
 
-// OpenTAP creates the interface called name, down and without carrier. It
-// fails if there is a link of that name.
-func OpenTAP(links *Links, name string) (*TAP, error) {
-	creator, err := createTAP(links, name)
+// OpenTAP creates the interface called name in the network namespace of the calling
+// thread. The interface is down and has no carrier. OpenTAP fails if there is a link of
+// that name. On an error nothing is left. The caller should pass the index to
+// host.NewInterface before the interface is used.
+func OpenTAP(name string) (*TAP, error) {
+	creator, err := createTAP(name)
 	if err != nil {
 		return nil, err
 	}
-	defer creator.Close()
+	defer creator.Fds[0].Close()
 	ifce, err := water.New(water.Config{
 		DeviceType:             water.TAP,
 		PlatformSpecificParams: water.PlatformSpecificParams{Name: name, MultiQueue: true},
@@ -48,7 +47,7 @@ func OpenTAP(links *Links, name string) (*TAP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue of %s: %w", name, err)
 	}
-	t, err := newTAP(links, name, ifce)
+	t, err := newTAP(creator.Index, name, ifce)
 	if err != nil {
 		ifce.Close()
 		return nil, fmt.Errorf("set up %s: %w", name, err)
@@ -56,11 +55,11 @@ func OpenTAP(links *Links, name string) (*TAP, error) {
 	return t, nil
 }
 
-// createTAP makes the interface by netlink, which can ask for the virtio
-// header; water cannot. The queue that water opens behind it inherits the
-// header, and then the creator's own queue may go. IFF_TUN_EXCL makes two
-// daemons that race for one name meet in the kernel: one of them fails.
-func createTAP(links *Links, name string) (*os.File, error) {
+// createTAP creates the interface over netlink, which can ask for the virtio header;
+// package water cannot. The queue that water opens afterwards inherits the header, and
+// then the queue in Fds may be closed. With IFF_TUN_EXCL the kernel lets only one of
+// several daemons create the same name; the others fail.
+func createTAP(name string) (*netlink.Tuntap, error) {
 	tap := &netlink.Tuntap{
 		LinkAttrs:  netlink.LinkAttrs{Name: name},
 		Mode:       netlink.TUNTAP_MODE_TAP,
@@ -69,60 +68,56 @@ func createTAP(links *Links, name string) (*os.File, error) {
 		NonPersist: true,
 	}
 	taken := fmt.Errorf("create interface %s: there is a link of that name", name)
-	if _, err := links.ByName(name); err == nil {
+	if linkExists(name) {
 		return nil, taken
 	}
-	if err := links.h.LinkAdd(tap); err != nil {
-		if _, lookErr := links.ByName(name); lookErr == nil {
+	if err := netlink.LinkAdd(tap); err != nil {
+		if linkExists(name) {
 			return nil, taken // since a moment ago
 		}
 		if strings.Contains(err.Error(), unix.EPERM.Error()) {
-			err = unix.EPERM // of which the library leaves only the text
+			err = unix.EPERM // the library keeps only the text of the errno
 		}
 		return nil, fmt.Errorf("create interface %s: %w", name, err)
 	}
-	return tap.Fds[0], nil
+	return tap, nil
 }
 
-func newTAP(links *Links, name string, ifce *water.Interface) (*TAP, error) {
+// linkExists reports whether a link has the name; alternative names do not count.
+func linkExists(name string) bool {
+	found, err := netlink.LinkByName(name)
+	return err == nil && found.Attrs().Name == name
+}
+
+// newTAP sets up the queue that water has opened. On success the file of ifce belongs to
+// the TAP.
+func newTAP(index int, name string, ifce *water.Interface) (*TAP, error) {
 	f, ok := ifce.ReadWriteCloser.(*os.File)
 	if !ok {
 		return nil, fmt.Errorf("queue is a %T, not a file", ifce.ReadWriteCloser)
 	}
-	l, err := links.ByName(name)
-	if err != nil {
-		return nil, err
+	if index == 0 {
+		return nil, errors.New("the kernel does not tell its index")
 	}
 	p, err := newFile(f)
 	if err != nil {
 		return nil, err
 	}
-	t := &TAP{file: p, links: links, index: l.Index,
-		link: &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: l.Index, Name: name}}}
-	if err := t.setUp(name); err != nil {
+	t := &TAP{file: p, index: index, name: name}
+	if err := t.ioctl(setCloseOnExec); err != nil {
+		return nil, fmt.Errorf("set close-on-exec: %w", err)
+	}
+	if err := t.offload(); err != nil {
+		return nil, fmt.Errorf("set offloads: %w", err)
+	}
+	if err := t.SetCarrier(false); err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-// setUp does what is done once to a new interface.
-func (t *TAP) setUp(name string) error {
-	if err := t.ioctl(setCloseOnExec); err != nil {
-		return fmt.Errorf("set close-on-exec: %w", err)
-	}
-	if err := t.offload(); err != nil {
-		return fmt.Errorf("set offloads: %w", err)
-	}
-	if err := t.SetCarrier(false); err != nil {
-		return err
-	}
-	if err := t.links.h.LinkSetTxQLen(t.link, tapQueueFrames); err != nil {
-		return fmt.Errorf("set queue length: %w", err)
-	}
-	return t.quietIPv6(name)
-}
-
-// offload asks for UDP segmentation and goes without where the kernel refuses.
+// offload asks for all offloads. If the kernel refuses UDP segmentation, it asks for the
+// others only.
 func (t *TAP) offload() error {
 	set := func(flags int) error {
 		return t.ioctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, flags) })
@@ -133,33 +128,23 @@ func (t *TAP) offload() error {
 	return set(tapOffloads)
 }
 
-// SetFilter makes every frame pass the eBPF program behind a descriptor, of type
-// BPF_PROG_TYPE_SOCKET_FILTER, on its way into the queue. The queue keeps it.
+// SetFilter makes every frame that the host sends pass an eBPF program of type
+// BPF_PROG_TYPE_SOCKET_FILTER before it enters the queue. program is a descriptor of it
+// and may be closed afterwards: the queue holds the program. A frame that the program
+// refuses counts as dropped by the interface.
 func (t *TAP) SetFilter(program int) error {
 	err := t.ioctl(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETFILTEREBPF, program) })
 	if err != nil {
-		return fmt.Errorf("set filter of %s: %w", t.link.Attrs().Name, err)
+		return fmt.Errorf("set filter of %s: %w", t.name, err)
 	}
 	return nil
 }
 
-// SkipQdisc makes frames go into the queue of the TAP without waiting in one of the
-// kernel's before: who has sent a frame knows that it is there.
-func (t *TAP) SkipQdisc() error {
-	err := t.links.h.QdiscReplace(&netlink.GenericQdisc{
-		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: t.index, Parent: netlink.HANDLE_ROOT},
-		QdiscType:  "noqueue",
-	})
-	if err != nil {
-		return fmt.Errorf("set queueing discipline of %s: %w", t.link.Attrs().Name, err)
-	}
-	return nil
-}
-
-// Index is the kernel's number of the interface; a renaming does not change it.
+// Index returns the index of the interface. It stays the same when the interface is
+// renamed.
 func (t *TAP) Index() int { return t.index }
 
-// SetCarrier makes the host see a plugged or an unplugged cable.
+// SetCarrier makes the host see a cable that is plugged in, or one that is not.
 func (t *TAP) SetCarrier(on bool) error {
 	value := 0
 	if on {
@@ -167,33 +152,18 @@ func (t *TAP) SetCarrier(on bool) error {
 	}
 	err := t.ioctl(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETCARRIER, value) })
 	if err != nil {
-		return fmt.Errorf("set carrier of %s: %w", t.link.Attrs().Name, err)
+		return fmt.Errorf("set carrier of %s: %w", t.name, err)
 	}
 	return nil
 }
 
-// SetUp does what `ip link set up` does.
-func (t *TAP) SetUp() error {
-	if err := t.links.h.LinkSetUp(t.link); err != nil {
-		return fmt.Errorf("set %s up: %w", t.link.Attrs().Name, err)
-	}
-	return nil
-}
-
-// SetAlias sets what `ip link` shows as alias; at most 255 bytes.
-func (t *TAP) SetAlias(alias string) error {
-	if err := t.links.h.LinkSetAlias(t.link, alias); err != nil {
-		return fmt.Errorf("set alias of %s: %w", t.link.Attrs().Name, err)
-	}
-	return nil
-}
-
+// setCloseOnExec keeps programs that the process starts from inheriting the descriptor.
 func setCloseOnExec(fd int) error {
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
 	return err
 }
 
-// ioctl runs f on the descriptor, which Close cannot take away meanwhile.
+// ioctl calls f with the descriptor. Close waits until f has returned.
 func (t *TAP) ioctl(f func(fd int) error) error {
 	var ferr error
 	if err := t.raw.Control(func(fd uintptr) { ferr = f(int(fd)) }); err != nil {

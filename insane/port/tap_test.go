@@ -15,8 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
+// queueFrames is the length of the queue that host.NewInterface sets.
+const queueFrames = 1000
+
+// A new TAP is down, has no carrier, one queue and a virtio header, and does not persist.
 func TestNewTAP(t *testing.T) {
 	l := newNamespace(t)
 	tap := openTAP(t, l, "insane")
@@ -28,8 +33,8 @@ func TestNewTAP(t *testing.T) {
 	if !ok || tun.Mode != netlink.TUNTAP_MODE_TAP || !tun.NonPersist || tun.Queues != 1 {
 		t.Errorf("%+v, want a TAP of one queue that does not persist", tun)
 	}
-	if n := handleOf(t, l, "insane").Attrs().TxQLen; n != tapQueueFrames {
-		t.Errorf("queue of %d frames, want %d", n, tapQueueFrames)
+	if n := handleOf(t, l, "insane").Attrs().TxQLen; n != queueFrames {
+		t.Errorf("queue of %d frames, want %d", n, queueFrames)
 	}
 	header, flags := 0, 0
 	must(t, tap.ioctl(func(fd int) (err error) {
@@ -47,16 +52,16 @@ func TestNewTAP(t *testing.T) {
 	}
 }
 
-// What ends the descriptor ends the interface, and nothing else is left open.
+// Close deletes the interface and leaves no descriptor open.
 func TestTAPEndsWithClose(t *testing.T) {
 	l := newNamespace(t)
 	before := descriptors(t)
 	for range 3 {
-		tap, err := OpenTAP(l, "insane")
+		tap, err := OpenTAP("insane")
 		must(t, err)
 		must(t, tap.Close())
-		if _, err := l.ByName("insane"); !errors.Is(err, ErrNoLink) {
-			t.Fatalf("after Close: %v, want %v", err, ErrNoLink)
+		if _, err := l.ByName("insane"); !errors.Is(err, host.ErrNoLink) {
+			t.Fatalf("after Close: %v, want %v", err, host.ErrNoLink)
 		}
 		must(t, tap.Close())
 	}
@@ -65,7 +70,7 @@ func TestTAPEndsWithClose(t *testing.T) {
 	}
 }
 
-// descriptors counts what this process has open.
+// descriptors returns the number of open descriptors of this process.
 func descriptors(t testing.TB) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
@@ -73,13 +78,9 @@ func descriptors(t testing.TB) int {
 	return len(list)
 }
 
-// holdTAP is a process that opens a TAP in the namespace it is started in.
+// holdTAP is a process that opens a TAP in the namespace in which it is started.
 func holdTAP([]string) error {
-	l, err := OpenLinks()
-	if err != nil {
-		return err
-	}
-	if _, err := OpenTAP(l, "insane"); err != nil {
+	if _, err := OpenTAP("insane"); err != nil {
 		return err
 	}
 	fmt.Println("open")
@@ -87,8 +88,9 @@ func holdTAP([]string) error {
 	return nil
 }
 
+// The interface is deleted when the process is killed.
 func TestTAPEndsWithItsProcess(t *testing.T) {
-	l := newNamespace(t) // the child is started by this thread and so is inside
+	l := newNamespace(t) // the child is started by this thread and so is in the namespace too
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "role-tap")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
@@ -100,12 +102,12 @@ func TestTAPEndsWithItsProcess(t *testing.T) {
 	linkOf(t, l, "insane")
 	must(t, cmd.Process.Kill())
 	cmd.Wait()
-	if _, err := l.ByName("insane"); !errors.Is(err, ErrNoLink) {
-		t.Errorf("after a kill: %v, want %v", err, ErrNoLink)
+	if _, err := l.ByName("insane"); !errors.Is(err, host.ErrNoLink) {
+		t.Errorf("after a kill: %v, want %v", err, host.ErrNoLink)
 	}
 }
 
-// A name that is taken is refused with words, and its owner does not notice.
+// OpenTAP refuses a name that is taken, and does not change the link that has it.
 func TestTAPNameTaken(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -116,7 +118,7 @@ func TestTAPNameTaken(t *testing.T) {
 	before := descriptors(t)
 	for _, name := range []string{"insane", "near", "bridge", "lo"} {
 		was := linkOf(t, l, name)
-		tap, err := OpenTAP(l, name)
+		tap, err := OpenTAP(name)
 		if err == nil {
 			tap.Close()
 			t.Fatalf("a second %s was made", name)
@@ -133,14 +135,11 @@ func TestTAPNameTaken(t *testing.T) {
 	}
 }
 
-// Of many that want one name at the same moment the kernel chooses one.
+// If several goroutines open the same name at the same moment, exactly one succeeds.
 func TestTAPNameRace(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
 	}
-	l, err := OpenLinks()
-	must(t, err)
-	defer l.Close()
 	for range 10 {
 		var mu sync.Mutex
 		var won []*TAP
@@ -149,7 +148,7 @@ func TestTAPNameRace(t *testing.T) {
 		for range 8 {
 			group.Go(func() {
 				<-start
-				tap, err := OpenTAP(l, "insane")
+				tap, err := OpenTAP("insane")
 				mu.Lock()
 				defer mu.Unlock()
 				switch {

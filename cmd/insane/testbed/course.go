@@ -66,8 +66,8 @@ func (b *Bed) Program(t testing.TB, text string, seed uint64) *policy.Program {
 		t.Fatal(err)
 	}
 	if b.Receiving() {
-		const rxLane = 0 // the device's; tx draws from the seed itself
-		seed = policy.Subseed(seed, rxLane)
+		const rxIndex = 0 // the device's; tx draws from the seed itself
+		seed = policy.Subseed(seed, rxIndex)
 	}
 	program := p.Compile(0, seed)
 	return &program

@@ -2,7 +2,9 @@ package labtest
 
 import (
 	"os"
+	"os/exec"
 	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -24,6 +26,39 @@ func Namespace(t testing.TB) {
 func Unshare() error {
 	runtime.LockOSThread()
 	return os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET))
+}
+
+// ownProcess is the environment variable that tells a process of InOwnProcess which
+// test it is for.
+const ownProcess = "INSANE_OWN_PROCESS"
+
+// InOwnProcess runs the test or benchmark in a process of its own, whose threads are all in one new
+// network namespace. It returns true in that process and false in the process that
+// waits for it. Tests whose goroutines open sockets need it; the others are faster
+// without.
+func InOwnProcess(t testing.TB) bool {
+	t.Helper()
+	NeedRoot(t)
+	if os.Getenv(ownProcess) == t.Name() {
+		return true
+	}
+	runtime.LockOSThread() // Pdeathsig is sent when this thread ends
+	defer runtime.UnlockOSThread()
+	args := []string{"-test.timeout=120s", "-test.run=^" + t.Name() + "$"}
+	if _, ok := t.(*testing.B); ok {
+		args = []string{"-test.timeout=120s", "-test.run=^$", "-test.bench=^" + t.Name() + "$", "-test.benchtime=100x"}
+	}
+	cmd := exec.CommandContext(t.Context(), Self, args...)
+	cmd.Env = append(os.Environ(), ownProcess+"="+t.Name())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	if _, ok := t.(*testing.B); ok {
+		t.Logf("%s", out)
+	}
+	return false
 }
 
 // NewVeth makes two links that are each other's wire, up and without IPv6, which

@@ -1,0 +1,84 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// addrGenRandom is IN6_ADDR_GEN_MODE_RANDOM of uapi/linux/if_link.h.
+const addrGenRandom = 3
+
+// quietIPv6 sets up IPv6 on a new interface that is down. The interface gets a random
+// link-local address when it comes up, because the address that the kernel would make from
+// the MAC address is the slave's already. The interface sends no router solicitations and
+// ignores router advertisements: routers are found by the slave. It does not look for
+// duplicates of its random address, which would delay the first packet by two seconds. The
+// kernel keeps the settings with the interface and drops them with it. On a kernel without
+// IPv6 quietIPv6 does nothing.
+func (i *Interface) quietIPv6(name string) error {
+	if _, err := os.Stat(ipv6Setting(name, "")); err != nil {
+		return nil // a kernel without IPv6
+	}
+	if err := i.links.h.LinkSetIP6AddrGenMode(i.link, addrGenRandom); err != nil {
+		return fmt.Errorf("set IPv6 address generation: %w", err)
+	}
+	return quietSettings(name)
+}
+
+// renewIPv6 does the same to an interface that may be up. It removes the link-local
+// address that the kernel has made already; writing the setting then makes the kernel
+// generate another (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode).
+func (i *Interface) renewIPv6(name string) error {
+	if _, err := os.Stat(ipv6Setting(name, "")); err != nil {
+		return nil
+	}
+	if err := quietSettings(name); err != nil {
+		return err
+	}
+	if err := i.dropLinkLocal(); err != nil {
+		return err
+	}
+	return os.WriteFile(ipv6Setting(name, "addr_gen_mode"), []byte(strconv.Itoa(addrGenRandom)), 0)
+}
+
+// quietSettings writes the settings that quietIPv6 describes. It is no error if /proc/sys
+// is read-only, as in containers: then the address can be used only after the kernel has
+// looked for duplicates.
+func quietSettings(name string) error {
+	for _, key := range []string{"accept_dad", "accept_ra", "router_solicitations"} {
+		err := os.WriteFile(ipv6Setting(name, key), []byte("0"), 0)
+		if err != nil && !errors.Is(err, unix.EROFS) {
+			return err
+		}
+	}
+	return nil
+}
+
+// ipv6Setting returns the path of one IPv6 setting of one interface
+// (Documentation/networking/ip-sysctl.rst). With the key "" it is their directory.
+func ipv6Setting(name, key string) string {
+	return filepath.Join("/proc/sys/net/ipv6/conf", name, key)
+}
+
+// dropLinkLocal removes every link-local address of the interface.
+func (i *Interface) dropLinkLocal() error {
+	addrs, err := i.links.h.AddrList(i.link, unix.AF_INET6)
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	for _, a := range addrs {
+		if !a.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		if err := i.links.h.AddrDel(i.link, &netlink.Addr{IPNet: a.IPNet}); err != nil {
+			return fmt.Errorf("remove address %s: %w", a.IPNet, err)
+		}
+	}
+	return nil
+}

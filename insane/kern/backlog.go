@@ -1,0 +1,112 @@
+package kern
+
+import (
+	"errors"
+	"sync"
+)
+
+// Backlog counts the frames that wait for the relay in one place: the queue of the
+// interface, or the packet socket of one slave. The kernel counts the frames that enter,
+// the relay counts those that it has done with. While the two counts differ, the fast
+// path leaves every frame to the relay, so that none overtakes a waiting one.
+//
+// All methods are safe for concurrent use.
+type Backlog struct {
+	shared *sharedBacklog
+
+	mu       sync.Mutex // guards what follows
+	released bool
+	lost     uint64 // the lost frames that are counted as done
+
+	// The two counts at the last call of Settle.
+	entered, done uint64
+}
+
+// Queue returns the backlog of the interface's TAP queue. The interface must have the
+// filter Enter, which counts the frames. Call it for tx only.
+func (d *Direction) Queue() *Backlog { return &Backlog{shared: &d.shared().backlogs[0]} }
+
+// spare is how many CPUs may each be about to put a frame into the queue at the moment
+// when it becomes full.
+const spare = 16
+
+// SetLimit sets how many frames the queue holds. Enter and the fast path refuse frames
+// beyond that, less a margin: the queue itself would drop them, and not say which.
+func (b *Backlog) SetLimit(frames int) {
+	b.shared.limit.Store(uint64(max(1, frames-spare)))
+}
+
+// Register returns an empty backlog for the packet socket of a slave, given the index of
+// its link. Open the socket afterwards, with the filter None, Auto or All. Call it for
+// rx only. There are two backlogs: one for the slave, and one for the slave that
+// replaces it. Register fails if both are in use, and may wait for a grace period.
+func (d *Direction) Register(index int) (*Backlog, error) {
+	for i := range d.shared().backlogs {
+		shared := &d.shared().backlogs[i]
+		if shared.index.Load() != 0 {
+			continue
+		}
+		// A filter that has looked the backlog up before Release may still count a frame.
+		if d.registered[i] {
+			if err := d.objects.synchronize(); err != nil {
+				return nil, err
+			}
+		}
+		d.registered[i] = true
+		shared.entered.Store(0)
+		shared.done.Store(0)
+		shared.index.Store(uint64(index))
+		return &Backlog{shared: shared}, nil
+	}
+	return nil, errors.New("find a backlog: all are in use")
+}
+
+// Release makes the backlog of a slave free for the next Register. The socket must be
+// closed before that Register.
+func (b *Backlog) Release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.released = true
+	b.shared.index.Store(0)
+}
+
+// Done counts frames that the relay has relayed or dropped. After Release it does
+// nothing.
+func (b *Backlog) Done(frames int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.add(uint64(frames))
+}
+
+// add counts frames as done. The caller holds b.mu.
+func (b *Backlog) add(frames uint64) {
+	if !b.released {
+		b.shared.done.Add(frames)
+	}
+}
+
+// Lost sets how many frames the socket or queue has lost since Register. Lost frames
+// count as done.
+func (b *Backlog) Lost(total uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.add(total - b.lost)
+	b.lost = total
+}
+
+// Refused returns how many frames the fast path refused because the queue was full.
+func (b *Backlog) Refused() uint64 { return b.shared.refused.Load() }
+
+// Settle must be called from time to time. idle says whether the relay is idle. If it is
+// and neither count has changed since the last call, the frames between the two counts
+// were lost and nobody counted them; Settle counts them as done. Otherwise they would
+// keep the fast path closed for ever.
+func (b *Backlog) Settle(idle bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	entered, done := b.shared.entered.Load(), b.shared.done.Load()
+	if idle && !b.released && entered != done && entered == b.entered && done == b.done {
+		b.shared.done.CompareAndSwap(done, entered)
+	}
+	b.entered, b.done = entered, done
+}

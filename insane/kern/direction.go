@@ -1,0 +1,217 @@
+package kern
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// Direction is the kernel's part of one direction, which the kernel and the relay
+// share. While it is open, the kernel relays or drops frames as the entry in force
+// says. While it is closed, the kernel leaves every frame to the relay.
+//
+// Kick, Waiting, Counts, CountsOf and Lost may be called at any time by any goroutine.
+// Only the relay of rx may call Drain. Of the other methods, only one may run at a time.
+type Direction struct {
+	objects    *Objects
+	index      int
+	numbering  uint64         // index of the current numbering
+	registered [backlogs]bool // whether a backlog was ever registered
+
+	mu        sync.Mutex // guards the counters
+	slots     [entries]entrySlot
+	present   int // slot of the entry that Open wrote last
+	collected Counts
+	kept      entrySlot // the part of collected that belongs to the owner of the present entry
+
+	// Inflight frames, between the slave and the interface.
+	lost             atomic.Uint64
+	started, arrived uint64   // at the last call of Settle
+	finished         []uint64 // per CPU: the value of arrived that finish last waited for
+}
+
+// entrySlot is the owner and the link of one entry of the shared table.
+type entrySlot struct {
+	owner  any    // the owner given to Open; nil: the slot is free
+	to     int    // index of the link where relayed frames go
+	counts Counts // of kept only; the counters of other slots are in shared memory
+}
+
+// Counts counts the packets that the fast path relayed or dropped, as they are on the
+// wire, and their Ethernet bytes. No packet is in two of the three kinds.
+type Counts struct {
+	RelayedPackets, RelayedBytes uint64
+	DroppedPackets, DroppedBytes uint64 // by the policy
+	UnjudgedPackets              uint64 // the part of RelayedPackets without a verdict, after the watchdog ran out
+	RefusedPackets, RefusedBytes uint64 // by the host: the interface is down, or the queue of the CPU is full
+}
+
+func (c *Counts) add(o Counts) {
+	c.RelayedPackets += o.RelayedPackets
+	c.RelayedBytes += o.RelayedBytes
+	c.DroppedPackets += o.DroppedPackets
+	c.DroppedBytes += o.DroppedBytes
+	c.UnjudgedPackets += o.UnjudgedPackets
+	c.RefusedPackets += o.RefusedPackets
+	c.RefusedBytes += o.RefusedBytes
+}
+
+func (d *Direction) shared() *sharedDirection { return &d.objects.memory.directions[d.index] }
+
+// Numbers starts a new numbering of packets at 0. It returns the counter that holds the
+// number of the next packet; the relay adds n to it to take n numbers. Entries that
+// Open writes later take their numbers from it. The counter is valid until Numbers has
+// been called 256 more times.
+func (d *Direction) Numbers() *atomic.Uint64 {
+	d.numbering = (d.numbering + 1) % numberings
+	next := &d.shared().next[d.numbering]
+	next.Store(0)
+	return next
+}
+
+// Open opens the direction: the kernel decides by program, with numbers of the current
+// numbering, and sends relayed frames to the link with index to. owner is any comparable
+// value; CountsOf reports the counters of one owner. While the relay has frames in a
+// backlog, the kernel still leaves new frames to it.
+//
+// Open fails if program has a stage that the kernel does not know. It may wait for a
+// grace period when all entries of the table are used.
+func (d *Direction) Open(program policy.Program, to int, owner any) error {
+	if unknown := program.Stages &^ d.objects.knows; unknown != 0 {
+		return fmt.Errorf("the kernel cannot do %v", unknown)
+	}
+	slot, err := d.slotOf(owner, to)
+	if err != nil {
+		return err
+	}
+	entry := &d.objects.memory.entries[d.index][slot]
+	entry.program = program
+	entry.numbering, entry.to = d.numbering, uint64(to)
+	d.shared().entry.Store(uint64(slot) + 1)
+	return nil
+}
+
+// Close closes the direction: later frames go to the relay. It does not wait, so other
+// CPUs may still relay frames that they have begun with.
+func (d *Direction) Close() { d.shared().entry.Store(0) }
+
+// Kick kicks the watchdog: the kernel takes the daemon for alive until the given time,
+// in nanoseconds of CLOCK_MONOTONIC. After that time the kernel relays tx without a
+// verdict, and takes no frame of rx from the slave's stack.
+func (d *Direction) Kick(until policy.Time) { d.shared().until.Store(uint64(until)) }
+
+// Waiting reports whether the relay has frames in a backlog, or frames of rx are
+// inflight. It keeps reporting true for a lost frame until the loss is known.
+func (d *Direction) Waiting() bool {
+	for i := range d.shared().backlogs {
+		b := &d.shared().backlogs[i]
+		if (d.index == tx || b.index.Load() != 0) && b.waiting() {
+			return true
+		}
+	}
+	if d.index != rx {
+		return false
+	}
+	started, arrived := d.objects.memory.inflight()
+	return started != arrived+d.lost.Load()
+}
+
+// slotOf returns the slot for an entry: the present slot if owner and link are the
+// same, or else the next one. If the next slot was used before, slotOf waits until no
+// program reads it, and collects the counters of all slots.
+func (d *Direction) slotOf(owner any, to int) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if t := &d.slots[d.present]; t.owner == owner && t.to == to {
+		return d.present, nil
+	}
+	next := (d.present + 1) % entries
+	if d.slots[next].owner != nil {
+		d.Close()
+		// Counts and CountsOf need the mutex during the wait.
+		d.mu.Unlock()
+		err := d.objects.synchronize()
+		d.mu.Lock()
+		if err != nil {
+			return 0, err
+		}
+		d.collect(owner)
+	}
+	d.present = next
+	d.slots[next] = entrySlot{owner: owner, to: to}
+	return next, nil
+}
+
+// collect adds the counters of all slots to collected and frees the slots. It keeps
+// the counters of owner in kept as well. The caller holds d.mu.
+func (d *Direction) collect(owner any) {
+	if d.kept.owner != owner {
+		d.kept = entrySlot{owner: owner}
+	}
+	for slot := range d.slots {
+		counts := d.read(slot)
+		d.collected.add(counts)
+		if d.slots[slot].owner == owner {
+			d.kept.counts.add(counts)
+		}
+		d.slots[slot] = entrySlot{}
+		for cpu := range d.objects.memory.counts {
+			d.objects.memory.counts[cpu][d.index][slot] = sharedCount{}
+		}
+	}
+}
+
+// read returns the counters of the entry in a slot, summed over all CPUs.
+func (d *Direction) read(slot int) (sum Counts) {
+	for cpu := range d.objects.memory.counts {
+		c := &d.objects.memory.counts[cpu][d.index][slot]
+		sum.add(Counts{
+			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
+			DroppedPackets: c.droppedPackets.Load(), DroppedBytes: c.droppedBytes.Load(),
+			UnjudgedPackets: c.unjudgedPackets.Load(),
+			RefusedPackets:  c.refusedPackets.Load(), RefusedBytes: c.refusedBytes.Load(),
+		})
+	}
+	return sum
+}
+
+// Counts returns the counters since the programs were loaded.
+func (d *Direction) Counts() Counts {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	sum := d.collected
+	for slot := range d.slots {
+		if d.slots[slot].owner != nil {
+			sum.add(d.read(slot))
+		}
+	}
+	return sum
+}
+
+// CountsOf returns the counters of one owner. It is complete for the owner of the last
+// Open only: counters of earlier owners may be collected already.
+func (d *Direction) CountsOf(owner any) (sum Counts) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.kept.owner == owner {
+		sum = d.kept.counts
+	}
+	for slot := range d.slots {
+		if d.slots[slot].owner == owner {
+			sum.add(d.read(slot))
+		}
+	}
+	return sum
+}
+
+// synchronize waits for an RCU grace period: when it returns, every program that ran at
+// the time of the call has finished. It replaces an inner map, after which the kernel
+// waits for a grace period (kernel/bpf/syscall.c, maybe_wait_bpf_programs).
+func (o *Objects) synchronize() error {
+	if err := o.bpf.Claims.Put(dummySlot, o.dummy); err != nil {
+		return fmt.Errorf("wait for the eBPF programs: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,197 @@
+package kern
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// steadyPolicies are policies whose verdicts do not change during a test: their phases
+// last for hours and began an hour ago.
+var steadyPolicies = []string{
+	"pass", "percent 0", "percent 50", "percent 97", "percent 3", "percent 99.9",
+	"time 3h 3h", "time 10m 10h", "percent 97 time 3h 3h", "percent 97 time 10m 10h",
+}
+
+// The kernel decides about each frame and counts it as the relay would. Kernel and relay
+// take numbers from one counter; the test takes the part of the relay.
+func TestFastpathIsTheRelays(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	epoch := max(now(), 2*forever) - forever
+	r := rand.New(rand.NewPCG(1, 2))
+	var seen [3]int
+	for _, text := range steadyPolicies {
+		program := c.open(text, epoch)
+		for range 3000 / raceDivisor {
+			s := anySample(r, 2500)
+			f := s.build(0)
+			next := c.next.Load()
+			want, layout := outcomeOf(&program, now(), next, f)
+			got, counts := c.transmit(s, f)
+			if got != want || counts != countsOf(want, layout) {
+				t.Fatalf("%s: %+v: %v %+v, want %v %+v", text, s, got, counts, want, countsOf(want, layout))
+			}
+			taken := c.next.Load() - next
+			if got == undecided && taken != 0 || got != undecided && taken != uint64(layout.Packets()) {
+				t.Fatalf("%s: %+v: %v, and %d numbers taken", text, s, got, taken)
+			}
+			if got == undecided {
+				c.next.Add(uint64(layout.Packets()))
+			}
+			seen[got]++
+		}
+	}
+	for is, n := range seen {
+		if n < 500/raceDivisor {
+			t.Errorf("%d frames %v: that is no test", n, outcome(is))
+		}
+	}
+}
+
+// The kernel leaves a frame to the relay, and takes no number, if it cannot parse the
+// frame or the slave may refuse it.
+func TestUndecided(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	tcp := sample{family: 4, protocol: unix.IPPROTO_TCP, payload: 2000, size: 500}
+	udp := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 2000, size: 500}
+	change := func(s sample, what string, at int, bytes ...byte) sample {
+		s.what, s.mutate = what, func(f frame.Frame) { copy(f[frame.HeaderLen+at:], bytes) }
+		return s
+	}
+	tcp6, udp6 := tcp, udp
+	tcp6.family, udp6.family = 6, 6
+	empty := tcp
+	empty.what, empty.payload = "no payload", 0
+	c.open("pass", 0)
+	for _, s := range []sample{
+		change(tcp, "ARP", 12, 0x08, 0x06),
+		change(tcp, "VLAN tag", 12, 0x81, 0x00),
+		change(tcp, "GRE", 14+9, unix.IPPROTO_GRE),
+		change(tcp, "IP in IP", 14+9, unix.IPPROTO_IPIP),
+		change(udp, "SCTP", 14+9, unix.IPPROTO_SCTP),
+		change(tcp6, "hop-by-hop header", 14+6, 0),
+		change(udp6, "fragment header", 14+6, 44),
+		empty,
+	} {
+		c.expect(s, undecided)
+	}
+	// This looks like a UDP tunnel: gso_segs is another number than the length gives.
+	o := c.options(udp, udp.build(0))
+	for segments, want := range map[uint32]uint32{4: actRedirect, 3: actUnspec, 5: actUnspec, 0: actUnspec} {
+		o.Context.([]uint32)[41] = segments
+		act, err := c.bpf.TransmitTcx.Run(o)
+		must(t, err)
+		if act != want {
+			t.Errorf("UDP of %d packets, with 2000 bytes of 500 a packet: %d, want %d", segments, int32(act), int32(want))
+		}
+	}
+}
+
+// The fast path decides only while the direction is open and no frame waits.
+func TestFastpathOnlyWhile(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	queue := c.direction.Queue()
+	plain := sample{what: "plain", family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
+	super := sample{what: "super", family: 6, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
+	both := func(what string, want outcome) {
+		t.Helper()
+		for _, s := range []sample{plain, super} {
+			s.what += ", " + what
+			c.expect(s, want)
+		}
+	}
+	both("before Open", undecided)
+	c.open("percent 0", 0)
+	both("open", dropped)
+	c.enter()
+	both("with a frame on its way to the relay", undecided)
+	queue.Done(1)
+	both("after it", dropped)
+	c.direction.Close()
+	both("closed", undecided)
+	c.open("pass", 0)
+	both("open again", relayed)
+	must(t, c.direction.Open(policy.Program{}, 1<<30, "nowhere"))
+	both("to a link that is not there", undecided)
+}
+
+// Packets above the MTU of the slave are left to the relay, which drops them.
+func TestFastpathMinds(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	must(t, netlink.LinkSetMTU(linkOf(t, "slave"), 1500))
+	c.open("pass", 0)
+	fits := sample{what: "fits", family: 4, protocol: unix.IPPROTO_UDP, payload: 1500 - 28}
+	big := fits
+	big.what, big.payload = "too big", fits.payload+1
+	c.expect(fits, relayed)
+	c.expect(big, undecided)
+	must(t, netlink.LinkSetMTU(linkOf(t, "slave"), 1501))
+	c.expect(big, relayed)
+}
+
+// While the daemon is stopped, every packet is relayed and numbered without a verdict.
+func TestFastpathWithoutWatchdog(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	c.open("percent 0", 0)
+	super := sample{what: "super", family: 4, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
+	c.expect(super, dropped)
+	c.enter() // this frame waits for the relay, and holds up no other
+	for _, until := range []policy.Time{0, now() - 1} {
+		c.direction.Kick(until)
+		layout, err := frame.Inspect(super.build(0))
+		must(t, err)
+		want := countsOf(relayed, layout)
+		want.UnjudgedPackets = want.RelayedPackets
+		next := c.next.Load()
+		if got, counts := c.transmit(super, super.build(0)); got != relayed || counts != want {
+			t.Errorf("until %d: %v %+v, want %+v", until, got, counts, want)
+		}
+		if taken := c.next.Load() - next; taken != uint64(layout.Packets()) {
+			t.Errorf("until %d: %d numbers taken", until, taken)
+		}
+	}
+	c.direction.Kick(now() + forever)
+	c.expect(super, undecided)
+	c.direction.Queue().Done(1)
+	c.expect(super, dropped)
+}
+
+// All CPUs take numbers from one counter, none twice and none left out. So the verdicts
+// are those of all numbers up to the last one.
+func TestNumbersAreSharedByProcessors(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	program := c.open("percent 90", 0)
+	samples := []sample{
+		{what: "plain", family: 4, protocol: unix.IPPROTO_UDP, payload: 18},
+		{what: "super", family: 4, protocol: unix.IPPROTO_TCP, payload: 300, size: 100},
+	}
+	onProcessors(t, func() {
+		for i := range 100 {
+			s := samples[i%len(samples)]
+			o := c.options(s, s.build(0))
+			o.Repeat = uint32(5000 / raceDivisor)
+			if _, err := c.bpf.TransmitTcx.Run(o); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	var want Counts
+	last := c.next.Load()
+	for n := range last {
+		if program.Decide(0, n) == policy.Drop {
+			want.DroppedPackets++
+		} else {
+			want.RelayedPackets++
+		}
+	}
+	got := c.direction.Counts()
+	if got.RelayedPackets != want.RelayedPackets || got.DroppedPackets != want.DroppedPackets || last < 1000 {
+		t.Errorf("%d numbers: %d relayed, %d dropped; want %d, %d", last,
+			got.RelayedPackets, got.DroppedPackets, want.RelayedPackets, want.DroppedPackets)
+	}
+}
