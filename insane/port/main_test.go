@@ -1,15 +1,11 @@
 package port
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
@@ -17,37 +13,15 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 )
 
-// roles are processes that tests need beside themselves. Each is the test binary itself,
-// started with the name of a role as its first argument.
-var roles = map[string]func(args []string) error{
-	"role-tap": holdTAP,
-}
+func TestMain(m *testing.M) { labtest.Roles{"role-tap": holdTAP}.Main(m) }
 
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
-		if role, ok := roles[os.Args[1]]; ok {
-			if err := role(os.Args[2:]); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(0)
-		}
-	}
-	os.Exit(m.Run())
-}
-
-// needRoot skips a test that the user may not run. With INSANE_ROOT=1 the test fails
-// instead: then the whole suite is meant to run.
-func needRoot(t testing.TB) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("INSANE_ROOT") == "1":
-		t.Fatal("INSANE_ROOT=1, but not run by root")
-	default:
-		t.Skip("needs root, to make a network namespace")
-	}
-}
+// Short names of what every test here uses.
+var (
+	needRoot     = labtest.NeedRoot
+	must         = labtest.Must
+	await        = labtest.Await
+	inOwnProcess = labtest.InOwnProcess
+)
 
 // namespace is the network namespace of a test. Links looks links up as the device does; h
 // makes other changes.
@@ -73,54 +47,10 @@ func openNamespace(t testing.TB) *namespace {
 // namespace with the thread. Other goroutines and subtests run outside of it.
 func newNamespace(t testing.TB) *namespace {
 	t.Helper()
-	needRoot(t)
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatal(os.NewSyscallError("unshare", err))
-	}
+	labtest.Namespace(t)
 	l := openNamespace(t)
 	setUp(t, l, "lo")
 	return l
-}
-
-const ownProcess = "INSANE_OWN_PROCESS"
-
-// inOwnProcess runs the test in a process of its own, whose threads are all in one new
-// network namespace. It returns true in that process and false in the process that waits
-// for it. Tests whose goroutines open sockets need it; the others are faster without.
-func inOwnProcess(t *testing.T) bool {
-	t.Helper()
-	needRoot(t)
-	if os.Getenv(ownProcess) == t.Name() {
-		return true
-	}
-	runtime.LockOSThread() // Pdeathsig is sent when this thread ends
-	defer runtime.UnlockOSThread()
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), ownProcess+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v:\n%s", err, out)
-	}
-	return false
-}
-
-// must fails the test on an error.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// await polls until a condition holds. After a time limit the test fails.
-func await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("gave up waiting for %s", what)
-		}
-	}
 }
 
 // linkOf looks up a link, which must exist.
@@ -134,9 +64,7 @@ func linkOf(t testing.TB, l *namespace, name string) host.Link {
 // handleOf looks up a link for calls of the netlink library.
 func handleOf(t testing.TB, l *namespace, name string) netlink.Link {
 	t.Helper()
-	link, err := l.h.LinkByName(name)
-	must(t, err)
-	return link
+	return labtest.Link(t, l.h, name)
 }
 
 // setUp sets a link up.
@@ -151,11 +79,7 @@ func newVeth(t testing.TB, l *namespace, name, peer string) {
 	t.Helper()
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name
-	must(t, l.h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: peer}))
-	for _, end := range []string{name, peer} {
-		sysctl(t, "net/ipv6/conf/"+end+"/disable_ipv6", "1")
-		setUp(t, l, end)
-	}
+	labtest.NewVeth(t, l.h, attrs, peer)
 }
 
 // sysctl sets a value in the network namespace of the thread.
