@@ -73,6 +73,18 @@ type wave struct {
 	// The same two, from the start of a probe, and how far the clock of the
 	// receiver's stamps strayed from the sender's meanwhile.
 	from, to, slew time.Duration
+
+	// Whether the kernel stamps packets before they are judged: those that the
+	// kernel's path hands to the host keep the stamp of the slave.
+	early bool
+}
+
+// judged is a moment at which a packet that arrived had been judged for sure.
+func (w *wave) judged(r *lab.Result, i int) time.Duration {
+	if w.early {
+		return r.ReadAt[i]
+	}
+	return r.ReceivedAt[i]
 }
 
 func (w *wave) cycle() time.Duration { return w.on + w.off }
@@ -93,7 +105,7 @@ func (w *wave) learnEpoch(t testing.TB, r *lab.Result) {
 		if !r.Arrived(i) || r.Arrived(i-1) {
 			continue
 		}
-		before, after := r.SentAt[i-1], r.ReceivedAt[i]+w.slew
+		before, after := r.SentAt[i-1], w.judged(r, i)+w.slew
 		if after-before > min(w.on, w.off)/4 {
 			continue // the machine slept; it might even be another edge
 		}
@@ -110,7 +122,7 @@ func (w *wave) learnEpoch(t testing.TB, r *lab.Result) {
 // to a millisecond, or to a little more on a machine that cannot do better.
 func (b *testbed) setWave(t testing.TB, on, off time.Duration) *wave {
 	t.Helper()
-	w := &wave{on: on, off: off}
+	w := &wave{on: on, off: off, early: b.receiving() && b.path != wire.PathRelay}
 	text := fmt.Sprintf("time %v %v", on, off)
 	for limit := time.Millisecond; ; limit += limit / 20 {
 		w.asked = time.Now()
@@ -149,7 +161,7 @@ func (w *wave) checkEach(t testing.TB, r *lab.Result) {
 	sure, wrong := 0, "" // packets that must arrive; the first that has the wrong fate
 	for i := len(r.SentAt) - 1; i >= 0; i-- {
 		if r.Arrived(i) {
-			judged = r.ReceivedAt[i]
+			judged = w.judged(r, i)
 		}
 		sent := r.SentAt[i]
 		phase := (sent - w.to) % w.cycle() // the probe begins after the epoch

@@ -46,8 +46,8 @@ func TestProbeCountsWhatTheCableCarries(t *testing.T) {
 			t.Errorf("%s to %s: %+v", tt.from.Name, tt.address, r)
 		}
 		for i := 1; i < count; i++ {
-			if !r.Arrived(i) || r.SentAt[i] < r.SentAt[i-1] || r.ReceivedAt[i] < r.ReceivedAt[i-1] {
-				t.Errorf("packet %d: sent at %v, received at %v", i, r.SentAt[i], r.ReceivedAt[i])
+			if !r.Arrived(i) || r.SentAt[i] < r.SentAt[i-1] || r.ReceivedAt[i] < r.ReceivedAt[i-1] || r.ReadAt[i] < max(r.SentAt[i], r.ReadAt[i-1]) {
+				t.Errorf("packet %d: sent at %v, received at %v, read at %v", i, r.SentAt[i], r.ReceivedAt[i], r.ReadAt[i])
 				break
 			}
 		}
@@ -218,7 +218,7 @@ func TestProbeRefusesNonsense(t *testing.T) {
 func TestResultCountsArrivals(t *testing.T) {
 	r := newResult(6)
 	for i, index := range []uint64{0, 2, 1, 2, 4, 6, 1 << 63, 3} {
-		r.addArrival(index, time.Duration(i))
+		r.addArrival(index, time.Duration(i), time.Duration(i))
 	}
 	r.addSent(sentPackets{at: []time.Duration{0, 1, 2, 3, 4, never}, refused: 1})
 	if r.Received != 5 || r.Reordered != 2 || r.Duplicates != 1 || r.Strays != 2 || r.Sent != 5 || r.Lost() != 0 {

@@ -87,7 +87,7 @@ func (d *device) run(p Probe, _ context.Context) (*Result, error) {
 		at := time.Duration(i) * time.Second / time.Duration(p.Rate)
 		sent.at = append(sent.at, at)
 		if bystander || d.relays(way, at) {
-			r.addArrival(uint64(i), at)
+			r.addArrival(uint64(i), at, at)
 		}
 	}
 	r.addSent(sent)
