@@ -189,11 +189,17 @@ func (w *wave) checkEach(t testing.TB, r *lab.Result) {
 // should. Half of the edges must be right to a millisecond, or to what the
 // machine lets anybody see: the time from a packet of one phase to one of the
 // next, pauses of sender, relay and receiver included, in the middle of all
-// edges. It returns that.
+// edges. It returns that. What follows the last packet that arrived does not count:
+// nobody knows until when it was judged. A probe on a busy machine takes longer than
+// it should, and has more edges then: at most one more than whole cycles.
 func (w *wave) checkEdges(t testing.TB, r *lab.Result, cycles int) (visible time.Duration) {
 	t.Helper()
 	var rises, falls, gaps []time.Duration
-	for i := 1; i < len(r.SentAt); i++ {
+	last, most := lastArrived(r), 0
+	if last >= 0 {
+		most = int((w.judged(r, last)+w.slew-r.SentAt[0])/w.cycle()) + 1
+	}
+	for i := 1; i <= last; i++ {
 		switch {
 		case r.Arrived(i) && !r.Arrived(i-1):
 			rises = append(rises, w.distance(r.ReceivedAt[i], 0))
@@ -209,14 +215,23 @@ func (w *wave) checkEdges(t testing.TB, r *lab.Result, cycles int) (visible time
 	}{{"rise", rises}, {"fall", falls}} {
 		n, middle := len(edges.errors), median(edges.errors)
 		t.Logf("%d edges that %s: error %v in the median, visible to %v", n, edges.name, middle, visible)
-		if n < cycles-cycles/5-1 || n > cycles+1 { // one is missed where the machine sleeps through a phase
-			t.Errorf("%d edges that %s in %d cycles", n, edges.name, cycles)
+		if n < cycles-cycles/5-1 || n > most { // one is missed where the machine sleeps through a phase
+			t.Errorf("%d edges that %s: in %d cycles there can be no more than %d", n, edges.name, cycles, most)
 		}
 		if cycles >= manyCycles && middle > max(time.Millisecond, visible) {
 			t.Errorf("edges that %s are off by %v in the median", edges.name, middle)
 		}
 	}
 	return visible
+}
+
+// lastArrived is the number of the last packet that arrived; -1 if none did.
+func lastArrived(r *lab.Result) int {
+	i := len(r.SentAt) - 1
+	for i >= 0 && !r.Arrived(i) {
+		i--
+	}
+	return i
 }
 
 // median sorts the list; of none it is 0.
