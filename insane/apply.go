@@ -54,12 +54,12 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 		d.publish()
 		return false
 	}
-	d.failed = false
+	d.failed.Store(false)
 	if err := seen.Interface.Err; err != nil {
 		if d.seen.Interface.Err == nil {
 			d.log.Error("look at the interface", "err", err)
 		}
-		d.failed = true
+		d.failed.Store(true)
 	}
 	if err := seen.Slave.Err; err != nil {
 		d.fail("look up slave", "err", err)
@@ -85,7 +85,7 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 
 // fail logs what could not be done, which is tried again after the next event.
 func (d *Device) fail(what string, args ...any) {
-	d.failed = true
+	d.failed.Store(true)
 	d.log.Error(what, args...)
 }
 

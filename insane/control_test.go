@@ -162,6 +162,8 @@ func TestMetricsAreTheCounters(t *testing.T) {
 		`insane_packets_total{device="insane",direction="tx",what="relayed"} ` + itoa(relayed),
 		`insane_dropped_packets_total{device="insane",direction="tx",reason="policy"} ` + itoa(1000-relayed),
 		`insane_dropped_packets_total{device="insane",direction="rx",reason="too-big"} 0`,
+		`insane_stage_dropped_packets_total{device="insane",direction="tx",stage="percent"} ` + itoa(1000-relayed),
+		`insane_stage_dropped_bytes_total{device="insane",direction="tx",stage="time"} 0`,
 		`insane_verdicts{device="insane",direction="tx",verdict="relay"} ` + itoa(relayed),
 		`insane_seed{device="insane"} 3`,
 	} {

@@ -38,8 +38,11 @@ type Device struct {
 	members *uint32               // the group that may make changes
 	ticker  *watchdog.Ticker
 
-	shown atomic.Pointer[shown] // what State shows of the fields below
+	shown atomic.Pointer[shown]            // what State shows of the fields below
+	about atomic.Pointer[observe.Observer] // what events can be about; nil between fakes
 	lost  losses
+
+	failed atomic.Bool // something of the last pass is to be tried again
 
 	mu        sync.Mutex // guards what follows; changes wait for each other, and for the kernel
 	seed      uint64
@@ -51,7 +54,6 @@ type Device struct {
 	seen      observe.Host  // the host, as of the last pass
 	changes   uint64        // how often another slave or receive mode was taken
 	flushed   bool          // the interface was down since it was given its addresses and routes
-	failed    bool          // something of the last pass is to be tried again
 	rxEnded   chan struct{} // closed when the relay of rx lets go of the last slave
 	closed    bool
 }

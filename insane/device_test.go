@@ -117,6 +117,35 @@ func TestVerdictsAreTheEngines(t *testing.T) {
 	}
 }
 
+// Each packet that is dropped counts for the first stage that drops it, also in a
+// super-frame of which different stages drop packets.
+func TestStagesAreCounted(t *testing.T) {
+	const total, size, seed = 10_000, 100, 7
+	for _, text := range []string{"percent 50", "percent 50 time 0 1s", "percent 0 time 0 1s", "percent 100 time 0 1s", "pass"} {
+		for _, segments := range []int{1, 45} {
+			t.Run(fmt.Sprintf("%s/segments=%d", text, segments), func(t *testing.T) {
+				p := mustParse(t, text)
+				near, far := porttest.New(64, 16), porttest.New(64, 16)
+				d := started(t, near, far, Config{Policy: p, Seed: seed, Clock: func() policy.Time { return 0 }})
+				go feed(near, total, segments, size)
+				arrived(d, far, size, total)
+				prog := p.Compile(0, seed)
+				want := map[policy.Verdict]uint64{}
+				for i := range uint64(total) {
+					want[prog.Decide(0, i)]++
+				}
+				stages := d.State().TX.Stats.Stages
+				for _, form := range policy.Forms()[1:] {
+					got, ok := stages[form.Name]
+					if !ok || got.Packets != want[form.Number] || (got.Bytes > 0) != (got.Packets > 0) {
+						t.Errorf("%s dropped %+v, want %d packets", form.Name, got, want[form.Number])
+					}
+				}
+			})
+		}
+	}
+}
+
 // feed offers total packets in frames of up to n segments, of random length if n > 1.
 func feed(near *porttest.Port, total uint64, n, size int) {
 	rnd := rand.New(rand.NewPCG(1, 2))

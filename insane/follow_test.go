@@ -67,7 +67,11 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 		return
 	}
 	b := ownNamespace(t)
-	b.veth("eth0", 0, "10.9.0.1/24", "fd00::1/64")
+	b.veth("eth0", 0, "10.9.0.1/24")
+	b.address("eth0", "fd00::1/64", func(l netlink.Link, a *netlink.Addr) error {
+		a.Flags = syscall.IFA_F_NODAD
+		return b.h.AddrAdd(l, a)
+	})
 	prefixes := func(texts ...string) (list []netip.Prefix) {
 		for _, text := range texts {
 			list = append(list, netip.MustParsePrefix(text))

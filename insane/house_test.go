@@ -3,15 +3,21 @@ package insane
 import (
 	"bytes"
 	"encoding/json"
+	"go/ast"
 	"go/format"
+	"go/parser"
+	"go/token"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 const module = "github.com/seed-39a139a1/insane"
@@ -19,7 +25,8 @@ const module = "github.com/seed-39a139a1/insane"
 // rooms are the packages of the project and which of its other rooms each may
 // know. What is not here may not exist.
 var rooms = map[string][]string{
-	"policy":               {},
+	"policy":               {"policy/unit"},
+	"policy/unit":          {},
 	"insane":               {"policy", "insane/control", "insane/host", "insane/kern", "insane/observe", "insane/port", "insane/relay", "insane/watchdog", "insanely/api"},
 	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/api"},
 	"insane/control":       {"insane/host", "insanely/api"},
@@ -111,8 +118,8 @@ func TestImports(t *testing.T) {
 			if system && !slices.Contains(linuxRooms, room) {
 				t.Errorf("%s touches Linux: it imports %s", room, imp)
 			}
-			if room == "policy" && !slices.Contains(policyImports, imp) {
-				t.Errorf("policy imports %s", imp)
+			if strings.HasPrefix(room, "policy") && !ours && !slices.Contains(policyImports, imp) {
+				t.Errorf("%s imports %s", room, imp)
 			}
 		}
 	}
@@ -124,6 +131,43 @@ func TestPartsDoNotKnowTheDevice(t *testing.T) {
 	for room, allowed := range rooms {
 		if strings.HasPrefix(room, "insane/") && room != "insane/cli" && slices.Contains(allowed, "insane") {
 			t.Errorf("%s may import insane", room)
+		}
+	}
+}
+
+// The two commands have no policy word of their own: what they say of policies is made
+// of package policy's list of stages. Their manuals have examples, which other tests
+// check.
+func TestCommandsKnowNoStage(t *testing.T) {
+	for _, dir := range []string{"cli", "../insanely/cli"} {
+		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(names) == 0 {
+			t.Fatal(names, err)
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") || filepath.Base(name) == "help.go" {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			imports := len(file.Imports)
+			ast.Inspect(file, func(n ast.Node) bool {
+				text, ok := n.(*ast.BasicLit)
+				if !ok || text.Kind != token.STRING {
+					return true
+				}
+				if imports--; imports >= 0 {
+					return true // the first strings are what is imported
+				}
+				for _, form := range policy.Forms()[1:] {
+					if text.Value == strconv.Quote(form.Name) || strings.Contains(text.Value, form.Usage) {
+						t.Errorf("%s says %s", name, text.Value)
+					}
+				}
+				return true
+			})
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (d *Device) follow(ctx context.Context) error {
 	f := &follower{
 		device: d, events: make(chan host.Events), old: make(chan struct{}, 1), read: make(chan observe.Ownership),
 	}
-	watch, err := d.links.Watch(ctx, func(e host.Events) {
+	watch, err := d.links.Watch(ctx, f.note, func(e host.Events) {
 		select {
 		case f.events <- e:
 		case <-ctx.Done():
@@ -83,26 +83,31 @@ func (f *follower) loop(ctx context.Context) {
 	}
 }
 
-// passEvents makes a pass over the parts that events are about, and has the tables
-// read if they are outdated.
-func (f *follower) passEvents(e host.Events) {
+// note takes events over into the tables, has the tables read if they are outdated,
+// and reports whether the events are about a part that the device looks at itself. It
+// waits for nothing.
+func (f *follower) note(e host.Events) bool {
 	d := f.device
-	d.mu.Lock()
-	o, failed := d.observer(), d.failed
-	d.mu.Unlock()
-	if f.tables.Note(e) && o.Takes {
+	outdated := f.tables.Note(e)
+	about := d.about.Load()
+	if outdated && about.Takes {
 		select {
 		case f.old <- struct{}{}:
 		default: // they will be read anyway
 		}
 	}
-	which := o.Affected(e)
-	if failed {
+	return d.failed.Load() || about.Affected(e) != 0
+}
+
+// passEvents makes a pass over the parts that events are about, or over everything if
+// the last one has failed.
+func (f *follower) passEvents(e host.Events) {
+	about := f.device.about.Load()
+	which := about.Affected(e)
+	if f.device.failed.Load() {
 		which = observe.Everything &^ observe.PartOwnership
 	}
-	if which != 0 {
-		d.pass(which, func(now *observe.Observer) { now.WasDown = o.DownIn(e) })
-	}
+	f.device.pass(which, func(o *observe.Observer) { o.WasDown = about.DownIn(e) })
 }
 
 // readTables reads the tables of the host whenever they are outdated. It is beside

@@ -33,6 +33,7 @@ func (d *Device) publish() {
 		s.slave, s.slaveState = d.slave.name, d.slave.state()
 		s.end, s.port = d.slave.end(), d.slave.port
 		s.txRelay, s.rxRelay = d.path.reasons()
+		d.about.Store(d.observer())
 	}
 	d.shown.Store(s)
 }

@@ -3,6 +3,8 @@ package policy
 import (
 	"math"
 	"testing"
+
+	"github.com/seed-39a139a1/insane/policy/unit"
 )
 
 // Outputs of the published SplitMix64 for two seeds: output i of seed s is
@@ -109,6 +111,7 @@ func TestChanceCovers(t *testing.T) {
 }
 
 func TestChanceOfFraction(t *testing.T) {
+	const hundred = uint64(unit.Hundred)
 	for _, c := range []struct {
 		n, of uint64
 		want  Chance

@@ -40,7 +40,7 @@ func ExampleProgram_Decide() {
 	const epoch, seed = 0, 7
 	prog := p.Compile(epoch, seed)
 	for number := range uint64(20) {
-		if prog.Decide(epoch, number) == policy.Drop {
+		if prog.Decide(epoch, number) != policy.Relay {
 			fmt.Println("packet", number, "is dropped")
 		}
 	}
@@ -79,9 +79,9 @@ func ExampleSubseed() {
 		fmt.Println(tx.Decide(0, number), rx.Decide(0, number))
 	}
 	// Output:
-	// drop relay
-	// drop drop
-	// drop relay
+	// drop by percent relay
+	// drop by percent drop by percent
+	// drop by percent relay
 	// relay relay
-	// drop relay
+	// drop by percent relay
 }

@@ -14,22 +14,27 @@ import (
 // What the engine may use. Of package time only the type and its units: the
 // clock is an argument. Everything here is needed to read and print text.
 var (
-	allowedImports = []string{"errors", "fmt", "math/bits", "strconv", "strings", "time"}
+	allowedImports = []string{"errors", "fmt", "math/bits", "strconv", "strings", "time", "github.com/seed-39a139a1/insane/policy/unit"}
 	allowedOfTime  = []string{"Duration", "Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"}
 )
 
-// sources parses the package's files that are not tests.
+// sources parses the files of the package, and of package unit, that are not tests.
 func sources(t *testing.T) map[string]*ast.File {
 	t.Helper()
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
+	var names []string
+	for _, pattern := range []string{"*.go", "unit/*.go"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, found...)
 	}
 	files := map[string]*ast.File{}
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
+		var err error
 		files[name], err = parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)

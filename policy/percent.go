@@ -1,49 +1,29 @@
 package policy
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/seed-39a139a1/insane/policy/unit"
 
 // The stage "percent N" relays N per cent of the packets, each by its own
 // draw. The argument is what is relayed, not what is lost, as it was in the
 // original insane module of 2000.
 
-// A percentage is kept in millionths of a per cent. Its last decimal is a
-// probability of 1e-8, which is 43 steps of a draw; finer ones would blur.
-const (
-	percentDecimals = 6
-	percentUnit     = 1_000_000         // 1 %
-	hundred         = 100 * percentUnit // 100 %
-)
-
 // percent is the stage's settings. They keep the number as it was written, not
 // the chance made of it, so that what is printed is what was asked for.
 type percent struct {
-	set   bool   // as relay 0 has a meaning
-	relay uint32 // 0 … hundred, in millionths of a per cent
+	set   bool // as relay 0 has a meaning
+	relay unit.Percent
 }
 
 func (s *percent) given() bool { return s.set }
 
-func (s *percent) parse(args []string) error {
-	relay, err := parsePercent(args[0])
-	if err != nil {
-		return &FieldError{"percent", args[0], err.Error()}
-	}
-	*s = percent{set: true, relay: relay}
-	return nil
+func (s *percent) parse(c *cursor) {
+	*s = percent{set: true, relay: take(c, "", unit.ParsePercent)}
 }
 
 // words is the shortest decimal number that says it.
-func (s *percent) words() string {
-	n := uint64(s.relay)
-	fixed := fmt.Sprintf("%d.%0*d", n/percentUnit, percentDecimals, n%percentUnit)
-	return strings.TrimSuffix(strings.TrimRight(fixed, "0"), ".")
-}
+func (s *percent) words() string { return s.relay.String() }
 
 func (s *percent) compile(prog *Program, _ Time, key uint64) {
-	prog.PercentDrop = uint64(chance(hundred-uint64(s.relay), hundred))
+	prog.PercentDrop = uint64(chance(uint64(s.relay.Rest()), uint64(unit.Hundred)))
 	prog.PercentKey = key
 }
 
@@ -51,4 +31,19 @@ func (s *percent) compile(prog *Program, _ Time, key uint64) {
 // the chance 0, which no draw is below.
 func (p *Program) percentDrops(seq uint64) bool {
 	return Chance(p.PercentDrop).covers(draw(p.PercentKey, seq))
+}
+
+func (s *percent) usage() string { return "percent N" }
+
+func (s *percent) summary() string {
+	return "relay N per cent of the packets and drop the others; 0 to 100 with up to 6 decimals; 0 and 100 are exact"
+}
+
+func (s *percent) meaning() meaning {
+	of := s.relay.String() + " % of"
+	return meaning{alone: of + " packets relayed, " + s.relay.Rest().String() + " % dropped", of: of}
+}
+
+func (s *percent) share() (Share, bool) {
+	return Share{Lost: uint64(s.relay.Rest()), Of: uint64(unit.Hundred)}, true
 }

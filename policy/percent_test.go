@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/seed-39a139a1/insane/policy/unit"
 )
 
 // compile is the program of a text that must be good.
@@ -19,7 +21,7 @@ func compile(t testing.TB, text string, epoch Time, seed uint64) Program {
 // At the edges there is nothing random: 10⁸ packets, and not one exception.
 func TestPercentEdgesAreExact(t *testing.T) {
 	n := many(100_000_000)
-	for text, want := range map[string]Verdict{"percent 0": Drop, "percent 100": Relay} {
+	for text, want := range map[string]Verdict{"percent 0": byPercent, "percent 100": Relay} {
 		prog := compile(t, text, 0, 1)
 		for seq := range uint64(n) {
 			if got := prog.Decide(0, seq); got != want {
@@ -50,7 +52,7 @@ func TestPercentRate(t *testing.T) {
 			for seed := range uint64(2) {
 				prog, drops := compile(t, "percent "+c.percent, 0, seed), 0
 				for seq := range uint64(n) {
-					drops += int(prog.Decide(0, seq))
+					drops += int(prog.Decide(0, seq) / byPercent)
 				}
 				accept(t, binomialP(drops, n, c.loss), "%d of %d dropped, seed %d", drops, n, seed)
 			}
@@ -64,7 +66,7 @@ func TestPercentHigherRelaysSuperset(t *testing.T) {
 	const n = 20_000
 	lower := make(verdicts, n) // what no percentage so far has relayed
 	for i := range lower {
-		lower[i] = uint8(Drop)
+		lower[i] = uint8(byPercent)
 	}
 	relayed := 0
 	for percent := 0.0; percent <= 100; percent += 0.5 {
@@ -88,7 +90,8 @@ func TestPercentHigherRelaysSuperset(t *testing.T) {
 // the more is relayed, and only 0 and 100 are certain. Both ends are swept
 // step by step, the middle in strides.
 func TestPercentCompilesMonotonically(t *testing.T) {
-	for _, c := range []struct{ from, to, step uint32 }{
+	const hundred = unit.Hundred
+	for _, c := range []struct{ from, to, step unit.Percent }{
 		{0, 100_000, 1}, {hundred - 100_000, hundred, 1}, {hundred % 997, hundred, 997},
 	} {
 		last := uint64(Always) + 1

@@ -108,18 +108,20 @@ func TestErrorKeepsWholeValue(t *testing.T) {
 
 // Whoever adds a stage finds here what its row must keep to.
 func TestStagesTable(t *testing.T) {
-	numbers, names := map[uint64]bool{}, map[string]bool{pass: true}
-	for _, s := range new(Policy).stages() {
-		if numbers[s.number] || names[s.name] {
+	numbers, names := map[Verdict]bool{Relay: true}, map[string]bool{pass: true}
+	for _, s := range table {
+		if numbers[s.number] || names[s.name] || s.number >= StageNumbers {
 			t.Errorf("stage %s, number %d: taken", s.name, s.number)
 		}
 		numbers[s.number], names[s.name] = true, true
-		if s.settings.given() || s.arity() == 0 || strings.ContainsAny(s.name, " 0123456789") {
-			t.Errorf("stage %q, arguments %q", s.name, s.args)
+		settings := s.settings(new(Policy))
+		if settings.given() || settings.summary() == "" || !strings.HasPrefix(settings.usage(), s.name+" ") ||
+			strings.ContainsAny(s.name, " 0123456789") {
+			t.Errorf("stage %q, usage %q", s.name, settings.usage())
 		}
 	}
-	for name, number := range map[string]uint64{"percent": 1, "time": 2} {
-		if s, ok := new(Policy).stage(name); !ok || s.number != number {
+	for name, number := range map[string]Verdict{"percent": 1, "time": 2} {
+		if s, ok := rowOf(name); !ok || s.number != number {
 			t.Errorf("stage %s has number %d; it was %d, and old seeds depend on it", name, s.number, number)
 		}
 	}

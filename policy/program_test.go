@@ -36,7 +36,7 @@ func TestProgramIsFlat(t *testing.T) {
 }
 
 func TestVerdictString(t *testing.T) {
-	for v, want := range map[Verdict]string{Relay: "relay", Drop: "drop", 2: "invalid"} {
+	for v, want := range map[Verdict]string{Relay: "relay", byPercent: "drop by percent", byTime: "drop by time", 63: "drop by stage 63"} {
 		if got := v.String(); got != want {
 			t.Errorf("%d: %q, want %q", uint8(v), got, want)
 		}
@@ -84,7 +84,7 @@ func TestDecideAtBoundaryDraws(t *testing.T) {
 					prog.PercentKey = unmix64(uint64(d)<<32|low) - seq*gamma
 					want := Relay
 					if d < boundary {
-						want = Drop
+						want = byPercent
 					}
 					if got := prog.Decide(0, seq); got != want {
 						t.Errorf("percent %s, draw %d, packet %d: %v, want %v", text, d, seq, got, want)

@@ -1,77 +1,86 @@
 package policy
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
-// stage is one row of the table of stages: what a policy text can name, and
-// where its settings are in one Policy.
-type stage struct {
-	name   string // the word that begins it
-	args   string // names of its arguments, as many words as there must be
-	number uint64 // of its random key and of its bit in Stages, 1 to 63; unique, and the same in every version
-	settings
-}
-
-// settings is what a stage keeps in a Policy. Its zero value is absent. It is
-// used while parsing, printing and compiling, never while deciding.
-type settings interface {
+// stage is one fault with its settings in a Policy. Its zero value is absent. It is
+// used while parsing, printing and compiling, never while deciding. Each stage is one
+// file.
+type stage interface {
 	// given says whether the policy has the stage.
 	given() bool
-	// parse reads exactly as many arguments as the stage's row names, and
-	// makes given true, or returns a *FieldError.
-	parse(args []string) error
+	// parse takes the arguments from the cursor. If the cursor refuses none of them,
+	// given is true afterwards.
+	parse(c *cursor)
 	// words prints the arguments such that parse reads the same settings.
 	words() string
 	// compile writes the stage's fields of the program. The key is the
 	// stage's own, for its random draws.
 	compile(prog *Program, epoch Time, key uint64)
+
+	// usage is how the stage is written: "time ON OFF". It may be asked of an absent
+	// stage, as may summary.
+	usage() string
+	// summary is what the stage does, for help pages: a phrase without a full stop.
+	summary() string
+	// meaning says what the stage does with these settings, for a sentence.
+	meaning() meaning
+	// share is how much the stage loses by itself. It is false if nobody can say.
+	share() (Share, bool)
 }
 
-// stages is the table of all stages, in canonical order, with p's settings.
-func (p *Policy) stages() []stage {
-	return []stage{
-		{"percent", "N", 1, &p.percent},
-		{"time", "ON OFF", 2, &p.time},
-	}
+// meaning is a stage in words with the actual numbers. A policy of one stage says
+// alone. One of several says "all packets relayed", into which each stage puts its
+// words; those that a stage has nothing to say with are empty.
+type meaning struct {
+	alone  string // "80 % of packets relayed, 20 % dropped"
+	of     string // before the packets that the stages behind it leave: "80 % of"
+	except string // behind them: "but each 5th"
+	during string // behind "relayed": "for 1s, then none for 2s"
 }
 
-// given is the stages that the policy has.
-func (p *Policy) given() []stage {
-	var given []stage
-	for _, s := range p.stages() {
-		if s.settings.given() {
-			given = append(given, s)
+// row is a stage's place in the table of stages.
+type row struct {
+	name     string                // the word that begins it
+	number   Verdict               // unique, from 1 to StageNumbers-1, and the same in every version
+	settings func(p *Policy) stage // where it is in a policy
+}
+
+// given is the rows of the stages that the policy has, in canonical order.
+func (p *Policy) given() []row {
+	var given []row
+	for _, r := range table {
+		if r.settings(p).given() {
+			given = append(given, r)
 		}
 	}
 	return given
 }
 
-// stage finds a stage by its name.
-func (p *Policy) stage(name string) (stage, bool) {
-	for _, s := range p.stages() {
-		if s.name == name {
-			return s, true
+// rowOf finds a stage by its name.
+func rowOf(name string) (row, bool) {
+	for _, r := range table {
+		if r.name == name {
+			return r, true
 		}
 	}
-	return stage{}, false
+	return row{}, false
 }
 
-// arity is how many arguments the stage takes.
-func (s stage) arity() int { return len(strings.Fields(s.args)) }
+// isName says whether a word begins a stage, or is pass.
+func isName(word string) bool {
+	_, ok := rowOf(word)
+	return ok || word == pass
+}
 
-// usage is how the stage is written.
-func (s stage) usage() string { return s.name + " " + s.args }
-
-// grammar is what a policy may be, for error messages.
-func grammar() string {
-	forms := []string{pass}
-	for _, s := range new(Policy).stages() {
-		forms = append(forms, s.usage())
+// stageName is the name of the stage of a number. A number that no stage has is
+// "stage N".
+func stageName(number uint64) string {
+	for _, r := range table {
+		if uint64(r.number) == number {
+			return r.name
+		}
 	}
-	last := len(forms) - 1
-	return strings.Join(forms[:last], ", ") + " or " + forms[last]
+	return fmt.Sprintf("stage %d", number)
 }
 
 // Stages is a set of stages: bit n stands for the stage of number n. The zero value
@@ -81,17 +90,19 @@ type Stages uint64
 // String names the stages of the set in canonical order, joined by ", ". A bit that no
 // stage has is printed as "stage N".
 func (s Stages) String() string {
-	var names []string
-	for _, row := range new(Policy).stages() {
-		if s&(1<<row.number) != 0 {
-			names = append(names, row.name)
-			s &^= 1 << row.number
+	text, sep := "", ""
+	add := func(number uint64) {
+		if s&(1<<number) != 0 {
+			text += sep + stageName(number)
+			sep = ", "
+			s &^= 1 << number
 		}
 	}
-	for n := range 64 {
-		if s&(1<<n) != 0 {
-			names = append(names, fmt.Sprintf("stage %d", n))
-		}
+	for _, r := range table {
+		add(uint64(r.number))
 	}
-	return strings.Join(names, ", ")
+	for number := range uint64(64) {
+		add(number)
+	}
+	return text
 }

@@ -1,32 +1,21 @@
 package policy
 
-import "time"
+import "github.com/seed-39a139a1/insane/policy/unit"
 
 // The stage "time ON OFF" relays for ON, then drops for OFF, and repeats. The
 // phase is counted from the epoch each time it is asked for and never
 // accumulated, so a late or missing packet shifts no edge and nothing drifts.
 
 // onOff is the stage's settings. Both zero is absent; no text can say it.
-type onOff struct {
-	on, off time.Duration // 0 … maxSpan
-}
+type onOff struct{ on, off unit.Span }
 
 func (s *onOff) given() bool { return s.on != 0 || s.off != 0 }
 
-func (s *onOff) parse(args []string) error {
-	on, err := parseSpan(args[0])
-	if err != nil {
-		return &FieldError{"time ON", args[0], err.Error()}
+func (s *onOff) parse(c *cursor) {
+	*s = onOff{on: take(c, "ON", unit.ParseSpan), off: take(c, "OFF", unit.ParseSpan)}
+	if !s.given() {
+		c.refuse("ON and OFF are both zero")
 	}
-	off, err := parseSpan(args[1])
-	if err != nil {
-		return &FieldError{"time OFF", args[1], err.Error()}
-	}
-	if on == 0 && off == 0 {
-		return &FieldError{"time", args[0] + " " + args[1], "ON and OFF are both zero"}
-	}
-	*s = onOff{on: on, off: off}
-	return nil
 }
 
 func (s *onOff) words() string { return s.on.String() + " " + s.off.String() }
@@ -49,4 +38,23 @@ func (p *Program) timeDrops(now Time) bool {
 		phase = (uint64(now) - p.TimeEpoch) % p.TimeCycle
 	}
 	return phase >= p.TimeOn
+}
+
+func (s *onOff) usage() string { return "time ON OFF" }
+
+func (s *onOff) summary() string {
+	return "relay for ON, then drop for OFF, and so on, beginning with ON now; " +
+		"durations such as 500ms or 1.5s, or jiffies of 10 ms"
+}
+
+func (s *onOff) meaning() meaning {
+	on, off := s.on.String(), s.off.String()
+	return meaning{
+		alone:  "all packets relayed for " + on + ", then dropped for " + off,
+		during: "for " + on + ", then none for " + off,
+	}
+}
+
+func (s *onOff) share() (Share, bool) {
+	return Share{Lost: uint64(s.off), Of: uint64(s.on + s.off), Time: true}, true
 }

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/seed-39a139a1/insane/policy/unit"
 )
 
 // edge checks the verdict of the last and first nanosecond around a moment.
@@ -40,9 +42,9 @@ func TestTimeEdgesNeverDrift(t *testing.T) {
 			start := uint64(epoch)
 			edge(t, &prog, start, Relay, Relay) // before the epoch is phase 0
 			for range cycles {
-				edge(t, &prog, start+uint64(c.on), Relay, Drop)
+				edge(t, &prog, start+uint64(c.on), Relay, byTime)
 				start += uint64(c.on + c.off)
-				edge(t, &prog, start, Drop, Relay)
+				edge(t, &prog, start, byTime, Relay)
 			}
 		})
 	}
@@ -63,7 +65,7 @@ func TestTimeDutyCycleIsExact(t *testing.T) {
 
 func TestTimeOneSided(t *testing.T) {
 	for text, want := range map[string]Verdict{
-		"time 0 5ms": Drop, "time 0 1": Drop, "time 0s 1ns": Drop, "time 0 1000000h": Drop,
+		"time 0 5ms": byTime, "time 0 1": byTime, "time 0s 1ns": byTime, "time 0 1000000h": byTime,
 		"time 5ms 0": Relay, "time 1 0": Relay, "time 1ns 0s": Relay, "time 1000000h 0": Relay,
 	} {
 		prog := compile(t, text, 1000, 0)
@@ -97,7 +99,7 @@ func TestTimeBeforeEpochIsPhaseZero(t *testing.T) {
 func TestTimePhaseAgainstBigIntegers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	wide := func() uint64 { return rng.Uint64() >> rng.UintN(64) }
-	span := func() time.Duration { return time.Duration(wide() % uint64(maxSpan+1)) }
+	span := func() unit.Span { return unit.Span(wide() % uint64(unit.MaxSpan+1)) }
 	for range 200_000 {
 		s, epoch, now := onOff{span(), span()}, wide(), wide()
 		if !s.given() {
@@ -113,7 +115,7 @@ func TestTimePhaseAgainstBigIntegers(t *testing.T) {
 			phase.SetUint64(0)
 		}
 		if phase.Mod(phase, cycle).Cmp(big.NewInt(int64(s.on))) >= 0 {
-			want = Drop
+			want = byTime
 		}
 		if got := prog.Decide(Time(now), 0); got != want {
 			t.Fatalf("%v %v, epoch %d, at %d: %v, want %v", s.on, s.off, epoch, now, got, want)
@@ -159,8 +161,8 @@ func TestTimeRoundTrip(t *testing.T) {
 func TestTimeReadsWhatDurationPrints(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 100_000 {
-		want := time.Duration((rng.Uint64() >> rng.UintN(64)) % uint64(maxSpan+1))
-		if got, err := parseSpan(want.String()); err != nil || got != want {
+		want := time.Duration((rng.Uint64() >> rng.UintN(64)) % uint64(unit.MaxSpan+1))
+		if got, err := unit.ParseSpan(want.String()); err != nil || time.Duration(got) != want {
 			t.Fatalf("%v: %v, %v", want, got, err)
 		}
 	}

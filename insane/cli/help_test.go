@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // The manual fits a terminal, wherever it is asked for.
@@ -93,6 +94,19 @@ func TestHelpTellsReceiveModes(t *testing.T) {
 		if !regexp.MustCompile(`(?m)^ +` + mode + ` +\S`).MatchString(text) {
 			t.Errorf("the manual does not say what --receive %s means", mode)
 		}
+	}
+}
+
+// The policies among the examples of the manual are policies.
+func TestHelpPolicies(t *testing.T) {
+	quoted := regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(help, -1)
+	for _, m := range quoted {
+		if _, err := policy.Parse(m[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(quoted) < 4 {
+		t.Errorf("%d policies", len(quoted))
 	}
 }
 

@@ -12,6 +12,7 @@ type collector struct {
 
 	info, carrier, mtu, seed            *prometheus.Desc
 	packets, bytes, dropped, droppedLen *prometheus.Desc
+	stages, stagesLen                   *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
 }
 
@@ -30,6 +31,8 @@ func newRegistry(d Device) *prometheus.Registry {
 		bytes:      desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
 		dropped:    desc("dropped_packets_total", "Wire packets dropped, by reason.", "direction", "reason"),
 		droppedLen: desc("dropped_bytes_total", "Ethernet bytes of the packets dropped, by reason.", "direction", "reason"),
+		stages:     desc("stage_dropped_packets_total", "Wire packets dropped by the policy, by stage.", "direction", "stage"),
+		stagesLen:  desc("stage_dropped_bytes_total", "Ethernet bytes of the packets dropped by the policy, by stage.", "direction", "stage"),
 		overruns:   desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
 		fastPath:   desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
 		verdicts:   desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
@@ -40,7 +43,7 @@ func newRegistry(d Device) *prometheus.Registry {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.packets, c.bytes,
-		c.dropped, c.droppedLen, c.overruns, c.verdicts, c.fastPath} {
+		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.overruns, c.verdicts, c.fastPath} {
 		ch <- d
 	}
 }
@@ -83,6 +86,10 @@ func (c *collector) collectStats(ch chan<- prometheus.Metric, device, direction 
 	for reason, n := range s.Dropped {
 		count(c.dropped, n.Packets, reason)
 		count(c.droppedLen, n.Bytes, reason)
+	}
+	for stage, n := range s.Stages {
+		count(c.stages, n.Packets, stage)
+		count(c.stagesLen, n.Bytes, stage)
 	}
 	count(c.overruns, s.Overruns)
 }

@@ -2,6 +2,8 @@ package host
 
 import (
 	"encoding/binary"
+	"iter"
+	"net/netip"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -11,12 +13,11 @@ import (
 // Events is what has changed since the events before.
 type Events struct {
 	Links     []LinkEvent // the last one of each link
-	Addresses bool        // an address of any link came or changed
-	Removed   bool        // an address of any link went; routes may have gone with it, without an event
-	Routes    bool        // the main routing table
-	Rules     bool        // the rules of policy routing
-	Control   []int       // indexes of links whose queueing disciplines or filters of tc changed
-	Lost      bool        // events were lost: everything may have changed
+	Addresses []AddressEvent
+	Routes    bool  // the main routing table
+	Rules     bool  // the rules of policy routing
+	Control   []int // indexes of links whose queueing disciplines or filters of tc changed
+	Lost      bool  // events were lost: everything may have changed
 }
 
 // LinkEvent is a change of one link.
@@ -26,7 +27,13 @@ type LinkEvent struct {
 	Down bool // it was down at some time since the events before, if only for a moment
 }
 
-// maxEvents bounds the links that are told one by one.
+// AddressEvent is a change of one address of a link.
+type AddressEvent struct {
+	Address
+	Gone bool // from the link
+}
+
+// maxEvents bounds the links, and the addresses, that are told one by one.
 const maxEvents = 1024
 
 // merge adds events that came later. Of each link the last one stays.
@@ -37,8 +44,9 @@ func (e *Events) merge(later *Events) {
 	for _, index := range later.Control {
 		e.addControl(index)
 	}
-	e.Addresses = e.Addresses || later.Addresses
-	e.Removed = e.Removed || later.Removed
+	for _, a := range later.Addresses {
+		e.addAddress(a)
+	}
 	e.Routes = e.Routes || later.Routes
 	e.Rules = e.Rules || later.Rules
 	e.Lost = e.Lost || later.Lost
@@ -58,6 +66,13 @@ func (e *Events) addLink(l LinkEvent) {
 	e.Links = append(e.Links, l)
 }
 
+func (e *Events) addAddress(a AddressEvent) {
+	if len(e.Addresses) == maxEvents {
+		e.Lost, e.Addresses = true, e.Addresses[:0]
+	}
+	e.Addresses = append(e.Addresses, a)
+}
+
 func (e *Events) addControl(index int) {
 	for _, known := range e.Control {
 		if known == index {
@@ -69,7 +84,7 @@ func (e *Events) addControl(index int) {
 
 // any reports whether anything has changed.
 func (e *Events) any() bool {
-	return len(e.Links)+len(e.Control) > 0 || e.Addresses || e.Removed || e.Routes || e.Rules || e.Lost
+	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Routes || e.Rules || e.Lost
 }
 
 // add takes a message of the kernel over. One that cannot be read counts as lost.
@@ -77,10 +92,8 @@ func (e *Events) add(m *syscall.NetlinkMessage) {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		e.addLinkMessage(m)
-	case unix.RTM_NEWADDR:
-		e.Addresses = true
-	case unix.RTM_DELADDR:
-		e.Addresses, e.Removed = true, true
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		e.addAddressMessage(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		e.Routes = e.Routes || decidesRoutes(m.Data)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
@@ -114,6 +127,42 @@ func (e *Events) addLinkMessage(m *syscall.NetlinkMessage) {
 	e.addLink(LinkEvent{Link: link, Gone: gone, Down: gone || !link.Up})
 }
 
+// addAddressMessage takes over what happened to an address (struct ifaddrmsg). That of
+// a point-to-point link is its own, not the peer's.
+func (e *Events) addAddressMessage(m *syscall.NetlinkMessage) {
+	a := AddressEvent{Gone: m.Header.Type == unix.RTM_DELADDR}
+	if len(m.Data) < unix.SizeofIfAddrmsg {
+		e.Lost = true
+		return
+	}
+	a.Link = int(binary.NativeEndian.Uint32(m.Data[4:]))
+	for kind, value := range attributes(m.Data[unix.SizeofIfAddrmsg:]) {
+		addr, ok := netip.AddrFromSlice(value)
+		if ok && (kind == unix.IFA_LOCAL || kind == unix.IFA_ADDRESS && !a.Prefix.IsValid()) {
+			a.Prefix = netip.PrefixFrom(addr, int(m.Data[1]))
+		}
+	}
+	if !a.Prefix.IsValid() {
+		e.Lost = true
+		return
+	}
+	e.addAddress(a)
+}
+
+// attributes are the kinds and values of a list of struct rtattr, up to the first one
+// that makes no sense.
+func attributes(list []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		for len(list) >= unix.SizeofRtAttr {
+			n := int(binary.NativeEndian.Uint16(list))
+			if n < unix.SizeofRtAttr || n > len(list) || !yield(binary.NativeEndian.Uint16(list[2:]), list[unix.SizeofRtAttr:n]) {
+				return
+			}
+			list = list[min(len(list), (n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
+		}
+	}
+}
+
 // decidesRoutes reports whether a message is about a route of the main table to
 // somewhere beyond the link itself (struct rtmsg).
 func decidesRoutes(m []byte) bool {
@@ -127,15 +176,10 @@ func decidesRoutes(m []byte) bool {
 	if family != unix.AF_INET6 || bits < 10 {
 		return true
 	}
-	for attrs := m[unix.SizeofRtMsg:]; len(attrs) >= unix.SizeofRtAttr; {
-		n := int(binary.NativeEndian.Uint16(attrs))
-		if n < unix.SizeofRtAttr || n > len(attrs) {
-			return true
+	for kind, value := range attributes(m[unix.SizeofRtMsg:]) {
+		if kind == unix.RTA_DST && len(value) >= 2 {
+			return value[0] != 0xfe || value[1]&0xc0 != 0x80 // not link-local: fe80::/10
 		}
-		if value := attrs[unix.SizeofRtAttr:n]; binary.NativeEndian.Uint16(attrs[2:]) == unix.RTA_DST && len(value) >= 2 {
-			return !(value[0] == 0xfe && value[1]&0xc0 == 0x80) // link-local: fe80::/10
-		}
-		attrs = attrs[min(len(attrs), (n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
 	}
 	return true
 }

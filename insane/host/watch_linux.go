@@ -22,7 +22,8 @@ var watchGroups = []uint{
 
 // watcher is one subscription to all of watchGroups, and what it was told.
 type watcher struct {
-	ready chan struct{} // has a value while there are pending events
+	keep  func(Events) bool // whether to wake; nil: always
+	ready chan struct{}     // has a value while there are pending events
 
 	mu      sync.Mutex
 	pending Events
@@ -32,14 +33,15 @@ type watcher struct {
 // in the namespace, which must be that of the whole process, until ctx ends. Calls
 // follow each other, and events that come during one share the next. When the socket
 // overflows, events get lost: then Events.Lost is set, and wake is to look at the
-// state itself. Watch returns when the subscription is in place; wait for done before
-// closing what wake uses.
-func (l *Links) Watch(ctx context.Context, wake func(Events)) (done <-chan struct{}, err error) {
+// state itself. keep is called with each event before, and may say that wake need not
+// have it; it must not wait for anything. Without keep wake has all events. Watch returns when the subscription is in place; wait for done before
+// closing what keep and wake use.
+func (l *Links) Watch(ctx context.Context, keep func(Events) bool, wake func(Events)) (done <-chan struct{}, err error) {
 	socket, err := subscribe()
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{ready: make(chan struct{}, 1)}
+	w := &watcher{keep: keep, ready: make(chan struct{}, 1)}
 	var group sync.WaitGroup
 	group.Go(func() { w.listen(ctx, socket) })
 	finished := make(chan struct{})
@@ -104,7 +106,7 @@ func (w *watcher) receive(ctx context.Context, socket *nl.NetlinkSocket) {
 
 // note adds events to those that wake has not got yet.
 func (w *watcher) note(e *Events) {
-	if !e.any() {
+	if !e.any() || w.keep != nil && !w.keep(*e) {
 		return
 	}
 	w.mu.Lock()

@@ -69,12 +69,7 @@ func (c *carrier) transmit(s sample, f frame.Frame) (outcome, Counts) {
 	before := c.direction.Counts()
 	act, err := c.bpf.TransmitTcx.Run(c.options(s, f))
 	must(c.t, err)
-	got := c.direction.Counts()
-	counts := Counts{
-		RelayedPackets: got.RelayedPackets - before.RelayedPackets, RelayedBytes: got.RelayedBytes - before.RelayedBytes,
-		DroppedPackets: got.DroppedPackets - before.DroppedPackets, DroppedBytes: got.DroppedBytes - before.DroppedBytes,
-		UnjudgedPackets: got.UnjudgedPackets - before.UnjudgedPackets,
-	}
+	counts := minus(c.direction.Counts(), before)
 	is := undecided
 	switch {
 	case counts.RelayedPackets > 0:
@@ -88,14 +83,29 @@ func (c *carrier) transmit(s sample, f frame.Frame) (outcome, Counts) {
 	return is, counts
 }
 
-// countsOf returns the counters that one frame with an outcome should add.
-func countsOf(is outcome, layout frame.Layout) (c Counts) {
+// minus is what was counted between two readings.
+func minus(after, before Counts) Counts {
+	c := Counts{
+		RelayedPackets: after.RelayedPackets - before.RelayedPackets, RelayedBytes: after.RelayedBytes - before.RelayedBytes,
+		UnjudgedPackets: after.UnjudgedPackets - before.UnjudgedPackets,
+		RefusedPackets:  after.RefusedPackets - before.RefusedPackets, RefusedBytes: after.RefusedBytes - before.RefusedBytes,
+	}
+	for by, was := range before.Stages {
+		is := after.Stages[by]
+		c.drop(policy.Verdict(by), Amount{is.Packets - was.Packets, is.Bytes - was.Bytes})
+	}
+	return c
+}
+
+// countsOf are the counters of one frame, whose packets all have one verdict if it is
+// decided.
+func countsOf(is outcome, verdict policy.Verdict, layout frame.Layout) (c Counts) {
 	n := layout.Packets()
 	switch is {
 	case relayed:
 		c.RelayedPackets, c.RelayedBytes = uint64(n), layout.Bytes(0, n)
 	case dropped:
-		c.DroppedPackets, c.DroppedBytes = uint64(n), layout.Bytes(0, n)
+		c.drop(verdict, Amount{uint64(n), layout.Bytes(0, n)})
 	}
 	return c
 }

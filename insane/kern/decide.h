@@ -7,17 +7,17 @@
 
 #include "common.h"
 
-enum verdict { RELAY, DROP };
+// The numbers of stages.go. A verdict is RELAY or the stage that drops the packet.
+enum stage { RELAY, BY_PERCENT, BY_TIME };
 
-// The stages as bits, as in program.go: bit n is stage n.
-#define PERCENT (1 << 1)
-#define TIME (1 << 2)
+#define STAGE_NUMBERS 16 // more than any stage's number
 
-// The stages that decide and whole below carry out. Go reads this constant from the
-// object and leaves every program with another stage to the relay.
-const volatile __u64 knows = PERCENT | TIME;
+// The stages that decide and whole below carry out: bit n stands for the stage of number
+// n. Go reads this constant from the object and leaves every program with another stage
+// to the relay.
+const volatile __u64 knows = 1 << BY_PERCENT | 1 << BY_TIME;
 
-// The same layout as Program in program.go, byte for byte.
+// The same layout as Program in stages.go, byte for byte.
 struct program {
 	__u64 stages;
 
@@ -71,15 +71,22 @@ static __always_inline bool time_drops(const struct program *p, __u64 now)
 	return phase >= p->time_on;
 }
 
-// program.go
+// stages.go
 
-static __always_inline enum verdict decide(const struct program *p, __u64 now, __u64 seq)
+static __always_inline enum stage decide(const struct program *p, __u64 now, __u64 seq)
 {
 	if (percent_drops(p, seq))
-		return DROP;
+		return BY_PERCENT;
 	if (time_drops(p, now))
-		return DROP;
+		return BY_TIME;
 	return RELAY;
+}
+
+// goes_by_clock says whether decide reads now. A reading of the clock costs as much as
+// the rest of a decision.
+static __always_inline bool goes_by_clock(const struct program *p)
+{
+	return p->time_cycle != 0;
 }
 
 static __always_inline bool whole(const struct program *p, __u32 segments)

@@ -27,7 +27,7 @@ type decideQuestion struct {
 	Now      uint64
 	Seq      uint64
 	Segments uint64
-	Drop     uint64
+	Verdict  uint64
 	Whole    uint64
 }
 

@@ -15,7 +15,7 @@ struct question {
 	struct program program;
 	__u64 now, seq;
 	__u64 segments;
-	__u64 drop, whole; // the answers
+	__u64 verdict, whole; // the answers
 };
 
 struct {
@@ -32,7 +32,7 @@ static long answer_one(__u64 i, void *unused)
 	struct question *q = bpf_map_lookup_elem(&questions, &key);
 	if (!q)
 		return 1;
-	q->drop = decide(&q->program, q->now, q->seq);
+	q->verdict = decide(&q->program, q->now, q->seq);
 	q->whole = whole(&q->program, q->segments);
 	return 0;
 }

@@ -3,6 +3,9 @@ package kern
 import (
 	"math"
 	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,10 +18,10 @@ import (
 
 // question is struct question of decide_test.c.
 type question struct {
-	program     policy.Program
-	now, seq    uint64
-	segments    uint64
-	drop, whole uint64 // the answers
+	program        policy.Program
+	now, seq       uint64
+	segments       uint64
+	verdict, whole uint64 // the answers
 }
 
 // newQuestions loads the program that answers. It returns the memory for the questions
@@ -63,7 +66,7 @@ func (q *question) ask(r *rand.Rand) {
 	p.TimeEpoch = oneOf(r, 0, r.Uint64N(q.now|1), q.now-1, q.now, q.now+1, q.now-7*p.TimeCycle, q.now+r.Uint64N(hour))
 	q.seq = oneOf(r, 0, r.Uint64N(1<<40), r.Uint64N(1<<40), math.MaxUint64)
 	q.segments = oneOf(r, 0, 1, 2, 45) & math.MaxUint32
-	q.drop, q.whole = 2, 2
+	q.verdict, q.whole = math.MaxUint64, math.MaxUint64
 }
 
 // A packet has the same verdict in the kernel and in the relay, whatever the
@@ -80,15 +83,17 @@ func TestVerdictsAreThePolicys(t *testing.T) {
 		answer()
 		for i := range questions {
 			q := &questions[i]
-			drop := uint64(q.program.Decide(policy.Time(q.now), q.seq))
+			verdict := q.program.Decide(policy.Time(q.now), q.seq)
 			whole := uint64(0)
 			if q.program.Whole(uint32(q.segments)) {
 				whole = 1
 			}
-			if q.drop != drop || q.whole != whole {
-				t.Fatalf("%+v: want drop %d, whole %d", *q, drop, whole)
+			if q.verdict != uint64(verdict) || q.whole != whole {
+				t.Fatalf("%+v: want verdict %v, whole %d", *q, verdict, whole)
 			}
-			drops += int(drop)
+			if verdict.Drops() {
+				drops++
+			}
 			wholes += int(whole)
 		}
 	}
@@ -116,12 +121,46 @@ func TestVerdictsOfPolicies(t *testing.T) {
 		answer()
 		for j := range questions {
 			q := &questions[j]
-			if want := program.Decide(policy.Time(q.now), q.seq); policy.Verdict(q.drop) != want {
-				t.Fatalf("%s: packet %d at %d: %v, want %v", text, q.seq, q.now, policy.Verdict(q.drop), want)
+			if want := program.Decide(policy.Time(q.now), q.seq); policy.Verdict(q.verdict) != want {
+				t.Fatalf("%s: packet %d at %d: %v, want %v", text, q.seq, q.now, policy.Verdict(q.verdict), want)
 			}
 			if want := program.Whole(2); (q.whole == 1) != want {
 				t.Fatalf("%s: whole %d, want %v", text, q.whole, want)
 			}
 		}
+	}
+}
+
+// The golden traces of package policy hold in the kernel, too.
+func TestGoldenTraces(t *testing.T) {
+	text, err := os.ReadFile("../../policy/testdata/traces.txt")
+	must(t, err)
+	questions, answer := newQuestions(t)
+	lines, traces := strings.Split(string(text), "\n"), 0
+	for i, line := range lines {
+		words := strings.SplitN(line, " ", 3)
+		if len(words) < 3 || line[0] == '#' {
+			continue
+		}
+		seed, err := strconv.ParseUint(words[0], 10, 64)
+		must(t, err)
+		step, err := time.ParseDuration(words[1])
+		must(t, err)
+		pol, err := policy.Parse(words[2])
+		must(t, err)
+		want := lines[i+1]
+		for n := range questions {
+			questions[n] = question{program: pol.Compile(1e9, seed), now: uint64(1e9 + n*int(step)), seq: uint64(n)}
+		}
+		answer()
+		for n := range want {
+			if got := ".123456789abcdef"[questions[n].verdict]; got != want[n] {
+				t.Errorf("%s: packet %d: %c, want %c", line, n, got, want[n])
+			}
+		}
+		traces++
+	}
+	if traces < 10 {
+		t.Errorf("%d traces", traces)
 	}
 }

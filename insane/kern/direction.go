@@ -43,19 +43,33 @@ type entrySlot struct {
 // wire, and their Ethernet bytes. No packet is in two of the three kinds.
 type Counts struct {
 	RelayedPackets, RelayedBytes uint64
-	DroppedPackets, DroppedBytes uint64 // by the policy
+	DroppedPackets, DroppedBytes uint64 // by the policy: the sum of Stages
 	UnjudgedPackets              uint64 // the part of RelayedPackets without a verdict, after the watchdog ran out
 	RefusedPackets, RefusedBytes uint64 // by the host: the interface is down, or the queue of the CPU is full
+
+	Stages [policy.StageNumbers]Amount // dropped by the policy, by the stage of that number
+}
+
+// Amount is a number of packets, and their bytes.
+type Amount struct{ Packets, Bytes uint64 }
+
+// drop adds what the stage of a number dropped.
+func (c *Counts) drop(by policy.Verdict, a Amount) {
+	c.DroppedPackets += a.Packets
+	c.DroppedBytes += a.Bytes
+	c.Stages[by].Packets += a.Packets
+	c.Stages[by].Bytes += a.Bytes
 }
 
 func (c *Counts) add(o Counts) {
 	c.RelayedPackets += o.RelayedPackets
 	c.RelayedBytes += o.RelayedBytes
-	c.DroppedPackets += o.DroppedPackets
-	c.DroppedBytes += o.DroppedBytes
 	c.UnjudgedPackets += o.UnjudgedPackets
 	c.RefusedPackets += o.RefusedPackets
 	c.RefusedBytes += o.RefusedBytes
+	for by, a := range o.Stages {
+		c.drop(policy.Verdict(by), a)
+	}
 }
 
 func (d *Direction) shared() *sharedDirection { return &d.objects.memory.directions[d.index] }
@@ -159,6 +173,7 @@ func (d *Direction) collect(owner any) {
 		d.slots[slot] = entrySlot{}
 		for cpu := range d.objects.memory.counts {
 			d.objects.memory.counts[cpu][d.index][slot] = sharedCount{}
+			d.objects.memory.drops[cpu][d.index][slot] = sharedDrops{}
 		}
 	}
 }
@@ -169,10 +184,13 @@ func (d *Direction) read(slot int) (sum Counts) {
 		c := &d.objects.memory.counts[cpu][d.index][slot]
 		sum.add(Counts{
 			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
-			DroppedPackets: c.droppedPackets.Load(), DroppedBytes: c.droppedBytes.Load(),
 			UnjudgedPackets: c.unjudgedPackets.Load(),
 			RefusedPackets:  c.refusedPackets.Load(), RefusedBytes: c.refusedBytes.Load(),
 		})
+		drops := &d.objects.memory.drops[cpu][d.index][slot]
+		for by := range drops {
+			sum.drop(policy.Verdict(by), Amount{drops[by].packets.Load(), drops[by].bytes.Load()})
+		}
 	}
 	return sum
 }

@@ -75,10 +75,9 @@ struct {
 // the other, as the programs run with softirqs disabled.
 struct count {
 	__u64 relayed_packets, relayed_bytes;
-	__u64 dropped_packets, dropped_bytes;
 	__u64 unjudged_packets; // the part of relayed_packets without a verdict
 	__u64 refused_packets, refused_bytes; // by the host: see deliver
-	__u64 unused;
+	__u64 unused[3];
 };
 
 struct {
@@ -88,6 +87,21 @@ struct {
 	__type(key, __u32);
 	__type(value, struct count);
 } counts SEC(".maps");
+
+// A number of packets, and their bytes.
+struct amount {
+	__u64 packets, bytes;
+};
+
+// What the stages dropped, in the same way. (An array in struct count would have to be
+// indexed by a verdict, which Linux forbids without CAP_PERFMON.)
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * ENTRIES * STAGE_NUMBERS); // by processor, direction, entry and stage; times the number of processors
+	__type(key, __u32);
+	__type(value, struct amount);
+} drops SEC(".maps");
 
 static __always_inline struct direction *direction_of(enum direction_index index)
 {
@@ -99,6 +113,15 @@ static __always_inline struct count *count_of(__u32 slot)
 {
 	__u32 key = bpf_get_smp_processor_id() * 2 * ENTRIES + slot;
 	return bpf_map_lookup_elem(&counts, &key);
+}
+
+// drops_of returns the counter of what a stage dropped by the entry in a slot. It makes its
+// key in the variable of the slot: the compiler may place a new variable where a pointer
+// was, and without CAP_PERFMON the verifier refuses such a write.
+static __always_inline struct amount *drops_of(__u32 *slot, __u64 stage)
+{
+	*slot = (bpf_get_smp_processor_id() * 2 * ENTRIES + *slot) * STAGE_NUMBERS + stage;
+	return bpf_map_lookup_elem(&drops, slot);
 }
 
 // enter counts a frame into a backlog. It returns false, and does not count the frame, if
@@ -158,15 +181,23 @@ static long ask(__u64 i, struct asked *a)
 	return a->differ;
 }
 
-// judge takes the numbers of n packets and returns their common outcome. If their
-// verdicts differ, it takes no number and returns UNDECIDED. It uses bpf_loop, because
-// the verifier would walk through every turn of an open-coded loop and exceed its limit
-// of instructions.
-static __always_inline enum outcome judge(const struct program *p, __u64 *next, __u32 n, __u64 now)
+// outcome_of is the outcome of a frame whose packets all have one verdict.
+static __always_inline enum outcome outcome_of(__u64 verdict)
+{
+	return verdict == RELAY ? RELAYED : DROPPED;
+}
+
+// judge takes the numbers of n packets and returns their common outcome and verdict. If
+// their verdicts differ, it takes no number and returns UNDECIDED. It uses bpf_loop,
+// because the verifier would walk through every turn of an open-coded loop and exceed its
+// limit of instructions.
+static __always_inline enum outcome judge(const struct program *p, __u64 *next, __u32 n, __u64 now,
+					  __u64 *verdict)
 {
 	if (whole(p, n)) {
 		__u64 seq = __sync_fetch_and_add(next, n);
-		return decide(p, now, seq) == DROP ? DROPPED : RELAYED;
+		*verdict = decide(p, now, seq);
+		return outcome_of(*verdict);
 	}
 	__u64 seq = READ(*next);
 	struct asked a = { .program = p, .now = now, .seq = seq, .first = decide(p, now, seq) };
@@ -174,7 +205,8 @@ static __always_inline enum outcome judge(const struct program *p, __u64 *next, 
 	// If another processor took numbers meanwhile, the relay decides.
 	if (a.differ || __sync_val_compare_and_swap(next, seq, seq + n) != seq)
 		return UNDECIDED;
-	return a.first == DROP ? DROPPED : RELAYED;
+	*verdict = a.first;
+	return outcome_of(*verdict);
 }
 
 // What fastpath finds out about a frame. rx passes it from the socket filter to ingress.
@@ -230,11 +262,15 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 		APART;
 		return RELAYED;
 	}
-	__u64 now = entry->program.time_cycle ? bpf_ktime_get_ns() : 0;
-	enum outcome outcome = judge(&entry->program, next, c->layout.packets, now);
+	__u64 now = goes_by_clock(&entry->program) ? bpf_ktime_get_ns() : 0;
+	__u64 verdict = RELAY;
+	enum outcome outcome = judge(&entry->program, next, c->layout.packets, now, &verdict);
 	if (outcome == DROPPED) {
-		count->dropped_packets += c->layout.packets;
-		count->dropped_bytes += c->layout.bytes;
+		struct amount *dropped = drops_of(&slot, verdict);
+		if (dropped) {
+			dropped->packets += c->layout.packets;
+			dropped->bytes += c->layout.bytes;
+		}
 		APART;
 	} else if (outcome == RELAYED && index == TX) {
 		count_relayed(count, &c->layout);

@@ -128,7 +128,9 @@ func TestCountsOfOwner(t *testing.T) {
 		total += uint64(sum)
 		want := Counts{RelayedPackets: uint64(sum), RelayedBytes: smallLen * uint64(sum)}
 		if owner%2 == 1 {
-			want = Counts{DroppedPackets: want.RelayedPackets, DroppedBytes: want.RelayedBytes}
+			amount := Amount{want.RelayedPackets, want.RelayedBytes}
+			want = Counts{DroppedPackets: amount.Packets, DroppedBytes: amount.Bytes}
+			want.Stages[program.Decide(0, 0)] = amount
 		}
 		if got := c.direction.CountsOf(owner); got != want {
 			t.Fatalf("owner %d: %+v, want %+v", owner, got, want)

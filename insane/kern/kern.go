@@ -112,7 +112,7 @@ func (o *Objects) load() error {
 		return err
 	}
 	// These arrays have one part per possible CPU.
-	for _, name := range []string{kernMapCounts, kernMapInflights} {
+	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights} {
 		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
 	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {

@@ -13,16 +13,20 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type kernAmount struct {
+	_       structs.HostLayout
+	Packets uint64
+	Bytes   uint64
+}
+
 type kernCount struct {
 	_               structs.HostLayout
 	RelayedPackets  uint64
 	RelayedBytes    uint64
-	DroppedPackets  uint64
-	DroppedBytes    uint64
 	UnjudgedPackets uint64
 	RefusedPackets  uint64
 	RefusedBytes    uint64
-	Unused          uint64
+	Unused          [3]uint64
 }
 
 type kernDirection struct {
@@ -84,6 +88,7 @@ const (
 	kernMapClaims          = "claims"
 	kernMapCounts          = "counts"
 	kernMapDirections      = "directions"
+	kernMapDrops           = "drops"
 	kernMapEntries         = "entries"
 	kernMapHandoffs        = "handoffs"
 	kernMapInflights       = "inflights"
@@ -157,6 +162,7 @@ type kernMapSpecs struct {
 	Claims     *ebpf.MapSpec `ebpf:"claims"`
 	Counts     *ebpf.MapSpec `ebpf:"counts"`
 	Directions *ebpf.MapSpec `ebpf:"directions"`
+	Drops      *ebpf.MapSpec `ebpf:"drops"`
 	Entries    *ebpf.MapSpec `ebpf:"entries"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
@@ -192,6 +198,7 @@ type kernMaps struct {
 	Claims     *ebpf.Map `ebpf:"claims"`
 	Counts     *ebpf.Map `ebpf:"counts"`
 	Directions *ebpf.Map `ebpf:"directions"`
+	Drops      *ebpf.Map `ebpf:"drops"`
 	Entries    *ebpf.Map `ebpf:"entries"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 	Inflights  *ebpf.Map `ebpf:"inflights"`
@@ -202,6 +209,7 @@ func (m *kernMaps) Close() error {
 		m.Claims,
 		m.Counts,
 		m.Directions,
+		m.Drops,
 		m.Entries,
 		m.Handoffs,
 		m.Inflights,

@@ -46,11 +46,13 @@ type (
 
 	sharedCount struct {
 		relayedPackets, relayedBytes atomic.Uint64
-		droppedPackets, droppedBytes atomic.Uint64
 		unjudgedPackets              atomic.Uint64
 		refusedPackets, refusedBytes atomic.Uint64
-		_                            uint64
+		_                            [3]uint64
 	}
+
+	sharedAmount struct{ packets, bytes atomic.Uint64 }
+	sharedDrops  [policy.StageNumbers]sharedAmount // by the number of the stage
 
 	sharedInflight struct {
 		started, arrived, finished atomic.Uint64
@@ -65,6 +67,7 @@ type memory struct {
 	directions []sharedDirection                  // by direction
 	entries    [][entries]sharedEntry             // by direction
 	counts     [][directions][entries]sharedCount // by CPU
+	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
 }
 
@@ -78,6 +81,9 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 		return nil, err
 	}
 	if m.counts, err = share[[directions][entries]sharedCount](maps.Counts); err != nil {
+		return nil, err
+	}
+	if m.drops, err = share[[directions][entries]sharedDrops](maps.Drops); err != nil {
 		return nil, err
 	}
 	m.inflights, err = share[sharedInflight](maps.Inflights)

@@ -55,7 +55,7 @@ func TestMemoryIsTheKernels(t *testing.T) {
 		must(t, err)
 		for name, g := range map[string]reflect.Type{
 			"directions": reflect.TypeFor[sharedDirection](), "entries": reflect.TypeFor[sharedEntry](),
-			"counts": reflect.TypeFor[sharedCount](), "inflights": reflect.TypeFor[sharedInflight](),
+			"counts": reflect.TypeFor[sharedCount](), "drops": reflect.TypeFor[sharedAmount](), "inflights": reflect.TypeFor[sharedInflight](),
 			"questions": reflect.TypeFor[question](),
 		} {
 			m := spec.Maps[name]
@@ -105,6 +105,7 @@ func TestMemoryInside(t *testing.T) {
 	}
 	for name, want := range map[string]uint32{
 		kernMapDirections: directions, kernMapEntries: directions * entries, kernMapCounts: directions * entries, kernMapInflights: 1,
+		kernMapDrops: directions * entries * policy.StageNumbers,
 	} {
 		if n := spec.Maps[name].MaxEntries; n != want {
 			t.Errorf("%d %s, want %d", n, name, want)

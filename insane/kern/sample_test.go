@@ -125,7 +125,7 @@ func outcomeOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (
 			return undecided, layout
 		}
 	}
-	if first == policy.Drop {
+	if first != policy.Relay {
 		return dropped, layout
 	}
 	return relayed, layout

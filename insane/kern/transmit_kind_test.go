@@ -78,7 +78,7 @@ func TestTransmitDatagrams(t *testing.T) {
 				before, next := w.direction.Counts(), w.next.Load()
 				want, layout := outcomeOf(&program, 0, next, s.build(0))
 				send(s.payload, s.size)
-				before.add(countsOf(want, layout))
+				before.add(countsOf(want, program.Decide(0, next), layout))
 				if got := w.direction.Counts(); got != before {
 					t.Fatalf("%s: %+v: %v: %+v, want %+v", text, s, want, got, before)
 				}

@@ -150,7 +150,7 @@ func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) out
 	if got != want {
 		w.t.Fatalf("%+v: %v, want %v", s, got, want)
 	}
-	before.add(countsOf(want, layout))
+	before.add(countsOf(want, program.Decide(0, next), layout))
 	if after != before {
 		w.t.Fatalf("%+v: %v: %+v in the counters, want %+v", s, got, after, before)
 	}

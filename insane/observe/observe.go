@@ -195,10 +195,16 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 	if slices.Contains(e.Control, o.Index) {
 		which |= PartInterface
 	}
-	if e.Addresses || e.Rules {
+	if e.Rules || slices.ContainsFunc(e.Addresses, o.sourceFor) {
 		which |= PartRoutes
 	}
 	return which
+}
+
+// sourceFor reports whether packets through the slave may have an address as their
+// source, or had it: of another link one that is not link-local.
+func (o *Observer) sourceFor(a host.AddressEvent) bool {
+	return a.Link == o.On || !a.Prefix.Addr().IsLinkLocalUnicast()
 }
 
 // DownIn reports whether the interface was down at some time, by events.

@@ -9,18 +9,18 @@ import (
 	"github.com/seed-39a139a1/insane/insane/ownership"
 )
 
-// Tables are the links, addresses and routes of the host. Events keep the links up
-// to date; a list is read again only if an event says that it has changed, or that
-// events were lost. The zero value has read nothing yet. Note and Read may be called
+// Tables are the links, addresses and routes of the host. Events keep links and
+// addresses up to date; the list of routes, of which some go without an event, is read
+// again if it may have changed, and everything if events were lost. The zero value has read nothing yet. Note and Read may be called
 // by two goroutines at the same time.
 type Tables struct {
 	mu        sync.Mutex
 	links     map[int]host.Link // nil: to be read again
-	addresses []host.Address
+	addresses map[host.Address]bool
 	routes    []host.RouteEntry
 
-	oldAddresses, oldRoutes bool // to be read again
-	reading                 bool // a list of all links is being read
+	oldRoutes bool // to be read again
+	reading   bool // lists of all links and addresses are being read
 }
 
 // Note takes events over and reports whether they can change whose a received frame
@@ -41,10 +41,49 @@ func (t *Tables) Note(e host.Events) (changed bool) {
 		}
 		changed = t.noteLink(l) || changed
 	}
-	t.oldAddresses = t.oldAddresses || e.Addresses
-	// The kernel takes away the routes that prefer an address, without an event.
-	t.oldRoutes = t.oldRoutes || e.Routes || e.Removed
-	return changed || t.oldAddresses || t.oldRoutes
+	for _, a := range e.Addresses {
+		if a.Gone && t.reading {
+			t.links = nil
+			return true
+		}
+		changed = t.noteAddress(a) || changed
+	}
+	t.oldRoutes = t.oldRoutes || e.Routes
+	return changed || t.oldRoutes
+}
+
+// noteAddress takes over what happened to one address. The kernel takes away the IPv4
+// routes that prefer an address that goes, without an event.
+func (t *Tables) noteAddress(e host.AddressEvent) (changed bool) {
+	known := t.addresses[e.Address]
+	if e.Gone {
+		delete(t.addresses, e.Address)
+		t.oldRoutes = t.oldRoutes || e.Prefix.Addr().Is4()
+	} else {
+		t.addresses[e.Address] = true
+	}
+	return known == e.Gone && t.relevant(e.Address)
+}
+
+// relevant reports whether an address can say anything of a received frame. A
+// link-local one cannot, unless another link has it as well, or its own link may stand
+// on the device: devices and masters of links may.
+func (t *Tables) relevant(a host.Address) bool {
+	link := t.links[a.Link]
+	if !a.Prefix.Addr().IsLinkLocalUnicast() || link.IsDevice() {
+		return true
+	}
+	for other := range t.addresses {
+		if other.Link != a.Link && other.Prefix.Addr() == a.Prefix.Addr() {
+			return true
+		}
+	}
+	for _, l := range t.links {
+		if l.Master == a.Link {
+			return true
+		}
+	}
+	return false
 }
 
 // noteLink takes over what happened to one link. The kernel takes away the IPv4
@@ -92,14 +131,14 @@ func (t *Tables) Read(links *host.Links, name string) (h ownership.HostState, er
 func (t *Tables) read(links *host.Links) (h ownership.HostState, done bool, err error) {
 	t.mu.Lock()
 	all := t.links == nil
-	addresses, routes := all || t.oldAddresses, all || t.oldRoutes
-	t.oldAddresses, t.oldRoutes = false, false
-	if all {
-		t.links = make(map[int]host.Link) // for events that come during the list
+	routes := all || t.oldRoutes
+	t.oldRoutes = false
+	if all { // for events that come during the lists
+		t.links, t.addresses = make(map[int]host.Link), make(map[host.Address]bool)
 	}
 	t.reading = all
 	t.mu.Unlock()
-	h, err = list(links, all, addresses, routes)
+	h, err = list(links, all, routes)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.reading = false
@@ -114,25 +153,23 @@ func (t *Tables) read(links *host.Links) (h ownership.HostState, done bool, err 
 			t.links[l.Index] = l
 		}
 	}
-	if addresses {
-		t.addresses = h.Addresses
+	for _, a := range h.Addresses {
+		t.addresses[a] = true
 	}
 	if routes {
 		t.routes = h.Routes
 	}
 	return ownership.HostState{
-		Links: slices.Collect(maps.Values(t.links)), Addresses: t.addresses, Routes: t.routes,
+		Links: slices.Collect(maps.Values(t.links)), Addresses: slices.Collect(maps.Keys(t.addresses)), Routes: t.routes,
 	}, true, nil
 }
 
 // list reads those of the tables that are wanted.
-func list(l *host.Links, links, addresses, routes bool) (h ownership.HostState, err error) {
-	if links {
+func list(l *host.Links, all, routes bool) (h ownership.HostState, err error) {
+	if all {
 		if h.Links, err = l.All(); err != nil {
 			return h, err
 		}
-	}
-	if addresses {
 		if h.Addresses, err = l.Addresses(); err != nil {
 			return h, err
 		}

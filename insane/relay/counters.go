@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // Reason says why a packet was dropped. The values index api.DropReasons.
@@ -32,10 +33,17 @@ func (r Reason) String() string { return reasonNames[r] }
 type delta struct {
 	offered, relayed api.Count
 	dropped          [reasons]api.Count
+	stages           [policy.StageNumbers]api.Count // dropPolicy, by the number of the stage
 	verdicts         api.Verdicts
 }
 
 func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
+
+// dropBy counts what a stage of the policy dropped.
+func (p *delta) dropBy(stage policy.Verdict, c api.Count) {
+	p.drop(DropPolicy, c)
+	add(&p.stages[stage], c)
+}
 
 func add(sum *api.Count, c api.Count) {
 	sum.Packets += c.Packets
@@ -65,6 +73,9 @@ func (b *counters) enter(p *delta, r *Ruleset) {
 	for why := range p.dropped {
 		add(&b.total.dropped[why], p.dropped[why])
 	}
+	for stage := range p.stages {
+		add(&b.total.stages[stage], p.stages[stage])
+	}
 	b.total.verdicts.Relay += p.verdicts.Relay
 	b.total.verdicts.Drop += p.verdicts.Drop
 }
@@ -86,6 +97,10 @@ func (b *counters) stats() api.Stats {
 		Offered: b.total.offered,
 		Relayed: b.total.relayed,
 		Dropped: make(map[string]api.Count, reasons),
+		Stages:  make(map[string]api.Count),
+	}
+	for _, stage := range policy.Forms()[1:] { // without pass
+		s.Stages[stage.Name] = b.total.stages[stage.Number]
 	}
 	for why, c := range b.total.dropped {
 		s.Dropped[Reason(why).String()] = c

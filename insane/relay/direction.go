@@ -1,6 +1,9 @@
 package relay
 
-import "github.com/seed-39a139a1/insane/insanely/api"
+import (
+	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
+)
 
 // Direction is what the control socket says of the direction with a ruleset, in
 // the relay and in the kernel together. why says why the relay carries everything;
@@ -22,6 +25,11 @@ func (r *Relay) Direction(rs *Ruleset, why string) api.Direction {
 	add(&d.Stats.Relayed, relayed)
 	addDropped(&d.Stats, DropPolicy, api.Count{Packets: kernel.DroppedPackets, Bytes: kernel.DroppedBytes})
 	addDropped(&d.Stats, DropSlaveBusy, api.Count{Packets: kernel.RefusedPackets, Bytes: kernel.RefusedBytes})
+	for _, stage := range policy.Forms()[1:] { // without pass
+		sum, a := d.Stats.Stages[stage.Name], kernel.Stages[stage.Number]
+		add(&sum, api.Count{Packets: a.Packets, Bytes: a.Bytes})
+		d.Stats.Stages[stage.Name] = sum
+	}
 	d.Verdicts.Relay += here.RelayedPackets + here.RefusedPackets - here.UnjudgedPackets
 	d.Verdicts.Drop += here.DroppedPackets
 	return d

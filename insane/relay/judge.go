@@ -28,8 +28,8 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 	case to.MTU > 0 && layout.MTU() > to.MTU:
 		r.delta.drop(DropTooBig, all)
 	case rs.Program.Whole(uint32(n)):
-		if r.decide(rs, now, number, uint64(n)) == policy.Drop {
-			r.delta.drop(DropPolicy, all)
+		if v := r.decide(rs, now, number, uint64(n)); v.Drops() {
+			r.delta.dropBy(v, all)
 			return
 		}
 		r.pass(f, all)
@@ -41,7 +41,7 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 // decide asks for one verdict and counts it for n packets.
 func (r *Relay) decide(rs *Ruleset, now policy.Time, number, n uint64) policy.Verdict {
 	v := rs.Program.Decide(now, number)
-	if v == policy.Drop {
+	if v.Drops() {
 		r.delta.verdicts.Drop += n
 	} else {
 		r.delta.verdicts.Relay += n

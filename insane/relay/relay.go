@@ -73,9 +73,10 @@ type Relay struct {
 	drain    func() // waits for what the kernel has sent on before; nil: there is nothing to wait for
 	delta    delta
 	splitter frame.Splitter
-	keep     []bool        // verdicts of one frame's packets
-	out      []frame.Frame // what this batch relays
-	outCount []api.Count   // what is in each of out
+	verdicts []policy.Verdict // of one frame's packets
+	keep     []bool           // which of them are relayed
+	out      []frame.Frame    // what this batch relays
+	outCount []api.Count      // what is in each of out
 }
 
 // New makes a relay. SetEnd and SetPolicy come before Run.

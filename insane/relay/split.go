@@ -10,21 +10,22 @@ import (
 // runs of survivors as smaller ones.
 func (r *Relay) split(f frame.Frame, layout frame.Layout, rs *Ruleset, now policy.Time, number uint64) {
 	n := layout.Packets()
-	r.keep = r.keep[:0]
+	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
 	for i := range n {
-		r.keep = append(r.keep, r.decide(rs, now, number+uint64(i), 1) == policy.Relay)
+		v := r.decide(rs, now, number+uint64(i), 1)
+		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Drops())
 	}
 	r.out = r.splitter.Split(f, layout, r.keep, r.out)
 	for from := 0; from < n; {
 		to := from + 1
-		for to < n && r.keep[to] == r.keep[from] {
+		for to < n && r.verdicts[to] == r.verdicts[from] {
 			to++
 		}
 		c := api.Count{Packets: uint64(to - from), Bytes: layout.Bytes(from, to)}
 		if r.keep[from] {
 			r.outCount = append(r.outCount, c) // beside the frame that Split made of this run
 		} else {
-			r.delta.drop(DropPolicy, c)
+			r.delta.dropBy(r.verdicts[from], c)
 		}
 		from = to
 	}

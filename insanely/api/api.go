@@ -148,6 +148,9 @@ type Stats struct {
 	Relayed Count            `json:"relayed"` // what it passed on
 	Held    Count            `json:"held"`    // what it has not decided on yet
 	Dropped map[string]Count `json:"dropped"` // by reason, one of the Drop… reasons; every reason is always present
+	// Stages is what the policies dropped, by the name of the stage that did. Every stage
+	// that the daemon has is present. The sum is that of the reason DropPolicy.
+	Stages map[string]Count `json:"stages"`
 	// Overruns are frames (buffers, not packets: the kernel counts in its own
 	// unit) that the kernel lost before the relay was offered them, because
 	// a queue in front of it was full, or because it could not hand them over.

@@ -11,12 +11,19 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Words with a meaning. A link may be called like one of them, but who writes
-// "insanely percent 80" has forgotten the slave.
+// Words with a meaning. A link may be called like one of them, but who begins with one
+// of them has forgotten the slave.
 var (
 	directions = []string{"tx", "rx", "both"}
-	modes      = []string{"pass", "percent", "time"}
+	modes      = modeNames() // the words that begin a policy
 )
+
+func modeNames() (names []string) {
+	for _, form := range policy.Forms() {
+		names = append(names, form.Name)
+	}
+	return names
+}
 
 // changeFlags are the flags that are part of a change, and mean nothing to a
 // subcommand that only shows.
@@ -39,7 +46,7 @@ func requested(c *cli.Context) (change api.Change, err error) {
 		return change, nil
 	}
 	if change == (api.Change{}) {
-		return change, usagef("seed", "flag --seed: only with a change, as in \"insanely --seed 7 eth0 percent 80\"")
+		return change, usagef("seed", "flag --seed: only with a change, as in \"insanely --seed 7 eth0 %s\"", policy.Example)
 	}
 	seed := c.Uint64("seed")
 	change.Seed = &seed
@@ -66,7 +73,7 @@ func parseChange(words []string, literal bool) (api.Change, error) {
 		direction, rest = rest[0], rest[1:]
 	}
 	if len(rest) == 0 {
-		return api.Change{}, usagef("policy", "policy \"\": is missing behind %s; want pass, percent N or time ON OFF", direction)
+		return api.Change{}, usagef("policy", "policy \"\": is missing behind %s; want %s", direction, policy.Grammar())
 	}
 	asked, err := policy.Parse(strings.Join(rest, " "))
 	if err != nil {

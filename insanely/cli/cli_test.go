@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // run runs the command in this process, with an empty environment.
@@ -159,6 +160,17 @@ func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{"-h"}, {"help"}, {"watch", "--help"}, {"eth0", "pass", "-h"}, {"completion", "--help"}} {
 		if code, again, _ := run(args...); code != 0 || again != page {
 			t.Errorf("%v: exit code %d and another page", args, code)
+		}
+	}
+}
+
+// The manual explains each form that a policy can have.
+func TestHelpExplainsPolicies(t *testing.T) {
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	_, page, _ := run("--help")
+	for _, form := range append(policy.Forms(), policy.Several()) {
+		if !strings.Contains(page, "\n  "+form.Usage) || !strings.Contains(words(page), words(form.Usage+" "+form.Summary)) {
+			t.Errorf("%s is not explained", form.Usage)
 		}
 	}
 }

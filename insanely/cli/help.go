@@ -1,8 +1,52 @@
 package cli
 
-// help is the whole manual, at most 80 columns wide. It is a template of
-// urfave/cli, hence no braces in pairs.
-const help = `insanely - control a fault-injecting network device
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// helpWidth is how wide a line of the manual may be, in characters.
+const helpWidth = 80
+
+// help is the manual with what policies there are. It is a template of urfave/cli,
+// hence no braces in pairs.
+var help = fmt.Sprintf(manual, policyHelp())
+
+// policyHelp explains each form of a policy, in two columns.
+func policyHelp() string {
+	var text strings.Builder
+	for _, form := range append(policy.Forms(), policy.Several()) {
+		text.WriteString(explained(form.Usage, form.Summary))
+	}
+	return text.String()
+}
+
+// explained is a word and what it means, broken into lines.
+func explained(word, meaning string) string {
+	const indent = 18
+	line := fmt.Sprintf("  %-*s", indent-2, word)
+	var text strings.Builder
+	for i, w := range strings.Fields(meaning) {
+		switch {
+		case i == 0 && len(word) > indent-4: // too long for its column
+			text.WriteString(strings.TrimRight(line, " ") + "\n")
+			line = strings.Repeat(" ", indent)
+		case i > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > helpWidth:
+			text.WriteString(line + "\n")
+			line = strings.Repeat(" ", indent)
+		case i > 0:
+			line += " "
+		}
+		line += w
+	}
+	return text.String() + line + "\n"
+}
+
+// manual is the rest of help, as a format. Its examples are checked by a test.
+const manual = `insanely - control a fault-injecting network device
 
   insanely [FLAG...]                         show the device
   insanely [FLAG...] SLAVE                   attach the slave
@@ -23,14 +67,7 @@ a direction, tx is meant. Every change prints the device as it is afterwards. A
 bad value changes nothing.
 
 POLICY
-  pass            relay every packet
-  percent N       relay N per cent of the packets and drop the others;
-                  0 to 100, up to 6 decimals
-  time ON OFF     relay for ON, then drop for OFF, and so on, beginning with ON
-                  now; durations such as 500ms or 1.5s, or jiffies of 10 ms
-  percent N time ON OFF
-                  both: a packet is dropped if either says so
-
+%s
 RECEIVE MODE: what of all that arrives at the slave is the device's instead of
 the slave's
   auto            what is for an address that only the device has, and what
@@ -53,8 +90,8 @@ FLAGS (anywhere on the line)
   --help, --version
 
 EXAMPLES
-  insanely eth0 percent 60          of what is sent, 40 % is lost
-  insanely eth0 rx percent 99.5     of what is received, 0.5 % is lost
+  insanely eth0 percent 60          of what is sent, 40 %% is lost
+  insanely eth0 rx percent 99.5     of what is received, 0.5 %% is lost
   insanely eth0 both time 2s 500ms  no network at all for 0.5 s of every 2.5 s
   insanely eth0 rx time 50 100      deaf for 1 s after every 0.5 s
   insanely eth0 rx pass             rx: no more faults

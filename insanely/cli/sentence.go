@@ -3,108 +3,98 @@ package cli
 import (
 	"fmt"
 	"math"
+	"math/big"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// asked is what a policy asks, in terms that can be put beside what was done.
-type asked struct {
-	percent string        // of the packets are relayed, as a decimal number; "" if all
-	on, off time.Duration // both 0 if at all times
-}
-
-// parseAsked reads the policy of an answer. A newer daemon may have stages
-// that this command has no words for; then ok is false.
-func parseAsked(text string) (a asked, ok bool) {
+// policyText is the policy and what it means. A newer daemon may have stages that this
+// command has no words for: those are shown as they are.
+func policyText(text string) string {
 	p, err := policy.Parse(text)
 	if err != nil {
-		return asked{}, false
-	}
-	args := strings.Fields(p.Arguments())
-	switch p.Mode() {
-	case "pass":
-	case "percent":
-		a.percent = args[0]
-	case "time":
-		a.on, a.off, ok = spans(args)
-		return a, ok
-	case "percent+time":
-		a.percent = args[0]
-		a.on, a.off, ok = spans(args[1:])
-		return a, ok
-	default:
-		return asked{}, false
-	}
-	return a, true
-}
-
-func spans(args []string) (on, off time.Duration, ok bool) {
-	on, errOn := time.ParseDuration(args[0])
-	off, errOff := time.ParseDuration(args[1])
-	return on, off, errOn == nil && errOff == nil
-}
-
-// policyText is the policy and what it means.
-func policyText(text string) string {
-	a, ok := parseAsked(text)
-	cycle := a.on+a.off > 0
-	switch {
-	case !ok:
 		return text
-	case a.percent != "" && cycle:
-		return fmt.Sprintf("%s: %s %% of packets relayed for %s, then none for %s", text, a.percent, a.on, a.off)
-	case a.percent != "":
-		return fmt.Sprintf("%s: %s %% of packets relayed, %s %% dropped", text, a.percent, complement(a.percent))
-	case cycle:
-		return fmt.Sprintf("%s: all packets relayed for %s, then dropped for %s", text, a.on, a.off)
-	default:
-		return text + ": all packets relayed"
 	}
+	return text + ": " + p.Meaning()
 }
 
-// verdictText sets what was done beside what was asked. A cycle asks for a share
-// of the time, which is one of the packets only if they come evenly.
+// verdictText sets what was done beside what was asked.
 func verdictText(d api.Direction) string {
-	a, ok := parseAsked(d.Policy)
-	want := a.percent
-	if want == "" {
-		want = "100"
-	}
-	want += " %"
-	if cycle := a.on + a.off; cycle > 0 {
-		share := strconv.FormatFloat(100*float64(a.on)/float64(cycle), 'f', 2, 64) + " % of the time"
-		if a.percent == "" {
-			want = share
-		} else {
-			want += " during " + share
-		}
-	}
-	if !ok {
-		want = "–"
-	}
+	want, decimals := asked(d.Policy)
 	whole := d.Verdicts.Relay + d.Verdicts.Drop
 	if whole == 0 {
 		return "asked " + want + "  no packets yet"
 	}
-	return fmt.Sprintf("asked %s  did %s %% of %d", want, share(d.Verdicts.Relay, whole, decimals(a.percent)), whole)
+	return fmt.Sprintf("asked %s  did %s %% of %d", want, share(d.Verdicts.Relay, whole, decimals), whole)
 }
 
-// complement is 100 less a decimal number from 0 to 100, exactly: in
-// millionths, the finest that policy reads.
-func complement(percent string) string {
-	value, _ := strconv.ParseFloat(percent, 64)
-	rest := 100_000_000 - math.Round(value*1e6)
-	return strconv.FormatFloat(rest/1e6, 'f', -1, 64)
+// timeDecimals is how many decimals a share of the time has, and at least one of
+// packets that were counted.
+const timeDecimals = 2
+
+// asked is the share that a policy asks to be relayed, and with how many decimals what
+// was done is to be shown beside it. A cycle asks for a share of the time, which is one
+// of the packets only if they come evenly.
+func asked(text string) (want string, decimals int) {
+	p, err := policy.Parse(text)
+	if err != nil {
+		return "–", timeDecimals
+	}
+	shares, ok := p.Shares()
+	if !ok {
+		return "–", timeDecimals
+	}
+	packets, times := product(shares, false), product(shares, true)
+	switch {
+	case times == nil && packets == nil:
+		return "100 %", timeDecimals
+	case packets == nil:
+		return times.FloatString(timeDecimals) + " % of the time", timeDecimals
+	}
+	want, decimals = decimal(packets)
+	want += " %"
+	if times != nil {
+		want += " during " + times.FloatString(timeDecimals) + " % of the time"
+	}
+	return want, max(decimals, timeDecimals)
 }
 
-// decimals is how many decimals a number has, or 2 if it has fewer.
-func decimals(number string) int {
-	_, fraction, _ := strings.Cut(number, ".")
-	return max(len(fraction), 2)
+// product is what the stages relay together, in per cent: of the time, or of the
+// packets. It is nil if no stage has a share of that.
+func product(shares []policy.Share, ofTime bool) *big.Rat {
+	var relayed *big.Rat
+	for _, s := range shares {
+		if s.Time != ofTime {
+			continue
+		}
+		if relayed == nil {
+			relayed = big.NewRat(100, 1)
+		}
+		of := new(big.Int).SetUint64(s.Of)
+		rest := new(big.Int).SetUint64(s.Of - s.Lost)
+		relayed.Mul(relayed, new(big.Rat).SetFrac(rest, of))
+	}
+	return relayed
+}
+
+// decimal is a percentage with as many decimals as it has, if those are not too many to
+// be read, and else rounded. Only none is "0" and only all is "100".
+func decimal(percent *big.Rat) (text string, decimals int) {
+	const most = 8
+	if n, exact := percent.FloatPrec(); exact && n <= most {
+		return percent.FloatString(n), n
+	}
+	text = percent.FloatString(timeDecimals)
+	rounded, _ := new(big.Rat).SetString(text)
+	switch {
+	case rounded.Sign() == 0:
+		return "<0.01", timeDecimals
+	case rounded.Cmp(big.NewRat(100, 1)) == 0:
+		return ">99.99", timeDecimals
+	}
+	return text, timeDecimals
 }
 
 // share is part of whole in per cent. Only none is "0" and only all is "100":

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math/big"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -47,6 +48,31 @@ func TestVerdictText(t *testing.T) {
 		d := api.Direction{Policy: test.policy, Verdicts: api.Verdicts{Relay: test.relay, Drop: test.drop}}
 		if got := verdictText(d); got != test.want {
 			t.Errorf("%s: %q, want %q", test.policy, got, test.want)
+		}
+	}
+}
+
+// What is asked has its decimals if they can be read, and is never rounded to none or
+// all.
+func TestDecimal(t *testing.T) {
+	for _, test := range []struct {
+		part, whole int64
+		want        string
+		decimals    int
+	}{
+		{0, 1, "0", 0},
+		{1, 1, "100", 0},
+		{1, 2, "50", 0},
+		{2, 3, "66.67", 2},
+		{1, 1000, "0.1", 1},
+		{99_999_999, 100_000_000, "99.999999", 6},
+		{9_999_999_999, 10_000_000_000, "99.99999999", 8},
+		{999_999_999_999, 1_000_000_000_000, ">99.99", 2},
+		{1, 1_000_000_000_007, "<0.01", 2},
+	} {
+		got, decimals := decimal(new(big.Rat).Mul(big.NewRat(test.part, test.whole), big.NewRat(100, 1)))
+		if got != test.want || decimals != test.decimals {
+			t.Errorf("%d of %d: %q, %d decimals; want %q, %d", test.part, test.whole, got, decimals, test.want, test.decimals)
 		}
 	}
 }

@@ -80,20 +80,40 @@ func rows(stats api.Stats) []row {
 		if count := stats.Dropped[reason]; count != (api.Count{}) {
 			rows = append(rows, row{"dropped " + reason, count})
 		}
+		if reason == api.DropPolicy {
+			rows = append(rows, stageRows(stats)...)
+		}
+	}
+	return rows
+}
+
+// stageRows are what each stage dropped, if more than one has dropped anything: of one
+// alone the row above them tells.
+func stageRows(stats api.Stats) (rows []row) {
+	for _, stage := range ordered(modes, stats.Stages) {
+		if count := stats.Stages[stage]; count != (api.Count{}) {
+			rows = append(rows, row{"  by " + stage, count})
+		}
+	}
+	if len(rows) < 2 {
+		return nil
 	}
 	return rows
 }
 
 // reasons are those this version knows, in their order, and behind them those
 // that only a newer daemon knows.
-func reasons(stats api.Stats) []string {
-	known := api.DropReasons()
-	for _, reason := range slices.Sorted(maps.Keys(stats.Dropped)) {
-		if !slices.Contains(known, reason) {
-			known = append(known, reason)
+func reasons(stats api.Stats) []string { return ordered(api.DropReasons(), stats.Dropped) }
+
+// ordered is the known names, and behind them those that have a count and are not known.
+func ordered(known []string, counts map[string]api.Count) []string {
+	all := slices.Clone(known)
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		if !slices.Contains(known, name) {
+			all = append(all, name)
 		}
 	}
-	return known
+	return all
 }
 
 func digits(n uint64) int { return len(strconv.FormatUint(n, 10)) }

@@ -56,6 +56,10 @@ func addSamples(m map[string]uint64, direction string, s api.Stats) {
 		m[sample("dropped_packets_total", "direction", direction, "reason", reason)] = c.Packets
 		m[sample("dropped_bytes_total", "direction", direction, "reason", reason)] = c.Bytes
 	}
+	for stage, c := range s.Stages {
+		m[sample("stage_dropped_packets_total", "direction", direction, "stage", stage)] = c.Packets
+		m[sample("stage_dropped_bytes_total", "direction", direction, "stage", stage)] = c.Bytes
+	}
 	m[sample("overrun_frames_total", "direction", direction)] = s.Overruns
 }
 

@@ -39,4 +39,12 @@ func CheckCounters(t testing.TB, s api.Stats) {
 	if sum != s.Offered {
 		t.Errorf("counters do not balance: offered %+v, accounted for %+v: %+v", s.Offered, sum, s)
 	}
+	var stages api.Count
+	for _, c := range s.Stages {
+		stages.Packets += c.Packets
+		stages.Bytes += c.Bytes
+	}
+	if stages != s.Dropped[api.DropPolicy] {
+		t.Errorf("the stages dropped %+v in all, the policy %+v: %+v", stages, s.Dropped[api.DropPolicy], s)
+	}
 }

@@ -1,27 +1,31 @@
 package policy
 
-// Time is a moment in nanoseconds of CLOCK_MONOTONIC, which is also what
-// bpf_ktime_get_ns reads (kernel/bpf/helpers.c).
-type Time uint64
+// This is the only file that knows all stages. A stage is a line in each of five
+// places; doc.go says which.
 
-// Verdict is what a policy says of one packet.
-type Verdict uint8
+// Policy is what a person asks for one direction: a list of stages, checked.
+// It is an immutable value, compared with ==. The zero value is "pass", which
+// relays everything.
+type Policy struct {
+	percent percent
+	time    onOff
+}
 
-// The verdicts. The zero value is the harmless one.
+// The numbers of the stages: of their verdicts, of their random keys and of their bits
+// in Stages. Seeds that were written down depend on them, so none ever changes.
 const (
-	Relay Verdict = iota
-	Drop
+	byPercent Verdict = 1
+	byTime    Verdict = 2
 )
 
-func (v Verdict) String() string {
-	switch v {
-	case Relay:
-		return "relay"
-	case Drop:
-		return "drop"
-	default:
-		return "invalid"
-	}
+// StageNumbers is more than any stage's number. What counts by stage has so many
+// counters, in the kernel as well (decide.h).
+const StageNumbers = 16
+
+// table is all stages in canonical order, which is also the order of their effects.
+var table = []row{
+	{"percent", byPercent, func(p *Policy) stage { return &p.percent }},
+	{"time", byTime, func(p *Policy) stage { return &p.time }},
 }
 
 // Program is a compiled policy. It has the same bytes in Go and in a BPF map:
@@ -51,15 +55,16 @@ type Program struct {
 	TimeCycle uint64
 }
 
-// Decide is the verdict on packet number seq passing at now. It depends on
-// nothing but the program and these two. Numbers are the caller's: one for
-// each packet of a direction, in any order and from any goroutine.
+// Decide is the verdict on packet number seq passing at now: the first stage in
+// canonical order that drops the packet, or Relay. It depends on nothing but the
+// program and these two. Numbers are the caller's: one for each packet of a direction,
+// in any order and from any goroutine.
 func (p *Program) Decide(now Time, seq uint64) Verdict {
 	if p.percentDrops(seq) {
-		return Drop
+		return byPercent
 	}
 	if p.timeDrops(now) {
-		return Drop
+		return byTime
 	}
 	return Relay
 }
@@ -67,8 +72,8 @@ func (p *Program) Decide(now Time, seq uint64) Verdict {
 // Whole says whether one verdict may serve a frame of that many segments: if
 // it is true, Decide gives all of them the same verdict at any one time,
 // whatever their numbers. If it is false, they may still happen to agree.
-// What passes at one time is in one phase, so only draws can tell segments
-// apart, and only if they are neither never nor always below the chance.
+// What passes at one time is in one phase, so only stages that go by the number can
+// tell segments apart, and only those that do not drop all or none of them.
 func (p *Program) Whole(segments uint32) bool {
 	return segments <= 1 || p.PercentDrop == 0 || Chance(p.PercentDrop) >= Always
 }
