@@ -138,7 +138,7 @@ func TestKillLeavesNothing(t *testing.T) {
 	}
 }
 
-// What a failed New had made so far must go again.
+// If New fails, all that it has made so far goes again.
 func TestFailedNewLeavesNothing(t *testing.T) {
 	NeedRoot(t)
 	before := openFiles(t)

@@ -90,7 +90,7 @@ type stricken struct {
 
 	before api.Stats
 	taken  atomic.Uint64   // frames that were sent into the device
-	back   *testbed.Prober // what comes back
+	back   *testbed.Prober // packets that come back
 	stop   func()          // ends the traffic into the device
 }
 
@@ -159,7 +159,7 @@ func (s *stricken) check(t testing.TB, a accident) {
 	after, dropped := testbed.SettledStats(t, s.daemon, s.before, taken)
 	labtest.CheckCounters(t, labtest.Info(t, s.daemon).RX.Stats)
 	own := after.Offered.Packets + after.Overruns - s.before.Offered.Packets - s.before.Overruns - taken
-	if own > 100 { // what borea says to morgana, which it asks for its address
+	if own > 100 { // borea asks morgana for its address meanwhile
 		t.Errorf("sent %d frames, %d more are accounted for", taken, own)
 	}
 	t.Logf("%d frames, dropped %v, overruns %d", taken, dropped, after.Overruns-s.before.Overruns)
