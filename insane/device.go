@@ -16,6 +16,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insane/watchdog"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -48,7 +49,9 @@ type Device struct {
 	seed      uint64
 	addresses []netip.Prefix // that were asked for
 	routes    routes
-	slave     slave
+	slave     slave.Slave
+	alias     string    // name of the slave that the interface shows
+	adopted   host.Link // MTU and link-layer address that the interface was given
 	receive   receiving
 	path      path
 	seen      observe.Host  // the host, as of the last pass
@@ -74,7 +77,7 @@ func newDevice(near port.Port, c Config) *Device {
 		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
 		receive: newReceiving(),
 	}
-	d.tx.SetEnd(d.slave.end())
+	d.tx.SetEnd(d.slave.End())
 	d.rx.SetEnd(&relay.End{Port: near})
 	now := c.Clock()
 	d.tx.SetPolicy(c.Policy, now, d.seedOf(d.tx))
@@ -132,7 +135,7 @@ func (d *Device) Close() error {
 		err = errors.Join(err, far.Close())
 	}
 	d.ticker.End()
-	err = errors.Join(err, d.slave.close(), d.path.close(), d.receive.close())
+	err = errors.Join(err, d.slave.Close(), d.path.close(), d.receive.close())
 	if d.control != nil {
 		err = errors.Join(err, d.control.Close())
 	}

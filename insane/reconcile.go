@@ -173,5 +173,5 @@ func (d *Device) settleWaiting() {
 	}
 	d.path.settle(d.tx.Idle())
 	d.rx.SettleKernel()
-	d.slave.settle(d.rx.Idle())
+	d.slave.Settle(d.rx.Idle())
 }

@@ -30,8 +30,8 @@ func (d *Device) publish() {
 		seed: d.seed, tx: d.tx.Ruleset(), rx: d.rx.Ruleset(), end: d.tx.End(),
 	}
 	if d.tap != nil {
-		s.slave, s.slaveState = d.slave.name, d.slave.state()
-		s.end, s.port = d.slave.end(), d.slave.port
+		s.slave, s.slaveState = d.slave.Name, d.slave.State()
+		s.end, s.port = d.slave.End(), d.slave.Port
 		s.txRelay, s.rxRelay = d.path.reasons()
 		d.about.Store(d.observer())
 	}
