@@ -14,18 +14,6 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// observer is to be called with d.mu held.
-func (d *Device) observer() *observe.Observer {
-	o := &observe.Observer{
-		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
-		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.routes.wanted, Takes: d.receive.takesFrames(),
-	}
-	if d.slave.IsOpen() {
-		o.Sockets = d.slave.Port
-	}
-	return o
-}
-
 // config is to be called with d.mu held.
 func (d *Device) config() decide.Config {
 	s := &d.slave
@@ -173,7 +161,7 @@ func lead(r *relay.Relay, why string, to int) string {
 
 // applyInterface makes the interface look like the slave, and gives it what it has
 // lost.
-func (d *Device) applyInterface(w decide.Wanted, routes []observe.Route) {
+func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) {
 	if d.slave.Name != "" {
 		if err := d.followSlave(); err != nil {
 			d.fail("follow slave", "slave", d.slave.Name, "err", err)
@@ -184,8 +172,8 @@ func (d *Device) applyInterface(w decide.Wanted, routes []observe.Route) {
 	}
 	if w.Restore {
 		d.flushed = false
-		d.routes.forget()
-		if err := giveAddresses(d.iface, d.addresses); err != nil {
+		d.routes.Forget()
+		if err := d.iface.AddAddresses(d.addresses); err != nil {
 			d.flushed = true
 			d.fail("restore addresses", "err", err)
 		}
@@ -193,7 +181,7 @@ func (d *Device) applyInterface(w decide.Wanted, routes []observe.Route) {
 	if d.flushed {
 		return // the kernel refuses routes while the interface is down
 	}
-	if err := d.routes.keep(d.iface, routes); err != nil {
+	if err := d.routes.Keep(d.iface, routes); err != nil {
 		d.fail("follow routes of slave", "err", err)
 	}
 }
@@ -229,19 +217,6 @@ func (d *Device) skipQdisc() (done bool) {
 		return false
 	}
 	return true
-}
-
-// adopt makes the interface look like the link. IPv6 addresses are given again:
-// an MTU that is too small for IPv6 takes them away, until it grows.
-func (d *Device) adopt(link host.Link) error {
-	if err := d.iface.Adopt(link); err != nil {
-		return err
-	}
-	mtu := min(max(link.MTU, minMTU), maxMTU)
-	if err := d.iface.SetMTU(mtu); err != nil || mtu < host.MinIPv6MTU {
-		return err
-	}
-	return giveAddresses(d.iface, addresses6(d.addresses))
 }
 
 // reattach picks up a slave that was gone.

@@ -4,6 +4,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/ownership"
+	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insane/watchdog"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -71,6 +72,14 @@ func (d *Device) load() error {
 	d.receive.watchdog = d.keepWatch(objects.RX(), d.rx)
 	d.group.Go(d.ticker.Run)
 	return nil
+}
+
+// keepWatch makes a watchdog that bites when a relay hangs, and kicks it until the
+// device is closed.
+func (d *Device) keepWatch(kernel *kern.Direction, r *relay.Relay) *watchdog.Watchdog {
+	w := watchdog.New(kernel, d.clock, r.Works)
+	d.ticker.Keep(w)
+	return w
 }
 
 // checkReceive finds out whether a mode is one, and possible with a slave and

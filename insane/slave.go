@@ -2,9 +2,12 @@ package insane
 
 import (
 	"errors"
+	"os"
 	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
@@ -123,6 +126,19 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	return nil
 }
 
+// adopt makes the interface look like the link. IPv6 addresses are given again:
+// an MTU that is too small for IPv6 takes them away, until it grows.
+func (d *Device) adopt(link host.Link) error {
+	if err := d.iface.Adopt(link); err != nil {
+		return err
+	}
+	mtu := min(max(link.MTU, minMTU), maxMTU)
+	if err := d.iface.SetMTU(mtu); err != nil || mtu < host.MinIPv6MTU {
+		return err
+	}
+	return d.iface.AddAddresses(host.Only6(d.addresses))
+}
+
 // restore undoes what a failed attach did to the interface.
 func (d *Device) restore(before slave.Slave) {
 	alias := ""
@@ -155,4 +171,20 @@ func (d *Device) exchange(s slave.Slave) {
 			d.log.Error("let go of slave", "slave", old.Name, "err", err)
 		}
 	}
+}
+
+// startRX relays what arrives at far until far is closed. It begins when the
+// relay has done with the slave before. The caller holds d.mu.
+func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
+	before, ended := d.rxEnded, make(chan struct{})
+	d.rxEnded = ended
+	d.group.Go(func() {
+		defer close(ended)
+		if before != nil {
+			<-before
+		}
+		if err := d.rx.Run(far, backlog); !errors.Is(err, os.ErrClosed) {
+			d.log.Error("receive from slave", "err", err)
+		}
+	})
 }

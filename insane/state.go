@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -36,6 +37,18 @@ func (d *Device) publish() {
 		d.about.Store(d.observer())
 	}
 	d.shown.Store(s)
+}
+
+// observer is to be called with d.mu held.
+func (d *Device) observer() *observe.Observer {
+	o := &observe.Observer{
+		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
+		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.routes.Wanted, Takes: d.receive.takesFrames(),
+	}
+	if d.slave.IsOpen() {
+		o.Sockets = d.slave.Port
+	}
+	return o
 }
 
 // State is the device as it is now. During a change it is what was before.
