@@ -47,8 +47,9 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 		return false
 	}
 	d.failed.Store(false)
+	before := d.seen.Interface
 	if err := seen.Interface.Err; err != nil {
-		if d.seen.Interface.Err == nil {
+		if before.Err == nil {
 			d.log.Error("look at the interface", "err", err)
 		}
 		d.failed.Store(true)
@@ -123,13 +124,12 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 	if !d.receive.loaded() {
 		return
 	}
-	err := d.seen.Ownership.Err
+	claims := d.seen.Ownership
+	err := claims.Err
 	if w.Claims != nil && !maps.Equal(w.Claims, d.receive.claims) {
 		err = errors.Join(err, d.receive.claim(w.Claims))
 	}
-	if d.slave.IsOpen() {
-		err = errors.Join(err, d.slave.Port.SetPromiscuous(w.Promiscuous))
-	}
+	err = errors.Join(err, d.slave.SetPromiscuous(w.Promiscuous))
 	d.receive.arm(w.Armed)
 	if err != nil {
 		d.fail("follow addresses and routes", "err", err)
@@ -167,9 +167,8 @@ func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) {
 			d.fail("follow slave", "slave", d.slave.Name, "err", err)
 		}
 	}
-	if d.seen.Interface.Down {
-		d.flushed = true
-	}
+	self := &d.seen.Interface
+	d.flushed = d.flushed || self.Down
 	if w.Restore {
 		d.flushed = false
 		d.routes.Forget()
@@ -211,7 +210,8 @@ func (d *Device) followSlave() error {
 
 // skipQdisc takes away a queueing discipline that nobody has asked for.
 func (d *Device) skipQdisc() (done bool) {
-	d.seen.Interface.Spare = false // if it fails, the next look finds it again
+	self := &d.seen.Interface
+	self.Spare = false // if it fails, the next look finds it again
 	if err := d.iface.SkipQdisc(); err != nil {
 		d.fail("look at the interface", "err", err)
 		return false

@@ -3,7 +3,10 @@ package insane
 import (
 	"bytes"
 	"encoding/json"
+	"go/ast"
 	"go/format"
+	"go/parser"
+	"go/token"
 	"io"
 	"io/fs"
 	"os"
@@ -170,4 +173,117 @@ func TestFileLength(t *testing.T) {
 			t.Errorf("%s has %d lines, more than %d", path, lines, most)
 		}
 	})
+}
+
+// neverUp are rooms that the device stands on: they do not know it.
+var neverUp = []string{
+	"insane/relay", "insane/ownership", "insane/decide", "insane/observe", "insane/slave",
+	"insane/watchdog", "insane/control", "insane/kern", "insane/host", "insane/port", "insane/frame",
+}
+
+// pureRooms compute: they may import what computes, and rooms for their types.
+var pureRooms = map[string][]string{
+	"insane/ownership": {"cmp", "maps", "net/netip", "slices"},
+	"insane/decide":    {"fmt"},
+	"insane/frame":     {"encoding/binary", "errors", "fmt", "math/bits", "slices"},
+}
+
+// No room that the device stands on imports the device, and the pure ones import
+// nothing that asks anybody.
+func TestNevers(t *testing.T) {
+	list := packages(t)
+	for _, room := range neverUp {
+		imports, there := list[room]
+		if !there {
+			t.Errorf("%s is gone", room)
+		}
+		if slices.Contains(imports, module+"/insane") {
+			t.Errorf("%s imports the device", room)
+		}
+	}
+	for room, allowed := range pureRooms {
+		for _, imp := range list[room] {
+			if !strings.HasPrefix(imp, module+"/") && !slices.Contains(allowed, imp) {
+				t.Errorf("%s is pure, and imports %s", room, imp)
+			}
+		}
+	}
+}
+
+// The device speaks with its parts, and not with their parts: no expression of its
+// files is as long as device.part.part.name.
+func TestNoReachThrough(t *testing.T) {
+	fset := token.NewFileSet()
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(fset, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		imported := make(map[string]bool)
+		for _, i := range file.Imports {
+			imported[filepath.Base(strings.Trim(i.Path.Value, `"`))] = true
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			depth, root := 0, n
+			for {
+				s, ok := root.(*ast.SelectorExpr)
+				if !ok {
+					break
+				}
+				depth, root = depth+1, s.X
+			}
+			if name, ok := root.(*ast.Ident); ok && depth > 2 && !imported[name.Name] {
+				t.Errorf("%s reaches through two levels", fset.Position(n.Pos()))
+			}
+			return true
+		})
+	}
+}
+
+// wholeRooms have a comment that describes them as a whole.
+var wholeRooms = []string{
+	"policy", "insane/cli", "insane/frame", "insane/kern", "insane/lab", "insanely", "insanely/api", "insanely/cli",
+}
+
+// The comment of each package names each of its files, but for the one that it is in.
+func TestPackageComments(t *testing.T) {
+	for room := range packages(t) {
+		if slices.Contains(wholeRooms, room) {
+			continue
+		}
+		paths, err := filepath.Glob(filepath.Join("..", room, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var comment string
+		var names []string
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ast.IsGenerated(file) {
+				continue
+			}
+			comment += file.Doc.Text()
+			if filepath.Base(path) != "doc.go" {
+				names = append(names, filepath.Base(path))
+			}
+		}
+		for _, name := range names {
+			if len(names) > 1 && !strings.Contains(comment, name) {
+				t.Errorf("the comment of package %s does not name %s", room, name)
+			}
+		}
+	}
 }

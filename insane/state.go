@@ -65,9 +65,8 @@ func (d *Device) State() api.Info {
 		info.Carrier, info.MTU = link.Up && s.slaveState == api.SlaveUp, link.MTU
 		tx, rx = d.overruns()
 	}
-	info.TX, info.RX = d.tx.Direction(s.tx, s.txRelay), d.rx.Direction(s.rx, s.rxRelay)
+	info.TX, info.RX = d.tx.Direction(s.tx, s.txRelay, tx), d.rx.Direction(s.rx, s.rxRelay, rx)
 	info.Path, info.PathReason = slowest(info)
-	info.TX.Stats.Overruns, info.RX.Stats.Overruns = tx, rx
 	return info
 }
 

@@ -64,18 +64,19 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	if w.Step != KeepSlave {
 		return w // the host is looked at once more after that
 	}
-	w.SkipQdisc = o.Interface.Spare
-	w.Restore = (c.Flushed || o.Interface.Down) && o.Interface.Link.Up
-	w.Idle = idleReason(c, o.Interface)
+	self := o.Interface
+	w.SkipQdisc = self.Spare
+	w.Restore = (c.Flushed || self.Down) && self.Link.Up
+	w.Idle = idleReason(c, self)
 	w.Armed = c.Receive != api.ReceiveNone && w.Idle == ""
 	// Promiscuous mode of the interface means that somebody wants frames to other
 	// link-layer addresses: a bridge that it is part of, or tcpdump.
-	w.Promiscuous = o.Interface.Link.Promiscuity > 0 &&
-		(c.Receive == api.ReceiveAll || c.Receive == api.ReceiveAuto && o.Interface.Link.Master != 0)
+	w.Promiscuous = self.Link.Promiscuity > 0 &&
+		(c.Receive == api.ReceiveAll || c.Receive == api.ReceiveAuto && self.Link.Master != 0)
 	w.Claims = o.Ownership.Claims
 	c.Link, c.Queues = w.Link, w.Queues
-	w.RelayTX = noFastTX(c, o.Interface)
-	w.RelayRX = noFastRX(c, w.Idle, o.Interface)
+	w.RelayTX = noFastTX(c, self)
+	w.RelayRX = noFastRX(c, w.Idle, self)
 	return w
 }
 

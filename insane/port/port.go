@@ -1,6 +1,14 @@
 // Package port is the two ends of a device: the TAP interface that the host
-// sees and the packet socket on its slave. It makes every system call of the
-// project outside kern and lab; whoever uses it sees frames, links and errors.
+// sees and the packet socket on its slave. It makes the system calls that move
+// frames; package host makes those that ask the host or change it.
+//
+//   - port.go: what the relay sees of either end
+//   - tap_linux.go: the TAP interface
+//   - slave_linux.go: the sockets on the slave; receive_linux.go and send_linux.go:
+//     one for each way
+//   - file_linux.go: frames through a file descriptor
+//   - filter.go: which frames the receiving socket gets
+//   - arena.go: the memory of the frames of one batch
 package port
 
 import (

@@ -68,3 +68,12 @@ func (s *Slave) Settle(idle bool) {
 		s.backlog.Settle(idle)
 	}
 }
+
+// SetPromiscuous makes the slave receive frames to other link-layer addresses, or no
+// longer. Without sockets it does nothing.
+func (s *Slave) SetPromiscuous(on bool) error {
+	if s.Port == nil {
+		return nil
+	}
+	return s.Port.SetPromiscuous(on)
+}

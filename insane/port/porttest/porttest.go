@@ -2,6 +2,9 @@
 // read, and what is written to it the test receives. It keeps the contract of
 // port.Port, so that a relay cannot tell it from a real one, and it can be told
 // to fail as the kernel does.
+//
+//   - porttest.go: the port
+//   - frames.go: frames whose packets can be told apart
 package porttest
 
 import (
