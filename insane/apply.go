@@ -14,7 +14,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// config is to be called with d.mu held.
+// config is what was asked for and what is open, for a decision. It is a copy. The
+// caller holds d.mu.
 func (d *Device) config() decide.Config {
 	s := &d.slave
 	return decide.Config{
@@ -24,7 +25,9 @@ func (d *Device) config() decide.Config {
 }
 
 // refresh looks at the whole host and applies the difference, for a change that
-// holds d.mu from beginning to end.
+// holds d.mu from beginning to end: its answer is the state that it leads to, and no
+// other change comes in between. It waits for the kernel as often as a pass does.
+// What fails is logged; the change itself was carried out already.
 func (d *Device) refresh() {
 	if d.tap == nil {
 		d.publish()
@@ -41,6 +44,11 @@ func (d *Device) refresh() {
 // shows the state. It reports whether it has changed what was seen: then the host
 // must be looked at once more. What fails is logged, and tried again after the next
 // event. The caller holds d.mu.
+//
+// The order matters. The state of the slave comes first, as the relay is to know at
+// once where its frames go and why they are lost. Then the kernel is told whose a
+// received frame is and which path packets take. Only then follows the interface,
+// where each step may wait for others who change the network.
 func (d *Device) apply(seen observe.Host) (again bool) {
 	if d.tap == nil {
 		d.publish()
@@ -72,17 +80,20 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	d.applySlave(w)
 	d.applyOwnership(w)
 	d.steer(w)
-	d.applyInterface(w, routes)
-	return w.SkipQdisc && d.skipQdisc()
+	again = d.applyInterface(w, routes)
+	return w.SkipQdisc && d.skipQdisc() || again
 }
 
-// fail logs what could not be done, which is tried again after the next event.
+// fail logs what could not be done. The next event of any kind makes a pass over
+// everything, which tries it again.
 func (d *Device) fail(what string, args ...any) {
 	d.failed.Store(true)
 	d.log.Error(what, args...)
 }
 
-// applyStep lets a slave go whose link is gone, or picks up one that is back.
+// applyStep lets a slave go whose link is gone, or picks up one that is back. It
+// reports whether that succeeded: what was seen is outdated then. A link that cannot
+// be picked up stays where it is, and the slave stays gone.
 func (d *Device) applyStep(w decide.Wanted) (done bool) {
 	name := d.slave.Name
 	if w.Step == decide.ReleaseSlave {
@@ -97,7 +108,9 @@ func (d *Device) applyStep(w decide.Wanted) (done bool) {
 	return true
 }
 
-// applySlave takes over what has changed about the link of the slave.
+// applySlave takes over what has changed about the link of the slave, and tells the
+// relay where frames go from now on. Frames that the kernel has dropped until now are
+// counted by the state before.
 func (d *Device) applySlave(w decide.Wanted) {
 	if !d.slave.IsOpen() {
 		return
@@ -118,7 +131,10 @@ func (d *Device) applySlave(w decide.Wanted) {
 	}
 }
 
-// applyOwnership takes what is the device's.
+// applyOwnership makes the kernel take what is the device's, as long as the device
+// works. An exchange of claims waits for an RCU grace period, so it is made only if
+// they differ from those in force. Without eBPF objects nothing is taken, and the
+// reason is shown all the same.
 func (d *Device) applyOwnership(w decide.Wanted) {
 	d.receive.idle = w.Idle
 	if !d.receive.loaded() {
@@ -136,7 +152,9 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 	}
 }
 
-// steer says to the data planes which of them carries what, and shows the state.
+// steer says to the data planes which of them carries what, and shows the state. It
+// is the only place where the kernel's part of a direction is opened; every change
+// closes it before, so that a frame meets either the old state or the new one.
 func (d *Device) steer(w decide.Wanted) {
 	if d.path.exists() {
 		d.path.tx = lead(d.tx, w.RelayTX, d.slave.Index())
@@ -160,8 +178,10 @@ func lead(r *relay.Relay, why string, to int) string {
 }
 
 // applyInterface makes the interface look like the slave, and gives it what it has
-// lost.
-func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) {
+// lost: the kernel takes away IPv6 addresses and all routes while an interface is
+// down. Routes that are asked for stay asked for; they are made again as soon as
+// the interface is up. It reports whether the routes must be looked at for that.
+func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (again bool) {
 	if d.slave.Name != "" {
 		if err := d.followSlave(); err != nil {
 			d.fail("follow slave", "slave", d.slave.Name, "err", err)
@@ -178,15 +198,18 @@ func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) {
 		}
 	}
 	if d.flushed {
-		return // the kernel refuses routes while the interface is down
+		return false // the kernel refuses routes while the interface is down
 	}
 	if err := d.routes.Keep(d.iface, routes); err != nil {
 		d.fail("follow routes of slave", "err", err)
 	}
+	return w.Restore && routes == nil
 }
 
 // followSlave makes alias, MTU, link-layer address and carrier of the interface
-// those of the slave.
+// those of the slave. MTU and address are set only when those of the slave change: a
+// person may give the interface others. The carrier is set each time, which costs
+// next to nothing. All errors are returned together.
 func (d *Device) followSlave() error {
 	var errs []error
 	link, name := d.slave.Link, d.slave.Name
@@ -208,7 +231,9 @@ func (d *Device) followSlave() error {
 	return errors.Join(errs...)
 }
 
-// skipQdisc takes away a queueing discipline that nobody has asked for.
+// skipQdisc takes away a queueing discipline that nobody has asked for: the kernel
+// puts one of its own choice there when a person deletes theirs. It reports whether
+// the interface must be looked at once more.
 func (d *Device) skipQdisc() (done bool) {
 	self := &d.seen.Interface
 	self.Spare = false // if it fails, the next look finds it again
@@ -219,7 +244,8 @@ func (d *Device) skipQdisc() (done bool) {
 	return true
 }
 
-// reattach picks up a slave that was gone.
+// reattach picks up a slave that was gone. Its link may be quite another one than
+// before, so it is checked as if a person asked for it.
 func (d *Device) reattach(link host.Link) error {
 	err := checkType(link)
 	if err == nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// plan is a change of which every member was found possible.
+// plan is a change of which every member was found possible. It is made and carried
+// out under one lock, so that nothing can make it impossible in between but the kernel.
 type plan struct {
 	slave   *host.Link // nil: stays
 	receive string     // mode; the present one if it stays
@@ -25,7 +26,10 @@ func (d *Device) Set(c api.Change) (api.Info, error) {
 }
 
 // Change is Set that also returns the state before, with no other change in
-// between.
+// between. It takes three steps: check finds errors before anything has changed,
+// connect does what the kernel can refuse and undoes it then, and swap cannot fail.
+// A change of policies alone does not look at the host. Change waits for other
+// changes, and for the kernel; State does not wait for Change.
 func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -51,7 +55,8 @@ func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 }
 
 // check finds out whether each member of a change is possible, and changes
-// nothing.
+// nothing but that eBPF objects are loaded, if a receive mode needs them. The error
+// is an *api.Error that names the member, unless the kernel fails.
 func (d *Device) check(c api.Change) (p plan, err error) {
 	if p.tx, err = parse("tx", c.TX); err != nil {
 		return plan{}, err
@@ -106,7 +111,9 @@ func (d *Device) connect(p plan) (moved bool, err error) {
 	return d.changes != before, err
 }
 
-// swap makes the policies and the seed those of the plan. It cannot fail.
+// swap makes the policies and the seed those of the plan. It cannot fail. A policy
+// whose text is the same as before begins a new phase, and the numbers of packets go
+// on; with a seed they begin at 0 again, and the phase goes on.
 func (d *Device) swap(p plan) {
 	now := d.clock()
 	if p.seed != nil {
@@ -122,7 +129,8 @@ func (d *Device) swap(p plan) {
 	}
 }
 
-// parse reads a policy text that may be absent.
+// parse reads a policy text that may be absent. field names the member in an error,
+// which is an *api.Error if the text is at fault.
 func parse(field string, text *string) (*policy.Policy, error) {
 	if text == nil {
 		return nil, nil

@@ -19,8 +19,10 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Device relays between the host and a slave. All methods are safe for
-// concurrent use.
+// Device relays between the host and a slave. Exported methods are safe for
+// concurrent use. No frame waits for mu, and neither does State: what the relays need
+// of a change reaches them by atomic pointers, and what State needs is published as a
+// whole. Nothing is looked up with mu held, but for a change that a person asks for.
 type Device struct {
 	name   string
 	log    *slog.Logger
@@ -59,7 +61,8 @@ type Device struct {
 	closed    bool
 }
 
-// newDevice makes a device without a slave.
+// newDevice makes a device without a slave, which relays nothing before Run. The
+// clock must be CLOCK_MONOTONIC where there is a fast path: the kernel has no other.
 func newDevice(near port.Port, c Config) *Device {
 	if c.Clock == nil {
 		c.Clock = host.Now
@@ -102,7 +105,9 @@ func (d *Device) Run(outer context.Context) error {
 	return errors.Join(err, d.Close())
 }
 
-// serve starts what a device in the kernel does beside relaying.
+// serve starts what a device in the kernel does beside relaying: it follows the host
+// and answers on the control socket. What it starts ends with ctx, and Close waits
+// for it. An error of the control socket ends the device through cancel.
 func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) error {
 	if d.tap == nil {
 		return nil

@@ -14,7 +14,9 @@ import (
 )
 
 // path is the fast path, and which of the data planes packets take. Device.mu
-// guards it.
+// guards it, but for the two atomics, which the ticker reads: it must wait for
+// nothing. Whether there is a fast path is decided once, before the interface is up;
+// which packets take it is decided by every pass.
 type path struct {
 	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: there is no fast path
 	closer []io.Closer   // programs at the interface
@@ -51,7 +53,9 @@ func (p *path) observe(self observe.Interface) {
 }
 
 // attach hangs the programs into the interface, which is down still and has no
-// frames.
+// frames. Each program is on the interface until close, or until the process ends.
+// The error is kern.ErrUnsupported on kernels without tcx, unless clsact is set. What
+// was attached before an error stays for close.
 func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Objects) error {
 	if err := tap.SetFilter(objects.Enter()); err != nil {
 		return err
@@ -88,8 +92,9 @@ func (p *path) close() error {
 	return errors.Join(errs...)
 }
 
-// openPath prepares the fast path. If it is only wished for, a device without one is
-// none the worse.
+// openPath prepares the fast path. asked is one of the api.Path… values. With
+// api.PathKernel it is an error that there is none; with api.PathAuto the reason is
+// kept for State, and the relay carries everything.
 func (d *Device) openPath(asked string) error {
 	p := &d.path
 	if asked == api.PathRelay {

@@ -39,6 +39,7 @@ func (r *receiving) claim(claims kern.Claims) error {
 }
 
 // arm makes the kernel take frames as long as the relay of rx works, or not at all.
+// It must not be called before the objects are loaded.
 func (r *receiving) arm(on bool) { r.watchdog.Arm(on) }
 
 // close releases the eBPF objects.
@@ -59,7 +60,9 @@ func (r *receiving) takes() api.Takes {
 	return t
 }
 
-// load loads the eBPF objects if they are not there.
+// load loads the eBPF objects if they are not there. They stay until the device is
+// closed, whatever the receive mode becomes. With them the ticker begins to run,
+// which has nothing to do before. The caller holds d.mu, or is Open.
 func (d *Device) load() error {
 	if d.receive.loaded() {
 		return nil

@@ -10,7 +10,14 @@ import (
 )
 
 // follower keeps a device in line with its host, in one loop: what comes in is an
-// event, a tick or what was read of the host's tables; what follows is one pass.
+// event, a tick or what was read of the host's tables; what follows is one pass. The
+// loop goes by the state that it finds, not by what an event says: events only say
+// where to look, so one that is lost, or comes twice, does no harm.
+//
+// It has three goroutines beside each other. One receives events and notes them in
+// the tables; most are about links that the device has nothing to do with, and end
+// there. One makes the passes. One reads the tables of the host, which can take
+// seconds where there are many routes, and must delay no pass.
 type follower struct {
 	device *Device
 	events chan host.Events       // unbuffered: what comes during a pass is merged
@@ -19,7 +26,9 @@ type follower struct {
 	tables observe.Tables
 }
 
-// follow keeps the device in line with the host from now until ctx ends.
+// follow keeps the device in line with the host from now until ctx ends. It returns
+// after the first pass, which comes when the watch is in place already: no change of
+// the host is overlooked. The error is that of the watch.
 func (d *Device) follow(ctx context.Context) error {
 	f := &follower{
 		device: d, events: make(chan host.Events), old: make(chan struct{}, 1), read: make(chan observe.Ownership),
@@ -60,7 +69,8 @@ func pause(ctx context.Context, began time.Time, longest time.Duration) {
 }
 
 // loop makes a pass after each event. What comes during a pass, or during the pause
-// after it, shares the next one.
+// after it, shares the next one: a storm of events costs no more than a tenth of a
+// processor.
 func (f *follower) loop(ctx context.Context) {
 	d := f.device
 	for ctx.Err() == nil {
@@ -135,12 +145,15 @@ func (f *follower) readTables(ctx context.Context) {
 // seen, or because a change came in between. The next event begins a new pass.
 const rounds = 8
 
-// reconcile brings the device in line with the host as it is now.
+// reconcile brings the device in line with the host as it is now, without any event.
 func (d *Device) reconcile() { d.pass(observe.Everything, nil) }
 
 // pass looks at parts of the host without the device's lock, decides, and applies
 // the difference. If a step has changed what was seen, all parts are looked at once
-// more. tell, if not nil, tells the observer what is known already.
+// more. tell, if not nil, tells the observer what is known already. A change of the
+// slave or of the receive mode that comes between the look and the decision makes the
+// look worthless, and it is repeated. One goroutine may call it at a time, as what
+// was seen last counts.
 func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 	for range rounds {
 		d.mu.Lock()
@@ -163,7 +176,8 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 }
 
 // settleWaiting says to the kernel which frames got lost: the relay will never have
-// them.
+// them. Until it knows, the fast path stays closed, as later frames must not overtake
+// those.
 func (d *Device) settleWaiting() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -78,7 +78,9 @@ func (d *Device) checkChain(link host.Link) error {
 }
 
 // attach makes a link the slave, in a receive mode; on any error the old one
-// stays, and its mode. The caller holds d.mu, and refreshes the device afterwards.
+// stays, and its mode. A link that is the slave already only gets the mode. The
+// sockets of the new slave are open before those of the old one close. The caller
+// holds d.mu, and refreshes the device afterwards.
 func (d *Device) attach(link host.Link, mode string) (err error) {
 	if d.slave.On(link.Index) {
 		return d.switchMode(mode)
@@ -139,7 +141,8 @@ func (d *Device) adopt(link host.Link) error {
 	return d.iface.AddAddresses(host.Only6(d.addresses))
 }
 
-// restore undoes what a failed attach did to the interface.
+// restore undoes what a failed attach did to the interface. What cannot be undone is
+// logged: the error that the caller gets is the one that came first.
 func (d *Device) restore(before slave.Slave) {
 	alias := ""
 	if before.Name != "" {

@@ -51,7 +51,9 @@ func (d *Device) observer() *observe.Observer {
 	return o
 }
 
-// State is the device as it is now. During a change it is what was before.
+// State is the device as it is now. During a change it is what was before. It waits
+// neither for a change nor for anybody who changes the network: counters come from
+// memory, and the interface is read without the kernel's lock on configuration.
 func (d *Device) State() api.Info {
 	s := d.shown.Load()
 	info := api.Info{
