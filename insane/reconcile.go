@@ -74,7 +74,7 @@ func pause(ctx context.Context, began time.Time, longest time.Duration) {
 func (f *follower) loop(ctx context.Context) {
 	d := f.device
 	for ctx.Err() == nil {
-		began := time.Now()
+		var began time.Time
 		select {
 		case <-ctx.Done():
 			return

@@ -2,7 +2,6 @@ package port
 
 import (
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
@@ -17,7 +16,6 @@ func TestMain(m *testing.M) { labtest.Roles{"role-tap": holdTAP}.Main(m) }
 
 // Short names of what every test here uses.
 var (
-	needRoot     = labtest.NeedRoot
 	must         = labtest.Must
 	await        = labtest.Await
 	inOwnProcess = labtest.InOwnProcess
@@ -86,14 +84,6 @@ func newVeth(t testing.TB, l *namespace, name, peer string) {
 func sysctl(t testing.TB, path, value string) {
 	t.Helper()
 	must(t, os.WriteFile("/proc/sys/"+path, []byte(value), 0))
-}
-
-// readSysctl reads a value in the network namespace of the thread.
-func readSysctl(t testing.TB, path string) string {
-	t.Helper()
-	value, err := os.ReadFile("/proc/sys/" + path)
-	must(t, err)
-	return strings.TrimSpace(string(value))
 }
 
 // acceptAll accepts every frame, acceptNone no frame.
