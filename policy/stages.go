@@ -1,7 +1,15 @@
+// # Stages
+//
+// In canonical order:
+//
+//	percent.go  percent N: relay N per cent of the packets. N is a decimal number from 0 to
+//	            100 with at most 6 decimals, and may end in %; 0 and 100 are exact
+//	time.go     time ON OFF: relay for ON, drop for OFF, and so on. Both are durations such
+//	            as 500ms, 1.5s or 1h30m, or whole numbers of jiffies of 10 ms; one may be zero
 package policy
 
-// This is the only file that knows all stages. A stage is a line in each of five
-// places; doc.go says which.
+// This is the only file that knows all stages. A stage is a line in each of the places
+// below; doc.go has the list.
 
 // Policy is what a person asks for one direction: a list of stages, checked.
 // It is an immutable value, compared with ==. The zero value is "pass", which
