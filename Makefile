@@ -72,7 +72,7 @@ generate:
 # PACKAGE:TARGET. Minimising what was found interesting is bounded: otherwise
 # it takes most of the time.
 FUZZTIME    ?= 30s
-FUZZTARGETS := ./policy:FuzzParse ./insane:FuzzDecode ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive
+FUZZTARGETS := ./policy:FuzzParse ./insane/control:FuzzDecode ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive
 
 fuzz:
 	@for t in $(FUZZTARGETS); do \

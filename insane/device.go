@@ -5,27 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
-	"golang.org/x/time/rate"
-
+	"github.com/seed-39a139a1/insane/insane/control"
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/watchdog"
 	"github.com/seed-39a139a1/insane/policy"
 )
-
-// Options are what a device needs beside its two ports. The zero value is a
-// plain wire on the system's clock.
-type Options struct {
-	Name   string             // of the interface, for State
-	TX, RX policy.Policy      // of the two directions
-	Seed   uint64             // of every draw
-	Clock  func() policy.Time // CLOCK_MONOTONIC; nil: the system's
-	Log    *slog.Logger       // nil: nothing is logged
-}
 
 // Device relays between the host and a slave. All methods are safe for
 // concurrent use.
@@ -34,61 +27,69 @@ type Device struct {
 	log    *slog.Logger
 	clock  func() policy.Time
 	near   port.Port
-	tx, rx *relay
+	tx, rx *relay.Relay
 	group  sync.WaitGroup // every goroutine of the device
 
-	strangers rate.Sometimes // log lines about those who may not change anything
+	// The device's presence in the kernel. New leaves it out.
+	links   *host.Links
+	tap     *port.TAP             // the same as near
+	iface   *host.Interface       // what tap is in the kernel
+	control *host.ControlListener // nil if none was asked for
+	members *uint32               // the group that may make changes
+	ticker  *watchdog.Ticker
 
-	shown atomic.Pointer[shown] // what State tells of the fields below
+	shown atomic.Pointer[shown]            // what State shows of the fields below
+	about atomic.Pointer[observe.Observer] // what events can be about; nil between fakes
+	lost  losses
 
-	mu      sync.Mutex // guards what follows; changes wait for each other, and for the kernel
-	seed    uint64
-	host    *host           // the interface in the kernel and its slave; nil between fakes
-	rxEnded <-chan struct{} // closed when the relay of rx lets go of the last slave
-	closed  bool
+	failed atomic.Bool // something of the last pass is to be tried again
+
+	mu        sync.Mutex // guards what follows; changes wait for each other, and for the kernel
+	seed      uint64
+	addresses []netip.Prefix // that were asked for
+	routes    routes
+	slave     slave
+	receive   receiving
+	path      path
+	seen      observe.Host  // the host, as of the last pass
+	changes   uint64        // how often another slave or receive mode was taken
+	flushed   bool          // the interface was down since it was given its addresses and routes
+	rxEnded   chan struct{} // closed when the relay of rx lets go of the last slave
+	closed    bool
 }
 
-// New makes a device between two open ports, near the host's and far the
-// slave's; far may be nil. It opens nothing, and Run closes both.
-func New(near, far port.Port, o Options) *Device {
-	d := newDevice(near, o)
-	if far != nil {
-		d.setEnd(&end{port: far})
-		d.startRX(far, nil)
+// newDevice makes a device without a slave.
+func newDevice(near port.Port, c Config) *Device {
+	if c.Clock == nil {
+		c.Clock = host.Now
 	}
-	return d
-}
-
-func newDevice(near port.Port, o Options) *Device {
-	if o.Clock == nil {
-		o.Clock = port.Now
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
+	direction := func(name string) *relay.Relay {
+		return relay.New(relay.Options{Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdog.Limit})
 	}
 	d := &Device{
-		name: o.Name, log: o.Log, clock: o.Clock, near: near, seed: o.Seed,
-		strangers: rate.Sometimes{Interval: time.Second},
-
-		tx: newRelay(o.Clock, o.Log.With("direction", "tx")),
-		rx: newRelay(o.Clock, o.Log.With("direction", "rx")),
+		name: c.Name, log: c.Log, clock: c.Clock, near: near, seed: c.Seed,
+		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
+		receive: newReceiving(),
 	}
-	d.tx.to.Store(&end{why: dropNoSlave})
-	d.rx.to.Store(&end{port: near})
-	now := o.Clock()
-	d.setRule(d.tx, o.TX, now)
-	d.setRule(d.rx, o.RX, now)
-	d.steer()
+	d.tx.SetEnd(d.slave.end())
+	d.rx.SetEnd(&relay.End{Port: near})
+	now := c.Clock()
+	d.tx.SetPolicy(c.Policy, now, d.seedOf(d.tx))
+	d.rx.SetPolicy(c.RXPolicy, now, d.seedOf(d.rx))
+	d.publish()
 	return d
 }
 
-// Run relays until ctx ends or the interface is lost, and takes everything
+// Run relays until ctx ends or the interface is lost, and takes observe.Everything
 // down. It returns nil if ctx ended it.
 func (d *Device) Run(outer context.Context) error {
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	d.group.Go(func() {
-		cancel(fmt.Errorf("read from %s: %w", d.name, d.tx.run(d.near, d.queue())))
+		cancel(fmt.Errorf("read from %s: %w", d.name, d.tx.Run(d.near, d.path.queue)))
 	})
 	err := d.serve(ctx, cancel)
 	if err == nil {
@@ -102,27 +103,17 @@ func (d *Device) Run(outer context.Context) error {
 
 // serve starts what a device in the kernel does beside relaying.
 func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) error {
-	if d.host == nil {
+	if d.tap == nil {
 		return nil
 	}
-	links, err := d.host.links.Watch(ctx, d.reconcile)
-	if err != nil {
-		return fmt.Errorf("watch links: %w", err)
+	if err := d.follow(ctx); err != nil {
+		return err
 	}
-	d.group.Go(func() { <-links })
-	routes, err := d.host.links.WatchRoutes(ctx, func() { d.followHost(ctx) })
-	if err != nil {
-		return fmt.Errorf("watch routes: %w", err)
-	}
-	d.group.Go(func() { <-routes })
-	d.group.Go(func() { d.mind(ctx) })
-	// What happened before the watches were in place.
-	d.reconcile()
-	d.followOnce()
 	// Last, so that a device that answers is a device that is complete.
-	if d.host.control != nil {
+	if d.control != nil {
 		d.group.Go(func() {
-			if err := d.serveControl(ctx, d.host.control); err != nil {
+			o := control.Options{Name: d.name, Group: d.members, Log: d.log}
+			if err := control.Serve(ctx, d.control, d, o); err != nil {
 				cancel(fmt.Errorf("serve control socket: %w", err))
 			}
 		})
@@ -131,31 +122,31 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 }
 
 // Close takes the device down: the interface and with it its addresses and
-// routes, the packet socket, the control socket. Run does it by itself.
+// routes, the packet socket, the control socket. It waits for the goroutines of
+// the device. Run does it by itself; a second time it does nothing.
 func (d *Device) Close() error {
 	err := d.near.Close()
 	d.mu.Lock()
 	d.closed = true
-	if far := d.tx.to.Load().port; far != nil {
+	if far := d.tx.End().Port; far != nil {
 		err = errors.Join(err, far.Close())
 	}
-	if d.host != nil {
-		err = errors.Join(err, d.host.close())
+	d.ticker.End()
+	err = errors.Join(err, d.slave.close(), d.path.close(), d.receive.close())
+	if d.control != nil {
+		err = errors.Join(err, d.control.Close())
 	}
 	d.mu.Unlock()
 	d.group.Wait()
-	if d.host != nil {
-		d.host.links.Close()
+	if d.links != nil {
+		d.links.Close() // the goroutines have used them
 	}
 	return err
 }
 
-// setEnd says where tx goes from now on.
-func (d *Device) setEnd(e *end) { d.tx.to.Store(e) }
-
 // startRX relays what arrives at far until far is closed. It begins when the
-// relay has done with the slave before.
-func (d *Device) startRX(far port.Port, berth *kern.Backlog) {
+// relay has done with the slave before. The caller holds d.mu.
+func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
 	before, ended := d.rxEnded, make(chan struct{})
 	d.rxEnded = ended
 	d.group.Go(func() {
@@ -163,7 +154,7 @@ func (d *Device) startRX(far port.Port, berth *kern.Backlog) {
 		if before != nil {
 			<-before
 		}
-		if err := d.rx.run(far, berth); !errors.Is(err, os.ErrClosed) {
+		if err := d.rx.Run(far, backlog); !errors.Is(err, os.ErrClosed) {
 			d.log.Error("receive from slave", "err", err)
 		}
 	})
@@ -174,34 +165,10 @@ func (d *Device) startRX(far port.Port, berth *kern.Backlog) {
 // policy alone.
 const rxIndex = 0
 
-// setRule makes a direction carry out a policy whose phase begins at epoch.
-func (d *Device) setRule(r *relay, p policy.Policy, epoch policy.Time) {
-	seed := d.seed
+// seedOf is the seed of one direction.
+func (d *Device) seedOf(r *relay.Relay) uint64 {
 	if r == d.rx {
-		seed = policy.Subseed(seed, rxIndex)
+		return policy.Subseed(d.seed, rxIndex)
 	}
-	if r.lane != nil {
-		// Until steer opens it again, so that no frame meets the new rule in
-		// the relay and a later one the old rule in the kernel.
-		r.lane.Close()
-	}
-	r.rule.Store(&rule{policy: p, epoch: epoch, program: p.Compile(epoch, seed), next: r.next})
-}
-
-// renumber begins the packet numbers of a direction at 0 again, from the next rule
-// on.
-func (r *relay) renumber() {
-	if r.lane != nil {
-		r.next = r.lane.Numbers()
-	} else {
-		r.next = new(atomic.Uint64)
-	}
-}
-
-// reseed compiles the present policy of a direction anew, with the seed of the
-// device. Its phase goes on, its numbers do not.
-func (d *Device) reseed(r *relay) {
-	r.renumber()
-	old := r.rule.Load()
-	d.setRule(r, old.policy, old.epoch)
+	return d.seed
 }

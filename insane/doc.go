@@ -8,21 +8,30 @@
 //	                                 └ packet socket → relay → TAP ↗
 //
 // [Open] makes a device of the kernel's parts, [New] one of any two ports;
-// [Device.Run] works it. The files, in the order of a packet and then of a
-// change:
+// [Device.Run] works it. The device wires packages that know nothing of it: relay
+// is one direction in user space, kern the eBPF programs, port the two ends, host
+// and observe the questions to the host, ownership and decide.go the decisions,
+// control the requests, watchdog what becomes of a daemon that hangs.
 //
-//	relay.go    the way of a packet through one direction
-//	counters.go    what became of it, counted so that the sums are right at any moment
-//	control.go  requests on the control socket; gate.go: who is let in
-//	set.go      a change: checked as a whole, then applied as a whole
-//	slave.go    who can be the slave, and how it is attached
-//	follow.go   the slave followed, lost and picked up again
-//	receive.go  the receive modes; take.go: the frames that arrive, taken or left
-//	claims.go   which of them are the device's, by the addresses and routes of the host
-//	lease.go    the slave gets its frames back from a device that does not work
-//	path.go     what the kernel carries and what the relay; view.go: who watches
-//	routes.go   the destinations that lead through the device
-//	device.go   goroutines, life and end; open.go: the parts in the kernel
+// Every change takes the same three steps, whoever asks for it: observe (all
+// look-ups, without the lock of the device), decide (a pure function of what was
+// asked for and what was seen), apply (the difference between what is wanted and
+// what there is).
+//
+// The files, each of which calls those below it:
+//
+//	open.go       the device with its parts in the kernel
+//	device.go     goroutines, life and end
+//	reconcile.go  the loop that follows the host: events, ticks, passes
+//	change.go     a change that a person asks for: checked, then applied, as a whole
+//	apply.go      what is wanted, as far as it is not there yet
+//	slave.go      who can be the slave, and how it is attached
+//	receive.go    the receive modes
+//	path.go       the fast path
+//	routes.go     addresses of the interface, and routes that lead through it
+//	decide.go     what is wanted
+//	state.go      what the device shows of itself
+//	doc.go        this comment
 //
 // What holds everywhere:
 //
@@ -38,7 +47,7 @@
 //     Only the file of the control socket can stay behind, and on old kernels a
 //     filter that does nothing (package kern); the next start replaces them.
 //
-// Who owns a frame that arrives is decided in the kernel (package kern), once for
+// Whose a frame is that arrives is decided in the kernel (package kern), once for
 // each frame; what is the device's goes the same way back. The fast path is the
 // kernel's too: it carries every frame of which no byte has to change.
 package insane

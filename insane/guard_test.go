@@ -14,7 +14,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
+	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -46,25 +48,25 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 	b := newBorea(t)
 	d := b.openFast()
 	// Else frames would wait in the interface's queue, and others behind them.
-	d.group.Go(func() { d.tx.run(d.near, d.queue()) })
-	set := func(r *relay, stages policy.Stages) api.Info {
+	d.group.Go(func() { d.tx.Run(d.near, d.path.queue) })
+	set := func(r *relay.Relay, stages policy.Stages) api.Info {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		ru := *r.rule.Load()
-		ru.program.Stages = stages
-		r.rule.Store(&ru)
-		d.steer()
+		rs := *r.Ruleset()
+		rs.Program.Stages = stages
+		r.SetRuleset(&rs)
+		d.apply(d.seen)
 		return d.State()
 	}
 	const reason = "the kernel cannot do stage 63"
-	for name, r := range map[string]*relay{"tx": d.tx, "rx": d.rx} {
+	for name, r := range map[string]*relay.Relay{"tx": d.tx, "rx": d.rx} {
 		if info := set(r, unknown); info.Path != api.PathRelay || info.PathReason != name+": "+reason {
 			t.Errorf("%s: path %s: %q", name, info.Path, info.PathReason)
 		}
-		await(t, "an empty queue", func() bool { return !d.tx.lane.Waiting() })
-		before := d.tx.lane.Counts()
+		await(t, "an empty queue", func() bool { return !d.tx.Kernel().Waiting() })
+		before := d.tx.Kernel().Counts()
 		b.send("10.9.0.2")
-		if carried := d.tx.lane.Counts() != before; carried != (name == "rx") {
+		if carried := d.tx.Kernel().Counts() != before; carried != (name == "rx") {
 			t.Errorf("the kernel cannot do a stage of %s; tx carried by the kernel: %v", name, carried)
 		}
 		if info := set(r, 0); info.Path != api.PathKernel {
@@ -97,7 +99,7 @@ func (b *borea) send(to string) {
 }
 
 // brokenLinks are links whose sockets are of no use.
-func brokenLinks(t *testing.T) *port.Links {
+func brokenLinks(t *testing.T) *host.Links {
 	t.Helper()
 	sockets := func() (list []string) {
 		all, err := filepath.Glob("/proc/self/fd/*")
@@ -112,7 +114,7 @@ func brokenLinks(t *testing.T) *port.Links {
 		return list
 	}
 	before := sockets()
-	links, err := port.OpenLinks()
+	links, err := host.OpenLinks()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,15 +144,12 @@ func brokenLinks(t *testing.T) *port.Links {
 func TestFailedLookIsNotAnotherNamespace(t *testing.T) {
 	b := newBorea(t)
 	d := b.openFast()
-	links := d.host.links
-	d.host.links = brokenLinks(t)
-	d.mu.Lock()
-	v, err := d.host.look()
-	if err == nil {
+	links := d.links
+	d.links = brokenLinks(t)
+	if seen := d.observer().Look(observe.PartInterface, d.seen); seen.Interface.Err == nil {
 		t.Error("a look through broken sockets succeeds")
 	}
-	d.review(v, err)
-	d.mu.Unlock()
+	d.reconcile()
 	info := d.State()
 	if info.Path != api.PathRelay || !strings.Contains(info.PathReason, "look up") {
 		t.Errorf("path %s: %q, want the error of the look-up", info.Path, info.PathReason)
@@ -158,7 +157,7 @@ func TestFailedLookIsNotAnotherNamespace(t *testing.T) {
 	if !d.due() {
 		t.Error("no later look is due")
 	}
-	d.host.links = links
+	d.links = links
 	d.reconcile()
 	if info := d.State(); info.Path != api.PathKernel {
 		t.Errorf("path %s: %q, after a look that succeeds", info.Path, info.PathReason)

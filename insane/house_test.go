@@ -27,12 +27,18 @@ const module = "github.com/seed-39a139a1/insane"
 var rooms = map[string][]string{
 	"policy":               {"policy/unit"},
 	"policy/unit":          {},
-	"insane":               {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
+	"insane":               {"policy", "insane/control", "insane/host", "insane/kern", "insane/observe", "insane/port", "insane/relay", "insane/watchdog", "insanely/api"},
 	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/api"},
+	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/frame":         {},
 	"insane/kern":          {"policy"},
 	"insane/lab":           {"policy", "insanely", "insanely/api"},
-	"insane/port":          {"policy", "insane/frame"},
+	"insane/observe":       {"insane/host", "insane/kern", "insane/ownership"},
+	"insane/ownership":     {"insane/host", "insane/kern"},
+	"insane/watchdog":      {"policy", "insane/kern"},
+	"insane/host":          {"policy"},
+	"insane/port":          {"insane/frame"},
+	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
 	"insanely":             {"insanely/api"},
 	"insanely/cli":         {"policy", "insanely", "insanely/api"},
 	"insanely/api":         {},
@@ -43,7 +49,7 @@ var rooms = map[string][]string{
 
 // linuxRooms may make system calls. Others may name an errno or a signal, for
 // which the standard library's syscall is enough, and go no deeper.
-var linuxRooms = []string{"insane/port", "insane/kern", "insane/lab"}
+var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/lab"}
 
 // policyImports is all that the fault engine may stand on.
 var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}
@@ -141,6 +147,16 @@ func TestCommandsKnowNoStage(t *testing.T) {
 				}
 				return true
 			})
+		}
+	}
+}
+
+// Only a command knows the device. What the device is made of never does, so that
+// each part can be tested and read without it.
+func TestPartsDoNotKnowTheDevice(t *testing.T) {
+	for room, allowed := range rooms {
+		if strings.HasPrefix(room, "insane/") && room != "insane/cli" && slices.Contains(allowed, "insane") {
+			t.Errorf("%s may import insane", room)
 		}
 	}
 }

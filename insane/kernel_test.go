@@ -17,7 +17,7 @@ import (
 // dies with the goroutine of the test, and with it the namespace. Nothing here
 // runs a device: the test calls reconcile where a running one would.
 type borea struct {
-	t *testing.T
+	t testing.TB
 	h *netlink.Handle
 }
 
@@ -119,5 +119,5 @@ func (b *borea) open(slave string, routes ...string) *Device {
 func portOf(d *Device) *port.Slave {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.host.slave.port
+	return d.slave.port
 }

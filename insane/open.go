@@ -1,116 +1,139 @@
 package insane
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Config says what to open. Only Name is needed.
+// Config says what to open. The zero value is a plain wire.
 type Config struct {
-	Name      string         // of the interface; at most 15 bytes
+	Name     string             // of the interface; at most 15 bytes
+	Policy   policy.Policy      // of tx
+	RXPolicy policy.Policy      // of rx; with api.ReceiveNone only pass
+	Seed     uint64             // of every draw
+	Clock    func() policy.Time // CLOCK_MONOTONIC; nil: the system's
+	Log      *slog.Logger       // nil: nothing is logged
+
+	// The rest is for Open alone: New has its ports already.
 	Slave     string         // name of the slave; "": none yet
 	Addresses []netip.Prefix // that the interface gets
 	Routes    []netip.Prefix // that lead through the interface, with the slave's gateway and source address
-	Policy    policy.Policy  // of tx
-	RXPolicy  policy.Policy  // of rx; with Receive none only pass
 	Receive   string         // one of the api.Receive… modes; "": none
 	Path      string         // api.PathAuto, PathRelay or PathKernel; "": relay
-	Seed      uint64         // of every draw
 	Socket    string         // path of the control socket; "": none
 	Group     *uint32        // whose members may change the device beside root and the daemon's own user
-	Log       *slog.Logger   // nil: nothing is logged
 }
 
-// host is a device's presence in the kernel. Device.mu guards it, but for lost.
-type host struct {
-	links   *port.Links
-	tap     *port.TAP
-	control *port.ControlListener // nil if none was asked for
-	group   *uint32
-	slave   slave
-	receive receiving
-	path    path
-	heart   *heart
-	routes  routes
-
-	addresses []netip.Prefix // that were asked for
-	lost      losses
+// New makes a device between two open ports, near the host's and far the
+// slave's; far may be nil. It opens nothing, and Run closes both.
+func New(near, far port.Port, c Config) *Device {
+	d := newDevice(near, c)
+	if far != nil {
+		d.tx.SetEnd(&relay.End{Port: far})
+		d.startRX(far, nil)
+	}
+	d.publish()
+	return d
 }
 
 // Open creates the interface and what Config asks for. With an address or a
 // route the interface is also set up. On an error nothing is left. The device
-// works from Run on; whoever does not call Run calls Close.
+// works from Run on; a caller that does not call Run calls Close.
 func Open(c Config) (*Device, error) {
 	if err := CheckName(c.Name); err != nil {
 		return nil, err
 	}
-	h := &host{group: c.Group, heart: newHeart(), receive: receiving{mode: api.ReceiveNone}}
-	d, err := h.open(c)
+	d, err := open(c)
 	if err != nil {
-		h.close()
-		if h.links != nil {
-			h.links.Close()
-		}
 		return nil, err
 	}
 	if err := d.furnish(c); err != nil {
 		d.Close()
 		return nil, err
 	}
-	if h.path.queue == nil && c.Path == api.PathAuto {
-		d.log.Info("no fast path: the relay carries everything", "reason", h.path.none)
+	if !d.path.exists() && c.Path == api.PathAuto {
+		d.log.Info("no fast path: the relay carries everything", "reason", d.path.none)
 	}
 	return d, nil
 }
 
 // open takes what makes a daemon the only one of its name: first the socket,
 // then the interface.
-func (h *host) open(c Config) (d *Device, err error) {
+func open(c Config) (d *Device, err error) {
+	var control *host.ControlListener
+	var links *host.Links
+	defer func() {
+		if d != nil || err == nil {
+			return
+		}
+		if links != nil {
+			links.Close()
+		}
+		if control != nil {
+			control.Close()
+		}
+	}()
 	if c.Socket != "" {
-		if h.control, err = port.ListenControl(c.Socket); err != nil {
+		if control, err = host.ListenControl(c.Socket); err != nil {
 			return nil, err
 		}
 	}
-	if h.links, err = port.OpenLinks(); err != nil {
+	if links, err = host.OpenLinks(); err != nil {
 		return nil, err
 	}
-	if h.tap, err = port.OpenTAP(h.links, c.Name); err != nil {
+	tap, err := port.OpenTAP(c.Name)
+	if err != nil {
 		return nil, err
 	}
-	d = newDevice(h.tap, Options{Name: c.Name, TX: c.Policy, Seed: c.Seed, Log: c.Log})
-	d.host = h
-	if err := d.openPath(c.Path); err != nil {
-		d.Close()
+	iface, err := host.NewInterface(links, tap.Index())
+	if err != nil {
+		tap.Close()
 		return nil, err
 	}
-	d.steer()
+	near := c
+	near.RXPolicy = policy.Policy{} // Set checks it together with the receive mode
+	d = newDevice(tap, near)
+	d.links, d.tap, d.iface, d.control, d.members = links, tap, iface, control, c.Group
 	return d, nil
 }
 
 // furnish does to the interface what a person would do with ip and insanely.
 func (d *Device) furnish(c Config) error {
-	h := d.host
-	h.addresses = c.Addresses
-	if err := h.address(h.addresses); err != nil {
+	if err := d.openPath(c.Path); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.refresh()
+	d.mu.Unlock()
+	d.addresses = c.Addresses
+	if err := giveAddresses(d.iface, d.addresses); err != nil {
 		return err
 	}
 	if len(c.Addresses)+len(c.Routes) > 0 {
-		if err := h.tap.SetUp(); err != nil {
+		if err := d.iface.SetUp(); err != nil {
 			return err
 		}
 	}
 	if _, err := d.Set(c.change()); err != nil {
 		return err
 	}
-	h.routes.wanted = c.Routes
-	return h.routes.keep(h)
+	return d.setRoutes(c.Routes)
+}
+
+// setRoutes leads destinations through the interface for the first time.
+func (d *Device) setRoutes(list []netip.Prefix) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.routes.wanted, d.flushed = list, false
+	return d.routes.keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes)
 }
 
 // change is the part of a Config that can be changed later.
@@ -121,60 +144,17 @@ func (c *Config) change() (change api.Change) {
 	if c.Receive != "" {
 		change.Receive = &c.Receive
 	}
-	if rx := c.RXPolicy.String(); rx != "pass" {
+	if c.RXPolicy != (policy.Policy{}) {
+		rx := c.RXPolicy.String()
 		change.RX = &rx
 	}
 	return change
 }
 
-// address gives the interface addresses.
-func (h *host) address(list []netip.Prefix) error {
-	for _, a := range list {
-		if err := h.tap.AddAddress(a); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addresses6 are those that are lost when the kernel takes IPv6 off the interface.
-func (h *host) addresses6() (list []netip.Prefix) {
-	for _, a := range h.addresses {
-		if a.Addr().Is6() {
-			list = append(list, a)
-		}
-	}
-	return list
-}
-
-// close closes what was opened, except links: Device.Close waits for those who
-// use them.
-func (h *host) close() error {
-	if h.tap != nil {
-		h.tap.Close()
-	}
-	h.heart.end()
-	err := errors.Join(h.slave.close(), h.path.close(), h.receive.close())
-	if h.control != nil {
-		err = errors.Join(err, h.control.Close())
-	}
-	return err
-}
-
-// CheckName says whether an interface can have the name: it refuses what the
-// kernel refuses, with words (net/core/dev.c,
-// dev_valid_name), and % which would make a pattern of the name.
+// CheckName says whether an interface can have the name (see api.CheckName).
 func CheckName(name string) error {
-	switch {
-	case name == "" || name == "." || name == "..":
-		return fmt.Errorf("name: %q: not a name for an interface", name)
-	case name == "all" || name == "default":
-		// net/ipv4/devinet.c, sysctl_dev_name_is_allowed
-		return fmt.Errorf("name: %q: the kernel means every interface by it", name)
-	case len(name) > 15:
-		return fmt.Errorf("name: %q: longer than 15 bytes", name)
-	case strings.ContainsAny(name, "/:% \t\n\v\f\r"):
-		return fmt.Errorf("name: %q: has one of / : %% or white space in it", name)
+	if err := api.CheckName(name); err != nil {
+		return fmt.Errorf("name: %q: %w", name, err)
 	}
 	return nil
 }

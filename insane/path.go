@@ -6,44 +6,105 @@ import (
 	"io"
 	"sync/atomic"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/observe"
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/watchdog"
 	"github.com/seed-39a139a1/insane/insanely/api"
-	"github.com/seed-39a139a1/insane/policy"
 )
 
-// path is which of the data planes packets take. Device.mu guards it.
-//
-// The fast path is used wherever its result is exactly the relay's, and as long as
-// nobody would miss anything: what it sends does not pass the interface's own queue,
-// so who watches the interface, or shapes it, must have the relay.
+// path is the fast path, and which of the data planes packets take. Device.mu
+// guards it.
 type path struct {
-	queue  *kern.Backlog // of the interface; nil: there is no fast path
+	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: there is no fast path
 	closer []io.Closer   // programs at the interface
 	clsact bool          // they are in a clsact qdisc
 	none   string        // why there is no fast path
-	view   view
 
-	listened atomic.Bool // view.listened, read without holding Device.mu
-	failed   atomic.Bool // whether the last look failed, read without holding Device.mu
+	listened atomic.Bool // whether a packet socket listened at the last look; read without Device.mu
+	failed   atomic.Bool // whether the last look failed; read without Device.mu
 
 	tx, rx string // why the relay carries everything; "": the kernel carries what it can
+}
+
+// exists reports whether there is a fast path.
+func (p *path) exists() bool { return p.queue != nil }
+
+// reasons say for each direction why the relay carries everything; "" if it does not.
+func (p *path) reasons() (tx, rx string) {
+	if !p.exists() {
+		return p.none, p.none
+	}
+	return p.tx, p.rx
+}
+
+// observed takes over what follows from the interface alone.
+func (p *path) observe(self observe.Interface) {
+	if !p.exists() {
+		return
+	}
+	p.failed.Store(self.Err != nil)
+	p.listened.Store(self.Listened)
+	if !self.Away {
+		p.queue.SetLimit(self.Link.QueueLen)
+	}
+}
+
+// attach hangs the programs into the interface, which is down still and has no
+// frames.
+func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Objects) error {
+	if err := tap.SetFilter(objects.Enter()); err != nil {
+		return err
+	}
+	if err := iface.SkipQdisc(); err != nil {
+		return err
+	}
+	options := kern.InterfaceOptions{Link: tap.Index(), Clsact: p.clsact}
+	for _, attach := range []func(kern.InterfaceOptions) (io.Closer, error){objects.AttachArrive, objects.AttachTransmit} {
+		closer, err := attach(options)
+		if err != nil {
+			return err
+		}
+		p.closer = append(p.closer, closer)
+	}
+	p.queue = objects.TX().Queue()
+	return nil
+}
+
+// due reports whether the interface must be looked at though no event says so.
+// listens: a packet socket listens on it. The caller need not hold Device.mu.
+func (p *path) due(listens bool) bool { return p.failed.Load() || listens != p.listened.Load() }
+
+// settle says to the kernel that frames of the queue which are still missing got
+// lost, if the relay has been idle since the last call and none moved.
+func (p *path) settle(idle bool) { p.queue.Settle(idle) }
+
+// close takes the programs off the interface.
+func (p *path) close() error {
+	var errs []error
+	for _, c := range p.closer {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // openPath prepares the fast path. If it is only wished for, a device without one is
 // none the worse.
 func (d *Device) openPath(asked string) error {
-	p := &d.host.path
+	p := &d.path
 	if asked == api.PathRelay {
 		p.none = "asked for"
 		return nil
 	}
 	err := d.load()
 	if err == nil {
-		err = p.attach(d)
+		err = d.attachPath()
 	}
 	if asked == api.PathKernel && errors.Is(err, kern.ErrUnsupported) {
 		p.clsact = true
-		err = p.attach(d)
+		err = d.attachPath()
 	}
 	switch {
 	case err == nil:
@@ -55,127 +116,34 @@ func (d *Device) openPath(asked string) error {
 	return nil
 }
 
-// attach hangs the programs into the interface, which is down still and has no
-// frames.
-func (p *path) attach(d *Device) error {
-	tap, programs := d.host.tap, d.host.receive.programs
-	if err := tap.SetFilter(programs.Enter()); err != nil {
+// attachPath attaches the fast path and makes the relays share the numbers of the
+// packets with it.
+func (d *Device) attachPath() error {
+	objects := d.receive.objects
+	if err := d.path.attach(d.tap, d.iface, objects); err != nil {
 		return err
 	}
-	if err := tap.SkipQdisc(); err != nil {
-		return err
-	}
-	options := kern.InterfaceOptions{Link: tap.Index(), Clsact: p.clsact}
-	for _, attach := range []func(kern.InterfaceOptions) (io.Closer, error){programs.AttachArrive, programs.AttachTransmit} {
-		closer, err := attach(options)
-		if err != nil {
-			return err
-		}
-		p.closer = append(p.closer, closer)
-	}
-	view, err := d.host.look()
-	if err != nil {
-		return err
-	}
-	p.queue = programs.TX().Queue()
-	p.see(view)
-	d.tx.lane, d.rx.lane, d.rx.land = programs.TX(), programs.RX(), programs.RX().Drain
-	d.reseed(d.tx) // for numbers that the kernel shares
-	d.reseed(d.rx)
-	lease := newLease(d.tx.lane, d.tx)
-	lease.arm(true)
-	d.host.heart.keep(lease)
+	tx, rx := objects.TX(), objects.RX()
+	d.tx.ShareWith(tx, nil)
+	d.rx.ShareWith(rx, rx.Drain)
+	d.tx.Reseed(d.seedOf(d.tx)) // for numbers that the kernel shares
+	d.rx.Reseed(d.seedOf(d.rx))
+	d.keepWatch(tx, d.tx).Arm(true)
 	return nil
 }
 
-// close ends what openPath began.
-func (p *path) close() (err error) {
-	for _, c := range p.closer {
-		if cerr := c.Close(); err == nil {
-			err = cerr
-		}
-	}
-	return err
+// keepWatch makes a watchdog that bites when a relay hangs, and kicks it until the
+// device is closed.
+func (d *Device) keepWatch(kernel *kern.Direction, r *relay.Relay) *watchdog.Watchdog {
+	w := watchdog.New(kernel, d.clock, r.Works)
+	d.ticker.Keep(w)
+	return w
 }
 
-// queue is the berth of the interface.
-func (d *Device) queue() *kern.Backlog {
-	if d.host == nil {
-		return nil
-	}
-	return d.host.path.queue
-}
-
-// reasons say for each direction why the relay carries everything; "" if it does not.
-func (p *path) reasons() (tx, rx string) {
-	if p.queue == nil {
-		return p.none, p.none
-	}
-	return p.tx, p.rx
-}
-
-// steer brings the data planes in line with everything that decides between them,
-// and shows the state. The caller holds d.mu.
-func (d *Device) steer() {
-	defer d.publish()
-	h := d.host
-	if h == nil || h.path.queue == nil {
-		return
-	}
-	p := &h.path
-	p.tx = p.lead(d.tx, h.noFastTX(&d.tx.rule.Load().program), h.slave.link.Index)
-	p.rx = p.lead(d.rx, h.noFastRX(), h.tap.Index())
-}
-
-// lead opens or closes a lane and says why it is closed.
-func (p *path) lead(r *relay, why string, to int) string {
-	if why == "" {
-		ru := r.rule.Load()
-		if err := r.lane.Open(ru.program, to, ru); err != nil {
-			why = err.Error()
-		}
-	}
-	if why != "" {
-		r.lane.Close()
-	}
-	return why
-}
-
-// closeLanes leaves everything to the relay until steer is called.
-func (d *Device) closeLanes() {
-	for _, r := range []*relay{d.tx, d.rx} {
-		if r.lane != nil {
-			r.lane.Close()
-		}
-	}
-}
-
-// noFastTX says why the kernel must leave tx to the relay.
-func (h *host) noFastTX(program *policy.Program) string {
-	s := &h.slave
-	switch state := s.state(); {
-	case state == api.SlaveNone:
-		return "there is no slave"
-	case state != api.SlaveUp:
-		return s.name + " is " + state
-	case isDevice(s.link):
-		return s.name + " is a device itself"
-	case h.path.view.away:
-		return "the interface is not in this network namespace"
-	case s.queues > 1 && !program.Whole(2):
-		// The relay's socket and the host's may choose different ones.
-		return fmt.Sprintf("%s has %d transmit queues, in which packets of one super-frame could overtake the next", s.name, s.queues)
-	}
-	return h.path.view.watched
-}
-
-// noFastRX says why the kernel must leave rx to the relay.
-func (h *host) noFastRX() string {
-	switch {
-	case h.receive.mode == api.ReceiveNone:
-		return "receive none: nothing but what neighbours say"
-	case h.path.view.away:
-		return "the interface is not in this network namespace"
-	}
-	return h.receive.idle
+// due says at each tick whether there is something that raises no event: somebody
+// has begun or ceased to listen, the last look failed, or frames wait, which may have
+// got lost.
+func (d *Device) due() bool {
+	listens, err := host.Listens(d.tap.Index())
+	return err != nil || d.path.due(listens) || d.tx.Waiting() || d.rx.Waiting()
 }

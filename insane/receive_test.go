@@ -71,9 +71,6 @@ func (b *borea) openTaking(mode, slave string) *Device {
 // idleOf is why the device takes nothing, after it has looked.
 func idleOf(d *Device) string {
 	d.reconcile()
-	d.mu.Lock()
-	d.reclaim()
-	d.mu.Unlock()
 	return d.State().Takes.Idle
 }
 
@@ -87,10 +84,8 @@ func TestIdle(t *testing.T) {
 		if got := idleOf(d); got != want {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
-		d.host.receive.lease.mu.Lock()
-		defer d.host.receive.lease.mu.Unlock()
-		if armed := d.host.receive.lease.armed; armed != (want == "") {
-			t.Errorf("%s: the lease is armed: %v", what, armed)
+		if armed := d.receive.watchdog.Armed(); armed != (want == "") {
+			t.Errorf("%s: the watchdog is armed: %v", what, armed)
 		}
 	}
 	expect("at first", "")
@@ -169,10 +164,10 @@ func TestSwitchMode(t *testing.T) {
 			t.Fatalf("%s: %v", mode, err)
 		}
 		d.mu.Lock()
-		withholds := d.host.slave.withhold != nil
+		steals := d.slave.steal != nil
 		d.mu.Unlock()
-		if s := d.State(); s.Receive != mode || withholds != (mode != api.ReceiveNone) || portOf(d) != socket {
-			t.Errorf("%s: mode %s, withholds %v", mode, s.Receive, withholds)
+		if s := d.State(); s.Receive != mode || steals != (mode != api.ReceiveNone) || portOf(d) != socket {
+			t.Errorf("%s: mode %s, steals %v", mode, s.Receive, steals)
 		}
 	}
 }

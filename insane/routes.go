@@ -4,7 +4,8 @@ import (
 	"errors"
 	"net/netip"
 
-	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
 )
 
 // routes are the destinations that were asked to lead through the device. They
@@ -12,44 +13,55 @@ import (
 // address goes, the kernel removes the IPv4 routes that prefer it
 // (net/ipv4/fib_semantics.c, fib_sync_down_addr), and the packets would slip
 // past the device. An address that goes and comes back before anybody looks leaves
-// no other trace, so such a route is looked for after every change; whoever wants
-// it gone ends the device. Any other route that a person removed stays removed
-// until the slave's addresses change.
+// no other trace, so such a route is looked for after every change; a person who
+// wants it gone ends the device. Any other route that a person removes while the
+// interface is up stays removed until the slave's addresses change.
 type routes struct {
 	wanted []netip.Prefix
-	have   map[netip.Prefix]port.Route
+	have   map[netip.Prefix]host.Route // as they were made
 }
 
-// keep makes each route what the slave's addresses want it to be now.
-func (r *routes) keep(h *host) error {
+// keep makes each route what it is to be by now.
+func (r *routes) keep(iface *host.Interface, seen []observe.Route) error {
 	if r.have == nil {
-		r.have = make(map[netip.Prefix]port.Route)
+		r.have = make(map[netip.Prefix]host.Route)
 	}
 	var errs []error
-	for _, dst := range r.wanted {
-		want := port.Route{Dst: dst}
-		if h.slave.port != nil {
-			want = h.links.Borrow(dst, h.slave.link.Index)
-		}
-		if have, ok := r.have[dst]; ok && have == want && !lost(h.tap, want) {
+	for _, s := range seen {
+		dst := s.Want.Dst
+		if have, ok := r.have[dst]; ok && have == s.Want && !s.Lost {
 			continue
 		}
 		delete(r.have, dst) // on an error the next change of anything tries again
-		if err := h.tap.ReplaceRoute(want); err != nil {
+		if err := iface.ReplaceRoute(s.Want); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		r.have[dst] = want
+		r.have[dst] = s.Want
 	}
 	return errors.Join(errs...)
 }
 
-// lost reports whether the kernel has removed a route with an address that it
-// preferred.
-func lost(tap *port.TAP, r port.Route) bool {
-	if !r.Source.Is4() {
-		return false
+// forget says that the interface has lost all routes.
+func (r *routes) forget() { r.have = nil }
+
+// giveAddresses gives the interface addresses. Those that it has stay.
+func giveAddresses(iface *host.Interface, list []netip.Prefix) error {
+	for _, a := range list {
+		if err := iface.AddAddress(a); err != nil {
+			return err
+		}
 	}
-	there, err := tap.HasRoute(r.Dst)
-	return err == nil && !there
+	return nil
+}
+
+// addresses6 are the IPv6 addresses of a list: those that are lost when the kernel
+// takes IPv6 off the interface.
+func addresses6(all []netip.Prefix) (list []netip.Prefix) {
+	for _, a := range all {
+		if a.Addr().Is6() {
+			list = append(list, a)
+		}
+	}
+	return list
 }

@@ -7,24 +7,26 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // The state of a slave decides where tx goes, and nothing else does.
 func TestSlaveState(t *testing.T) {
 	far := &port.Slave{}
-	up := port.Link{Name: "eth0", MTU: 1400, Carrier: true}
+	up := host.Link{Name: "eth0", MTU: 1400, Carrier: true}
 	for _, c := range []struct {
 		slave slave
 		state string
-		end   end
+		end   relay.End
 	}{
-		{slave{}, api.SlaveNone, end{why: dropNoSlave}},
-		{slave{name: "eth0"}, api.SlaveGone, end{why: dropSlaveGone}},
-		{slave{name: "eth0", link: up}, api.SlaveGone, end{why: dropSlaveGone}},
-		{slave{name: "eth0", port: far}, api.SlaveDown, end{why: dropSlaveDown}},
-		{slave{name: "eth0", port: far, link: up}, api.SlaveUp, end{port: far, mtu: 1400}},
+		{slave{}, api.SlaveNone, relay.End{Why: relay.DropNoSlave}},
+		{slave{name: "eth0"}, api.SlaveGone, relay.End{Why: relay.DropSlaveGone}},
+		{slave{name: "eth0", link: up}, api.SlaveGone, relay.End{Why: relay.DropSlaveGone}},
+		{slave{name: "eth0", port: far}, api.SlaveDown, relay.End{Why: relay.DropSlaveDown}},
+		{slave{name: "eth0", port: far, link: up}, api.SlaveUp, relay.End{Port: far, MTU: 1400}},
 	} {
 		if state := c.slave.state(); state != c.state {
 			t.Errorf("%+v: %s, want %s", c.slave, state, c.state)
@@ -80,7 +82,7 @@ func TestSlaveFollowed(t *testing.T) {
 		if info.SlaveState != state || info.Slave != name || info.Carrier != (state == api.SlaveUp) {
 			t.Errorf("%s: %+v, want %s %s", what, info, name, state)
 		}
-		if insane.MTU != mtu || insane.HardwareAddr.String() != slave.HardwareAddr.String() || insane.Alias != aliasPrefix+name {
+		if insane.MTU != mtu || insane.HardwareAddr.String() != slave.HardwareAddr.String() || insane.Alias != host.AliasPrefix+name {
 			t.Errorf("%s: device is %+v, slave is %+v", what, insane, slave)
 		}
 	}
@@ -131,7 +133,7 @@ func TestSlaveChain(t *testing.T) {
 	for i := range maxChain + 1 { // what other daemons would have published
 		name := "d" + strconv.Itoa(i)
 		b.veth(name, 0)
-		b.must(b.h.LinkSetAlias(b.link(name), aliasPrefix+"d"+strconv.Itoa(i+1)))
+		b.must(b.h.LinkSetAlias(b.link(name), host.AliasPrefix+"d"+strconv.Itoa(i+1)))
 	}
 	if _, err := attachTo(d, "d0"); !errors.Is(err, api.ErrLoop) {
 		t.Errorf("a chain without end in sight: %v, want %v", err, api.ErrLoop)
@@ -139,12 +141,12 @@ func TestSlaveChain(t *testing.T) {
 	if _, err := attachTo(d, "d3"); err != nil { // ends at a link that is not there
 		t.Errorf("a chain of %d: %v", maxChain-2, err)
 	}
-	b.must(b.h.LinkSetAlias(b.link("d5"), aliasPrefix+"insane"))
+	b.must(b.h.LinkSetAlias(b.link("d5"), host.AliasPrefix+"insane"))
 	_, err := attachTo(d, "d4")
 	if want := `slave: "d4": the device would be its own slave (by way of d4, d5, insane)`; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
-	if info := d.State(); info.Slave != "d3" || b.link("insane").Attrs().Alias != aliasPrefix+"d3" {
+	if info := d.State(); info.Slave != "d3" || b.link("insane").Attrs().Alias != host.AliasPrefix+"d3" {
 		t.Errorf("refused, and yet the slave is %q", info.Slave)
 	}
 }

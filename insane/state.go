@@ -3,9 +3,10 @@ package insane
 import (
 	"sync"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
-	"github.com/seed-39a139a1/insane/policy"
 )
 
 // shown is what a device tells of itself without asking anybody. A change
@@ -16,23 +17,23 @@ type shown struct {
 	receive           string
 	takes             api.Takes
 	seed              uint64
-	tx, rx            *rule
+	tx, rx            *relay.Ruleset
 	txRelay, rxRelay  string      // why the relay carries everything; "": it does not
-	end               *end        // where tx goes in this state
+	end               *relay.End  // where tx goes in this state
 	port              *port.Slave // nil if the link is gone
 }
 
 // publish makes the present state the one that State shows. The caller holds d.mu.
 func (d *Device) publish() {
 	s := &shown{
-		slaveState: api.SlaveNone, receive: api.ReceiveNone, takes: (&receiving{}).takes(),
-		seed: d.seed, tx: d.tx.rule.Load(), rx: d.rx.rule.Load(), end: d.tx.to.Load(),
+		slaveState: api.SlaveNone, receive: d.receive.mode, takes: d.receive.takes(),
+		seed: d.seed, tx: d.tx.Ruleset(), rx: d.rx.Ruleset(), end: d.tx.End(),
 	}
-	if h := d.host; h != nil {
-		s.slave, s.slaveState = h.slave.name, h.slave.state()
-		s.receive, s.takes = h.receive.mode, h.receive.takes()
-		s.end, s.port = h.slave.end(), h.slave.port
-		s.txRelay, s.rxRelay = h.path.reasons()
+	if d.tap != nil {
+		s.slave, s.slaveState = d.slave.name, d.slave.state()
+		s.end, s.port = d.slave.end(), d.slave.port
+		s.txRelay, s.rxRelay = d.path.reasons()
+		d.about.Store(d.observer())
 	}
 	d.shown.Store(s)
 }
@@ -45,51 +46,32 @@ func (d *Device) State() api.Info {
 		Receive: s.receive, Takes: s.takes, Seed: s.seed,
 	}
 	var tx, rx uint64
-	if d.host != nil {
+	if d.tap != nil {
 		link := d.settle()
 		// The carrier is the slave's, unless the interface itself is down.
 		info.Carrier, info.MTU = link.Up && s.slaveState == api.SlaveUp, link.MTU
-		tx, rx = d.host.lost.overruns(d)
+		tx, rx = d.overruns()
 	}
-	info.TX, info.RX = d.tx.direction(s.tx, s.txRelay), d.rx.direction(s.rx, s.rxRelay)
-	info.Path, info.PathReason = api.Slowest(info)
+	info.TX, info.RX = d.tx.Direction(s.tx, s.txRelay), d.rx.Direction(s.rx, s.rxRelay)
+	info.Path, info.PathReason = slowest(info)
 	info.TX.Stats.Overruns, info.RX.Stats.Overruns = tx, rx
 	return info
 }
 
-// direction is a relay with a rule of its, and why it carries everything.
-func (r *relay) direction(ru *rule, why string) api.Direction {
-	d := api.Direction{
-		Policy: ru.policy.String(), Verdicts: r.counters.verdicts(ru), Stats: r.counters.stats(),
-		Path: api.PathRelay, PathReason: why,
+// slowest is the path of a whole device: the slower path of the directions in use,
+// and why it is not a faster one.
+func slowest(i api.Info) (path, reason string) {
+	switch {
+	case i.TX.Path != api.PathKernel && i.RX.Path != api.PathKernel && i.Receive != api.ReceiveNone && i.TX.PathReason != i.RX.PathReason:
+		return api.PathRelay, "tx: " + i.TX.PathReason + "; rx: " + i.RX.PathReason
+	case i.TX.Path != api.PathKernel && i.RX.Path == api.PathKernel:
+		return api.PathRelay, "tx: " + i.TX.PathReason
+	case i.TX.Path != api.PathKernel:
+		return api.PathRelay, i.TX.PathReason
+	case i.Receive != api.ReceiveNone && i.RX.Path != api.PathKernel:
+		return api.PathRelay, "rx: " + i.RX.PathReason
 	}
-	if r.lane == nil {
-		return d
-	}
-	if why == "" {
-		d.Path = api.PathKernel
-	}
-	kernel, here := r.lane.Counts(), r.lane.CountsOf(ru)
-	relayed := api.Count{Packets: kernel.RelayedPackets, Bytes: kernel.RelayedBytes}
-	add(&d.Stats.Offered, relayed)
-	add(&d.Stats.Relayed, relayed)
-	for why, c := range map[string]api.Count{
-		api.DropPolicy:    {Packets: kernel.DroppedPackets, Bytes: kernel.DroppedBytes},
-		api.DropSlaveBusy: {Packets: kernel.RefusedPackets, Bytes: kernel.RefusedBytes},
-	} {
-		add(&d.Stats.Offered, c)
-		sum := d.Stats.Dropped[why]
-		add(&sum, c)
-		d.Stats.Dropped[why] = sum
-	}
-	for _, stage := range policy.Forms()[1:] { // without pass
-		sum, a := d.Stats.Stages[stage.Name], kernel.Stages[stage.Number]
-		add(&sum, api.Count{Packets: a.Packets, Bytes: a.Bytes})
-		d.Stats.Stages[stage.Name] = sum
-	}
-	d.Verdicts.Relay += here.RelayedPackets + here.RefusedPackets - here.UnjudgedPackets
-	d.Verdicts.Drop += here.DroppedPackets
-	return d
+	return api.PathKernel, ""
 }
 
 // losses are what the kernel lost before the relay was offered it.
@@ -100,16 +82,19 @@ type losses struct {
 	rxOverruns uint64 // of slaves that are closed
 }
 
-func (l *losses) overruns(d *Device) (tx, rx uint64) {
+// overruns are the frames that the kernel lost in front of either relay. A reader
+// need not hold d.mu.
+func (d *Device) overruns() (tx, rx uint64) {
+	l := &d.lost
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	tx, rx = l.txOverruns, l.rxOverruns
 	if far := d.shown.Load().port; far != nil {
 		rx += far.Overruns()
 	}
-	if queue := d.queue(); queue != nil {
+	if queue := d.path.queue; queue != nil {
 		tx += queue.Refused()
-		rx += d.rx.lane.Lost()
+		rx += d.rx.LostInKernel()
 	}
 	return tx, rx
 }
@@ -119,30 +104,30 @@ func (l *losses) overruns(d *Device) (tx, rx uint64) {
 // for it, so the state of the slave is the reason; otherwise the queue was full.
 // It returns the interface as the kernel shows it: one that is gone, over which
 // Run ends, shows nothing.
-func (d *Device) settle() port.Link {
-	l := &d.host.lost
+func (d *Device) settle() host.Link {
+	l := &d.lost
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	link, err := d.host.links.Glance(d.host.tap.Index())
+	link, err := d.links.ByIndexNoWait(d.tap.Index())
 	if err != nil {
-		return port.Link{}
+		return host.Link{}
 	}
 	n := link.TxDropped - l.txDropped
 	l.txDropped = link.TxDropped
 	switch e := d.shown.Load().end; {
 	case n == 0:
-	case e.port != nil:
+	case e.Port != nil:
 		l.txOverruns += n
 	default:
-		d.tx.counters.enterLost(n, e.why)
+		d.tx.EnterLost(n, e.Why)
 	}
 	return link
 }
 
-// part takes leave of a slave's port before it is closed: its losses stay in the
-// counters, and the new state is shown.
-func (d *Device) part(old *port.Slave) {
-	l := &d.host.lost
+// keepLosses keeps the final counters of a slave's port before it is closed, and
+// shows the new state. The caller holds d.mu.
+func (d *Device) keepLosses(old *port.Slave) {
+	l := &d.lost
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if old != nil {

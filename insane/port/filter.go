@@ -38,14 +38,10 @@ const (
 	offIPv6Next      = 14 + 6
 	offIPv6HopLimit  = 14 + 7
 	offICMPv6Type    = 14 + 40
-	etherTypeARP     = 0x0806
-	etherTypeIPv6    = 0x86dd
 	arpReply         = 2
-	protocolICMPv6   = 58
 	ndHopLimit       = 255 // RFC 4861 §6.1: anything less has crossed a router
 	ndSolicitation   = 135
 	ndAdvertisement  = 136
-	packetOtherHost  = 3 // uapi/linux/if_packet.h, PACKET_OTHERHOST
 	acceptWholeFrame = 1 << 18
 )
 
@@ -63,14 +59,14 @@ func FilterNeighbours() Filter {
 		bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: 0, SkipTrue: 15},
 		bpf.LoadExtension{Num: bpf.ExtType},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: packetOtherHost, SkipTrue: 13},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OTHERHOST, SkipTrue: 13},
 		bpf.LoadAbsolute{Off: offEtherType, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherTypeARP, SkipTrue: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.ETH_P_ARP, SkipTrue: 2},
 		bpf.LoadAbsolute{Off: offARPOperation, Size: 2},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: arpReply, SkipTrue: 8, SkipFalse: 9},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: etherTypeIPv6, SkipTrue: 8},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.ETH_P_IPV6, SkipTrue: 8},
 		bpf.LoadAbsolute{Off: offIPv6Next, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protocolICMPv6, SkipTrue: 6},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.IPPROTO_ICMPV6, SkipTrue: 6},
 		bpf.LoadAbsolute{Off: offIPv6HopLimit, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: ndHopLimit, SkipTrue: 4},
 		bpf.LoadAbsolute{Off: offICMPv6Type, Size: 1},

@@ -13,14 +13,14 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/host"
 )
 
 // roles are the processes that tests need beside themselves: the test binary,
 // started again with the name of a role as first argument.
 var roles = map[string]func(args []string) error{
-	"role-tap":    holdTAP,
-	"role-storm":  raiseStorm,
-	"role-client": visitControl,
+	"role-tap": holdTAP,
 }
 
 func TestMain(m *testing.M) {
@@ -49,21 +49,35 @@ func needRoot(t testing.TB) {
 	}
 }
 
+// namespace is the network namespace of a test, as its links are looked up and changed.
+type namespace struct {
+	*host.Links
+	h *netlink.Handle
+}
+
+// openNamespace is the network namespace of the calling thread.
+func openNamespace(t testing.TB) *namespace {
+	t.Helper()
+	l, err := host.OpenLinks()
+	must(t, err)
+	t.Cleanup(l.Close)
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	must(t, err)
+	t.Cleanup(h.Close)
+	return &namespace{Links: l, h: h}
+}
+
 // newNamespace moves the test into a network namespace of its own, with lo up.
 // The thread is never unlocked and dies with the goroutine of the test, and
 // with it the namespace. Other goroutines and subtests are elsewhere.
-func newNamespace(t testing.TB) *Links {
+func newNamespace(t testing.TB) *namespace {
 	t.Helper()
 	needRoot(t)
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(os.NewSyscallError("unshare", err))
 	}
-	l, err := OpenLinks()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.Close)
+	l := openNamespace(t)
 	setUp(t, l, "lo")
 	return l
 }
@@ -109,7 +123,7 @@ func await(t testing.TB, what string, holds func() bool) {
 }
 
 // linkOf is a link as it is now; it must be there.
-func linkOf(t testing.TB, l *Links, name string) Link {
+func linkOf(t testing.TB, l *namespace, name string) host.Link {
 	t.Helper()
 	link, err := l.ByName(name)
 	must(t, err)
@@ -117,21 +131,21 @@ func linkOf(t testing.TB, l *Links, name string) Link {
 }
 
 // handleOf is the same for calls of the netlink library.
-func handleOf(t testing.TB, l *Links, name string) netlink.Link {
+func handleOf(t testing.TB, l *namespace, name string) netlink.Link {
 	t.Helper()
 	link, err := l.h.LinkByName(name)
 	must(t, err)
 	return link
 }
 
-func setUp(t testing.TB, l *Links, name string) {
+func setUp(t testing.TB, l *namespace, name string) {
 	t.Helper()
 	must(t, l.h.LinkSetUp(handleOf(t, l, name)))
 }
 
 // newVeth makes two links that are each other's wire, up and without IPv6,
 // which would send by itself.
-func newVeth(t testing.TB, l *Links, name, peer string) {
+func newVeth(t testing.TB, l *namespace, name, peer string) {
 	t.Helper()
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name
@@ -163,19 +177,27 @@ var (
 )
 
 // openSlave opens a packet socket that goes with the test.
-func openSlave(t testing.TB, l *Links, name string, filter Filter) *Slave {
+func openSlave(t testing.TB, l *namespace, name string, filter Filter) *Slave {
 	t.Helper()
-	s, err := OpenSlave(linkOf(t, l, name), filter)
+	s, err := OpenSlave(linkOf(t, l, name).Index, name, filter)
 	must(t, err)
 	t.Cleanup(func() { s.Close() })
 	return s
 }
 
+// device is a TAP with its interface, as a daemon has them.
+type device struct {
+	*TAP
+	*host.Interface
+}
+
 // openTAP makes a TAP that goes with the test.
-func openTAP(t testing.TB, l *Links, name string) *TAP {
+func openTAP(t testing.TB, l *namespace, name string) device {
 	t.Helper()
-	tap, err := OpenTAP(l, name)
+	tap, err := OpenTAP(name)
 	must(t, err)
 	t.Cleanup(func() { tap.Close() })
-	return tap
+	i, err := host.NewInterface(l.Links, tap.Index())
+	must(t, err)
+	return device{tap, i}
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
@@ -43,7 +45,7 @@ func packet(to net.HardwareAddr, number int, etherType uint16, payload []byte) f
 func arp(to net.HardwareAddr, number int, operation byte) frame.Frame {
 	body := append([]byte{0, 1, 8, 0, 6, 4, 0, operation}, from(number)...)
 	body = append(append(body, 10, 9, 0, 2), to...)
-	return packet(to, number, etherTypeARP, append(body, 10, 9, 0, 1))
+	return packet(to, number, unix.ETH_P_ARP, append(body, 10, 9, 0, 1))
 }
 
 // reply is an ARP reply, which every filter of a device lets through.
@@ -52,8 +54,8 @@ func reply(number int) frame.Frame { return arp(macBroadcast, number, arpReply) 
 // icmpv6 makes an ICMPv6 packet without checksum.
 func icmpv6(to net.HardwareAddr, number int, kind, hopLimit byte) frame.Frame {
 	ip := make([]byte, 40+24)
-	ip[0], ip[5], ip[6], ip[7], ip[40] = 0x60, 24, protocolICMPv6, hopLimit, kind
-	return packet(to, number, etherTypeIPv6, ip)
+	ip[0], ip[5], ip[6], ip[7], ip[40] = 0x60, 24, unix.IPPROTO_ICMPV6, hopLimit, kind
+	return packet(to, number, unix.ETH_P_IPV6, ip)
 }
 
 // tagged puts a VLAN tag into a frame.

@@ -41,26 +41,26 @@ type auxControl struct {
 }
 
 // openReceiver opens the socket on a link.
-func openReceiver(link Link, filter Filter) (*receiver, error) {
+func openReceiver(index int, name string, filter Filter) (*receiver, error) {
 	// Protocol 0: nothing arrives before filter and binding are in place.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	if err := setUpReceiver(fd, link, filter); err != nil {
+	if err := setUpReceiver(fd, index, filter); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
-	f, err := newFile(os.NewFile(uintptr(fd), "slave "+link.Name))
+	f, err := newFile(os.NewFile(uintptr(fd), "slave "+name))
 	if err != nil {
 		return nil, err
 	}
-	r := &receiver{file: f, index: link.Index}
+	r := &receiver{file: f, index: index}
 	f.readFrame = r.readFrame
 	return r, nil
 }
 
-func setUpReceiver(fd int, link Link, filter Filter) error {
+func setUpReceiver(fd, index int, filter Filter) error {
 	if err := filter.attach(fd); err != nil {
 		return fmt.Errorf("attach filter: %w", err)
 	}
@@ -75,10 +75,10 @@ func setUpReceiver(fd int, link Link, filter Filter) error {
 	// Multicast that only the device has joined must get through the NIC's
 	// own filter: solicitations of its IPv6 addresses. The membership is the
 	// socket's and goes with it.
-	if err := setMembership(fd, unix.PACKET_ADD_MEMBERSHIP, link.Index, unix.PACKET_MR_ALLMULTI); err != nil {
+	if err := setMembership(fd, unix.PACKET_ADD_MEMBERSHIP, index, unix.PACKET_MR_ALLMULTI); err != nil {
 		return fmt.Errorf("receive all multicast: %w", err)
 	}
-	err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL, binary.NativeEndian), Ifindex: link.Index})
+	err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: networkOrder(unix.ETH_P_ALL, binary.NativeEndian), Ifindex: index})
 	if err != nil {
 		return fmt.Errorf("bind: %w", err)
 	}
@@ -161,28 +161,34 @@ func (r *receiver) SetPromiscuous(on bool) error {
 }
 
 // Overruns counts the frames since OpenSlave that the filter accepted and that
-// were lost: the socket had no room for them or no words.
+// were lost: the socket had no room for them, or they have no virtio header. After
+// Close it stays what the last call before has returned. It may be called from any
+// goroutine and does not wait for the network.
 func (r *receiver) Overruns() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.file.raw.Control(func(fd uintptr) {
-		stats, err := unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS)
-		if err == nil {
-			r.overruns += uint64(stats.Drops)
-		}
+	var stats *unix.TpacketStats
+	var optErr error
+	err := r.file.raw.Control(func(fd uintptr) {
+		stats, optErr = unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS)
 	})
+	if err == nil && optErr == nil { // otherwise the socket is closed and counts no more
+		r.overruns += uint64(stats.Drops)
+	}
 	return r.overruns + r.unreadable
 }
 
 // Bound says whether the link that the socket was opened on still exists: the
 // kernel unbinds the socket when the link goes, and a new link may have the
 // same name and even the same index (net/packet/af_packet.c, packet_notifier).
+// A closed socket is not bound.
 func (r *receiver) Bound() bool {
-	bound := false
-	r.file.raw.Control(func(fd uintptr) {
-		addr, err := unix.Getsockname(int(fd))
-		ll, ok := addr.(*unix.SockaddrLinklayer)
-		bound = err == nil && ok && ll.Ifindex > 0
-	})
-	return bound
+	var addr unix.Sockaddr
+	var nameErr error
+	err := r.file.raw.Control(func(fd uintptr) { addr, nameErr = unix.Getsockname(int(fd)) })
+	if err != nil || nameErr != nil {
+		return false
+	}
+	ll, ok := addr.(*unix.SockaddrLinklayer)
+	return ok && ll.Ifindex > 0
 }

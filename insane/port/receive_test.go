@@ -122,7 +122,10 @@ func TestProgramFilter(t *testing.T) {
 	if err := near.SetFilter(Program(-1)); err == nil {
 		t.Error("a filter that is no descriptor was taken")
 	}
-	if err := near.SetFilter(Program(int(l.raw.Socket.GetFd()))); err == nil {
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(socket)
+	if err := near.SetFilter(Program(socket)); err == nil {
 		t.Error("a filter that is a socket was taken")
 	}
 	send(t, far, reply(3))
@@ -186,7 +189,7 @@ func TestSetFilterUnderTraffic(t *testing.T) {
 }
 
 // promiscuity is how many want what is addressed to others.
-func promiscuity(t *testing.T, l *Links, name string) int {
+func promiscuity(t *testing.T, l *namespace, name string) int {
 	t.Helper()
 	return handleOf(t, l, name).Attrs().Promisc
 }

@@ -32,20 +32,20 @@ type sender struct {
 
 // openSender opens the socket on a link. Bound without a protocol it sees
 // nothing of what arrives.
-func openSender(link Link) (*sender, error) {
+func openSender(index int, name string) (*sender, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{f: os.NewFile(uintptr(fd), "sender "+link.Name)}
-	if err := s.setUp(fd, link); err != nil {
+	s := &sender{f: os.NewFile(uintptr(fd), "sender "+name)}
+	if err := s.setUp(fd, index); err != nil {
 		s.f.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *sender) setUp(fd int, link Link) (err error) {
+func (s *sender) setUp(fd, index int) (err error) {
 	if err := setOptions(fd, []option{
 		{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
 		{"SO_SNDBUFFORCE", unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, slaveSendBytes},
@@ -56,7 +56,7 @@ func (s *sender) setUp(fd int, link Link) (err error) {
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience); err != nil {
 		return err
 	}
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: link.Index}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: index}); err != nil {
 		return err
 	}
 	s.sendFn = s.send

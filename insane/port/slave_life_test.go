@@ -147,11 +147,11 @@ func TestSlaveDeleted(t *testing.T) {
 func TestOpenSlaveOnNothing(t *testing.T) {
 	l := newNamespace(t)
 	before := descriptors(t)
-	if s, err := OpenSlave(Link{Index: 4711, Name: "eth0"}, acceptAll); err == nil {
+	if s, err := OpenSlave(4711, "eth0", acceptAll); err == nil {
 		s.Close()
 		t.Error("a socket on a link that does not exist")
 	}
-	if s, err := OpenSlave(linkOf(t, l, "lo"), Filter{}); err == nil {
+	if s, err := OpenSlave(linkOf(t, l, "lo").Index, "lo", Filter{}); err == nil {
 		s.Close()
 		t.Error("a socket without a filter, which would hear everything")
 	}

@@ -24,15 +24,15 @@ type Slave struct {
 
 // OpenSlave opens the sockets and lets the frames through that filter accepts.
 // Frames longer than the MTU pass as super-frames with their virtio header.
-func OpenSlave(link Link, filter Filter) (*Slave, error) {
-	receiver, err := openReceiver(link, filter)
+func OpenSlave(index int, name string, filter Filter) (*Slave, error) {
+	receiver, err := openReceiver(index, name, filter)
 	if err != nil {
-		return nil, fmt.Errorf("open packet socket on %s: %w", link.Name, err)
+		return nil, fmt.Errorf("open packet socket on %s: %w", name, err)
 	}
-	sender, err := openSender(link)
+	sender, err := openSender(index, name)
 	if err != nil {
 		receiver.Close()
-		return nil, fmt.Errorf("open packet socket on %s: %w", link.Name, err)
+		return nil, fmt.Errorf("open packet socket on %s: %w", name, err)
 	}
 	return &Slave{receiver: receiver, sender: sender}, nil
 }

@@ -83,7 +83,7 @@ func TestSlaveBusy(t *testing.T) {
 }
 
 // throttle makes a link as good as stand still, with a queue of some bytes.
-func throttle(t *testing.T, l *Links, name string, limit uint32) {
+func throttle(t *testing.T, l *namespace, name string, limit uint32) {
 	t.Helper()
 	must(t, l.h.QdiscAdd(&netlink.Tbf{
 		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: linkOf(t, l, name).Index, Parent: netlink.HANDLE_ROOT},

@@ -20,7 +20,7 @@ type superKind struct {
 }
 
 // superKinds are the kinds that there are over IPv4.
-func superKinds(t testing.TB, l *Links) []superKind {
+func superKinds(t testing.TB, l *namespace) []superKind {
 	return []superKind{
 		{"TCP", superTCP, 54, true},
 		{"UDP", superUDP, 42, knowsUDP(t, l)},
@@ -30,9 +30,9 @@ func superKinds(t testing.TB, l *Links) []superKind {
 // knowsUDP reports whether the kernel has words for UDP super-frames, as since
 // 6.2: VIRTIO_NET_HDR_GSO_UDP_L4 came together with TUN_F_USO4, which can be asked
 // for. It asks a TAP of its own, for another test is about what OpenTAP asks for.
-func knowsUDP(t testing.TB, l *Links) bool {
+func knowsUDP(t testing.TB, l *namespace) bool {
 	t.Helper()
-	probe, err := OpenTAP(l, "probe")
+	probe, err := OpenTAP("probe")
 	must(t, err)
 	defer probe.Close()
 	err = probe.ioctl(func(fd int) error {

@@ -19,7 +19,7 @@ import (
 // connectedTAP is a TAP that the host can send through: up, with carrier, an
 // address, and a neighbour 10.9.0.2 that need not be asked for. IPv6 is off on
 // it, so that nothing is sent but what the test sends.
-func connectedTAP(t testing.TB, l *Links) *TAP {
+func connectedTAP(t testing.TB, l *namespace) device {
 	t.Helper()
 	tap := openTAP(t, l, "insane")
 	sysctl(t, "net/ipv6/conf/insane/disable_ipv6", "1")
@@ -175,7 +175,7 @@ func TestTAPWriteRefused(t *testing.T) {
 	if n, err := tap.Write([]frame.Frame{reply(1), bad, reply(3)}); n != 1 || !errors.Is(err, ErrInvalid) {
 		t.Errorf("%d frames written, %v; want 1 and %v", n, err, ErrInvalid)
 	}
-	must(t, l.h.LinkSetDown(tap.link))
+	must(t, l.h.LinkSetDown(handleOf(t, l, "insane")))
 	if n, err := tap.Write([]frame.Frame{reply(1)}); n != 0 || !errors.Is(err, ErrDown) {
 		t.Errorf("down: %d frames written, %v; want none and %v", n, err, ErrDown)
 	}
@@ -213,7 +213,7 @@ func TestTAPDeleted(t *testing.T) {
 		_, err := tap.Read()
 		ended <- err
 	}()
-	must(t, l.h.LinkDel(tap.link))
+	must(t, l.h.LinkDel(handleOf(t, l, "insane")))
 	if err := <-ended; !errors.Is(err, ErrGone) {
 		t.Errorf("the waiting Read: %v, want %v", err, ErrGone)
 	}
@@ -229,4 +229,21 @@ func TestTAPDeleted(t *testing.T) {
 		t.Error("an interface that is gone got carrier")
 	}
 	must(t, tap.Close())
+}
+
+// What a TAP without carrier is sent is counted, for the counters of the device.
+func TestTxDropped(t *testing.T) {
+	l := newNamespace(t)
+	tap := connectedTAP(t, l)
+	host := openSlave(t, l, "insane", acceptNone)
+	send(t, host, reply(1))
+	readUntil(t, tap, 1)
+	was := linkOf(t, l, "insane")
+	before, queue := was.TxDropped, was.QueueLen
+	for range 10 + queue {
+		host.Write([]frame.Frame{reply(2)}) // a full queue may refuse, or not (drivers/net/tun.c, tun_net_xmit)
+	}
+	if n := linkOf(t, l, "insane").TxDropped - before; n < 10 || n > 10+uint64(queue) {
+		t.Errorf("%d dropped of %d in a queue of %d", n, 10+queue, queue)
+	}
 }

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,28 +20,23 @@ const (
 	tapOffloadsUDP = unix.TUN_F_USO4 | unix.TUN_F_USO6
 )
 
-// tapQueueFrames is the length of the queue between host and relay. The kernel
-// default of 500 overruns after 5 ms without the processor at 100,000 frames a
-// second; 1000 is what Ethernet devices have.
-const tapQueueFrames = 1000
-
-// TAP is the interface that the host sees. It exists while it is open: no death
-// of the process leaves it behind.
+// TAP is the descriptor of the interface that the host sees. The interface exists
+// while the TAP is open: no death of the process leaves it behind. What is changed by
+// netlink instead of the descriptor is host.Interface's.
 type TAP struct {
 	*file
-	links *Links
 	index int
-	link  netlink.Link // for calls that want one; only its index is used
+	name  string // as created, for errors
 }
 
-// OpenTAP creates the interface called name, down and without carrier. It
-// fails if there is a link of that name.
-func OpenTAP(links *Links, name string) (*TAP, error) {
-	creator, err := createTAP(links, name)
+// OpenTAP creates the interface called name in the network namespace of the calling
+// thread, down and without carrier. It fails if there is a link of that name.
+func OpenTAP(name string) (*TAP, error) {
+	creator, err := createTAP(name)
 	if err != nil {
 		return nil, err
 	}
-	defer creator.Close()
+	defer creator.Fds[0].Close()
 	ifce, err := water.New(water.Config{
 		DeviceType:             water.TAP,
 		PlatformSpecificParams: water.PlatformSpecificParams{Name: name, MultiQueue: true},
@@ -48,7 +44,7 @@ func OpenTAP(links *Links, name string) (*TAP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue of %s: %w", name, err)
 	}
-	t, err := newTAP(links, name, ifce)
+	t, err := newTAP(creator.Index, name, ifce)
 	if err != nil {
 		ifce.Close()
 		return nil, fmt.Errorf("set up %s: %w", name, err)
@@ -60,7 +56,7 @@ func OpenTAP(links *Links, name string) (*TAP, error) {
 // header; water cannot. The queue that water opens behind it inherits the
 // header, and then the creator's own queue may go. IFF_TUN_EXCL makes two
 // daemons that race for one name meet in the kernel: one of them fails.
-func createTAP(links *Links, name string) (*os.File, error) {
+func createTAP(name string) (*netlink.Tuntap, error) {
 	tap := &netlink.Tuntap{
 		LinkAttrs:  netlink.LinkAttrs{Name: name},
 		Mode:       netlink.TUNTAP_MODE_TAP,
@@ -69,57 +65,50 @@ func createTAP(links *Links, name string) (*os.File, error) {
 		NonPersist: true,
 	}
 	taken := fmt.Errorf("create interface %s: there is a link of that name", name)
-	if _, err := links.ByName(name); err == nil {
+	if linkExists(name) {
 		return nil, taken
 	}
-	if err := links.h.LinkAdd(tap); err != nil {
-		if _, lookErr := links.ByName(name); lookErr == nil {
+	if err := netlink.LinkAdd(tap); err != nil {
+		if linkExists(name) {
 			return nil, taken // since a moment ago
 		}
 		if strings.Contains(err.Error(), unix.EPERM.Error()) {
-			err = unix.EPERM // of which the library leaves only the text
+			err = unix.EPERM // the library keeps only the text of the errno
 		}
 		return nil, fmt.Errorf("create interface %s: %w", name, err)
 	}
-	return tap.Fds[0], nil
+	return tap, nil
 }
 
-func newTAP(links *Links, name string, ifce *water.Interface) (*TAP, error) {
+// linkExists reports whether a link has the name; alternative names do not count.
+func linkExists(name string) bool {
+	found, err := netlink.LinkByName(name)
+	return err == nil && found.Attrs().Name == name
+}
+
+func newTAP(index int, name string, ifce *water.Interface) (*TAP, error) {
 	f, ok := ifce.ReadWriteCloser.(*os.File)
 	if !ok {
 		return nil, fmt.Errorf("queue is a %T, not a file", ifce.ReadWriteCloser)
 	}
-	l, err := links.ByName(name)
-	if err != nil {
-		return nil, err
+	if index == 0 {
+		return nil, errors.New("the kernel does not tell its index")
 	}
 	p, err := newFile(f)
 	if err != nil {
 		return nil, err
 	}
-	t := &TAP{file: p, links: links, index: l.Index,
-		link: &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: l.Index, Name: name}}}
-	if err := t.setUp(name); err != nil {
+	t := &TAP{file: p, index: index, name: name}
+	if err := t.ioctl(setCloseOnExec); err != nil {
+		return nil, fmt.Errorf("set close-on-exec: %w", err)
+	}
+	if err := t.offload(); err != nil {
+		return nil, fmt.Errorf("set offloads: %w", err)
+	}
+	if err := t.SetCarrier(false); err != nil {
 		return nil, err
 	}
 	return t, nil
-}
-
-// setUp does what is done once to a new interface.
-func (t *TAP) setUp(name string) error {
-	if err := t.ioctl(setCloseOnExec); err != nil {
-		return fmt.Errorf("set close-on-exec: %w", err)
-	}
-	if err := t.offload(); err != nil {
-		return fmt.Errorf("set offloads: %w", err)
-	}
-	if err := t.SetCarrier(false); err != nil {
-		return err
-	}
-	if err := t.links.h.LinkSetTxQLen(t.link, tapQueueFrames); err != nil {
-		return fmt.Errorf("set queue length: %w", err)
-	}
-	return t.quietIPv6(name)
 }
 
 // offload asks for UDP segmentation and goes without where the kernel refuses.
@@ -138,20 +127,7 @@ func (t *TAP) offload() error {
 func (t *TAP) SetFilter(program int) error {
 	err := t.ioctl(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETFILTEREBPF, program) })
 	if err != nil {
-		return fmt.Errorf("set filter of %s: %w", t.link.Attrs().Name, err)
-	}
-	return nil
-}
-
-// SkipQdisc makes frames go into the queue of the TAP without waiting in one of the
-// kernel's before: who has sent a frame knows that it is there.
-func (t *TAP) SkipQdisc() error {
-	err := t.links.h.QdiscReplace(&netlink.GenericQdisc{
-		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: t.index, Parent: netlink.HANDLE_ROOT},
-		QdiscType:  "noqueue",
-	})
-	if err != nil {
-		return fmt.Errorf("set queueing discipline of %s: %w", t.link.Attrs().Name, err)
+		return fmt.Errorf("set filter of %s: %w", t.name, err)
 	}
 	return nil
 }
@@ -167,23 +143,7 @@ func (t *TAP) SetCarrier(on bool) error {
 	}
 	err := t.ioctl(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETCARRIER, value) })
 	if err != nil {
-		return fmt.Errorf("set carrier of %s: %w", t.link.Attrs().Name, err)
-	}
-	return nil
-}
-
-// SetUp does what `ip link set up` does.
-func (t *TAP) SetUp() error {
-	if err := t.links.h.LinkSetUp(t.link); err != nil {
-		return fmt.Errorf("set %s up: %w", t.link.Attrs().Name, err)
-	}
-	return nil
-}
-
-// SetAlias sets what `ip link` shows as alias; at most 255 bytes.
-func (t *TAP) SetAlias(alias string) error {
-	if err := t.links.h.LinkSetAlias(t.link, alias); err != nil {
-		return fmt.Errorf("set alias of %s: %w", t.link.Attrs().Name, err)
+		return fmt.Errorf("set carrier of %s: %w", t.name, err)
 	}
 	return nil
 }

@@ -15,7 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/host"
 )
+
+// queueFrames is what host.NewInterface makes the length of the queue.
+const queueFrames = 1000
 
 func TestNewTAP(t *testing.T) {
 	l := newNamespace(t)
@@ -28,8 +32,8 @@ func TestNewTAP(t *testing.T) {
 	if !ok || tun.Mode != netlink.TUNTAP_MODE_TAP || !tun.NonPersist || tun.Queues != 1 {
 		t.Errorf("%+v, want a TAP of one queue that does not persist", tun)
 	}
-	if n := handleOf(t, l, "insane").Attrs().TxQLen; n != tapQueueFrames {
-		t.Errorf("queue of %d frames, want %d", n, tapQueueFrames)
+	if n := handleOf(t, l, "insane").Attrs().TxQLen; n != queueFrames {
+		t.Errorf("queue of %d frames, want %d", n, queueFrames)
 	}
 	header, flags := 0, 0
 	must(t, tap.ioctl(func(fd int) (err error) {
@@ -52,11 +56,11 @@ func TestTAPEndsWithClose(t *testing.T) {
 	l := newNamespace(t)
 	before := descriptors(t)
 	for range 3 {
-		tap, err := OpenTAP(l, "insane")
+		tap, err := OpenTAP("insane")
 		must(t, err)
 		must(t, tap.Close())
-		if _, err := l.ByName("insane"); !errors.Is(err, ErrNoLink) {
-			t.Fatalf("after Close: %v, want %v", err, ErrNoLink)
+		if _, err := l.ByName("insane"); !errors.Is(err, host.ErrNoLink) {
+			t.Fatalf("after Close: %v, want %v", err, host.ErrNoLink)
 		}
 		must(t, tap.Close())
 	}
@@ -75,11 +79,7 @@ func descriptors(t testing.TB) int {
 
 // holdTAP is a process that opens a TAP in the namespace it is started in.
 func holdTAP([]string) error {
-	l, err := OpenLinks()
-	if err != nil {
-		return err
-	}
-	if _, err := OpenTAP(l, "insane"); err != nil {
+	if _, err := OpenTAP("insane"); err != nil {
 		return err
 	}
 	fmt.Println("open")
@@ -100,8 +100,8 @@ func TestTAPEndsWithItsProcess(t *testing.T) {
 	linkOf(t, l, "insane")
 	must(t, cmd.Process.Kill())
 	cmd.Wait()
-	if _, err := l.ByName("insane"); !errors.Is(err, ErrNoLink) {
-		t.Errorf("after a kill: %v, want %v", err, ErrNoLink)
+	if _, err := l.ByName("insane"); !errors.Is(err, host.ErrNoLink) {
+		t.Errorf("after a kill: %v, want %v", err, host.ErrNoLink)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestTAPNameTaken(t *testing.T) {
 	before := descriptors(t)
 	for _, name := range []string{"insane", "near", "bridge", "lo"} {
 		was := linkOf(t, l, name)
-		tap, err := OpenTAP(l, name)
+		tap, err := OpenTAP(name)
 		if err == nil {
 			tap.Close()
 			t.Fatalf("a second %s was made", name)
@@ -138,9 +138,6 @@ func TestTAPNameRace(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
 	}
-	l, err := OpenLinks()
-	must(t, err)
-	defer l.Close()
 	for range 10 {
 		var mu sync.Mutex
 		var won []*TAP
@@ -149,7 +146,7 @@ func TestTAPNameRace(t *testing.T) {
 		for range 8 {
 			group.Go(func() {
 				<-start
-				tap, err := OpenTAP(l, "insane")
+				tap, err := OpenTAP("insane")
 				mu.Lock()
 				defer mu.Unlock()
 				switch {

@@ -128,22 +128,6 @@ type Direction struct {
 	PathReason string `json:"pathReason"`
 }
 
-// Slowest is the path of a whole device: the slower one of those directions that are
-// in use, and why.
-func Slowest(i Info) (path, reason string) {
-	switch {
-	case i.TX.Path != PathKernel && i.RX.Path != PathKernel && i.Receive != ReceiveNone && i.TX.PathReason != i.RX.PathReason:
-		return PathRelay, "tx: " + i.TX.PathReason + "; rx: " + i.RX.PathReason
-	case i.TX.Path != PathKernel && i.RX.Path == PathKernel:
-		return PathRelay, "tx: " + i.TX.PathReason
-	case i.TX.Path != PathKernel:
-		return PathRelay, i.TX.PathReason
-	case i.Receive != ReceiveNone && i.RX.Path != PathKernel:
-		return PathRelay, "rx: " + i.RX.PathReason
-	}
-	return PathKernel, ""
-}
-
 // Verdicts counts, in packets, what the present policy said since it was set,
 // whatever became of the packets afterwards. Setting a policy begins again at 0.
 type Verdicts struct {

@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -114,19 +113,11 @@ func checkSocket(field, path string) (string, error) {
 	return path, nil
 }
 
-// checkName refuses what no link can be called, by the rules of dev_valid_name
-// in the kernel's net/core/dev.c. It also keeps --name from leaving the
+// checkName refuses what no link can be called. It also keeps --name from leaving the
 // directory of the sockets.
 func checkName(field, name string) error {
-	const most = 15 // bytes: IFNAMSIZ and its final zero
-	switch {
-	case name == "":
-		return usagef(field, "%s %q: must not be empty", field, name)
-	case len(name) > most:
-		return usagef(field, "%s %q: longer than %d bytes", field, name, most)
-	case name == "." || name == ".." || strings.ContainsAny(name, "/:\x00") ||
-		strings.ContainsFunc(name, unicode.IsSpace):
-		return usagef(field, "%s %q: no link can be called that", field, name)
+	if err := api.CheckName(name); err != nil {
+		return usagef(field, "%s %q: %v", field, name, err)
 	}
 	return nil
 }

@@ -1,0 +1,173 @@
+// Package control answers the requests of package api on the control socket of a
+// device. It knows the device as the interface [Device] alone.
+//
+// control.go serves the requests and decides who may make a change; message.go
+// reads and writes the JSON; limiter.go bounds the connections and gives each
+// the credentials of its peer; metrics.go shows the state to Prometheus.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/time/rate"
+
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// Limits of a control connection beside api.MaxBody.
+const (
+	maxHeader      = 16 << 10         // bytes
+	requestTimeout = 10 * time.Second // to read a request, and to write its answer
+	idleTimeout    = 10 * time.Second // between requests
+
+	refusedInterval = time.Second // between log lines about peers that may not make a change
+)
+
+// Device is what the requests read and change. Its methods are called by many
+// goroutines at the same time.
+type Device interface {
+	// State is the device as it is now. It must not wait for a change.
+	State() api.Info
+
+	// Change carries out a change as a whole or not at all, and returns the
+	// state just before and just after it. The error is an *api.Error if the
+	// request is at fault; any other error is answered as api.ErrInternal.
+	Change(api.Change) (before, after api.Info, err error)
+}
+
+// Options are what Serve needs beside the listener and the device.
+type Options struct {
+	Name  string       // of the device, for messages
+	Group *uint32      // its members may make changes, beside root and the user of this process; nil: no group
+	Log   *slog.Logger // gets a line for each change; nil: nothing is logged
+}
+
+// server answers the requests to one device.
+type server struct {
+	Options
+	device  Device
+	refused rate.Sometimes // log lines about peers that may not make a change
+}
+
+// Serve answers requests about d that come over l. When ctx ends it closes every
+// connection; it then returns nil as soon as the caller has closed l, which Serve
+// itself never does. It returns an error if l fails earlier.
+func Serve(ctx context.Context, l Listener, d Device, o Options) error {
+	s := newServer(d, o)
+	srv := &http.Server{
+		Handler:           s.handler(),
+		ReadTimeout:       requestTimeout,
+		ReadHeaderTimeout: requestTimeout,
+		WriteTimeout:      requestTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          log.New(io.Discard, "", 0), // errors of clients are not ours to log
+		ConnContext:       withPeer,
+	}
+	stop := context.AfterFunc(ctx, func() { srv.Close() })
+	defer stop()
+	err := srv.Serve(newLimiter(l, s.mayChange))
+	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func newServer(d Device, o Options) *server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &server{Options: o, device: d, refused: rate.Sometimes{Interval: refusedInterval}}
+}
+
+// handler serves the requests of package api. Every answer but the metrics is
+// JSON, also the answer to a request that makes no sense; http.ServeMux would
+// redirect some of those.
+func (s *server) handler() http.Handler {
+	metrics := promhttp.HandlerFor(newRegistry(s.device), promhttp.HandlerOpts{})
+	paths := map[string]http.HandlerFunc{
+		api.PathInfo: func(w http.ResponseWriter, r *http.Request) {
+			switch r.Method {
+			case http.MethodGet, http.MethodHead:
+				answer(w, s.device.State())
+			case http.MethodPut:
+				s.put(w, r)
+			default:
+				refuseMethod(w, r, "GET, HEAD, PUT")
+			}
+		},
+		api.PathStats: readOnly(func(w http.ResponseWriter, _ *http.Request) {
+			info := s.device.State()
+			answer(w, api.DeviceStats{TX: info.TX.Stats, RX: info.RX.Stats})
+		}),
+		api.PathMetrics: readOnly(metrics.ServeHTTP),
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if serve, ok := paths[r.URL.Path]; ok {
+			serve(w, r)
+			return
+		}
+		refuse(w, api.Errorf(api.ErrNotFound, "", "%s: no such path", r.URL.Path))
+	})
+}
+
+func readOnly(f http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			refuseMethod(w, r, "GET, HEAD")
+			return
+		}
+		f(w, r)
+	}
+}
+
+// put carries out a change and logs the peer that asked for it.
+func (s *server) put(w http.ResponseWriter, r *http.Request) {
+	peer := peerOf(r.Context())
+	who := s.Log.With("uid", peer.UID, "gid", peer.GID, "pid", peer.PID)
+	if !s.mayChange(peer) {
+		// Every user of the machine can ask, so these lines are limited.
+		s.refused.Do(func() { who.Warn("change refused: not permitted") })
+		refuse(w, api.Errorf(api.ErrForbidden, "",
+			"uid %d may not change %s: that wants root or the user or group of its daemon", peer.UID, s.Name))
+		return
+	}
+	change, err := decode(http.MaxBytesReader(w, r.Body, api.MaxBody))
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	before, after, err := s.device.Change(change)
+	if err != nil {
+		who.Warn("change refused", "err", err)
+		refuse(w, err)
+		return
+	}
+	who.Info("changed", "slave", transition(before.Slave, after.Slave), "tx", transition(before.TX.Policy, after.TX.Policy),
+		"rx", transition(before.RX.Policy, after.RX.Policy), "seed", transition(before.Seed, after.Seed))
+	answer(w, after)
+}
+
+// mayChange says whether the credentials suffice for a change: those of root, of
+// the user of this process, or of a member of the control group.
+func (s *server) mayChange(p host.Peer) bool {
+	return p.UID == 0 || p.UID == uint32(os.Geteuid()) || s.Group != nil && p.In(*s.Group)
+}
+
+// transition is how a log line shows a member before and after.
+func transition[T comparable](before, after T) string {
+	if before == after {
+		return fmt.Sprint(after)
+	}
+	return fmt.Sprintf("%v -> %v", before, after)
+}

@@ -1,0 +1,174 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+var root = host.Peer{UID: 0, GID: 0}
+
+// fake is a device that does what it is told, or fails with err. A test uses it
+// from one goroutine at a time.
+type fake struct {
+	info    api.Info
+	err     error
+	changes int // calls of Change
+}
+
+func (f *fake) State() api.Info { return f.info }
+
+func (f *fake) Change(c api.Change) (before, after api.Info, err error) {
+	f.changes++
+	if f.err != nil {
+		return before, after, f.err
+	}
+	before = f.info
+	if c.TX != nil {
+		f.info.TX.Policy = *c.TX
+	}
+	if c.Seed != nil {
+		f.info.Seed = *c.Seed
+	}
+	return before, f.info, nil
+}
+
+// newFake is a device in which every number that an answer shows is another one.
+func newFake() *fake {
+	stats := func(n uint64) api.Stats {
+		return api.Stats{
+			Offered: api.Count{Packets: n + 8, Bytes: n + 9}, Relayed: api.Count{Packets: n + 6, Bytes: n + 7},
+			Dropped:  map[string]api.Count{api.DropPolicy: {Packets: n + 1, Bytes: n + 2}, api.DropTooBig: {}},
+			Overruns: n + 5,
+		}
+	}
+	return &fake{info: api.Info{
+		Name: "insane", Slave: "eth0", SlaveState: api.SlaveUp, Carrier: true, MTU: 1500, Seed: 7,
+		Receive: api.ReceiveAll, Path: api.PathRelay,
+		TX: api.Direction{Policy: "pass", Verdicts: api.Verdicts{Relay: 3, Drop: 4}, Path: api.PathKernel, Stats: stats(100)},
+		RX: api.Direction{Policy: "percent 50", Path: api.PathRelay, Stats: stats(200)},
+	}}
+}
+
+// ask sends one request as peer, without a socket.
+func ask(s *server, peer host.Peer, method, path, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r = r.WithContext(context.WithValue(r.Context(), peerKey{}, peer))
+	w := httptest.NewRecorder()
+	s.handler().ServeHTTP(w, r)
+	return w
+}
+
+// A request that makes no sense, or from a peer that may not make changes, does
+// not reach the device, and the answer is one line of JSON.
+func TestRefusals(t *testing.T) {
+	d := newFake()
+	s := newServer(d, Options{Name: "insane"})
+	long := `{"tx":"` + strings.Repeat("x", api.MaxBody) + `"}`
+	for _, c := range []struct {
+		method, path, body string
+		peer               host.Peer
+		want               *api.Error
+		field, says        string
+	}{
+		{"PUT", api.PathInfo, `{"tx":"percent 0"}`, nobody, api.ErrForbidden, "", "may not change insane"},
+		{"PUT", api.PathInfo, `{"seed":-1}`, root, api.ErrInvalid, "seed", "-1"},
+		{"PUT", api.PathInfo, `{"seed":1.5}`, root, api.ErrInvalid, "seed", "1.5"},
+		{"PUT", api.PathInfo, `{"seed":"7"}`, root, api.ErrInvalid, "seed", "string"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0","bogus":1}`, root, api.ErrInvalid, "", "bogus"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0"}{}`, root, api.ErrInvalid, "", "more than one"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0"`, root, api.ErrInvalid, "", "body"},
+		{"PUT", api.PathInfo, ``, root, api.ErrInvalid, "", "empty"},
+		{"PUT", api.PathInfo, `[]`, root, api.ErrInvalid, "", "body"},
+		{"PUT", api.PathInfo, strings.Repeat("[", 50000), root, api.ErrInvalid, "", "body"},
+		{"PUT", api.PathInfo, long, root, api.ErrTooLarge, "", "65536"},
+		{"POST", api.PathInfo, `{}`, root, api.ErrMethod, "", "POST"},
+		{"PUT", api.PathStats, `{}`, root, api.ErrMethod, "", "PUT"},
+		{"DELETE", api.PathMetrics, ``, root, api.ErrMethod, "", "DELETE"},
+		{"GET", "/v1/nothing", ``, root, api.ErrNotFound, "", "/v1/nothing"},
+	} {
+		w := ask(s, c.peer, c.method, c.path, c.body)
+		var got api.Error
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Errorf("%s %s %.40s: answer is not JSON: %s", c.method, c.path, c.body, w.Body)
+			continue
+		}
+		if !errors.Is(&got, c.want) || w.Code != c.want.Status() || got.Field != c.field {
+			t.Errorf("%s %s %.40s: %d %+v, want %d %s %q", c.method, c.path, c.body, w.Code, got, c.want.Status(), c.want.Code, c.field)
+		}
+		if !strings.Contains(got.Message, c.says) || strings.Contains(got.Message, "\n") {
+			t.Errorf("%s %s %.40s: %q, want one line with %q", c.method, c.path, c.body, got.Message, c.says)
+		}
+		if d.changes > 0 {
+			t.Fatalf("%s %s %.40s reached the device", c.method, c.path, c.body)
+		}
+	}
+}
+
+// An error of the device is answered as it is if it is of package api, and as an
+// internal error if not.
+func TestDeviceErrors(t *testing.T) {
+	for _, c := range []struct{ err, want error }{
+		{api.Errorf(api.ErrNoDevice, "slave", "no eth7"), api.ErrNoDevice},
+		{errors.New("no memory"), api.ErrInternal},
+	} {
+		w := ask(newServer(&fake{err: c.err}, Options{}), root, http.MethodPut, api.PathInfo, `{}`)
+		var got api.Error
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatalf("%v: answer is not JSON: %s", c.err, w.Body)
+		}
+		if !errors.Is(&got, c.want) || got.Message != c.err.Error() || w.Code != got.Status() {
+			t.Errorf("%v: %d %+v, want %v with its message", c.err, w.Code, got, c.want)
+		}
+	}
+}
+
+// The log has each change with what it was before, and a peer that may not make
+// changes cannot fill it.
+func TestLog(t *testing.T) {
+	var log bytes.Buffer
+	s := newServer(newFake(), Options{Name: "insane", Log: slog.New(slog.NewTextHandler(&log, nil))})
+	ask(s, root, http.MethodPut, api.PathInfo, `{"tx":"percent 80"}`)
+	for _, want := range []string{"uid=0", "slave=eth0", `tx="pass -> percent 80"`, `rx="percent 50"`, "seed=7"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in %s", want, &log)
+		}
+	}
+	log.Reset()
+	for range 100 {
+		ask(s, nobody, http.MethodPut, api.PathInfo, `{"tx":"pass"}`)
+	}
+	if n := strings.Count(log.String(), "not permitted"); n < 1 || n > 10 {
+		t.Errorf("%d lines about 100 refusals", n)
+	}
+}
+
+// Reading is free, and shows the state as it is.
+func TestState(t *testing.T) {
+	d := newFake()
+	s := newServer(d, Options{})
+	var info api.Info
+	if err := json.Unmarshal(ask(s, nobody, http.MethodGet, api.PathInfo, "").Body.Bytes(), &info); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(info, d.info) {
+		t.Errorf("got %+v, want %+v", info, d.info)
+	}
+	var stats api.DeviceStats
+	if err := json.Unmarshal(ask(s, nobody, http.MethodGet, api.PathStats, "").Body.Bytes(), &stats); err != nil {
+		t.Fatal(err)
+	}
+	if want := (api.DeviceStats{TX: d.info.TX.Stats, RX: d.info.RX.Stats}); !reflect.DeepEqual(stats, want) {
+		t.Errorf("got %+v, want %+v", stats, want)
+	}
+}

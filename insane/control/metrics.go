@@ -1,0 +1,95 @@
+package control
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// collector shows the state of a device to Prometheus; it keeps nothing.
+type collector struct {
+	device Device
+
+	info, carrier, mtu, seed            *prometheus.Desc
+	packets, bytes, dropped, droppedLen *prometheus.Desc
+	stages, stagesLen                   *prometheus.Desc
+	overruns, verdicts, fastPath        *prometheus.Desc
+}
+
+func newRegistry(d Device) *prometheus.Registry {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("insane_"+name, help, append([]string{"device"}, labels...), nil)
+	}
+	r := prometheus.NewRegistry()
+	r.MustRegister(&collector{
+		device:     d,
+		info:       desc("info", "What the device is; always 1.", "slave", "slave_state", "receive", "path", "tx", "rx"),
+		carrier:    desc("carrier", "1 if the interface has carrier."),
+		mtu:        desc("mtu_bytes", "MTU of the interface."),
+		seed:       desc("seed", "Seed of every draw."),
+		packets:    desc("packets_total", "Wire packets offered to the device and relayed by it, on either path.", "direction", "what"),
+		bytes:      desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
+		dropped:    desc("dropped_packets_total", "Wire packets dropped, by reason.", "direction", "reason"),
+		droppedLen: desc("dropped_bytes_total", "Ethernet bytes of the packets dropped, by reason.", "direction", "reason"),
+		stages:     desc("stage_dropped_packets_total", "Wire packets dropped by the policy, by stage.", "direction", "stage"),
+		stagesLen:  desc("stage_dropped_bytes_total", "Ethernet bytes of the packets dropped by the policy, by stage.", "direction", "stage"),
+		overruns:   desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
+		fastPath:   desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
+		verdicts:   desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
+	})
+	return r
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.packets, c.bytes,
+		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.overruns, c.verdicts, c.fastPath} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	i := c.device.State()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{i.Name}, labels...)...)
+	}
+	gauge(c.info, 1, i.Slave, i.SlaveState, i.Receive, i.Path, i.TX.Policy, i.RX.Policy)
+	gauge(c.mtu, float64(i.MTU))
+	gauge(c.seed, float64(i.Seed))
+	carrier := 0.0
+	if i.Carrier {
+		carrier = 1
+	}
+	gauge(c.carrier, carrier)
+	for name, d := range map[string]api.Direction{"tx": i.TX, "rx": i.RX} {
+		gauge(c.verdicts, float64(d.Verdicts.Relay), name, "relay")
+		gauge(c.verdicts, float64(d.Verdicts.Drop), name, "drop")
+		fast := 0.0
+		if d.Path == api.PathKernel {
+			fast = 1
+		}
+		gauge(c.fastPath, fast, name)
+		c.collectStats(ch, i.Name, name, d.Stats)
+	}
+}
+
+func (c *collector) collectStats(ch chan<- prometheus.Metric, device, direction string, s api.Stats) {
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v),
+			append([]string{device, direction}, labels...)...)
+	}
+	count(c.packets, s.Offered.Packets, "offered")
+	count(c.packets, s.Relayed.Packets, "relayed")
+	count(c.bytes, s.Offered.Bytes, "offered")
+	count(c.bytes, s.Relayed.Bytes, "relayed")
+	for reason, n := range s.Dropped {
+		count(c.dropped, n.Packets, reason)
+		count(c.droppedLen, n.Bytes, reason)
+	}
+	for stage, n := range s.Stages {
+		count(c.stages, n.Packets, stage)
+		count(c.stagesLen, n.Bytes, stage)
+	}
+	count(c.overruns, s.Overruns)
+}

@@ -1,0 +1,208 @@
+package insane
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+const ownProcess = "INSANE_OWN_PROCESS"
+
+// inOwnProcess runs a test or a benchmark in a process of its own whose every thread
+// is in a network namespace of its own, and reports whether this is that process. A
+// device that runs needs it: it watches the namespace of its process.
+func inOwnProcess(t testing.TB) bool {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("INSANE_ROOT") == "1" {
+			t.Fatal("INSANE_ROOT=1, but not run by root")
+		}
+		t.Skip("needs root, to make a network namespace")
+	}
+	if os.Getenv(ownProcess) == t.Name() {
+		return true
+	}
+	runtime.LockOSThread() // Pdeathsig is about the thread
+	defer runtime.UnlockOSThread()
+	args := []string{"-test.timeout=120s", "-test.run=^" + t.Name() + "$"}
+	if _, ok := t.(*testing.B); ok {
+		args = []string{"-test.timeout=120s", "-test.run=^$", "-test.bench=^" + t.Name() + "$", "-test.benchtime=100x"}
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), ownProcess+"="+t.Name())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	if _, ok := t.(*testing.B); ok {
+		t.Logf("%s", out)
+	}
+	return false
+}
+
+// ownNamespace is the namespace of this process.
+func ownNamespace(t testing.TB) *borea {
+	t.Helper()
+	h, err := netlink.NewHandle()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	b := &borea{t: t, h: h}
+	b.must(h.LinkSetUp(b.link("lo")))
+	return b
+}
+
+// runs opens a device and runs it until the test ends.
+func (b *borea) runs(c Config) *Device {
+	b.t.Helper()
+	d, err := Open(c)
+	b.must(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- d.Run(ctx) }()
+	b.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.t.Errorf("Run: %v", err)
+		}
+	})
+	return d
+}
+
+// addresses of a link, but for those that the kernel has made.
+func (b *borea) addresses(name string) (list []string) {
+	b.t.Helper()
+	all, err := b.h.AddrList(b.link(name), netlink.FAMILY_ALL)
+	b.must(err)
+	for _, a := range all {
+		if !a.IP.IsLinkLocalUnicast() {
+			list = append(list, a.IPNet.String())
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Addresses and routes that were asked for come back with the interface, for both
+// families; a route that somebody deletes while the interface is up does not.
+func TestInterfaceComesUpAgain(t *testing.T) {
+	if !inOwnProcess(t) {
+		return
+	}
+	b := ownNamespace(t)
+	b.veth("eth0", 0, "10.9.0.1/24")
+	b.address("eth0", "fd00::1/64", func(l netlink.Link, a *netlink.Addr) error {
+		a.Flags = syscall.IFA_F_NODAD
+		return b.h.AddrAdd(l, a)
+	})
+	prefixes := func(texts ...string) (list []netip.Prefix) {
+		for _, text := range texts {
+			list = append(list, netip.MustParsePrefix(text))
+		}
+		return list
+	}
+	b.runs(Config{
+		Name: "insane", Slave: "eth0", Seed: 1, Receive: api.ReceiveAuto,
+		Addresses: prefixes("10.8.0.1/24", "fd08::1/64"),
+		Routes:    prefixes("10.9.0.2/32", "203.0.113.0/24", "fd00::2/128", "2001:db8::/32"),
+	})
+	has := func() string {
+		return fmt.Sprint(b.addresses("insane"), b.routes(syscall.AF_INET), b.routes(syscall.AF_INET6))
+	}
+	want := has()
+	if n := len(b.addresses("insane")); n != 2 {
+		t.Fatalf("%d addresses at first: %s", n, want)
+	}
+	if n := len(b.routes(syscall.AF_INET)) + len(b.routes(syscall.AF_INET6)); n != 6 {
+		t.Fatalf("%d routes at first: %s", n, want)
+	}
+	for _, apart := range []time.Duration{0, 300 * time.Millisecond} {
+		b.must(b.h.LinkSetDown(b.link("insane")))
+		if apart != 0 && has() == want {
+			t.Fatal("nothing is lost while the interface is down: the test measures nothing")
+		}
+		time.Sleep(apart)
+		b.must(b.h.LinkSetUp(b.link("insane")))
+		await(t, "everything that was asked for, after "+apart.String(), func() bool { return has() == want })
+	}
+
+	deleted := &netlink.Route{LinkIndex: b.link("insane").Attrs().Index, Dst: netlink.NewIPNet(net.ParseIP("fd00::2"))}
+	b.must(b.h.RouteDel(deleted))
+	b.must(b.h.LinkSetMTU(b.link("eth0"), 1400)) // an event that the device follows
+	await(t, "the MTU", func() bool { return b.link("insane").Attrs().MTU == 1400 })
+	time.Sleep(200 * time.Millisecond)
+	if has() == want {
+		t.Error("a route that was deleted by hand has come back")
+	}
+}
+
+// BenchmarkLinkEvent says how much CPU time a device spends on an event of a link
+// that it has nothing to do with, on a host with 300 links.
+func BenchmarkLinkEvent(b *testing.B) {
+	const links, pairs = 300, 150
+	if !inOwnProcess(b) {
+		return
+	}
+	host := ownNamespace(b)
+	host.veth("eth0", 0, "10.9.0.1/24")
+	for i := range pairs {
+		host.veth(fmt.Sprintf("v%d", i), 0)
+	}
+	for _, c := range []struct {
+		what  string
+		event func(netlink.Link, int) error
+	}{
+		{"another MTU", func(l netlink.Link, i int) error { return host.h.LinkSetMTU(l, 1400+i%2) }},
+		{"down and up", func(l netlink.Link, i int) error {
+			if i%2 == 0 {
+				return host.h.LinkSetDown(l)
+			}
+			return host.h.LinkSetUp(l)
+		}},
+	} {
+		for _, with := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%s/device=%v", c.what, with), func(b *testing.B) {
+				if with {
+					d, err := Open(Config{Name: "insane", Slave: "eth0", Receive: api.ReceiveAuto, Path: api.PathAuto,
+						Routes: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/32")}})
+					host.must(err)
+					ctx, cancel := context.WithCancel(b.Context())
+					ended := make(chan error)
+					go func() { ended <- d.Run(ctx) }()
+					defer func() { cancel(); <-ended }()
+				}
+				time.Sleep(time.Second)
+				link := host.link("v1")
+				before := cpuTime()
+				for i := range b.N {
+					host.must(c.event(link, i))
+					time.Sleep(20 * time.Millisecond)
+				}
+				b.ReportMetric(float64(cpuTime()-before)/float64(b.N)/1e6, "CPU-ms/event")
+			})
+		}
+	}
+}
+
+// cpuTime is what the process has used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

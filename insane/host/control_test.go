@@ -1,0 +1,241 @@
+package host
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// listen listens on a path until the test ends.
+func listen(t testing.TB, path string) *ControlListener {
+	t.Helper()
+	l, err := ListenControl(path)
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// dead makes a socket file that nobody serves, as a kill leaves it.
+func dead(t testing.TB, path string) {
+	t.Helper()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	must(t, err)
+	l.SetUnlinkOnClose(false)
+	must(t, l.Close())
+}
+
+// answers reports whether somebody serves a path.
+func answers(path string) bool {
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+	}
+	return err == nil
+}
+
+// Everybody may reach the socket, whatever the umask of whoever starts the
+// daemon is.
+func TestControlModes(t *testing.T) {
+	runtime.LockOSThread()               // and not unlocked:
+	must(t, unix.Unshare(unix.CLONE_FS)) // this thread has an umask of its own
+	unix.Umask(0o077)
+	path := filepath.Join(t.TempDir(), "run", "insane", "insane.sock")
+	listen(t, path)
+	for name, want := range map[string]fs.FileMode{path: 0o666 | fs.ModeSocket, filepath.Dir(path): 0o755 | fs.ModeDir} {
+		info, err := os.Stat(name)
+		must(t, err)
+		if info.Mode() != want {
+			t.Errorf("%s is %s, want %s", name, info.Mode(), want)
+		}
+	}
+}
+
+// A directory that was there keeps its mode: it is not the daemon's.
+func TestControlLeavesDirectory(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	must(t, os.Mkdir(dir, 0o700))
+	listen(t, filepath.Join(dir, "insane.sock"))
+	info, err := os.Stat(dir)
+	must(t, err)
+	if info.Mode().Perm() != 0o700 {
+		t.Errorf("%s became %s", dir, info.Mode())
+	}
+}
+
+func TestControlReplacesDead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "insane.sock")
+	dead(t, path)
+	l := listen(t, path)
+	if !answers(path) {
+		t.Error("nobody answers")
+	}
+	must(t, l.Close())
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after Close: %v, want no file", err)
+	}
+	dead(t, path)
+	listen(t, path)
+}
+
+// One that serves keeps its socket: also if it never accepts, and if so many
+// wait already that it lets nobody else wait.
+func TestControlInUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "insane.sock")
+	listen(t, path)
+	hung := filepath.Join(t.TempDir(), "hung.sock")
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	t.Cleanup(func() { unix.Close(fd) })
+	must(t, unix.Bind(fd, &unix.SockaddrUnix{Name: hung}))
+	must(t, unix.Listen(fd, 0))
+	waiting, err := net.Dial("unix", hung)
+	must(t, err)
+	defer waiting.Close()
+	if answers(hung) {
+		t.Fatal("one more may wait: this test is about the case that none may")
+	}
+	for _, path := range []string{path, hung} {
+		before, err := os.Lstat(path)
+		must(t, err)
+		if l, err := ListenControl(path); !errors.Is(err, ErrInUse) {
+			t.Errorf("%s: %v, %v; want %v", path, l, err, ErrInUse)
+		} else if !strings.Contains(err.Error(), path) {
+			t.Errorf("%q does not name %s", err, path)
+		}
+		if after, err := os.Lstat(path); err != nil || !os.SameFile(before, after) {
+			t.Errorf("%s was touched", path)
+		}
+	}
+}
+
+// What is no socket is somebody's data.
+func TestControlRefusesFiles(t *testing.T) {
+	dir := t.TempDir()
+	file, link, sub := filepath.Join(dir, "file"), filepath.Join(dir, "link"), filepath.Join(dir, "sub")
+	must(t, os.WriteFile(file, []byte("data"), 0o600))
+	must(t, os.Symlink(file, link))
+	must(t, os.Mkdir(sub, 0o700))
+	for _, path := range []string{file, link, sub, filepath.Join(file, "insane.sock"), filepath.Join(dir, strings.Repeat("x", 120))} {
+		l, err := ListenControl(path)
+		if err == nil {
+			l.Close()
+			t.Errorf("%s: it is served now", path)
+		} else if strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "control socket") {
+			t.Errorf("%s: %q, want one line that says what failed", path, err)
+		}
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != "data" {
+		t.Errorf("file became %q (%v)", text, err)
+	}
+	if to, err := os.Readlink(link); err != nil || to != file {
+		t.Errorf("link leads to %q (%v)", to, err)
+	}
+}
+
+// Of 50 that start at the same moment over a dead socket exactly one wins, and
+// it is the one that is reached.
+func TestControlRace(t *testing.T) {
+	for range 5 {
+		path := filepath.Join(t.TempDir(), "run", "insane.sock")
+		must(t, os.Mkdir(filepath.Dir(path), 0o755))
+		dead(t, path)
+		var mu sync.Mutex
+		var won []*ControlListener
+		var group sync.WaitGroup
+		start := make(chan struct{})
+		for range 50 {
+			group.Go(func() {
+				<-start
+				l, err := ListenControl(path)
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					won = append(won, l)
+				case !errors.Is(err, ErrInUse):
+					t.Errorf("a loser heard %q, want %v", err, ErrInUse)
+				}
+			})
+		}
+		close(start)
+		group.Wait()
+		if len(won) != 1 {
+			t.Fatalf("%d winners", len(won))
+		}
+		if !answers(path) {
+			t.Error("the winner is not reached")
+		}
+		must(t, won[0].Close())
+	}
+}
+
+// Close removes its own file and no other's.
+func TestControlCloseLeavesOthers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "insane.sock")
+	first := listen(t, path)
+	must(t, os.Remove(path))
+	listen(t, path)
+	must(t, first.Close())
+	if !answers(path) {
+		t.Error("the first took the second's file along")
+	}
+	// Neither does it when it is closed again.
+	if err := first.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed again: %v, want %v", err, net.ErrClosed)
+	}
+	if !answers(path) {
+		t.Error("the first took the second's file along when it was closed again")
+	}
+}
+
+// Close serves until it has the lock: as long as its socket is open no other
+// file can have the same number, and as long as it serves nobody replaces it.
+func TestControlCloseWaitsForLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "insane.sock")
+	l := listen(t, path)
+	unlock, err := lockDir(filepath.Dir(path))
+	must(t, err)
+	closed := make(chan error)
+	go func() { closed <- l.Close() }()
+	for range 10 {
+		if !answers(path) {
+			t.Fatal("closed while somebody else has the directory")
+		}
+		select {
+		case <-closed:
+			t.Fatal("Close did not wait for the lock")
+		case <-time.After(lockPoll):
+		}
+	}
+	unlock()
+	must(t, <-closed)
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after Close: %v, want no file", err)
+	}
+}
+
+// An abstract address has no file, and is free as soon as it is closed.
+func TestControlAbstract(t *testing.T) {
+	newNamespace(t) // abstract addresses belong to one
+	l := listen(t, "@insane")
+	if !answers("@insane") {
+		t.Error("nobody answers")
+	}
+	if second, err := ListenControl("@insane"); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second one: %v, %v; want %v", second, err, ErrInUse)
+	}
+	if _, err := os.Lstat("@insane"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want no file", err)
+	}
+	must(t, l.Close())
+	must(t, listen(t, "@insane").Close())
+}

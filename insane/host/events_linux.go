@@ -1,0 +1,185 @@
+package host
+
+import (
+	"encoding/binary"
+	"iter"
+	"net/netip"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Events is what has changed since the events before.
+type Events struct {
+	Links     []LinkEvent // the last one of each link
+	Addresses []AddressEvent
+	Routes    bool  // the main routing table
+	Rules     bool  // the rules of policy routing
+	Control   []int // indexes of links whose queueing disciplines or filters of tc changed
+	Lost      bool  // events were lost: everything may have changed
+}
+
+// LinkEvent is a change of one link.
+type LinkEvent struct {
+	Link Link // as it was then; of a link that is gone only Index and Name count
+	Gone bool // from the namespace
+	Down bool // it was down at some time since the events before, if only for a moment
+}
+
+// AddressEvent is a change of one address of a link.
+type AddressEvent struct {
+	Address
+	Gone bool // from the link
+}
+
+// maxEvents bounds the links, and the addresses, that are told one by one.
+const maxEvents = 1024
+
+// merge adds events that came later. Of each link the last one stays.
+func (e *Events) merge(later *Events) {
+	for _, l := range later.Links {
+		e.addLink(l)
+	}
+	for _, index := range later.Control {
+		e.addControl(index)
+	}
+	for _, a := range later.Addresses {
+		e.addAddress(a)
+	}
+	e.Routes = e.Routes || later.Routes
+	e.Rules = e.Rules || later.Rules
+	e.Lost = e.Lost || later.Lost
+}
+
+func (e *Events) addLink(l LinkEvent) {
+	for i := range e.Links {
+		if e.Links[i].Link.Index == l.Link.Index {
+			l.Down = l.Down || e.Links[i].Down
+			e.Links[i] = l
+			return
+		}
+	}
+	if len(e.Links) == maxEvents {
+		e.Lost, e.Links = true, e.Links[:0] // a list of all links is cheaper by now
+	}
+	e.Links = append(e.Links, l)
+}
+
+func (e *Events) addAddress(a AddressEvent) {
+	if len(e.Addresses) == maxEvents {
+		e.Lost, e.Addresses = true, e.Addresses[:0]
+	}
+	e.Addresses = append(e.Addresses, a)
+}
+
+func (e *Events) addControl(index int) {
+	for _, known := range e.Control {
+		if known == index {
+			return
+		}
+	}
+	e.Control = append(e.Control, index)
+}
+
+// any reports whether anything has changed.
+func (e *Events) any() bool {
+	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Routes || e.Rules || e.Lost
+}
+
+// add takes a message of the kernel over. One that cannot be read counts as lost.
+func (e *Events) add(m *syscall.NetlinkMessage) {
+	switch m.Header.Type {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		e.addLinkMessage(m)
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		e.addAddressMessage(m)
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		e.Routes = e.Routes || decidesRoutes(m.Data)
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		e.Rules = true
+	default: // of traffic control: struct tcmsg
+		if len(m.Data) < 8 {
+			e.Lost = true
+			return
+		}
+		e.addControl(int(int32(binary.NativeEndian.Uint32(m.Data[4:]))))
+	}
+}
+
+// addLinkMessage takes over what happened to a link. A bridge tells of its ports in
+// messages of its own family; the links themselves have messages beside those.
+func (e *Events) addLinkMessage(m *syscall.NetlinkMessage) {
+	if len(m.Data) < unix.SizeofIfInfomsg {
+		e.Lost = true
+		return
+	}
+	if m.Data[0] != unix.AF_UNSPEC {
+		return
+	}
+	found, err := netlink.LinkDeserialize((*unix.NlMsghdr)(&m.Header), m.Data)
+	if err != nil {
+		e.Lost = true
+		return
+	}
+	link := toLink(found.Attrs())
+	gone := m.Header.Type == unix.RTM_DELLINK
+	e.addLink(LinkEvent{Link: link, Gone: gone, Down: gone || !link.Up})
+}
+
+// addAddressMessage takes over what happened to an address (struct ifaddrmsg). That of
+// a point-to-point link is its own, not the peer's.
+func (e *Events) addAddressMessage(m *syscall.NetlinkMessage) {
+	a := AddressEvent{Gone: m.Header.Type == unix.RTM_DELADDR}
+	if len(m.Data) < unix.SizeofIfAddrmsg {
+		e.Lost = true
+		return
+	}
+	a.Link = int(binary.NativeEndian.Uint32(m.Data[4:]))
+	for kind, value := range attributes(m.Data[unix.SizeofIfAddrmsg:]) {
+		addr, ok := netip.AddrFromSlice(value)
+		if ok && (kind == unix.IFA_LOCAL || kind == unix.IFA_ADDRESS && !a.Prefix.IsValid()) {
+			a.Prefix = netip.PrefixFrom(addr, int(m.Data[1]))
+		}
+	}
+	if !a.Prefix.IsValid() {
+		e.Lost = true
+		return
+	}
+	e.addAddress(a)
+}
+
+// attributes are the kinds and values of a list of struct rtattr, up to the first one
+// that makes no sense.
+func attributes(list []byte) iter.Seq2[uint16, []byte] {
+	return func(yield func(uint16, []byte) bool) {
+		for len(list) >= unix.SizeofRtAttr {
+			n := int(binary.NativeEndian.Uint16(list))
+			if n < unix.SizeofRtAttr || n > len(list) || !yield(binary.NativeEndian.Uint16(list[2:]), list[unix.SizeofRtAttr:n]) {
+				return
+			}
+			list = list[min(len(list), (n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
+		}
+	}
+}
+
+// decidesRoutes reports whether a message is about a route of the main table to
+// somewhere beyond the link itself (struct rtmsg).
+func decidesRoutes(m []byte) bool {
+	if len(m) < unix.SizeofRtMsg {
+		return true
+	}
+	family, bits, table := m[0], m[1], m[4]
+	if table != unix.RT_TABLE_MAIN && table != unix.RT_TABLE_COMPAT {
+		return false
+	}
+	if family != unix.AF_INET6 || bits < 10 {
+		return true
+	}
+	for kind, value := range attributes(m[unix.SizeofRtMsg:]) {
+		if kind == unix.RTA_DST && len(value) >= 2 {
+			return value[0] != 0xfe || value[1]&0xc0 != 0x80 // not link-local: fe80::/10
+		}
+	}
+	return true
+}

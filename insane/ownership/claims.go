@@ -1,0 +1,205 @@
+// Package ownership decides whose a received frame is, the slave's stack's or the
+// device's, from the links, addresses and routes of the host. It is pure: it asks
+// nobody and changes nothing. The kernel applies its result to each frame (package
+// kern).
+//
+// The file is claims.go: what the host is known to have, and what follows for the
+// addresses of a frame.
+package ownership
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/kern"
+)
+
+// HostState is what a device knows of its host when it decides which received
+// frames are its own. The fields are as the kernel had them, one after the other: a
+// change in between is followed by another reading.
+type HostState struct {
+	Links      []host.Link
+	Addresses  []host.Address
+	Routes     []host.RouteEntry // in the order of the kernel
+	IgnoresARP bool              // the host answers ARP only where the address is
+}
+
+// Link finds a link by its index.
+func (h *HostState) Link(index int) (host.Link, bool) {
+	i := slices.IndexFunc(h.Links, func(l host.Link) bool { return l.Index == index })
+	if i < 0 {
+		return host.Link{}, false
+	}
+	return h.Links[i], true
+}
+
+// above are the links that stand on one, itself included: what is theirs comes
+// in through it. A bridge stands on its ports, a device on its slave.
+func (h *HostState) above(index int) map[int]bool {
+	above := map[int]bool{index: true}
+	for grown := true; grown; {
+		grown = false
+		for _, l := range h.Links {
+			if above[l.Index] && l.Master != 0 && !above[l.Master] {
+				above[l.Master], grown = true, true
+			}
+			if !above[l.Index] && h.standsOn(l, above) {
+				above[l.Index], grown = true, true
+			}
+		}
+	}
+	return above
+}
+
+// standsOn reports whether a link is a device whose slave is one of those.
+func (h *HostState) standsOn(l host.Link, those map[int]bool) bool {
+	slaveOf, ok := l.SlaveName()
+	if !ok {
+		return false
+	}
+	for _, slave := range h.Links {
+		if those[slave.Index] && slaveOf == slave.Name {
+			return true
+		}
+	}
+	return false
+}
+
+// unrouted are the networks that no route says anything about as a source: what is
+// not an address, and what is on every link of its own.
+var unrouted = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"), // RFC 1122 section 3.2.1.3
+	netip.MustParsePrefix("::/127"),    // RFC 4291 sections 2.5.2, 2.5.3
+	netip.MustParsePrefix("fe80::/10"), // RFC 4291 section 2.5.6
+}
+
+// Claims are what the host's state makes the property of the device whose interface
+// has that index. It reads the state only.
+func (h *HostState) Claims(index int) kern.Claims {
+	above := h.above(index)
+	c := make(kern.Claims)
+	gateways := h.claimRoutes(c, above)
+	own, others := h.owners(above)
+	claimSubnets(c, own)
+	// Hosts last, as they inherit what is said of their network.
+	hosts := make(kern.Claims)
+	claim := func(addr netip.Addr, what kern.Claim) {
+		host := netip.PrefixFrom(addr, addr.BitLen())
+		hosts[host] |= c.Of(addr) | what
+	}
+	for p := range own {
+		if addr := p.Addr(); !others[addr] {
+			claim(addr, kern.Own)
+		}
+	}
+	has := make(map[netip.Addr]bool)
+	for p := range own {
+		has[p.Addr()] = true
+	}
+	for addr := range others {
+		if addr.Is4() && (!h.IgnoresARP || has[addr]) {
+			claim(addr, kern.Host)
+		}
+	}
+	for _, addr := range gateways {
+		claim(addr, kern.Neighbour)
+	}
+	for p, what := range hosts {
+		c[p] = what
+	}
+	return c
+}
+
+// claimSubnets marks the networks that the links above are in themselves, as far
+// as the host sends there through these links. A network without a route of its own
+// is part of what a wider route leads to.
+func claimSubnets(c kern.Claims, own map[netip.Prefix]bool) {
+	for p := range own {
+		network := p.Masked()
+		claim, routed := c[network]
+		if !routed {
+			claim = c.Wider(network)
+		}
+		if p.IsSingleIP() || claim&kern.Routed == 0 {
+			continue
+		}
+		c[network] = claim
+		for part, claim := range c {
+			if claim&kern.Routed != 0 && within(part, network) {
+				c[part] |= kern.Subnet
+			}
+		}
+	}
+}
+
+// within reports whether all of p is in network.
+func within(p, network netip.Prefix) bool {
+	return p.Bits() >= network.Bits() && network.Contains(p.Addr())
+}
+
+// owners are the addresses that the links above have, with their networks, and
+// those that other links have.
+func (h *HostState) owners(above map[int]bool) (own map[netip.Prefix]bool, others map[netip.Addr]bool) {
+	own, others = make(map[netip.Prefix]bool), make(map[netip.Addr]bool)
+	for _, a := range h.Addresses {
+		if above[a.Link] {
+			own[a.Prefix] = true
+		} else {
+			others[a.Prefix.Addr()] = true
+		}
+	}
+	return own, others
+}
+
+// claimRoutes claims what the host sends through the links above, and returns the
+// gateways on the way. Of two routes to one destination the one of the lesser
+// metric counts, else the first, as for the host.
+func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) (gateways []netip.Addr) {
+	routes := slices.Clone(h.Routes)
+	// What is around a network comes before it.
+	slices.SortStableFunc(routes, func(a, b host.RouteEntry) int {
+		return cmp.Or(a.Dst.Compare(b.Dst), cmp.Compare(a.Metric, b.Metric))
+	})
+	var around []netip.Prefix // claimed, from the widest on
+	var last netip.Prefix
+	for _, r := range routes {
+		if r.Dst == last || slices.ContainsFunc(unrouted, func(p netip.Prefix) bool { return within(r.Dst, p) }) {
+			continue
+		}
+		last = r.Dst
+		for len(around) > 0 && !within(r.Dst, around[len(around)-1]) {
+			around = around[:len(around)-1]
+		}
+		var claim kern.Claim
+		if through(r, above) {
+			claim = kern.Routed
+			for _, hop := range r.Hops {
+				if hop.Via.IsValid() {
+					gateways = append(gateways, hop.Via)
+				}
+			}
+		}
+		if claim != 0 || len(around) > 0 && c[around[len(around)-1]] != 0 {
+			c[r.Dst] = claim
+			around = append(around, r.Dst)
+		}
+	}
+	for _, p := range unrouted {
+		if c.Of(p.Addr()) != 0 {
+			c[p] = 0
+		}
+	}
+	return gateways
+}
+
+// through reports whether whatever takes a route goes through the links above.
+func through(r host.RouteEntry, above map[int]bool) bool {
+	for _, hop := range r.Hops {
+		if !above[hop.Link] {
+			return false
+		}
+	}
+	return len(r.Hops) > 0
+}

@@ -1,0 +1,177 @@
+package insane
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
+)
+
+// follower keeps a device in line with its host, in one loop: what comes in is an
+// event, a tick or what was read of the host's tables; what follows is one pass.
+type follower struct {
+	device *Device
+	events chan host.Events       // unbuffered: what comes during a pass is merged
+	old    chan struct{}          // has a value if the tables are to be read
+	read   chan observe.Ownership // what the tables say
+	tables observe.Tables
+}
+
+// follow keeps the device in line with the host from now until ctx ends.
+func (d *Device) follow(ctx context.Context) error {
+	f := &follower{
+		device: d, events: make(chan host.Events), old: make(chan struct{}, 1), read: make(chan observe.Ownership),
+	}
+	watch, err := d.links.Watch(ctx, f.note, func(e host.Events) {
+		select {
+		case f.events <- e:
+		case <-ctx.Done():
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("watch the host: %w", err)
+	}
+	if d.path.exists() {
+		d.ticker.Ask(d.due)
+	}
+	d.reconcile() // what happened before the watch was in place
+	d.group.Go(func() { <-watch })
+	d.group.Go(func() { f.loop(ctx) })
+	d.group.Go(func() { f.readTables(ctx) })
+	return nil
+}
+
+// How much longer than its last run a loop waits before the next, and at most:
+// following a host that changes all the time must not cost a processor.
+const (
+	pauseFactor = 9
+	passPause   = 50 * time.Millisecond
+	tablesPause = time.Second // reading may be long on a host with many routes
+)
+
+// pause waits in proportion to the time since began, unless ctx ends.
+func pause(ctx context.Context, began time.Time, longest time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(min(pauseFactor*time.Since(began), longest)):
+	}
+}
+
+// loop makes a pass after each event. What comes during a pass, or during the pause
+// after it, shares the next one.
+func (f *follower) loop(ctx context.Context) {
+	d := f.device
+	for ctx.Err() == nil {
+		began := time.Now()
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-f.events:
+			began = time.Now()
+			f.passEvents(e)
+		case <-d.ticker.Due():
+			began = time.Now()
+			d.pass(observe.PartInterface, nil)
+			d.settleWaiting()
+		case read := <-f.read:
+			began = time.Now()
+			d.pass(observe.PartOwnership, func(o *observe.Observer) { o.Read = &read })
+		}
+		pause(ctx, began, passPause)
+	}
+}
+
+// note takes events over into the tables, has the tables read if they are outdated,
+// and reports whether the events are about a part that the device looks at itself. It
+// waits for nothing.
+func (f *follower) note(e host.Events) bool {
+	d := f.device
+	outdated := f.tables.Note(e)
+	about := d.about.Load()
+	if outdated && about.Takes {
+		select {
+		case f.old <- struct{}{}:
+		default: // they will be read anyway
+		}
+	}
+	return d.failed.Load() || about.Affected(e) != 0
+}
+
+// passEvents makes a pass over the parts that events are about, or over everything if
+// the last one has failed.
+func (f *follower) passEvents(e host.Events) {
+	about := f.device.about.Load()
+	which := about.Affected(e)
+	if f.device.failed.Load() {
+		which = observe.Everything &^ observe.PartOwnership
+	}
+	f.device.pass(which, func(o *observe.Observer) { o.WasDown = about.DownIn(e) })
+}
+
+// readTables reads the tables of the host whenever they are outdated. It is beside
+// the loop, which must not wait for it.
+func (f *follower) readTables(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.old:
+		}
+		began := time.Now()
+		f.device.mu.Lock()
+		o := f.device.observer()
+		f.device.mu.Unlock()
+		select {
+		case f.read <- o.ReadOwnership(&f.tables):
+		case <-ctx.Done():
+			return
+		}
+		pause(ctx, began, tablesPause)
+	}
+}
+
+// rounds bounds how often a pass is repeated because it has changed what it had
+// seen, or because a change came in between. The next event begins a new pass.
+const rounds = 8
+
+// reconcile brings the device in line with the host as it is now.
+func (d *Device) reconcile() { d.pass(observe.Everything, nil) }
+
+// pass looks at parts of the host without the device's lock, decides, and applies
+// the difference. If a step has changed what was seen, all parts are looked at once
+// more. tell, if not nil, tells the observer what is known already.
+func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
+	for range rounds {
+		d.mu.Lock()
+		o, seen, changes := d.observer(), d.seen, d.changes
+		d.mu.Unlock()
+		if tell != nil {
+			tell(o)
+		}
+		seen = o.Look(which, seen)
+		d.mu.Lock()
+		outdated := changes != d.changes
+		again := !outdated && !d.closed && d.apply(seen)
+		closed := d.closed
+		d.mu.Unlock()
+		if closed || !outdated && !again {
+			return
+		}
+		which = observe.Everything
+	}
+}
+
+// settleWaiting says to the kernel which frames got lost: the relay will never have
+// them.
+func (d *Device) settleWaiting() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return
+	}
+	d.path.settle(d.tx.Idle())
+	d.rx.SettleKernel()
+	d.slave.settle(d.rx.Idle())
+}

@@ -1,0 +1,119 @@
+package relay
+
+import (
+	"sync"
+
+	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// Reason says why a packet was dropped. The values index api.DropReasons.
+type Reason int
+
+// The reasons, in the order in which they are shown.
+const (
+	DropPolicy    Reason = iota // the policy asked for it
+	DropNoSlave                 // the device has no slave
+	DropSlaveGone               // the slave was deleted
+	DropSlaveDown               // the slave has no carrier
+	DropSlaveBusy               // the queue of the slave is full
+	DropTooBig                  // a packet exceeds the MTU of the far side
+	DropMalformed               // a frame makes no sense
+	DropError                   // the kernel refused the frame for another reason
+	reasons                     // how many there are
+)
+
+// reasonNames are the reasons as the control socket says them.
+var reasonNames = api.DropReasons()
+
+// String is the reason as the control socket says it.
+func (r Reason) String() string { return reasonNames[r] }
+
+// delta is what one batch adds to the counters.
+type delta struct {
+	offered, relayed api.Count
+	dropped          [reasons]api.Count
+	stages           [policy.StageNumbers]api.Count // DropPolicy, by the number of the stage
+	verdicts         api.Verdicts
+}
+
+func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
+
+// dropBy counts what a stage of the policy dropped.
+func (p *delta) dropBy(stage policy.Verdict, c api.Count) {
+	p.drop(DropPolicy, c)
+	add(&p.stages[stage], c)
+}
+
+func add(sum *api.Count, c api.Count) {
+	sum.Packets += c.Packets
+	sum.Bytes += c.Bytes
+}
+
+// counters are the counters of one direction. A batch is entered as a whole, so
+// whoever reads sees counters that balance: offered = relayed + Σ dropped.
+// They are safe for concurrent use.
+type counters struct {
+	mu      sync.Mutex
+	total   delta
+	ruleset *Ruleset // the one whose verdicts total.verdicts counts
+}
+
+// enter adds a batch that a ruleset judged. The verdicts of an earlier ruleset are
+// forgotten: they would say nothing of what is asked now.
+func (b *counters) enter(p *delta, r *Ruleset) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ruleset != r {
+		b.ruleset = r
+		b.total.verdicts = api.Verdicts{}
+	}
+	add(&b.total.offered, p.offered)
+	add(&b.total.relayed, p.relayed)
+	for why := range p.dropped {
+		add(&b.total.dropped[why], p.dropped[why])
+	}
+	for stage := range p.stages {
+		add(&b.total.stages[stage], p.stages[stage])
+	}
+	b.total.verdicts.Relay += p.verdicts.Relay
+	b.total.verdicts.Drop += p.verdicts.Drop
+}
+
+// enterLost adds frames that the kernel dropped in front of the relay for a
+// reason that is known. It tells their number and not their bytes.
+func (b *counters) enterLost(frames uint64, why Reason) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.total.offered.Packets += frames
+	b.total.dropped[why].Packets += frames
+}
+
+// stats reads the counters. Overruns are the caller's to add.
+func (b *counters) stats() api.Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := api.Stats{
+		Offered: b.total.offered,
+		Relayed: b.total.relayed,
+		Dropped: make(map[string]api.Count, reasons),
+		Stages:  make(map[string]api.Count),
+	}
+	for _, stage := range policy.Forms()[1:] { // without pass
+		s.Stages[stage.Name] = b.total.stages[stage.Number]
+	}
+	for why, c := range b.total.dropped {
+		s.Dropped[Reason(why).String()] = c
+	}
+	return s
+}
+
+// verdicts are what a ruleset has said so far.
+func (b *counters) verdicts(r *Ruleset) api.Verdicts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ruleset != r {
+		return api.Verdicts{}
+	}
+	return b.total.verdicts
+}

@@ -1,0 +1,57 @@
+package relay
+
+import (
+	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// Direction is what the control socket says of the direction with a ruleset, in
+// the relay and in the kernel together. why says why the relay carries everything;
+// "": the kernel carries what it can. Overruns are the caller's to add.
+func (r *Relay) Direction(rs *Ruleset, why string) api.Direction {
+	d := api.Direction{
+		Policy: rs.Policy.String(), Verdicts: r.counters.verdicts(rs), Stats: r.counters.stats(),
+		Path: api.PathRelay, PathReason: why,
+	}
+	if r.kernel == nil {
+		return d
+	}
+	if why == "" {
+		d.Path = api.PathKernel
+	}
+	kernel, here := r.kernel.Counts(), r.kernel.CountsOf(rs)
+	relayed := api.Count{Packets: kernel.RelayedPackets, Bytes: kernel.RelayedBytes}
+	add(&d.Stats.Offered, relayed)
+	add(&d.Stats.Relayed, relayed)
+	addDropped(&d.Stats, DropPolicy, api.Count{Packets: kernel.DroppedPackets, Bytes: kernel.DroppedBytes})
+	addDropped(&d.Stats, DropSlaveBusy, api.Count{Packets: kernel.RefusedPackets, Bytes: kernel.RefusedBytes})
+	for _, stage := range policy.Forms()[1:] { // without pass
+		sum, a := d.Stats.Stages[stage.Name], kernel.Stages[stage.Number]
+		add(&sum, api.Count{Packets: a.Packets, Bytes: a.Bytes})
+		d.Stats.Stages[stage.Name] = sum
+	}
+	d.Verdicts.Relay += here.RelayedPackets + here.RefusedPackets - here.UnjudgedPackets
+	d.Verdicts.Drop += here.DroppedPackets
+	return d
+}
+
+// addDropped enters packets that the kernel was offered and dropped.
+func addDropped(s *api.Stats, why Reason, c api.Count) {
+	add(&s.Offered, c)
+	sum := s.Dropped[why.String()]
+	add(&sum, c)
+	s.Dropped[why.String()] = sum
+}
+
+// EnterLost counts frames that the kernel dropped in front of the relay, for a
+// reason that is known. Their bytes are not known.
+func (r *Relay) EnterLost(frames uint64, why Reason) { r.counters.enterLost(frames, why) }
+
+// LostInKernel is how many frames the fast path has lost between the slave and
+// the interface; 0 without a fast path.
+func (r *Relay) LostInKernel() uint64 {
+	if r.kernel == nil {
+		return 0
+	}
+	return r.kernel.Lost()
+}

@@ -1,0 +1,55 @@
+package relay
+
+import (
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// judge decides one frame. Every packet offered takes a number, whatever
+// becomes of it, so that its verdict depends on nothing but what came before.
+func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
+	layout, err := frame.Inspect(f)
+	if err != nil {
+		c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
+		rs.next.Add(1)
+		add(&r.delta.offered, c)
+		r.delta.drop(DropMalformed, c)
+		r.trouble("drop malformed frame", err)
+		return
+	}
+	n := layout.Packets()
+	all := api.Count{Packets: uint64(n), Bytes: layout.Bytes(0, n)}
+	number := rs.next.Add(uint64(n)) - uint64(n)
+	add(&r.delta.offered, all)
+	switch {
+	case to.Port == nil:
+		r.delta.drop(to.Why, all)
+	case to.MTU > 0 && layout.MTU() > to.MTU:
+		r.delta.drop(DropTooBig, all)
+	case rs.Program.Whole(uint32(n)):
+		if v := r.decide(rs, now, number, uint64(n)); v.Drops() {
+			r.delta.dropBy(v, all)
+			return
+		}
+		r.pass(f, all)
+	default:
+		r.split(f, layout, rs, now, number)
+	}
+}
+
+// decide asks for one verdict and counts it for n packets.
+func (r *Relay) decide(rs *Ruleset, now policy.Time, number, n uint64) policy.Verdict {
+	v := rs.Program.Decide(now, number)
+	if v.Drops() {
+		r.delta.verdicts.Drop += n
+	} else {
+		r.delta.verdicts.Relay += n
+	}
+	return v
+}
+
+func (r *Relay) pass(f frame.Frame, c api.Count) {
+	r.out = append(r.out, f)
+	r.outCount = append(r.outCount, c)
+}

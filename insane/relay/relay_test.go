@@ -1,0 +1,87 @@
+package relay
+
+import (
+	"log/slog"
+	"os"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/port/porttest"
+	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// The relay works unless one batch takes longer than the limit.
+func TestRelayWorks(t *testing.T) {
+	const limit = policy.Time(900 * time.Millisecond)
+	r := New(Options{Limit: time.Duration(limit)})
+	for _, c := range []struct {
+		since, now policy.Time
+		want       bool
+	}{
+		{0, 1 << 40, true}, {100, 100, true}, {100, 99, true},
+		{100, 99 + limit, true}, {100, 100 + limit, false}, {100, 1 << 62, false},
+	} {
+		r.since.Store(int64(c.since))
+		if got := r.Works(c.now); got != c.want {
+			t.Errorf("batch since %d, now %d: works %v, want %v", c.since, c.now, got, c.want)
+		}
+	}
+}
+
+// Nothing is allocated for a frame, whatever becomes of it.
+func TestBatchDoesNotAllocate(t *testing.T) {
+	r := New(Options{Clock: func() policy.Time { return 0 }, Log: slog.New(slog.DiscardHandler)})
+	p, err := policy.Parse("percent 90")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetPolicy(p, 0, 1)
+	r.SetEnd(&End{Port: sink{}})
+	batch := []frame.Frame{porttest.SuperFrame(0, 45, 1400), porttest.SuperFrame(0, 1, 64), porttest.SuperFrame(0, 300, 40)}
+	fresh := make([]frame.Frame, len(batch))
+	for i := range batch {
+		fresh[i] = batch[i].Clone()
+	}
+	allocs := testing.AllocsPerRun(200, func() {
+		for i := range batch {
+			copy(batch[i], fresh[i]) // Split overwrites
+		}
+		r.batch(batch)
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations a batch, want 0", allocs)
+	}
+	if r.counters.stats().Dropped[api.DropPolicy].Packets == 0 {
+		t.Error("nothing was split: the test measures too little")
+	}
+}
+
+// sink is a port that takes everything.
+type sink struct{}
+
+func (sink) Read() ([]frame.Frame, error)       { return nil, os.ErrClosed }
+func (sink) Write(f []frame.Frame) (int, error) { return len(f), nil }
+func (sink) Close() error                       { return nil }
+
+// The names of the reasons are those of the protocol, in its order.
+func TestReasonNames(t *testing.T) {
+	got := []string{}
+	for why := range reasons {
+		got = append(got, why.String())
+	}
+	if !reflect.DeepEqual(got, api.DropReasons()) {
+		t.Errorf("reasons %v, protocol has %v", got, api.DropReasons())
+	}
+	for why, name := range map[Reason]string{
+		DropPolicy: api.DropPolicy, DropNoSlave: api.DropNoSlave, DropSlaveGone: api.DropSlaveGone,
+		DropSlaveDown: api.DropSlaveDown, DropSlaveBusy: api.DropSlaveBusy, DropTooBig: api.DropTooBig,
+		DropMalformed: api.DropMalformed, DropError: api.DropError,
+	} {
+		if why.String() != name {
+			t.Errorf("reason %d is %q, want %q", why, why, name)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package relay
+
+import (
+	"errors"
+	"os"
+
+	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// flush writes the batch. If the far end is exchanged meanwhile, what is left
+// goes to the new one: a change loses nothing.
+func (r *Relay) flush() {
+	out, count := r.out, r.outCount
+	for len(out) > 0 {
+		to := r.to.Load()
+		if to.Port == nil {
+			r.refuse(to.Why, count)
+			return
+		}
+		n, err := to.Port.Write(out)
+		for _, c := range count[:n] {
+			add(&r.delta.relayed, c)
+		}
+		out, count = out[n:], count[n:]
+		switch {
+		case err == nil || len(out) == 0:
+		case !errors.Is(err, os.ErrClosed):
+			r.refuse(r.reasonOf(err), count[:1])
+			out, count = out[1:], count[1:]
+		case r.to.Load() == to: // closed for good
+			r.refuse(DropSlaveGone, count)
+			return
+		}
+	}
+}
+
+func (r *Relay) refuse(why Reason, count []api.Count) {
+	for _, c := range count {
+		r.delta.drop(why, c)
+	}
+}
+
+// reasonOf says what the refusal of a frame counts as.
+func (r *Relay) reasonOf(err error) Reason {
+	switch {
+	case errors.Is(err, port.ErrBusy):
+		return DropSlaveBusy
+	case errors.Is(err, port.ErrDown):
+		return DropSlaveDown
+	case errors.Is(err, port.ErrGone):
+		return DropSlaveGone
+	case errors.Is(err, port.ErrTooBig):
+		return DropTooBig
+	case errors.Is(err, port.ErrInvalid):
+		r.trouble("drop frame that the kernel refuses", err)
+		return DropMalformed
+	default:
+		r.trouble("drop frame that the kernel refuses", err)
+		return DropError
+	}
+}
+
+// trouble logs what befell a frame, at most once a second: the counters tell
+// how often.
+func (r *Relay) trouble(what string, err error) {
+	r.often.Do(func() { r.log.Warn(what, "err", err) })
+}

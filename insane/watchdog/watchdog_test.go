@@ -1,0 +1,155 @@
+package watchdog
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// watched is a watchdog at work, and the filter whose it is, as the kernel has it.
+type watched struct {
+	*Watchdog
+	ticker  *Ticker
+	t       *testing.T
+	program *ebpf.Program
+	works   atomic.Bool // what the relay would say
+	asked   atomic.Int64
+	ticks   sync.WaitGroup
+}
+
+func newWatched(t *testing.T) *watched {
+	t.Helper()
+	unshare(t)
+	programs, err := kern.Open("insane")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := syscall.Dup(programs.All())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &watched{t: t}
+	if l.program, err = ebpf.NewProgramFromFD(fd); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.program.Close() })
+	l.works.Store(true)
+	l.Watchdog = &Watchdog{kernel: programs.RX(), clock: host.Now, works: func(policy.Time) bool {
+		l.asked.Add(1)
+		return l.works.Load()
+	}}
+	l.ticker = NewTicker()
+	l.ticker.Keep(l.Watchdog)
+	l.ticks.Go(l.ticker.Run)
+	return l
+}
+
+// takes reports whether the filter takes a frame.
+func (l *watched) takes() bool {
+	l.t.Helper()
+	kept, err := l.program.Run(&ebpf.RunOptions{Data: make([]byte, 60)})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return kept != 0
+}
+
+// becomes waits until the filter takes frames, or no longer does.
+func (l *watched) becomes(takes bool, when string) {
+	l.t.Helper()
+	for end := time.Now().Add(20 * time.Second); l.takes() != takes; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			l.t.Fatalf("%s: takes %v, want %v", when, !takes, takes)
+		}
+	}
+}
+
+// kicked waits until the watchdog has asked the relay so many times more.
+func (l *watched) kicked(times int64) {
+	l.t.Helper()
+	end := time.Now().Add(20 * time.Second)
+	for from := l.asked.Load(); l.asked.Load() < from+times; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			l.t.Fatal("the watchdog does not ask whether the relay works")
+		}
+	}
+}
+
+// The watchdog follows what it is told at once, and is put off while the relay works.
+// It runs out by itself when the relay hangs, and comes back with it.
+func TestWatchdog(t *testing.T) {
+	l := newWatched(t)
+	if l.takes() {
+		t.Error("takes before it is armed")
+	}
+	l.Arm(true)
+	l.becomes(true, "armed")
+	l.kicked(int64(Limit/interval) + 1)
+	l.becomes(true, "armed for longer than one watchdog")
+	l.Arm(false)
+	if l.takes() {
+		t.Error("takes after it was disarmed")
+	}
+	l.Arm(true)
+	l.works.Store(false)
+	l.becomes(false, "the relay hangs")
+	l.kicked(2)
+	if l.takes() {
+		t.Error("takes while the relay hangs")
+	}
+	l.Arm(true) // a change of something else
+	if l.takes() {
+		t.Error("armed again while the relay hangs, and takes")
+	}
+	l.works.Store(true)
+	l.becomes(true, "the relay works again")
+	l.ticker.End()
+	l.ticker.End() // a second time
+	l.ticks.Wait() // or the test hangs
+	l.becomes(false, "ended")
+}
+
+// A watchdog that is not armed stays so, however well the relay works.
+func TestWatchdogStaysDisarmed(t *testing.T) {
+	l := newWatched(t)
+	l.Arm(true)
+	l.Arm(false)
+	asked := l.asked.Load()
+	time.Sleep(2 * interval) // long enough for a beat that should not be to be seen
+	if l.takes() || l.asked.Load() != asked {
+		t.Error("put off without being armed")
+	}
+	l.ticker.End()
+	l.ticker.End() // a second time
+	l.ticks.Wait()
+	l.Arm(true)
+	if l.takes() {
+		t.Error("armed after its end")
+	}
+}
+
+// unshare gives the test a network namespace of its own. The thread is never
+// unlocked and dies with the goroutine of the test, and with it the namespace.
+func unshare(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		if os.Getenv("INSANE_ROOT") == "1" {
+			t.Fatal("INSANE_ROOT=1, but not run by root")
+		}
+		t.Skip("needs root, to load eBPF programs")
+	}
+	runtime.LockOSThread()
+	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
+		t.Fatal(os.NewSyscallError("unshare", err))
+	}
+}

@@ -1,0 +1,34 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// maxName is the length in bytes of the longest name of an interface: IFNAMSIZ
+// without the zero that ends it.
+const maxName = 15
+
+// CheckName returns nil if a network interface can have the name, and otherwise an
+// error that says why not, without the name. It refuses what the kernel refuses
+// (net/core/dev.c, dev_valid_name and __dev_alloc_name), and so no name that passes
+// leads out of SocketDir.
+func CheckName(name string) error {
+	switch {
+	case name == "" || name == "." || name == "..":
+		return errors.New("not a name for an interface")
+	case name == "all" || name == "default":
+		// net/ipv4/devinet.c, sysctl_dev_name_is_allowed
+		return errors.New("the kernel means every interface by it")
+	case len(name) > maxName:
+		return fmt.Errorf("longer than %d bytes", maxName)
+	case strings.ContainsAny(name, "/:%\x00 \t\n\v\f\r"):
+		return errors.New("has one of / : % or white space in it")
+	case strings.IndexByte(name, 0xa0) >= 0:
+		// lib/ctype.c: the kernel reads bytes as ISO 8859-1, where this one is a
+		// space. In UTF-8 it is part of à, among others.
+		return errors.New("has the byte a0 in it, which is white space to the kernel")
+	}
+	return nil
+}
