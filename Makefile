@@ -1,9 +1,4 @@
-# make demo    see it work (root)
-# make test    all tests; installs what is missing (root)
-# make bench   measure it beside the bare cable and a naive relay (root)
-# make bench-netem  measure it beside tc netem in Linux 6.12, in QEMU (root)
-# make kernels test it under Linux 6.1, 6.12, 6.18 and the newest, in QEMU (root)
-# The rest is for developers: build, install, generate, lint, fuzz, soak, clean.
+# make help lists what there is.
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
@@ -12,32 +7,33 @@ PREFIX      ?= /usr/local
 # Every test of a promise that needs root fails instead of being skipped.
 export INSANE_ROOT := 1
 
-.PHONY: build demo test bench bench-netem soak fuzz generate kernels lint tools install clean
+.PHONY: help build unit test check demo bench bench-netem kernels soak fuzz lint generate tools install clean
 
-build:
+build: ## the commands, in bin (the default)
 	go build -o bin/ ./cmd/...
 
-demo: build
+help: ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+# Seconds with a warm cache, whoever runs it. What needs root or the kernel skips
+# itself, and the packages in which all tests do are left out.
+unit: ## the tests that need neither root nor the kernel
+	INSANE_ROOT=0 go test $$(go list ./... | grep -vE '/cmd/insane/|/examples')
+
+demo: build ## see it work (root)
 	bin/insane lab
 
 # Programs nobody here wrote, through which the tests look at the device, and
-# the C compiler that the race detector wants: COMMAND:PACKAGE.
-TOOLS := ping:iputils-ping ip:iproute2 iperf3:iperf3 tcpdump:tcpdump curl:curl unshare:util-linux gcc:gcc \
-  arping:arping sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client
-
-tools:
-	@missing=; \
-	for t in $(TOOLS); do command -v $${t%%:*} >/dev/null || missing="$$missing $${t##*:}"; done; \
-	case " $$missing " in *" gcc "*) missing="$$missing libc6-dev";; esac; \
-	if [ -n "$$missing" ]; then \
-	  echo "make: the tests need$$missing: installing with apt-get"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
-	fi
+# the C compiler that the race detector wants.
+tools: ## install what the tests need (root)
+	@.ci/install ping:iputils-ping ip:iproute2 iperf3:iperf3 tcpdump:tcpdump curl:curl unshare:util-linux \
+	  arping:arping sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client \
+	  gcc:gcc /usr/include/stdlib.h:libc6-dev
 
 # One package after the other: their namespaces contend for the kernel's one lock
 # on network configuration. A skipped test is a promise nobody checked, so it fails
 # the run. The race detector would let every command that a test runs end a second late.
-test: tools lint build
+test: tools lint build ## all tests; installs what is missing (root)
 	@echo "go test -race ./...   takes about five minutes; every word of it is in bin/test.log"
 	@GORACE=atexit_sleep_ms=0 go test -race -p 1 -count 1 -timeout 20m -v ./... 2>&1 | tee bin/test.log | \
 	  { grep --line-buffered -E '^(ok|FAIL|\?|panic)|^\s*--- FAIL' || true; } || \
@@ -45,9 +41,12 @@ test: tools lint build
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
 	@# What is too slow for the race detector, which runs a short form of it.
 	go test -count 1 ./policy
-	INSANE_CHANGES=100000 go test -count 1 -run 'TestChangesAreWhole|TestPassOnTheWire|TestReceivePass' ./cmd/insane
+	INSANE_CHANGES=100000 go test -p 1 -count 1 -run 'TestChangesAreWhole|TestPassOnTheWire|TestReceivePass' ./cmd/insane/control ./cmd/insane/wire
 
-lint:
+check: ## what must pass before a change lands, on a clean checkout (root)
+	.ci/run
+
+lint: ## vet, staticcheck, go.mod, gofmt
 	go vet ./...
 	go tool staticcheck ./...
 	go mod tidy -diff
@@ -57,16 +56,9 @@ lint:
 # objects differ; they are committed, so only who changes the C needs it.
 CLANG ?= clang-14
 
-generate:
-	@missing=; \
-	command -v $(CLANG) >/dev/null || missing="$$missing $(CLANG)"; \
-	command -v llvm-strip-14 >/dev/null || missing="$$missing llvm-14"; \
-	[ -e /usr/include/bpf/bpf_helpers.h ] || missing="$$missing libbpf-dev"; \
-	[ -e /usr/include/linux/bpf.h ] || missing="$$missing linux-libc-dev"; \
-	if [ -n "$$missing" ]; then \
-	  echo "make: compiling eBPF programs needs$$missing: installing with apt-get"; \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; \
-	fi
+generate: ## compile the eBPF programs (root, if the compiler is missing)
+	@.ci/install $(CLANG):$(CLANG) llvm-strip-14:llvm-14 \
+	  /usr/include/bpf/bpf_helpers.h:libbpf-dev /usr/include/linux/bpf.h:linux-libc-dev
 	BPF2GO_CC=$(CLANG) BPF2GO_STRIP=llvm-strip-14 BPF2GO_CFLAGS="-I/usr/include/$$(uname -m)-linux-gnu" go generate ./insane/kern
 
 # PACKAGE:TARGET. Minimising what was found interesting is bounded: otherwise
@@ -74,7 +66,7 @@ generate:
 FUZZTIME    ?= 30s
 FUZZTARGETS := ./policy:FuzzParse ./insane/control:FuzzDecode ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive
 
-fuzz:
+fuzz: ## search for inputs that break a parser, FUZZTIME for each
 	@for t in $(FUZZTARGETS); do \
 	  echo "fuzz $$t for $(FUZZTIME)"; \
 	  go test $${t%%:*} -run '^$$' -fuzz "^$${t##*:}$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x; \
@@ -89,38 +81,37 @@ BENCHTIME  ?= 0.5s
 BYSTANDERS ?= 40
 
 # $(call rounds,NUMBER,BENCHMARKS,BENCHTIME,FILE)
-rounds = rm -f $(4); cd cmd/insane; for round in $$(seq $(1)); do \
+rounds = rm -f $(4); cd cmd/insane/bench; for round in $$(seq $(1)); do \
 	  echo "round $$round of $(1)"; \
-	  INSANE_BENCH_REVERSE=$$([ $$((round % 2)) = 0 ] && echo 1 || true) ../../bin/bench.test \
-	    -test.run '^$$' -test.bench '$(2)' -test.benchtime $(3) >>../../$(4); \
+	  INSANE_BENCH_REVERSE=$$([ $$((round % 2)) = 0 ] && echo 1 || true) ../../../bin/bench.test \
+	    -test.run '^$$' -test.bench '$(2)' -test.benchtime $(3) >>../../../$(4); \
 	done
 
-bench: tools
-	go test -c -o bin/bench.test ./cmd/insane
+bench: tools ## speed beside the bare cable and a naive relay (root)
+	go test -c -o bin/bench.test ./cmd/insane/bench
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./policy ./insane/frame ./insane/kern | tee bin/bench-parts.txt
 	@$(call rounds,$(ROUNDS),^Benchmark(TCP|RoundTrip|Packets)$$,$(BENCHTIME),bin/bench.txt)
 	@$(call rounds,$(BYSTANDERS),^BenchmarkBystander,0.3s,bin/bench-bystander.txt)
-	@cd cmd/insane && ../../bin/bench.test -test.run '^$$' -test.bench Footprint -test.benchtime 1x
+	@cd cmd/insane/bench && ../../../bin/bench.test -test.run '^$$' -test.bench Footprint -test.benchtime 1x
 	go tool benchstat -col /path@'(direct relay kernel-tx kernel naive)' bin/bench.txt
 	go tool benchstat -col /device@'(without with)' bin/bench-bystander.txt
 
 # Its speed beside that of tc netem, and how many packets either loses in a row, under
 # a kernel that has netem. NETEM_ROUNDS and NETEM_KERNEL: see the head of the script.
-bench-netem: tools
+bench-netem: tools ## speed beside tc netem in Linux 6.12, in QEMU (root)
 	.ci/bench-netem
 
-# The same tests as often as figures of reliability want: hours.
-soak: tools
-	INSANE_KILLS=3000 INSANE_SOAK=1 go test -race -timeout 12h -v ./cmd/insane
+soak: tools ## the tests as often as figures of reliability want: hours (root)
+	INSANE_KILLS=3000 INSANE_SOAK=1 go test -race -p 1 -timeout 12h -v ./cmd/insane/...
 	$(MAKE) fuzz FUZZTIME=1h
 
 # What depends on the kernel, under others than this machine's. KERNELS="6.1 newest",
 # KERNELS_PACKAGES and KERNELS_RUN narrow it: see the head of the script.
-kernels: tools
+kernels: tools ## the tests under Linux 6.1, 6.12, 6.18 and the newest, in QEMU (root)
 	.ci/kernels
 
-install: build
+install: build ## the commands, below PREFIX (/usr/local)
 	install -D -t $(DESTDIR)$(PREFIX)/bin bin/insane bin/insanely
 
-clean:
+clean: ## remove bin
 	rm -rf bin

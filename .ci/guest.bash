@@ -32,22 +32,10 @@ claim() {
   mkdir -p "$work" "$cache"
   exec 9>"$work/lock"
   flock -n 9 || die "another run uses $work"
-  install_tools
+  "$root/.ci/install" qemu-system-x86_64:qemu-system-x86 depmod:kmod xz:xz-utils "$keyring:debian-archive-keyring"
 }
 
 # --------------------------------------------------------------- the kernels
-
-install_tools() {
-  local tool missing=()
-  for tool in qemu-system-x86_64:qemu-system-x86 depmod:kmod xz:xz-utils; do
-    command -v "${tool%:*}" >/dev/null || missing+=("${tool#*:}")
-  done
-  [ -e "$keyring" ] || missing+=(debian-archive-keyring)
-  [ ${#missing[@]} -gt 0 ] || return 0
-  echo "${self##*/}: installing ${missing[*]} with apt-get"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-}
 
 # debian runs apt-get or apt-cache with lists of its own: the machine's apt never
 # learns of suites that nobody configured there.

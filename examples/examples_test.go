@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	daemoncli "github.com/seed-39a139a1/insane/insane/cli"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insanely/cli"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -30,12 +31,7 @@ func TestMain(m *testing.M) {
 // run runs a script of an example, bounded in time, and returns what it printed.
 func run(t *testing.T, script string, env ...string) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("INSANE_ROOT") == "1" {
-			t.Fatal("INSANE_ROOT=1, but the tests do not run as root")
-		}
-		t.Skip("needs root")
-	}
+	labtest.NeedRoot(t)
 	path, err := filepath.Abs(script)
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/port/porttest"
 	"github.com/seed-39a139a1/insane/insane/relay"
@@ -51,24 +52,8 @@ func started(t *testing.T, near, far port.Port, c Config) *Device {
 func checkCounters(t *testing.T, d *Device) {
 	t.Helper()
 	info := d.State()
-	for name, s := range map[string]api.Stats{"tx": info.TX.Stats, "rx": info.RX.Stats} {
-		sum := api.Count{Packets: s.Relayed.Packets + s.Held.Packets, Bytes: s.Relayed.Bytes + s.Held.Bytes}
-		for _, c := range s.Dropped {
-			sum.Packets += c.Packets
-			sum.Bytes += c.Bytes
-		}
-		if sum != s.Offered {
-			t.Errorf("%s: offered %+v, accounted for %+v: %+v", name, s.Offered, sum, s)
-		}
-		var stages api.Count
-		for _, c := range s.Stages {
-			stages.Packets += c.Packets
-			stages.Bytes += c.Bytes
-		}
-		if stages != s.Dropped[api.DropPolicy] {
-			t.Errorf("%s: the stages dropped %+v, the policy %+v", name, stages, s.Dropped[api.DropPolicy])
-		}
-	}
+	labtest.CheckCounters(t, info.TX.Stats)
+	labtest.CheckCounters(t, info.RX.Stats)
 }
 
 // arrived collects the porttest.Indices that come out of a port until total packets

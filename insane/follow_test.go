@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -15,43 +12,9 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
-
-const ownProcess = "INSANE_OWN_PROCESS"
-
-// inOwnProcess runs a test or a benchmark in a process of its own whose every thread
-// is in a network namespace of its own, and reports whether this is that process. A
-// device that runs needs it: it watches the namespace of its process.
-func inOwnProcess(t testing.TB) bool {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("INSANE_ROOT") == "1" {
-			t.Fatal("INSANE_ROOT=1, but not run by root")
-		}
-		t.Skip("needs root, to make a network namespace")
-	}
-	if os.Getenv(ownProcess) == t.Name() {
-		return true
-	}
-	runtime.LockOSThread() // Pdeathsig is about the thread
-	defer runtime.UnlockOSThread()
-	args := []string{"-test.timeout=120s", "-test.run=^" + t.Name() + "$"}
-	if _, ok := t.(*testing.B); ok {
-		args = []string{"-test.timeout=120s", "-test.run=^$", "-test.bench=^" + t.Name() + "$", "-test.benchtime=100x"}
-	}
-	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", args...)
-	cmd.Env = append(os.Environ(), ownProcess+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("%v:\n%s", err, out)
-	}
-	if _, ok := t.(*testing.B); ok {
-		t.Logf("%s", out)
-	}
-	return false
-}
 
 // ownNamespace is the namespace of this process.
 func ownNamespace(t testing.TB) *borea {
@@ -100,7 +63,7 @@ func (b *borea) addresses(name string) (list []string) {
 // Addresses and routes that were asked for come back with the interface, for both
 // families; a route that somebody deletes while the interface is up does not.
 func TestInterfaceComesUpAgain(t *testing.T) {
-	if !inOwnProcess(t) {
+	if !labtest.InOwnProcess(t) {
 		return
 	}
 	b := ownNamespace(t)
@@ -137,13 +100,13 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 		}
 		time.Sleep(apart)
 		b.must(b.h.LinkSetUp(b.link("insane")))
-		await(t, "everything that was asked for, after "+apart.String(), func() bool { return has() == want })
+		labtest.Await(t, "everything that was asked for, after "+apart.String(), func() bool { return has() == want })
 	}
 
 	deleted := &netlink.Route{LinkIndex: b.link("insane").Attrs().Index, Dst: netlink.NewIPNet(net.ParseIP("fd00::2"))}
 	b.must(b.h.RouteDel(deleted))
 	b.must(b.h.LinkSetMTU(b.link("eth0"), 1400)) // an event that the device follows
-	await(t, "the MTU", func() bool { return b.link("insane").Attrs().MTU == 1400 })
+	labtest.Await(t, "the MTU", func() bool { return b.link("insane").Attrs().MTU == 1400 })
 	time.Sleep(200 * time.Millisecond)
 	if has() == want {
 		t.Error("a route that was deleted by hand has come back")
@@ -154,7 +117,7 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 // that it has nothing to do with, on a host with 300 links.
 func BenchmarkLinkEvent(b *testing.B) {
 	const links, pairs = 300, 150
-	if !inOwnProcess(b) {
+	if !labtest.InOwnProcess(b) {
 		return
 	}
 	host := ownNamespace(b)

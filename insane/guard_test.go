@@ -10,11 +10,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -63,7 +63,7 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 		if info := set(r, unknown); info.Path != api.PathRelay || info.PathReason != name+": "+reason {
 			t.Errorf("%s: path %s: %q", name, info.Path, info.PathReason)
 		}
-		await(t, "an empty queue", func() bool { return !d.tx.Kernel().Waiting() })
+		labtest.Await(t, "an empty queue", func() bool { return !d.tx.Kernel().Waiting() })
 		before := d.tx.Kernel().Counts()
 		b.send("10.9.0.2")
 		if carried := d.tx.Kernel().Counts() != before; carried != (name == "rx") {
@@ -73,18 +73,6 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 			t.Errorf("%s: path %s: %q, after a known program", name, info.Path, info.PathReason)
 		}
 	}
-}
-
-// await waits until ok is true.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for range 200 {
-		if ok() {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("no %s after 2 s", what)
 }
 
 // send makes the host send a frame towards an address: a question of ARP.

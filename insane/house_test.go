@@ -32,7 +32,8 @@ var rooms = map[string][]string{
 	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/frame":         {},
 	"insane/kern":          {"policy"},
-	"insane/lab":           {"policy", "insanely", "insanely/api"},
+	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
+	"insane/lab/probe":     {},
 	"insane/observe":       {"insane/host", "insane/kern", "insane/ownership"},
 	"insane/ownership":     {"insane/host", "insane/kern"},
 	"insane/watchdog":      {"policy", "insane/kern"},
@@ -45,11 +46,21 @@ var rooms = map[string][]string{
 	"cmd/insane":           {"insane/cli"},
 	"cmd/insanely":         {"insanely/cli"},
 	"insane/port/porttest": {"insane/frame"},
+
+	"insane/lab/labtest": {"insane/lab", "insanely/api"},
+	"cmd/insane/testbed": {"policy", "insane/cli", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "insanely", "insanely/api", "insanely/cli"},
+	"cmd/insane/bench":   {},
+	"cmd/insane/control": {},
+	"cmd/insane/crash":   {},
+	"cmd/insane/owner":   {},
+	"cmd/insane/path":    {},
+	"cmd/insane/slave":   {},
+	"cmd/insane/wire":    {},
 }
 
 // linuxRooms may make system calls. Others may name an errno or a signal, for
 // which the standard library's syscall is enough, and go no deeper.
-var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/lab"}
+var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed"}
 
 // policyImports is all that the fault engine may stand on.
 var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}

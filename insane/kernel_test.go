@@ -2,14 +2,12 @@ package insane
 
 import (
 	"net/netip"
-	"os"
-	"runtime"
 	"slices"
-	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
@@ -21,20 +19,10 @@ type borea struct {
 	h *netlink.Handle
 }
 
-// newBorea needs root: it skips a test that its user may not run, or fails it
-// where INSANE_ROOT says that root is promised.
+// newBorea needs root.
 func newBorea(t *testing.T) *borea {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("INSANE_ROOT") == "1" {
-			t.Fatal("INSANE_ROOT=1, but not run by root")
-		}
-		t.Skip("needs root, to make a network namespace")
-	}
-	runtime.LockOSThread()
-	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
-		t.Fatal(os.NewSyscallError("unshare", err))
-	}
+	labtest.Namespace(t)
 	h, err := netlink.NewHandle()
 	if err != nil {
 		t.Fatal(err)
@@ -47,16 +35,12 @@ func newBorea(t *testing.T) *borea {
 
 func (b *borea) must(err error) {
 	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	labtest.Must(b.t, err)
 }
 
 func (b *borea) link(name string) netlink.Link {
 	b.t.Helper()
-	link, err := b.h.LinkByName(name)
-	b.must(err)
-	return link
+	return labtest.Link(b.t, b.h, name)
 }
 
 // veth makes a link that is up, with carrier; index 0 is any.

@@ -50,7 +50,7 @@ func (p *program) visitLab(c *cli.Context) error {
 	}
 	options := lab.Options{Insane: []string{exe, "--seed", strconv.FormatUint(seed, 10)}}
 	if !c.Bool("shell") && len(command) == 0 {
-		return lab.Visit(c.Context, p.out, options)
+		return lab.Tour(c.Context, p.out, options)
 	}
 	// Signals are for the command, so ours do not end it.
 	ctx := context.WithoutCancel(c.Context)

@@ -16,9 +16,9 @@ type arrival struct {
 	frame  frame.Frame  // as Inspect gets to see it
 }
 
-// arrivals sends f into the near end, does with what comes out of the far one
-// what a receiver has to do, and returns it when all packets of f are there. Their
-// order may be another one: GRO keeps what it merges for longer than the rest.
+// arrivals sends f into the near end and receives at the far end as a receiver must. It
+// returns when all packets of f have arrived. Their order may have changed: GRO holds
+// packets that it merges longer than others.
 func (v *veth) arrivals(t *testing.T, f frame.Frame) (all []arrival) {
 	t.Helper()
 	v.send(t, f)

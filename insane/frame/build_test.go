@@ -79,7 +79,7 @@ func segments(n, left byte) extension {
 }
 
 // build makes the super-frame. Its IP checksum and its partial transport
-// checksum are those of the oracle.
+// checksum agree with the oracle.
 func (s super) build() frame.Frame {
 	f := make(frame.Frame, frame.HeaderLen, 4096)
 	f = append(append(f, macTo...), macFrom...)

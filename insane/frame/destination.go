@@ -1,8 +1,8 @@
 package frame
 
-// Types of routing headers whose list of addresses is known.
+// Types of routing headers. Their lists of addresses have known formats.
 const (
-	routingSource  = 0 // RFC 5095 tells how it was meant
+	routingSource  = 0 // deprecated by RFC 5095
 	routingHome    = 2 // RFC 6275 §6.4
 	routingSegment = 4 // RFC 8754 §2
 )
@@ -12,9 +12,9 @@ const (
 const optionHomeAddress = 0xc9
 
 // destinationIPv6 returns the destination in the pseudo-header of packet p, a
-// checked IPv6 header and its extension headers: where the packet ends its way
-// and not where it goes next (RFC 8200 §8.1). ok is false if that cannot be
-// told, or the source cannot.
+// checked IPv6 header and its extension headers. That is the final destination, and
+// not the next hop (RFC 8200 §8.1). ok is false if the destination or the source of
+// the pseudo-header cannot be found out.
 func destinationIPv6(p []byte) (destination []byte, ok bool) {
 	destination, ok = p[24:ipv6Len], true
 	for next, rest := p[6], p[ipv6Len:]; len(rest) > 0; {
@@ -35,22 +35,22 @@ func destinationIPv6(p []byte) (destination []byte, ok bool) {
 	return destination, ok
 }
 
-// lastSegment returns the address at the end of the way that x describes, a
-// routing header that is not used up.
+// lastSegment returns the last address of the route in x, a routing header with
+// segments left.
 func lastSegment(x []byte) (address []byte, ok bool) {
 	switch kind := x[2]; {
 	case len(x) < 8+16:
 		return nil, false
 	case (kind == routingSource || kind == routingHome) && len(x)%16 == 8:
 		return x[len(x)-16:], true
-	case kind == routingSegment: // the list begins with its end
+	case kind == routingSegment: // the list is in reverse order
 		return x[8 : 8+16], true
 	}
 	return nil, false
 }
 
-// hasHomeAddress says whether there is a home address among the destination
-// options, or the options make no sense (RFC 8200 §4.2).
+// hasHomeAddress reports whether the destination options contain a home address or are
+// malformed (RFC 8200 §4.2).
 func hasHomeAddress(options []byte) bool {
 	for len(options) > 0 {
 		length := 1 // Pad1, which has no length

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// ErrMalformed is what every error of Inspect is to errors.Is.
+// ErrMalformed matches every error of Inspect, with errors.Is.
 var ErrMalformed = errors.New("malformed frame")
 
 // Errors of Inspect. They are values without details of the frame, because a

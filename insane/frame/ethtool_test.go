@@ -12,7 +12,7 @@ import (
 // setFeatures turns offloads off at the near end and features on at the far one.
 func (v *veth) setFeatures() error {
 	if v.cut {
-		// What the device cannot do, the kernel does in front of it.
+		// The kernel does what the device cannot do, before the device gets the frame.
 		for _, off := range []uint32{unix.ETHTOOL_SGSO, unix.ETHTOOL_STSO, unix.ETHTOOL_STXCSUM, unix.ETHTOOL_SSG} {
 			value := struct{ command, value uint32 }{off, 0} // struct ethtool_value
 			if err := ethtool(v.near, "near", unsafe.Pointer(&value)); err != nil {

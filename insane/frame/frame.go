@@ -1,44 +1,47 @@
-// Package frame is bytes: an Ethernet frame behind its virtio-net header, how
-// many wire packets it stands for, and how to take some of those away.
+// Package frame handles the bytes of Ethernet frames with a virtio-net header: it
+// finds out how many packets a frame is on the wire, and removes some of them.
 //
 // A frame that the kernel marks with a GSO type is a super-frame: one set of
 // headers and up to 64 KiB of payload that a NIC, or the kernel in front of
 // it, would cut into segments of equal size. Policies judge the segments. So
 //
-//  1. [Inspect] tells how many packets a frame is and refuses one that makes
-//     no sense, before anything is decided about it;
-//  2. [Layout] answers what counters and MTU checks ask;
-//  3. [Splitter.Split] takes the verdicts and leaves the survivors, in as few
-//     frames as possible.
+//  1. [Inspect] finds out how many packets a frame is, and refuses a malformed
+//     frame before anything is decided about it;
+//  2. [Layout] has the numbers for counters and MTU checks;
+//  3. [Splitter.Split] takes the verdicts and returns the surviving packets, in as
+//     few frames as possible.
 //
-// The bytes may come from anywhere: neither the virtio header nor the packet is
-// believed. Nothing here does I/O, knows a file descriptor, or allocates once
-// it is warm.
+// The bytes may come from any source, so the package trusts neither the virtio
+// header nor the packet. It does no I/O, and allocates no memory once it is warm.
+//
+// Files: frame.go has Frame and its header; inspect.go and walk.go check a frame and
+// find its layout, which layout.go has; errors.go lists the errors. split.go removes
+// packets, and rewrite.go corrects the headers of the rest. tag.go, partial.go and
+// destination.go prepare received frames.
 //
 // # Frames that arrive
 //
-// A packet socket with PACKET_VNET_HDR and PACKET_AUXDATA hands out what the
-// kernel has received. That differs in two ways from what hosts send:
+// A packet socket with PACKET_VNET_HDR and PACKET_AUXDATA returns the frames that
+// the kernel has received. They differ in two ways from frames that hosts send:
 //
 //   - The outermost VLAN tag is beside the bytes. [InsertTag] puts it back.
-//   - A super-frame whose checksums somebody has verified already bears
-//     DataValid in place of NeedsCsum. [MakePartial] makes it one with a partial
-//     checksum. This comes after InsertTag and before Inspect.
+//   - A super-frame with verified checksums has DataValid in place of NeedsCsum.
+//     [MakePartial] gives it a partial checksum. Call it after InsertTag and before
+//     Inspect.
 //
-// Whoever reads such a socket must expect more (virtio_net_hdr_from_skb of
+// A reader of such a socket must also handle these cases (virtio_net_hdr_from_skb of
 // linux/virtio_net.h, packet_recvmsg of net/packet/af_packet.c):
 //
-//   - EINVAL from recvmsg(2) is the loss of one frame and not the end of the
-//     socket: the virtio header has no name for its GSO type. So it goes with UDP
-//     super-frames before Linux 6.2, with SCTP, and with drivers that merge
-//     packets and do not say which (skb_warn_if_lro).
-//   - MSG_TRUNC says that a frame was longer than the buffer. MaxLen-TagLen bytes
-//     hold every frame of one or two tags of which the outer is beside it, unless
+//   - EINVAL from recvmsg(2) means that one frame is lost; the socket goes on. The
+//     virtio header has no type for the frame: a UDP super-frame before Linux 6.2,
+//     SCTP, or packets that a driver has merged without a type (skb_warn_if_lro).
+//   - MSG_TRUNC means that a frame was longer than the buffer. MaxLen-TagLen bytes
+//     hold every frame with at most two tags, the outer one beside the bytes, unless
 //     gro_max_size or gro_ipv4_max_size of the link was raised above 64 KiB.
 //   - A super-frame of tunnel packets (VXLAN, GRE, IP in IP, PPPoE) has the GSO
-//     type of the packets inside and no word about the tunnel. Inspect refuses it.
-//   - It is not told whether merged IPv4 packets all had one identification
-//     (SKB_GSO_TCP_FIXEDID). Split counts it up, as the kernel does then.
+//     type of the inner packets and no mark of the tunnel. Inspect refuses it.
+//   - The virtio header does not say whether merged IPv4 packets all had the same
+//     identification (SKB_GSO_TCP_FIXEDID). Split increments it, as the kernel does.
 package frame
 
 import (
@@ -59,7 +62,7 @@ const MaxLen = HeaderLen + etherLen + maxTags*TagLen + 64<<10
 const (
 	// NeedsCsum says that the transport checksum is partial: the field holds
 	// the sum of the pseudo-header, folded to 16 bits and not complemented.
-	// Whoever sends the packet for good adds the rest.
+	// The last sender of the packet adds the rest.
 	NeedsCsum = 1
 
 	// DataValid says that the checksum was verified. The field may hold
@@ -82,8 +85,8 @@ const (
 // VLAN tags are in the bytes.
 type Frame []byte
 
-// Clone returns a copy with memory of its own, for who must keep a frame
-// longer than its reader lends it.
+// Clone returns a copy in new memory, for a caller that keeps a frame longer than
+// until the next read.
 func (f Frame) Clone() Frame { return slices.Clone(f) }
 
 // Header is the virtio-net header of a frame. Offsets count bytes from the

@@ -29,16 +29,16 @@ const (
 	protocolUDP = 17
 )
 
-// gsoByFrags is a size with a meaning of its own inside the kernel
-// (GSO_BY_FRAGS, linux/skbuff.h), which refuses it from outside.
+// gsoByFrags is a segment size with a special meaning inside the kernel
+// (GSO_BY_FRAGS, linux/skbuff.h). The kernel refuses it in a virtio header.
 const gsoByFrags = 0xffff
 
-// Inspect tells what a frame is on the wire. A frame without GSO type is one
-// packet whatever it holds, and nothing behind its link header is looked at.
-// A super-frame is believed only if its virtio header, its IP and transport
-// headers and its length agree; Split relies on that.
+// Inspect finds out the layout of a frame. A frame without GSO type is one packet
+// with any contents; Inspect reads nothing behind its link header. A super-frame is
+// valid only if its virtio header, its IP and transport headers and its length
+// agree; Split relies on that.
 //
-// Every error is ErrMalformed. Inspect keeps and changes nothing; it is safe
+// Every error matches ErrMalformed. Inspect keeps and changes nothing; it is safe
 // for concurrent use.
 func Inspect(f Frame) (Layout, error) {
 	switch {
@@ -84,8 +84,7 @@ func inspectSuper(h Header, e []byte, link int, etherType uint16) (Layout, error
 	return l, nil
 }
 
-// walk checks everything about a super-frame but where the virtio header says
-// that its checksum is.
+// walk checks a super-frame, except for the checksum offsets in the virtio header.
 func walk(h Header, e []byte, link int, etherType uint16) (Layout, error) {
 	l := Layout{link: link, size: int(h.GSOSize)}
 	switch {
@@ -104,7 +103,7 @@ func walk(h Header, e []byte, link int, etherType uint16) (Layout, error) {
 		return Layout{}, ErrHeaders
 	}
 	l.payload = len(e) - l.headers
-	// No payload at all is still a packet.
+	// A super-frame without payload is one packet.
 	l.packets = max(1, (l.payload+l.size-1)/l.size)
 	return l, nil
 }

@@ -37,8 +37,8 @@ func TestKernelAgrees(t *testing.T) {
 	}
 }
 
-// TestKernelCarriesShortSupers holds that super-frames with less payload than
-// one segment holds, which Inspect accepts as one packet, are one to the kernel.
+// TestKernelCarriesShortSupers: the kernel treats a super-frame with less payload than
+// one segment as one packet, as Inspect does.
 func TestKernelCarriesShortSupers(t *testing.T) {
 	v := openVeth(t, wiring{cut: true})
 	for name, s := range map[string]super{

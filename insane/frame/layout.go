@@ -1,10 +1,10 @@
 package frame
 
-// Layout is what Inspect found in a frame: how many packets it is on the wire
-// and how its bytes belong to them. It stays true as long as the bytes do.
+// Layout is the result of Inspect: the number of packets that a frame is on the wire,
+// and the parts of the frame. It is valid until the bytes of the frame change.
 //
-// A plain frame is one packet that is all header. That is not how a person
-// would put it, but it makes every sum below the same for both kinds.
+// For a plain frame, all bytes count as header, so that the same sums hold for plain
+// frames and super-frames.
 type Layout struct {
 	packets int // on the wire, ≥ 1
 	link    int // bytes of Ethernet header and VLAN tags
@@ -33,6 +33,6 @@ func (l Layout) MTU() int {
 	return l.headers - l.link + min(l.size, l.payload)
 }
 
-// offset is where the payload of packet i starts, counted from the start of
-// the whole payload; for i = Packets it is the end.
+// offset returns where the payload of packet i starts, in bytes from the start of
+// the whole payload; for i = Packets it returns the end.
 func (l Layout) offset(i int) int { return min(i*l.size, l.payload) }

@@ -48,7 +48,7 @@ type damage struct {
 	want   error
 }
 
-// damages are what nothing is to be made of, by name.
+// damages lists, by name, changes that make a super-frame malformed.
 func damages() map[string]damage {
 	v4 := super{family: 4, protocol: tcp, payload: 3000, gso: 1000}
 	v6 := super{family: 6, protocol: tcp, payload: 3000, gso: 1000}

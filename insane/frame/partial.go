@@ -3,18 +3,18 @@ package frame
 import "encoding/binary"
 
 // MakePartial gives a received super-frame the partial checksum that Inspect and
-// Split want, if the kernel says that its checksums were verified (DataValid).
-// So come super-frames that a NIC put together, or GRO where the link has
-// rx-gro-list (SKB_GSO_FRAGLIST). The kernel does the same before it segments
-// them: tcp4_gso_segment of net/ipv4/tcp_offload.c.
+// Split need, if the kernel has verified its checksums (DataValid). A NIC makes such
+// super-frames, and so does GRO where the link has rx-gro-list (SKB_GSO_FRAGLIST).
+// The kernel does the same before it segments them: tcp4_gso_segment of
+// net/ipv4/tcp_offload.c.
 //
-// Everything else stays as it is: plain frames, super-frames with NeedsCsum, and
-// those that make no sense or whose pseudo-header cannot be told, all of which
-// Inspect refuses. What MakePartial changes, Inspect accepts.
+// MakePartial does not change plain frames, super-frames with NeedsCsum, malformed
+// super-frames, and those with an unknown pseudo-header; Inspect refuses the last
+// two. Inspect accepts every frame that MakePartial changes.
 //
-// UDP super-frames with DataValid must also bear the checksum of their first
-// datagram, which rx-gro-list leaves in place. Without one, or with another, the
-// datagrams are the outside of a tunnel and were not merged at this layer.
+// A UDP super-frame with DataValid must also have the checksum of its first datagram,
+// which rx-gro-list leaves in place. Without it, the datagrams are the outer packets
+// of a tunnel and were not merged at this layer.
 func MakePartial(f Frame) {
 	if len(f) < HeaderLen+etherLen || f[1] == GSONone || f[0]&(NeedsCsum|DataValid) != DataValid {
 		return
@@ -37,15 +37,16 @@ func MakePartial(f Frame) {
 	f.SetHeader(h)
 }
 
-// firstVerified says whether the checksum of t, a UDP header and the payload of
-// all datagrams, is that of the first. addresses is what sumAddresses returns.
+// firstVerified reports whether the checksum in t, a UDP header and the payload of all
+// datagrams, is the checksum of the first datagram. addresses is the result of
+// sumAddresses.
 func (l *Layout) firstVerified(t []byte, addresses uint32) bool {
 	if binary.BigEndian.Uint16(t[l.checksumOffset():]) == 0 {
 		return false // no checksum, RFC 768
 	}
 	n := udpLen + min(l.size, l.payload)
-	// The length is summed twice, in the pseudo-header and in the header,
-	// where it is that of the whole by now.
+	// The length counts twice: in the pseudo-header, and in the header, which has
+	// the length of the whole super-frame.
 	all := addresses + protocolUDP + 2*uint32(n) + uint32(sum(t[:4])) + uint32(sum(t[6:n]))
 	return fold(all) == 0xffff
 }
@@ -69,9 +70,8 @@ const (
 	optionStrictRoute = 137
 )
 
-// sourceRouted says whether the destination in an IPv4 header may be another
-// than the one in the pseudo-header, because of a source route among the
-// options, or because the options make no sense.
+// sourceRouted reports whether the pseudo-header may have another destination than the
+// IPv4 header, because the options contain a source route or are malformed.
 func sourceRouted(options []byte) bool {
 	for len(options) > 0 && options[0] != optionEnd {
 		length := 1

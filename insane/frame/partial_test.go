@@ -115,7 +115,7 @@ func TestMakePartialLeaves(t *testing.T) {
 		"neither flag":        with(0),
 		"both flags":          with(frame.NeedsCsum | frame.DataValid),
 		"partial":             with(frame.NeedsCsum),
-		"UDP, no checksum":    udpCheck(0, 0), // what is in a tunnel looks like this
+		"UDP, no checksum":    udpCheck(0, 0), // packets inside a tunnel look like this
 		"UDP, other checksum": udpCheck(0x12, 0x34),
 		"loose source route":  options(131, 7, 4, 10, 9, 0, 3, 0),
 		"strict source route": options(1, 137, 7, 8, 10, 9, 0, 3),

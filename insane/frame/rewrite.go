@@ -12,9 +12,9 @@ const (
 	flagsOffset = 13
 )
 
-// rewrite turns r, which has the headers of the whole super-frame and the
-// payload of its packets [from, to), into a frame that is right by itself. It
-// does to a run what the kernel does to each segment: tcp_gso_segment of
+// rewrite makes a valid frame of r, which has the headers of the whole super-frame
+// and the payload of its packets [from, to). It changes the headers of this run as
+// the kernel changes those of each segment: tcp_gso_segment of
 // net/ipv4/tcp_offload.c, __udp_gso_segment of net/ipv4/udp_offload.c,
 // inet_gso_segment of net/ipv4/af_inet.c and ipv6_gso_segment of
 // net/ipv6/ip6_offload.c.
@@ -36,7 +36,7 @@ func (l Layout) rewrite(r Frame, from, to int) {
 	h.HdrLen = uint16(l.headers)
 	switch {
 	case to-from == 1:
-		// As virtio_net_hdr_from_skb leaves them.
+		// virtio_net_hdr_from_skb writes the same values.
 		h.GSOType, h.GSOSize, h.HdrLen = GSONone, 0, 0
 	case l.protocol == protocolTCP && t[flagsOffset]&flagCWR == 0:
 		h.GSOType &^= GSOECN
@@ -44,8 +44,8 @@ func (l Layout) rewrite(r Frame, from, to int) {
 	r.SetHeader(h)
 }
 
-// rewriteIPv4 makes p, an IPv4 header with its options, that of a packet of
-// length bytes whose first segment is number i.
+// rewriteIPv4 changes p, an IPv4 header with its options, into the header of a
+// packet of length bytes whose first segment is segment i of the super-frame.
 func rewriteIPv4(p []byte, length, i int) {
 	binary.BigEndian.PutUint16(p[2:], uint16(length))
 	// The kernel counts the identification up for every segment, fragmentable
@@ -56,13 +56,12 @@ func rewriteIPv4(p []byte, length, i int) {
 	binary.BigEndian.PutUint16(p[10:], ^sum(p))
 }
 
-// rewriteTCP makes t the header of a run that starts offset bytes into the
-// payload. What is said at the end of the data is said by the last segment
-// only. CWR, the answer to a congestion mark (RFC 3168 §6.1.2), is said by the
-// first if GSOECN says so; otherwise all have it, as part of a counter (RFC 9768
-// §3.2.2): Linux 7.3 merges such packets (SKB_GSO_TCP_ACCECN), for which the
-// virtio header has no name. It takes CWR from all but the first when it cuts
-// them itself.
+// rewriteTCP changes t into the header of a run that starts offset bytes into the
+// payload. FIN and PSH belong to the last segment only. CWR, the answer to a
+// congestion mark (RFC 3168 §6.1.2), belongs to the first segment only if the type
+// has GSOECN. Without GSOECN all segments keep CWR, as part of a counter (RFC 9768
+// §3.2.2): Linux 7.3 merges such packets (SKB_GSO_TCP_ACCECN), and the virtio header
+// has no type for them.
 func rewriteTCP(t []byte, offset int, keepCWR, last bool) {
 	seq := binary.BigEndian.Uint32(t[4:])
 	binary.BigEndian.PutUint32(t[4:], seq+uint32(offset))
@@ -74,15 +73,15 @@ func rewriteTCP(t []byte, offset int, keepCWR, last bool) {
 	}
 }
 
-// rewriteChecksum makes the partial checksum of transport segment t that of
-// its new length. The rest of the pseudo-header is left alone instead of
-// summed again: with a routing header the destination in it is not the one of
-// the IPv6 header (RFC 8200 §8.1).
+// rewriteChecksum changes the partial checksum of transport segment t to its new
+// length. It does not sum the rest of the pseudo-header again: with a routing
+// header, the pseudo-header has another destination than the IPv6 header (RFC 8200
+// §8.1).
 func (l Layout) rewriteChecksum(t []byte) {
 	field := t[l.checksumOffset():]
 	whole := l.headers - l.l4 + l.payload
 	partial := uint32(binary.BigEndian.Uint16(field))
-	partial += uint32(^uint16(whole)) // the one'l complement of what is taken away
+	partial += uint32(^uint16(whole)) // the one's complement of the length that is taken away
 	partial += uint32(len(t))
 	binary.BigEndian.PutUint16(field, fold(partial))
 }

@@ -4,21 +4,21 @@ import "slices"
 
 // Scratch memory, in bytes.
 const (
-	minScratch  = MaxLen  // what is allocated at least: room for any one result
-	keepScratch = 1 << 20 // what outlives Reset; only floods of tiny segments need more
+	minScratch  = MaxLen  // the smallest allocation: it holds any one result
+	keepScratch = 1 << 20 // the most that Reset keeps; only floods of tiny segments need more
 )
 
-// Splitter takes packets out of frames. It owns the scratch memory of those
-// results that find no room in their own frame. The zero value is ready to
-// use, by one goroutine.
+// Splitter removes packets from frames. It owns the scratch memory for results that do
+// not fit into the memory of their frame. The zero value is ready to use, by one
+// goroutine.
 type Splitter struct {
-	head    [maxHeaders]byte // headers of the frame at hand, as they came
+	head    [maxHeaders]byte // unchanged headers of the current frame
 	scratch []byte           // results until Reset, back to back
 }
 
-// Split appends to out what remains of f when the packets whose relay is false
-// are gone, in order, and returns the extended slice. l is what Inspect said
-// about f, and relay has l.Packets() elements. If all packets stay, f itself
+// Split removes from f the packets whose element of relay is false. It appends frames
+// with the other packets to out, in order, and returns the extended slice. l is the
+// layout of f, and relay has l.Packets() elements. If all packets stay, f itself
 // is the result. Otherwise each maximal run of survivors becomes one frame: a
 // smaller super-frame, or a plain packet if it is a single segment, with every
 // header field as if the segments had been cut out of the whole.
@@ -26,8 +26,8 @@ type Splitter struct {
 // Transport checksums stay partial (see NeedsCsum). A wrong one stays wrong.
 //
 // Split overwrites f. The results borrow the memory of f or of the Splitter:
-// each is good until f is reused or Reset is called, whichever comes first. So
-// a batch of frames can be split one after the other and written together.
+// each is valid until f is reused or Reset is called. So a batch of frames can be
+// split one after the other and written together.
 func (s *Splitter) Split(f Frame, l Layout, relay []bool, out []Frame) []Frame {
 	relay = relay[:l.packets]
 	if !slices.Contains(relay, false) {
@@ -50,7 +50,7 @@ func (s *Splitter) Split(f Frame, l Layout, relay []bool, out []Frame) []Frame {
 		r, free = s.cut(f, l, from, to, free)
 		l.rewrite(r, from, to)
 		out = append(out, r)
-		from = to // which is dropped, or the end
+		from = to // a dropped packet, or the end
 	}
 	return out
 }
@@ -58,10 +58,9 @@ func (s *Splitter) Split(f Frame, l Layout, relay []bool, out []Frame) []Frame {
 // cut returns a frame of the unchanged headers and the payload of packets
 // [from, to), and how much of f is in use after that.
 //
-// A run that starts behind a dropped packet needs no copy of its payload if
-// the headers fit between the end of the last result and the payload: they are
-// written over what was dropped. They always do where a segment is longer than
-// the headers are.
+// A run behind a dropped packet needs no copy of its payload if the headers fit
+// between the end of the last result and the payload: then they overwrite the dropped
+// packet. They fit whenever a segment is longer than the headers.
 func (s *Splitter) cut(f Frame, l Layout, from, to, free int) (r Frame, inUse int) {
 	head := HeaderLen + l.headers
 	start, end := l.offset(from), head+l.offset(to)
@@ -77,9 +76,9 @@ func (s *Splitter) cut(f Frame, l Layout, from, to, free int) (r Frame, inUse in
 	return r, inUse
 }
 
-// alloc returns n bytes of scratch memory that stay as they are until Reset.
-// What does not fit any more goes to a new, larger piece; results in the old
-// one keep it alive.
+// alloc returns n bytes of scratch memory that are not reused until Reset. If the
+// scratch memory is full, alloc makes a larger one; earlier results keep the old one
+// alive.
 func (s *Splitter) alloc(n int) Frame {
 	if cap(s.scratch)-len(s.scratch) < n {
 		s.scratch = make([]byte, 0, max(minScratch, 2*cap(s.scratch)))
@@ -89,8 +88,8 @@ func (s *Splitter) alloc(n int) Frame {
 	return Frame(s.scratch[used : used+n : used+n])
 }
 
-// Reset ends the life of all results that Split has returned so far and makes
-// their memory free for new ones.
+// Reset frees the scratch memory of all results that Split has returned; they are not
+// valid any more.
 func (s *Splitter) Reset() {
 	if cap(s.scratch) > keepScratch {
 		s.scratch = nil

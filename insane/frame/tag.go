@@ -7,18 +7,18 @@ import "encoding/binary"
 const TagLen = 4
 
 // InsertTag puts the VLAN tag of a received frame back into its bytes, behind
-// the addresses. The kernel takes the outermost tag out of everything that it
-// receives (skb_vlan_untag of net/core/skbuff.c), and a packet socket tells it
+// the addresses. The kernel removes the outermost tag from every frame that it
+// receives (skb_vlan_untag of net/core/skbuff.c). A packet socket returns the tag
 // beside the bytes: tp_vlan_tpid and tp_vlan_tci of struct tpacket_auxdata, if
 // tp_status has TP_STATUS_VLAN_VALID.
 //
-// buf is TagLen bytes whose contents do not matter, and behind them the virtio
-// header and the Ethernet frame. The result is all of buf: what is behind the
-// addresses stays where it is. Read at most MaxLen-TagLen bytes behind the gap,
-// and no result is longer than MaxLen.
+// buf starts with TagLen unused bytes; the virtio header and the Ethernet frame
+// follow. The result is all of buf, and the bytes behind the addresses do not move.
+// Read at most MaxLen-TagLen bytes behind the unused ones, so that no result is longer
+// than MaxLen.
 //
-// A frame too short to have addresses comes back without the tag. A frame that
-// came without one is buf[TagLen:].
+// InsertTag returns a frame that is too short to have addresses without the tag. For
+// a frame that was received without a tag, use buf[TagLen:] instead.
 func InsertTag(buf []byte, tpid, tci uint16) Frame {
 	const moved = HeaderLen + 2*addressLen
 	if len(buf) < TagLen+moved {
@@ -29,8 +29,8 @@ func InsertTag(buf []byte, tpid, tci uint16) Frame {
 	binary.BigEndian.PutUint16(buf[moved+2:], tci)
 	f := Frame(buf)
 	h := f.Header()
-	// The kernel counts both without the tag (packet_rcv_vnet of
-	// net/packet/af_packet.c), and 0 in either stands for nothing.
+	// The kernel computes both offsets without the tag (packet_rcv_vnet of
+	// net/packet/af_packet.c). A 0 means that there is no offset.
 	if h.Flags&NeedsCsum != 0 {
 		h.CsumStart += TagLen
 	}

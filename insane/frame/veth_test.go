@@ -3,27 +3,14 @@ package frame_test
 import (
 	"encoding/binary"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
-
-// needRoot skips the test for who may not make network namespaces, unless
-// INSANE_ROOT=1 says that this run may.
-func needRoot(t *testing.T) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("INSANE_ROOT") == "1":
-		t.Fatal("INSANE_ROOT=1, but not run by root")
-	default:
-		t.Skip("needs root, to make a network namespace")
-	}
-}
 
 // veth is a veth pair in a network namespace of its own, with a packet socket
 // on each end. The namespace lasts as long as the sockets in it.
@@ -34,7 +21,7 @@ type veth struct {
 	buffer    []byte
 }
 
-// wiring is what differs between the pairs of different tests.
+// wiring has the settings of a veth pair that differ between tests.
 type wiring struct {
 	cut      bool     // near has no offloads: the kernel cuts super-frames in front of it
 	header   bool     // far hears frames with virtio header
@@ -44,13 +31,10 @@ type wiring struct {
 // openVeth makes a veth pair that goes with the test.
 func openVeth(t *testing.T, w wiring) *veth {
 	t.Helper()
-	needRoot(t)
+	labtest.NeedRoot(t)
 	v := &veth{wiring: w, near: -1, far: -1, buffer: make([]byte, frame.MaxLen)}
 	made := make(chan error)
 	go func() {
-		// Never unlocked: the thread dies with the goroutine, so that none
-		// comes back to the others in a foreign namespace.
-		runtime.LockOSThread()
 		made <- v.make()
 	}()
 	if err := <-made; err != nil {
@@ -94,9 +78,9 @@ func (v *veth) probe(t *testing.T) {
 	t.Fatal("nothing comes through the veth pair")
 }
 
-// make builds namespace, links and sockets on the calling thread.
+// make builds namespace, links and sockets. The calling goroutine must end then.
 func (v *veth) make() error {
-	if err := os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)); err != nil {
+	if err := labtest.Unshare(); err != nil {
 		return err
 	}
 	here, err := netns.Get()

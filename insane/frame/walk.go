@@ -3,8 +3,8 @@ package frame
 import "encoding/binary"
 
 // Extension headers that the kernel repeats in every segment
-// (ipv6_gso_pull_exthdrs of net/ipv6/ip6_offload.c). Behind any other one it
-// finds no transport to segment.
+// (ipv6_gso_pull_exthdrs of net/ipv6/ip6_offload.c). It does not segment packets with
+// any other extension header.
 const (
 	nextHopByHop     = 0
 	nextRouting      = 43
@@ -90,7 +90,7 @@ func (l *Layout) walkTransport(e []byte) error {
 	return nil
 }
 
-// checksumOffset is where the transport header has its checksum.
+// checksumOffset returns the offset of the checksum in the transport header.
 func (l *Layout) checksumOffset() int {
 	if l.protocol == protocolUDP {
 		return 6

@@ -8,13 +8,15 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Address is an address of the host, with the length of its network.
+// Address is an IP address of the host.
 type Address struct {
-	Link   int // index
-	Prefix netip.Prefix
+	Link   int          // index of the link that has it
+	Prefix netip.Prefix // the address itself, with the length of its network
 }
 
-// Addresses lists the addresses of all links, tentative ones included.
+// Addresses lists the addresses of all links. It includes tentative addresses, for which
+// duplicate address detection is not finished. For a point-to-point address it lists the
+// address of the host, not the one of the peer.
 func (l *Links) Addresses() ([]Address, error) {
 	found, err := dump(func() ([]netlink.Addr, error) { return l.h.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
@@ -29,11 +31,27 @@ func (l *Links) Addresses() ([]Address, error) {
 	return list, nil
 }
 
-// AddAddress gives the TAP an address with its network. One that it has stays.
+// AddAddress gives the interface an address with its network. It is no error if the
+// interface has the address already. The kernel refuses multicast addresses, and IPv6
+// addresses while the MTU is below MinIPv6MTU.
 func (i *Interface) AddAddress(p netip.Prefix) error {
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask(p)}}
 	if err := i.links.h.AddrReplace(i.link, addr); err != nil {
 		return fmt.Errorf("add address %s: %w", p, err)
 	}
 	return nil
+}
+
+// toPrefix turns an address and its mask into a prefix. An IPv4 address in IPv6 form
+// becomes IPv4. It returns false if there is no address or no valid mask.
+func toPrefix(n *net.IPNet) (netip.Prefix, bool) {
+	if n == nil {
+		return netip.Prefix{}, false
+	}
+	addr, ok := netip.AddrFromSlice(n.IP)
+	bits, of := n.Mask.Size()
+	if addr = addr.Unmap(); addr.Is4() && of == 128 {
+		bits -= 96
+	}
+	return netip.PrefixFrom(addr, bits), ok && bits >= 0
 }

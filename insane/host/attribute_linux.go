@@ -8,13 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// broadcast is the link-layer broadcast address of a link.
+// broadcast returns the link-layer broadcast address of a link.
 func (l *Links) broadcast(index int) (net.HardwareAddr, error) {
 	return l.attribute(index, unix.IFLA_BROADCAST)
 }
 
-// attribute is one that the netlink library leaves out of its links; nil if the link
-// does not have it.
+// attribute returns the value of a link's attribute (uapi/linux/if_link.h, IFLA_…), for
+// attributes that the netlink library does not parse. It returns nil if the link does not
+// have the attribute.
 func (l *Links) attribute(index int, kind uint16) ([]byte, error) {
 	req := l.request(unix.RTM_GETLINK, 0, index)
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, 0)
@@ -35,7 +36,7 @@ func (l *Links) attribute(index int, kind uint16) ([]byte, error) {
 	return nil, nil
 }
 
-// setBroadcast sets what broadcast reads.
+// setBroadcast sets the link-layer broadcast address of a link.
 func (l *Links) setBroadcast(index int, addr net.HardwareAddr) error {
 	req := l.request(unix.RTM_SETLINK, unix.NLM_F_ACK, index)
 	req.AddData(nl.NewRtAttr(unix.IFLA_BROADCAST, addr))
@@ -43,6 +44,7 @@ func (l *Links) setBroadcast(index int, addr net.HardwareAddr) error {
 	return err
 }
 
+// request makes a netlink request about a link. kind is RTM_…, flags are NLM_F_….
 func (l *Links) request(kind, flags, index int) *nl.NetlinkRequest {
 	req := nl.NewNetlinkRequest(kind, flags)
 	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.raw}

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The sample is inside, and neither the first nor the last address.
+// The sample is inside the network, and is neither its first nor its last address.
 func TestSample(t *testing.T) {
 	for dst, want := range map[string]string{
 		"10.9.0.7/32":      "10.9.0.7",
@@ -29,6 +29,7 @@ func TestSample(t *testing.T) {
 	}
 }
 
+// Borrow returns the gateway and the source address that the slave would use.
 func TestBorrow(t *testing.T) {
 	l, tap, slave := newRouted(t)
 	for _, c := range []struct{ dst, via, source string }{
@@ -56,9 +57,9 @@ func TestBorrow(t *testing.T) {
 		}
 		check("before")
 		if dst.Bits() == 0 {
-			continue // the host has one and may keep it
+			continue // the host has this route already and keeps it
 		}
-		// What the device itself leads away does not mislead the question.
+		// A route through the device itself does not change the answer.
 		if l.Borrow(dst, slave.Index).Source.IsValid() && !hostHas(t, l, dst) {
 			must(t, tap.AddRoute(l.Borrow(dst, slave.Index)))
 			check("with a route through the device")
@@ -66,7 +67,7 @@ func TestBorrow(t *testing.T) {
 	}
 }
 
-// Where the slave leads nowhere, the route says its destination alone.
+// If the slave leads nowhere, the route has only its destination.
 func TestBorrowNothing(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "eth0", "peer")

@@ -8,11 +8,14 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Now is CLOCK_MONOTONIC in nanoseconds, what bpf_ktime_get_ns reads. Go's own
-// monotonic reading is the same clock, cheaper to read and hidden behind an
-// unknown start, so the start is learned once.
+// Now returns CLOCK_MONOTONIC in nanoseconds, the clock that bpf_ktime_get_ns reads. It
+// may be called from any goroutine and never goes back.
+//
+// Go's own monotonic time is the same clock and cheaper to read, but Go hides the value
+// and tells differences only. So the value is read once, at the start.
 func Now() policy.Time { return clockBase + policy.Time(time.Since(clockStart)) }
 
+// clockBase is the value of the clock at clockStart.
 var clockBase, clockStart = func() (policy.Time, time.Time) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {

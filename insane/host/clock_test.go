@@ -8,10 +8,10 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Now is the kernel's clock to the nanosecond, plus what passed at program start
-// between the two readings that tie one clock to the other.
+// Now is the kernel's clock, with a constant offset: the time between the two readings at
+// program start that relate Go's clock to the kernel's.
 func TestNow(t *testing.T) {
-	const tie = 1_000_000 // ns; those two readings may have been interrupted
+	const tie = 1_000_000 // ns; the process may have been interrupted between the two
 	for range 10_000 {
 		before, now, after := kernelClock(t), Now(), kernelClock(t)
 		if now < before-tie || now > after {

@@ -13,31 +13,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrInUse is what ListenControl returns if somebody answers on the path.
+// ErrInUse is the error of ListenControl if another daemon answers on the path.
 var ErrInUse = errors.New("another daemon serves it")
 
 const (
-	// controlMode lets everybody connect, since reading is free; who may
-	// change is decided by the credentials of the peer.
+	// controlMode lets every user connect, because reading is free. The credentials of the
+	// peer decide who may change something.
 	controlMode    = 0o666
 	controlDirMode = 0o755
 
-	lockPatience = 5 * time.Second // for another daemon that is starting in the same directory
-	lockPoll     = 10 * time.Millisecond
+	lockPatience = 5 * time.Second       // longest wait for another daemon that starts or stops
+	lockPoll     = 10 * time.Millisecond // between two attempts to get the lock
 )
 
-// ControlListener is a listening Unix socket whose file goes when it is closed.
+// ControlListener is a listening Unix socket. Close removes its file. Accept may be called
+// from any goroutine, and Close wakes it. Close may be called again.
 type ControlListener struct {
 	*net.UnixListener
 	path string
-	file fs.FileInfo // of the socket as bound; nil if the address is abstract
+	file fs.FileInfo // the socket file; nil if the address is abstract or the file is removed
 }
 
-// ListenControl listens on a path, or on an abstract address if path begins with
-// @. A socket file that nobody serves any more is replaced; one that somebody
-// serves is left alone and the error is ErrInUse. Of several daemons that race
-// for a path one wins: the check and the bind happen under a lock on the
-// directory, which its file descriptor holds and no death can leave behind.
+// ListenControl listens on a path, or on an abstract address if path begins with @. It
+// creates the directory if that is missing. It replaces a socket file that no process
+// serves. If a process serves it, the file stays and the error is ErrInUse.
+//
+// If several daemons start at the same time on one path, exactly one of them gets it: the
+// check and the bind happen under a lock on the directory. The lock belongs to a file
+// descriptor, so the kernel releases it when the process ends. ListenControl waits for the
+// lock for at most lockPatience.
 func ListenControl(path string) (*ControlListener, error) {
 	if strings.HasPrefix(path, "@") {
 		return bindControl(path)
@@ -65,8 +69,8 @@ func ListenControl(path string) (*ControlListener, error) {
 	return l, nil
 }
 
-// makeDir makes a directory that everybody can look into, whatever the umask is.
-// One that exists is left as it is.
+// makeDir makes a directory that every user can look into, whatever the umask is. It does
+// not change a directory that exists.
 func makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
@@ -77,6 +81,7 @@ func makeDir(dir string) error {
 	return os.Chmod(dir, controlDirMode)
 }
 
+// bindControl binds and listens. It does not touch the mode of the file.
 func bindControl(path string) (*ControlListener, error) {
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if errors.Is(err, unix.EADDRINUSE) {
@@ -89,7 +94,7 @@ func bindControl(path string) (*ControlListener, error) {
 	return &ControlListener{UnixListener: l, path: path}, nil
 }
 
-// publish opens the bound socket to those it is meant for.
+// publish sets the mode of the socket file and remembers which file it is.
 func (l *ControlListener) publish() (err error) {
 	if err := os.Chmod(l.path, controlMode); err != nil {
 		return err
@@ -98,9 +103,10 @@ func (l *ControlListener) publish() (err error) {
 	return err
 }
 
-// Close removes the file, unless the path is somebody else's by now, and stops
-// listening. It does so in this order and under the lock: the number of a socket
-// that is still open cannot be that of another's file.
+// Close removes the socket file and stops listening. It leaves the file if the path now
+// leads to another file. The order matters: while the socket is open, the kernel cannot
+// give its inode number to another file, so the comparison is safe. Close holds the lock
+// on the directory meanwhile.
 func (l *ControlListener) Close() error {
 	if l.file == nil {
 		return l.UnixListener.Close()
@@ -117,8 +123,9 @@ func (l *ControlListener) Close() error {
 	return errors.Join(err, l.UnixListener.Close())
 }
 
-// removeDead removes a socket that nobody serves. A daemon that hangs still
-// serves: the kernel accepts connections for it.
+// removeDead removes a socket file that no process serves; otherwise it returns ErrInUse.
+// A daemon that hangs counts as serving, because the kernel still accepts connections for
+// it. A file that is no socket is an error and stays.
 func removeDead(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -135,7 +142,7 @@ func removeDead(path string) error {
 		conn.Close()
 		return ErrInUse
 	}
-	if errors.Is(err, unix.EAGAIN) { // as many wait already as it lets wait
+	if errors.Is(err, unix.EAGAIN) { // its backlog is full
 		return ErrInUse
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {
@@ -144,7 +151,8 @@ func removeDead(path string) error {
 	return os.Remove(path)
 }
 
-// lockDir takes the advisory lock of a directory.
+// lockDir takes the advisory lock of a directory (flock(2)). It waits for at most
+// lockPatience.
 func lockDir(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {

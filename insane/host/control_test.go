@@ -24,7 +24,7 @@ func listen(t testing.TB, path string) *ControlListener {
 	return l
 }
 
-// dead makes a socket file that nobody serves, as a kill leaves it.
+// dead makes a socket file that no process serves, as a killed daemon leaves it.
 func dead(t testing.TB, path string) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -33,7 +33,7 @@ func dead(t testing.TB, path string) {
 	must(t, l.Close())
 }
 
-// answers reports whether somebody serves a path.
+// answers reports whether a process serves a path.
 func answers(path string) bool {
 	c, err := net.Dial("unix", path)
 	if err == nil {
@@ -42,10 +42,9 @@ func answers(path string) bool {
 	return err == nil
 }
 
-// Everybody may reach the socket, whatever the umask of whoever starts the
-// daemon is.
+// Every user may reach the socket, whatever the umask of the daemon is.
 func TestControlModes(t *testing.T) {
-	runtime.LockOSThread()               // and not unlocked:
+	runtime.LockOSThread()               // for good, since
 	must(t, unix.Unshare(unix.CLONE_FS)) // this thread has an umask of its own
 	unix.Umask(0o077)
 	path := filepath.Join(t.TempDir(), "run", "insane", "insane.sock")
@@ -59,7 +58,7 @@ func TestControlModes(t *testing.T) {
 	}
 }
 
-// A directory that was there keeps its mode: it is not the daemon's.
+// A directory that exists keeps its mode.
 func TestControlLeavesDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	must(t, os.Mkdir(dir, 0o700))
@@ -71,6 +70,7 @@ func TestControlLeavesDirectory(t *testing.T) {
 	}
 }
 
+// A socket file that no process serves is replaced.
 func TestControlReplacesDead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "insane.sock")
 	dead(t, path)
@@ -86,8 +86,8 @@ func TestControlReplacesDead(t *testing.T) {
 	listen(t, path)
 }
 
-// One that serves keeps its socket: also if it never accepts, and if so many
-// wait already that it lets nobody else wait.
+// A socket that a process serves stays, also if the process never accepts, and also if its
+// backlog is full.
 func TestControlInUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "insane.sock")
 	listen(t, path)
@@ -117,7 +117,7 @@ func TestControlInUse(t *testing.T) {
 	}
 }
 
-// What is no socket is somebody's data.
+// A file that is no socket is never removed.
 func TestControlRefusesFiles(t *testing.T) {
 	dir := t.TempDir()
 	file, link, sub := filepath.Join(dir, "file"), filepath.Join(dir, "link"), filepath.Join(dir, "sub")
@@ -141,8 +141,8 @@ func TestControlRefusesFiles(t *testing.T) {
 	}
 }
 
-// Of 50 that start at the same moment over a dead socket exactly one wins, and
-// it is the one that is reached.
+// If 50 listeners start at the same moment on a dead socket, exactly one succeeds, and
+// connections reach that one.
 func TestControlRace(t *testing.T) {
 	for range 5 {
 		path := filepath.Join(t.TempDir(), "run", "insane.sock")
@@ -178,7 +178,7 @@ func TestControlRace(t *testing.T) {
 	}
 }
 
-// Close removes its own file and no other's.
+// Close removes its own file and no other one.
 func TestControlCloseLeavesOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "insane.sock")
 	first := listen(t, path)
@@ -188,7 +188,7 @@ func TestControlCloseLeavesOthers(t *testing.T) {
 	if !answers(path) {
 		t.Error("the first took the second's file along")
 	}
-	// Neither does it when it is closed again.
+	// It removes no other file when it is closed again, either.
 	if err := first.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closed again: %v, want %v", err, net.ErrClosed)
 	}
@@ -197,8 +197,8 @@ func TestControlCloseLeavesOthers(t *testing.T) {
 	}
 }
 
-// Close serves until it has the lock: as long as its socket is open no other
-// file can have the same number, and as long as it serves nobody replaces it.
+// Close keeps serving until it has the lock. While its socket is open, no other file can
+// have the same inode number; while it serves, no other daemon replaces its file.
 func TestControlCloseWaitsForLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "insane.sock")
 	l := listen(t, path)
@@ -223,9 +223,9 @@ func TestControlCloseWaitsForLock(t *testing.T) {
 	}
 }
 
-// An abstract address has no file, and is free as soon as it is closed.
+// An abstract address has no file, and is free after Close.
 func TestControlAbstract(t *testing.T) {
-	newNamespace(t) // abstract addresses belong to one
+	newNamespace(t) // an abstract address belongs to a network namespace
 	l := listen(t, "@insane")
 	if !answers("@insane") {
 		t.Error("nobody answers")

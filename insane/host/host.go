@@ -3,6 +3,14 @@
 // listener of the control socket. It makes the system calls for that; the frames
 // themselves are package port's.
 //
+// An answer is a copy of what the kernel had when it was asked, and may be out of date
+// when the caller reads it. Links.Watch says when to ask again. A function that returns
+// no error says what it returns instead if the kernel does not answer.
+//
+// A netlink socket belongs to the network namespace in which it was opened, and /proc to
+// that of the calling thread or of the process. A daemon stays in one namespace; tests
+// that make namespaces must look at what each function says.
+//
 //   - host.go: Links, the netlink sockets behind every question and change
 //   - link_linux.go: one link by its name or its index, or all links
 //   - nowait_linux.go: one link, read without the kernel's lock on configuration
@@ -13,7 +21,7 @@
 //   - route_linux.go: the routes that lead through the device
 //   - watch_linux.go: one subscription to all changes
 //   - events_linux.go: what has changed
-//   - listen_linux.go: packet sockets that get what a link sends
+//   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: settings of IPv4
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
 //   - ipv6_linux.go: the settings of IPv6 on that interface
@@ -24,6 +32,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/vishvananda/netlink"
@@ -31,20 +40,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Links answers questions about the links of one network namespace and
-// changes them, over netlink sockets. It is safe for concurrent use.
+// Links answers questions about the links, addresses and routes of one network namespace
+// and changes them, over netlink sockets. It is safe for concurrent use. Every question
+// and every change waits for the kernel's lock on network configuration, which another
+// process may hold for seconds; ByIndexNoWait alone does not.
 type Links struct {
 	h   *netlink.Handle
-	raw *nl.SocketHandle // for what h has no call for
+	raw *nl.SocketHandle // for requests that h has no call for
 }
 
-// OpenLinks opens the sockets in the namespace of the calling thread.
+// OpenLinks opens the sockets in the network namespace of the calling thread. The caller
+// must call Close.
 func OpenLinks() (*Links, error) {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	raw, err := nl.Subscribe(unix.NETLINK_ROUTE) // to nothing
+	raw, err := nl.Subscribe(unix.NETLINK_ROUTE) // without a group: it gets answers only
 	if err != nil {
 		h.Close()
 		return nil, fmt.Errorf("open netlink socket: %w", err)
@@ -52,8 +64,24 @@ func OpenLinks() (*Links, error) {
 	return &Links{h: h, raw: &nl.SocketHandle{Socket: raw}}, nil
 }
 
-// Close releases the sockets.
+// Close closes the sockets. No other method may be called during Close or after it.
 func (l *Links) Close() {
 	l.h.Close()
 	l.raw.Close()
+}
+
+// dumpTries is how often at most a list is asked for that changes while it is read.
+const dumpTries = 30
+
+// dump asks for a list and asks again if the list changed while it was read, because then
+// an entry may be missing that was there all the time
+// (Documentation/userspace-api/netlink/intro.rst, dump consistency). After dumpTries it
+// returns netlink.ErrDumpInterrupted.
+func dump[T any](list func() ([]T, error)) (found []T, err error) {
+	for range dumpTries {
+		if found, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return found, err
 }

@@ -7,26 +7,28 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// queueFrames is the length in frames of the interface's queue: of what the host has
-// sent and the relay has not read yet. The kernel's default of 500 overruns after 5 ms
-// without the processor at 100,000 frames a second; 1000 is what Ethernet devices have.
+// queueFrames is the length in frames of the interface's queue, in which frames wait
+// between the host and the relay. The kernel's default of 500 overruns after 5 ms without
+// the processor at 100,000 frames a second. 1000 is the value of Ethernet devices.
 const queueFrames = 1000
 
-// Interface is the network interface of a device, as the kernel has it: the half of
-// the TAP that is changed by netlink and /proc. It is known by its index, so that
-// renaming does not matter; the name in its errors is the one it had at first. All
-// methods fail when the interface is gone. They may be called from any goroutine, and
-// each waits for the kernel's lock on network configuration. IPv6 settings are
-// written by name through /proc/sys, in the namespace of the process.
+// Interface is the interface of a device, as far as netlink and /proc change it. The
+// descriptor of the same interface is port.TAP. An Interface is identified by its index,
+// so renaming the interface does not matter; error messages show the name that it had when
+// NewInterface was called. IPv6 settings are the exception: they are written by name
+// through /proc/sys, in the network namespace of the process.
+//
+// The methods may be called from any goroutine. They wait for the kernel's lock on network
+// configuration and fail when the interface is deleted.
 type Interface struct {
 	links *Links
 	index int
 	link  netlink.Link // for calls that want one; only its index is used
 }
 
-// NewInterface prepares a new interface for a device: it sets the length of its queue
-// and keeps IPv6 quiet on it. It must be called before the interface is set up. The
-// Links stay the caller's and must not be closed before the last use of the Interface.
+// NewInterface prepares a new interface for a device: it sets the length of the queue and
+// keeps IPv6 quiet. It must be called before the interface is set up. links must stay open
+// until the last use of the Interface.
 func NewInterface(links *Links, index int) (*Interface, error) {
 	l, err := links.ByIndex(index)
 	if err != nil {
@@ -43,10 +45,9 @@ func NewInterface(links *Links, index int) (*Interface, error) {
 	return i, nil
 }
 
-// Adopt copies the MAC and the broadcast address of the slave, as the original
-// did, so that what the host sends looks like the slave's own. A loopback slave
-// has no address that an Ethernet interface could take; the TAP keeps its own
-// then.
+// Adopt copies the MAC address and the broadcast address of the slave, so that frames of
+// the host look like the slave's own. A loopback slave has no MAC address that an Ethernet
+// interface could take; then Adopt does nothing.
 func (i *Interface) Adopt(slave Link) error {
 	if !validUnicast(slave.MAC) {
 		return nil
@@ -64,7 +65,8 @@ func (i *Interface) Adopt(slave Link) error {
 	return nil
 }
 
-// validUnicast is include/linux/etherdevice.h, is_valid_ether_addr.
+// validUnicast reports what the kernel's is_valid_ether_addr does
+// (include/linux/etherdevice.h): the address is neither multicast nor zero.
 func validUnicast(mac net.HardwareAddr) bool {
 	if len(mac) != 6 || mac[0]&1 != 0 {
 		return false
@@ -77,13 +79,14 @@ func validUnicast(mac net.HardwareAddr) bool {
 	return false
 }
 
-// MinIPv6MTU is the least an interface needs to carry IPv6 (RFC 8200 §5).
+// MinIPv6MTU is the least MTU in bytes with which an interface can carry IPv6 (RFC 8200
+// §5).
 const MinIPv6MTU = 1280
 
-// SetMTU takes bytes. When the MTU falls below what IPv6 needs, the kernel takes
-// IPv6 off the interface, with all its addresses and settings; when it rises
-// again, IPv6 comes back as on a new interface (net/ipv6/addrconf.c,
-// addrconf_notify). SetMTU makes the settings again; addresses are the caller's.
+// SetMTU sets the MTU in bytes. When the MTU falls below MinIPv6MTU, the kernel takes IPv6
+// off the interface, with all IPv6 addresses and settings. When it rises again, IPv6 comes
+// back as on a new interface (net/ipv6/addrconf.c, addrconf_notify). SetMTU then makes the
+// settings of NewInterface again. The caller must add the addresses again.
 func (i *Interface) SetMTU(mtu int) error {
 	before, err := i.links.ByIndex(i.index)
 	if err != nil {
@@ -98,7 +101,7 @@ func (i *Interface) SetMTU(mtu int) error {
 	return i.renewIPv6(before.Name)
 }
 
-// SetUp does what `ip link set up` does.
+// SetUp sets the interface up, as `ip link set up` does.
 func (i *Interface) SetUp() error {
 	if err := i.links.h.LinkSetUp(i.link); err != nil {
 		return fmt.Errorf("set %s up: %w", i.link.Attrs().Name, err)
@@ -106,7 +109,7 @@ func (i *Interface) SetUp() error {
 	return nil
 }
 
-// SetAlias sets what `ip link` shows as alias; at most 255 bytes.
+// SetAlias sets the alias that `ip link` shows: at most 255 bytes, "" for none.
 func (i *Interface) SetAlias(alias string) error {
 	if err := i.links.h.LinkSetAlias(i.link, alias); err != nil {
 		return fmt.Errorf("set alias of %s: %w", i.link.Attrs().Name, err)

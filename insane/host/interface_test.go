@@ -14,7 +14,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// What is set is what the kernel says afterwards.
+// The kernel shows what the methods have set.
 func TestTAPLooks(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "eth0", "peer")
@@ -26,7 +26,7 @@ func TestTAPLooks(t *testing.T) {
 	must(t, tap.SetAlias("insane: slave eth0"))
 	must(t, tap.SetCarrier(true))
 	link := linkOf(t, l, "insane")
-	link.TxDropped = 0 // IPv6 may have tried to speak already
+	link.TxDropped = 0 // IPv6 may have tried to send already
 	want := Link{Index: tap.Index(), Name: "insane", Alias: "insane: slave eth0", Ethernet: true,
 		MTU: 9000, MAC: linkOf(t, l, "eth0").MAC, Up: true, Carrier: true, QueueLen: queueFrames}
 	if fmt.Sprint(link) != fmt.Sprint(want) {
@@ -45,7 +45,7 @@ func TestTAPLooks(t *testing.T) {
 	}
 }
 
-// A refusal names what was refused and leaves the interface as it was.
+// An error names what was refused, and the interface stays as it was.
 func TestTAPRefusals(t *testing.T) {
 	l := newNamespace(t)
 	tap := openTAP(t, l, "insane")
@@ -63,7 +63,7 @@ func TestTAPRefusals(t *testing.T) {
 	}
 }
 
-// checkQuiet fails if IPv6 of the device would ask others for anything.
+// checkQuiet fails if IPv6 of the device would send questions.
 func checkQuiet(t *testing.T) {
 	t.Helper()
 	for _, key := range []string{"accept_dad", "accept_ra", "router_solicitations"} {
@@ -76,7 +76,7 @@ func checkQuiet(t *testing.T) {
 	}
 }
 
-// IPv6 that the kernel took off with the MTU comes back as quiet as it was.
+// IPv6 that the kernel has taken off with the MTU comes back with the same settings.
 func TestTAPRenewsIPv6(t *testing.T) {
 	l := newNamespace(t)
 	tap := openTAP(t, l, "insane")
@@ -89,8 +89,8 @@ func TestTAPRenewsIPv6(t *testing.T) {
 	}
 }
 
-// Two interfaces of one MAC address must not make one link-local address of it,
-// nor wait for the answer whether they did.
+// Two interfaces with one MAC address do not get one link-local address, and the kernel
+// does not look for duplicates of the random one.
 func TestTAPLinkLocal(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "eth0", "peer")
@@ -107,7 +107,8 @@ func TestTAPLinkLocal(t *testing.T) {
 		return len(addrs) > 0
 	})
 	mac := linkOf(t, l, "eth0").MAC
-	// RFC 4291, appendix A: what the kernel makes of a MAC address by default.
+	// By default the kernel makes this address from the MAC address (RFC 4291,
+	// appendix A).
 	derived := net.IP{0xfe, 0x80, 0, 0, 0, 0, 0, 0, mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]}
 	if len(addrs) != 1 || !addrs[0].IP.IsLinkLocalUnicast() || addrs[0].IP.Equal(derived) {
 		t.Errorf("%v, want one link-local address other than %s", addrs, derived)
@@ -126,7 +127,7 @@ func TestTAPLinkLocal(t *testing.T) {
 	}
 }
 
-// When the MTU was too small for IPv6 for a while, IPv6 comes back as it was.
+// After the MTU was too small for IPv6, the link-local address is random again.
 func TestTAPLinkLocalAfterSmallMTU(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "eth0", "peer")

@@ -14,11 +14,13 @@ import (
 // addrGenRandom is IN6_ADDR_GEN_MODE_RANDOM of uapi/linux/if_link.h.
 const addrGenRandom = 3
 
-// quietIPv6 gives the new interface a random link-local address for when it
-// comes up, since the one made from the cloned MAC is the slave's already, and
-// lets it be used at once: detecting a duplicate of 64 random bits would only
-// delay the first packet by two seconds. Routers are the slave's business. The
-// settings are the interface's own and go with it.
+// quietIPv6 sets up IPv6 on a new interface that is down. The interface gets a random
+// link-local address when it comes up, because the address that the kernel would make from
+// the MAC address is the slave's already. The interface sends no router solicitations and
+// ignores router advertisements: routers are found by the slave. It does not look for
+// duplicates of its random address, which would delay the first packet by two seconds. The
+// kernel keeps the settings with the interface and drops them with it. On a kernel without
+// IPv6 quietIPv6 does nothing.
 func (i *Interface) quietIPv6(name string) error {
 	if _, err := os.Stat(ipv6Setting(name, "")); err != nil {
 		return nil // a kernel without IPv6
@@ -29,9 +31,9 @@ func (i *Interface) quietIPv6(name string) error {
 	return quietSettings(name)
 }
 
-// renewIPv6 does the same to an interface that may be up: the address that the
-// kernel has made already goes, and the change of the setting makes another
-// (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode).
+// renewIPv6 does the same to an interface that may be up. It removes the link-local
+// address that the kernel has made already; writing the setting then makes the kernel
+// generate another (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode).
 func (i *Interface) renewIPv6(name string) error {
 	if _, err := os.Stat(ipv6Setting(name, "")); err != nil {
 		return nil
@@ -45,8 +47,9 @@ func (i *Interface) renewIPv6(name string) error {
 	return os.WriteFile(ipv6Setting(name, "addr_gen_mode"), []byte(strconv.Itoa(addrGenRandom)), 0)
 }
 
-// quietSettings does without where /proc/sys is read-only, as in containers:
-// then the address is of use only when the kernel has looked for duplicates.
+// quietSettings writes the settings that quietIPv6 describes. It is no error if /proc/sys
+// is read-only, as in containers: then the address can be used only after the kernel has
+// looked for duplicates.
 func quietSettings(name string) error {
 	for _, key := range []string{"accept_dad", "accept_ra", "router_solicitations"} {
 		err := os.WriteFile(ipv6Setting(name, key), []byte("0"), 0)
@@ -57,12 +60,13 @@ func quietSettings(name string) error {
 	return nil
 }
 
-// ipv6Setting is the file of a setting of one interface (ip-sysctl.rst).
+// ipv6Setting returns the path of one IPv6 setting of one interface
+// (Documentation/networking/ip-sysctl.rst). With the key "" it is their directory.
 func ipv6Setting(name, key string) string {
 	return filepath.Join("/proc/sys/net/ipv6/conf", name, key)
 }
 
-// dropLinkLocal removes the address that the kernel made by itself.
+// dropLinkLocal removes every link-local address of the interface.
 func (i *Interface) dropLinkLocal() error {
 	addrs, err := i.links.h.AddrList(i.link, unix.AF_INET6)
 	if err != nil {

@@ -9,12 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoLink is what a look-up of a link that does not exist returns.
+// ErrNoLink is the error of a look-up if there is no such link. Other errors of a look-up
+// say nothing about whether the link exists.
 var ErrNoLink = errors.New("no such link")
 
-// Link is a network interface as it was when it was asked for.
+// Link is a network interface, as it was when the kernel was asked.
 type Link struct {
-	Index       int
+	Index       int // stays the same when the link is renamed
 	Name        string
 	Alias       string
 	Ethernet    bool // ARPHRD_ETHER
@@ -22,19 +23,19 @@ type Link struct {
 	MTU         int  // bytes
 	MAC         net.HardwareAddr
 	Up          bool // administratively
-	Carrier     bool // up and with a cable that leads somewhere
-	QueueLen    int  // frames that wait at most on the way out; of a TAP, in its queue
-	Promiscuity int  // how many want what is addressed to others: a bridge, tcpdump
-	Master      int  // index of the bridge, bond or VRF that it is part of; 0: none
+	Carrier     bool // up, with a cable plugged in at both ends
+	QueueLen    int  // most frames that wait on the way out; of a TAP, in its queue
+	Promiscuity int  // number of users that want frames for all MAC addresses, such as a bridge or tcpdump
+	Master      int  // index of the bridge, bond or VRF that the link is part of; 0: none
 
-	// TxDropped counts what the kernel could not hand to the interface. For
-	// a TAP these are frames that found its queue full, or that came while
-	// it had no carrier (net/sched/sch_generic.c, noop_enqueue).
+	// TxDropped counts the packets that the kernel could not give to the interface. For a
+	// TAP these are the frames that found its queue full or that came while it had no
+	// carrier (net/sched/sch_generic.c, noop_enqueue).
 	TxDropped uint64
 }
 
-// ByName finds a link by its name; alternative names do not count. The error
-// is ErrNoLink if there is none.
+// ByName looks a link up by its name. Alternative names do not count. The error is
+// ErrNoLink if there is no such link, or if no link can have that name.
 func (l *Links) ByName(name string) (Link, error) {
 	if len(name) == 0 || len(name) >= unix.IFNAMSIZ {
 		return Link{}, fmt.Errorf("%w: %q", ErrNoLink, name)
@@ -49,7 +50,7 @@ func (l *Links) ByName(name string) (Link, error) {
 	return toLink(found.Attrs()), nil
 }
 
-// ByIndex finds a link by its number. The error is ErrNoLink if there is none.
+// ByIndex looks a link up by its index. The error is ErrNoLink if there is no such link.
 func (l *Links) ByIndex(index int) (Link, error) {
 	found, err := l.h.LinkByIndex(index)
 	if err != nil {
@@ -58,8 +59,8 @@ func (l *Links) ByIndex(index int) (Link, error) {
 	return toLink(found.Attrs()), nil
 }
 
-// lookUpError is the error of a look-up that failed: ErrNoLink if the kernel says
-// that there is no such link, and the kernel's own error otherwise.
+// lookUpError returns the error for a look-up that failed: ErrNoLink if the kernel says
+// that there is no such link, and otherwise the kernel's own error.
 func lookUpError(err error, wanted string) error {
 	if errors.As(err, &netlink.LinkNotFoundError{}) || errors.Is(err, unix.ENODEV) {
 		return fmt.Errorf("%w: %s", ErrNoLink, wanted)
@@ -80,6 +81,8 @@ func (l *Links) All() ([]Link, error) {
 	return links, nil
 }
 
+// toLink copies the attributes that a Link has. Flags come from RawFlags, since the
+// library's own flags lack IFF_LOWER_UP.
 func toLink(a *netlink.LinkAttrs) Link {
 	link := Link{
 		Index: a.Index, Name: a.Name, Alias: a.Alias, MTU: a.MTU, MAC: a.HardwareAddr,

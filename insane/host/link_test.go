@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
+// A Link has the values that the kernel shows.
 func TestLinks(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -22,14 +23,14 @@ func TestLinks(t *testing.T) {
 	if err != nil || again.Name != "near" || again.MAC.String() != near.MAC.String() {
 		t.Errorf("by index: %+v, %v; want %+v", again, err, near)
 	}
-	// Going down at the other end takes the carrier and nothing else.
+	// When the other end goes down, the link loses its carrier and stays up.
 	must(t, l.h.LinkSetDown(handleOf(t, l, "far")))
 	if near = linkOf(t, l, "near"); !near.Up || near.Carrier {
 		t.Errorf("%+v, want it up and without carrier", near)
 	}
 }
 
-// What does not exist is ErrNoLink, however it is asked for.
+// Every look-up of a link that does not exist returns ErrNoLink.
 func TestNoLink(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")

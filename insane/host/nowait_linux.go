@@ -7,10 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ByIndexNoWait is ByIndex that never waits: it reads only what the kernel tells without
-// its lock on network configuration, which others may hold for seconds. The result
-// has Index, Name, MTU, Up and TxDropped. It must be called in the namespace that
-// Links was opened in.
+// ByIndexNoWait is ByIndex without waiting: it uses only calls for which the kernel does
+// not take its lock on network configuration. Another process may hold this lock for
+// seconds. The result has Index, Name, MTU, Up and TxDropped only. It must be called in
+// the network namespace in which the Links were opened. An error may mean that there is no
+// such link, but it is not ErrNoLink.
 func (l *Links) ByIndexNoWait(index int) (Link, error) {
 	link, err := l.byIndexNoWait(index)
 	if err != nil {
@@ -19,12 +20,15 @@ func (l *Links) ByIndexNoWait(index int) (Link, error) {
 	return link, nil
 }
 
+// byIndexNoWait asks for one value after the other. If the link is renamed in between, it
+// returns an error or no counter.
 func (l *Links) byIndexNoWait(index int) (Link, error) {
 	request, err := unix.NewIfreq("")
 	if err != nil {
 		return Link{}, err
 	}
-	// net/core/dev_ioctl.c, dev_ifname and dev_ifsioc_locked
+	// These requests take no lock: net/core/dev_ioctl.c, dev_ifname and
+	// dev_ifsioc_locked.
 	fd := l.raw.Socket.GetFd()
 	request.SetUint32(uint32(index))
 	if err := unix.IoctlIfreq(fd, unix.SIOCGIFNAME, request); err != nil {

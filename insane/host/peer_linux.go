@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Peer is who is at the other end of a control connection, as the kernel noted
-// when it connected (unix(7), SO_PEERCRED and SO_PEERGROUPS).
+// Peer is the process at the other end of a control connection. The kernel recorded these
+// values when the process connected (unix(7), SO_PEERCRED and SO_PEERGROUPS).
 type Peer struct {
 	UID, GID uint32
 	PID      int32    // for the log only: it may be another process by now
 	Groups   []uint32 // supplementary
 }
 
-// In says whether the peer was a member of the group.
+// In reports whether gid is the peer's group or one of its supplementary groups.
 func (p Peer) In(gid uint32) bool {
 	if p.GID == gid {
 		return true
@@ -30,7 +30,9 @@ func (p Peer) In(gid uint32) bool {
 	return false
 }
 
-// PeerOf asks the kernel for the credentials of a connection's peer.
+// PeerOf asks the kernel for the credentials of the peer of a connection. It does not wait
+// for the peer. It fails if the connection is closed. The caller may use the credentials
+// to decide who may change the device, since a peer cannot forge them.
 func PeerOf(conn *net.UnixConn) (Peer, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -53,8 +55,8 @@ func PeerOf(conn *net.UnixConn) (Peer, error) {
 	return p, nil
 }
 
-// peerGroups reads SO_PEERGROUPS: the kernel says how much room it wants
-// (ERANGE) if there is too little.
+// peerGroups reads SO_PEERGROUPS. If the buffer is too small, the kernel returns ERANGE
+// and the size that it needs.
 func peerGroups(fd uintptr) ([]uint32, error) {
 	groups := make([]uint32, 32)
 	for {

@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// visitControl is a process that connects to a path and stays a moment.
-func visitControl(args []string) error {
+// holdConnection is a process that connects to a path and stays until the other end
+// closes.
+func holdConnection(args []string) error {
 	c, err := net.Dial("unix", args[0])
 	if err != nil {
 		return err
@@ -22,10 +23,10 @@ func visitControl(args []string) error {
 	return err
 }
 
-// PeerOf says who connected, not who is there later, with all groups.
+// PeerOf returns the credentials of the process that connected, with all its groups.
 func TestPeerOf(t *testing.T) {
 	needRoot(t)
-	many := make([]uint32, 100) // more than there is room for at first
+	many := make([]uint32, 100) // more than the first buffer has room for
 	for i := range many {
 		many[i] = uint32(1000 + i)
 	}
@@ -39,7 +40,7 @@ func TestPeerOf(t *testing.T) {
 		{65534, 65534, []uint32{27, 44}, []uint32{27, 44, 65534}, []uint32{0, 28}},
 		{65534, 4711, many, []uint32{4711, 1000, 1099}, []uint32{0, 65534, 1100}},
 	} {
-		dir, err := os.MkdirTemp("", "insane-peer") // nobody may look into t.TempDir
+		dir, err := os.MkdirTemp("", "insane-peer") // other users may not look into t.TempDir
 		must(t, err)
 		defer os.RemoveAll(dir)
 		must(t, os.Chmod(dir, 0o755))
@@ -73,7 +74,7 @@ func TestPeerOf(t *testing.T) {
 	}
 }
 
-// A connection that is closed has no peer to tell about.
+// PeerOf of a closed connection fails.
 func TestPeerOfClosed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "insane.sock")
 	l := listen(t, path)

@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Egress says what else than the driver has to do with what a link sends: a queueing
-// discipline, or filters of tc; "" if nothing has. clsact: filters there are known.
+// Egress says what works on the frames that a link sends before the driver gets them: a
+// queueing discipline, or filters of tc at egress. It returns "" if there is nothing.
+// clsact means that the device has its own filters at egress, so filters do not count.
 func (l *Links) Egress(index int, clsact bool) (string, error) {
 	qdisc, err := l.attribute(index, unix.IFLA_QDISC)
 	if err != nil {
@@ -26,11 +27,11 @@ func (l *Links) Egress(index int, clsact bool) (string, error) {
 	if err == nil && len(filters) > 0 {
 		return "filters of tc at egress", nil
 	}
-	return "", nil // an error says that there is no place for any
+	return "", nil // an error means that the link has no place for filters
 }
 
-// QdiscByDefault reports whether a link's queueing discipline is one that nobody has
-// asked for: the kernel's choice for a link that has lost its own
+// QdiscByDefault reports whether nobody has configured the queueing discipline of a link:
+// the kernel has chosen it because the link had none, or had lost its own
 // (net/sched/sch_generic.c, attach_default_qdiscs).
 func (l *Links) QdiscByDefault(index int) (bool, error) {
 	link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: index}}
@@ -39,7 +40,8 @@ func (l *Links) QdiscByDefault(index int) (bool, error) {
 		return false, fmt.Errorf("list queueing disciplines: %w", err)
 	}
 	for _, q := range found {
-		// Only one that is asked for has a handle (net/sched/sch_api.c, qdisc_create).
+		// Only a configured discipline has a handle (net/sched/sch_api.c,
+		// qdisc_create).
 		if a := q.Attrs(); a.Parent == netlink.HANDLE_ROOT {
 			return a.Handle == 0, nil
 		}
@@ -50,15 +52,16 @@ func (l *Links) QdiscByDefault(index int) (bool, error) {
 // channels is struct ethtool_channels of uapi/linux/ethtool.h.
 type channels struct {
 	command  uint32
-	_        [4]uint32 // the most there can be
-	_        uint32    // for receiving
+	_        [4]uint32 // greatest values of the four below
+	_        uint32    // receive channels
 	tx       uint32
-	_        uint32 // for other things
+	_        uint32 // other channels
 	combined uint32
 }
 
-// TxQueues is how many queues a link has for transmitting. One that does not tell
-// has one.
+// TxQueues returns the number of transmit queues of the link with this name, in the
+// network namespace of the calling thread: those that only transmit and those that also
+// receive. It returns 1 if the driver does not tell, or if there is no such link.
 func TxQueues(name string) int {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -69,7 +72,7 @@ func TxQueues(name string) int {
 	request := struct {
 		name [unix.IFNAMSIZ]byte
 		data *channels
-		_    [16]byte // the kernel copies a whole struct ifreq
+		_    [16]byte // the rest of struct ifreq, all of which the kernel copies
 	}{data: &c}
 	copy(request.name[:unix.IFNAMSIZ-1], name)
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&request)))
@@ -79,8 +82,8 @@ func TxQueues(name string) int {
 	return max(1, int(c.tx+c.combined))
 }
 
-// SkipQdisc makes frames go into the queue of the TAP without waiting in one of the
-// kernel's before: who has sent a frame knows that it is there.
+// SkipQdisc removes the queueing discipline of the interface: frames go directly into the
+// queue of the TAP. When a send call returns, its frame is in that queue or dropped.
 func (i *Interface) SkipQdisc() error {
 	err := i.links.h.QdiscReplace(&netlink.GenericQdisc{
 		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: i.index, Parent: netlink.HANDLE_ROOT},

@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Route leads a destination through the TAP.
+// Route is a route through the interface of the device.
 type Route struct {
 	Dst    netip.Prefix
-	Via    netip.Addr // gateway on the slave's link; not valid: the destination is on the link itself
-	Source netip.Addr // that packets get if nothing else was said; not valid: the kernel chooses
+	Via    netip.Addr // gateway on the slave's link; the zero Addr if the destination is on the link itself
+	Source netip.Addr // preferred source address; the zero Addr if the kernel chooses
 }
 
-// Borrow asks how packets to dst would leave through the slave, so that the
-// same gateway and the same source address can be used through the TAP. Where
-// the kernel knows no way, the route says nothing but its destination.
+// Borrow asks how packets to dst would leave through the slave, whose index is given. It
+// returns a Route with the same gateway and the same source address, for the interface of
+// the device. If the kernel knows no way through the slave, the result has only Dst.
 func (l *Links) Borrow(dst netip.Prefix, slave int) Route {
 	r := Route{Dst: dst}
 	found, err := l.h.RouteGetWithOptions(net.IP(sample(dst).AsSlice()), &netlink.RouteGetOptions{OifIndex: slave})
@@ -33,16 +33,16 @@ func (l *Links) Borrow(dst netip.Prefix, slave int) Route {
 		r.Source = source.Unmap()
 	}
 	if r.Via.Is4() != r.Dst.Addr().Is4() {
-		r.Via = netip.Addr{} // an IPv4 route over an IPv6 gateway: not ours to copy
+		r.Via = netip.Addr{} // an IPv4 route over an IPv6 gateway cannot be copied
 	}
 	return r
 }
 
-// sample is an address inside dst to ask the routing table about. It is one from
-// the middle: those at the beginning are often the host's own or on a smaller
-// network that the slave is in, and speak for themselves alone; those at either
-// end may be broadcast addresses. For a default route it is one of those that
-// RFC 5737 and RFC 3849 keep for documentation.
+// sample returns an address inside dst to ask the routing table about. It takes one from
+// the middle of the network. Addresses at the beginning often belong to the host itself or
+// to a smaller network on the slave, and their route is not the one of the whole network.
+// The first and the last address may be broadcast addresses. For a default route it is an
+// address that RFC 5737 or RFC 3849 reserves for documentation.
 func sample(dst netip.Prefix) netip.Addr {
 	switch {
 	case dst.IsSingleIP():
@@ -62,8 +62,8 @@ func sample(dst netip.Prefix) netip.Addr {
 	}
 }
 
-// AddRoute adds a route through the TAP and fails if the host has one to the
-// same destination already.
+// AddRoute adds a route through the interface. It fails if the host already has a route to
+// exactly this destination.
 func (i *Interface) AddRoute(r Route) error {
 	err := i.reach(r, i.links.h.RouteAdd)
 	if errors.Is(err, unix.EEXIST) {
@@ -75,8 +75,8 @@ func (i *Interface) AddRoute(r Route) error {
 	return nil
 }
 
-// ReplaceRoute makes a route of the TAP another one. If the TAP has none to that
-// destination (any more), it is added.
+// ReplaceRoute changes the route of the interface to r.Dst into r. If the interface has no
+// route to this destination, ReplaceRoute adds it as AddRoute does.
 func (i *Interface) ReplaceRoute(r Route) error {
 	have, err := i.HasRoute(r.Dst)
 	if err != nil {
@@ -91,10 +91,11 @@ func (i *Interface) ReplaceRoute(r Route) error {
 	return nil
 }
 
-// reach makes a route by add. An IPv6 gateway which the kernel would reach
-// through another link is refused, on-link or not (net/ipv6/route.c,
-// ip6_route_check_nh_onlink). That is looked at only when the route is made, so
-// it is enough that the gateway is the TAP's neighbour for that moment.
+// reach adds or replaces a route by calling add. The kernel refuses an IPv6 gateway if the
+// route to the gateway leads through another link, even with the onlink flag
+// (net/ipv6/route.c, ip6_route_check_nh_onlink). The kernel checks this only when the
+// route is added. So reach adds a temporary route to the gateway through the interface and
+// removes it afterwards; it is an error if that route cannot be removed.
 func (i *Interface) reach(r Route, add func(*netlink.Route) error) error {
 	err := add(i.route(r))
 	if !errors.Is(err, unix.EINVAL) || !r.Via.Is6() {
@@ -111,8 +112,8 @@ func (i *Interface) reach(r Route, add func(*netlink.Route) error) error {
 	return err
 }
 
-// HasRoute says whether there is a route like those of AddRoute to just that
-// destination through the TAP.
+// HasRoute reports whether the interface has a route to exactly this destination, with the
+// metric that AddRoute uses.
 func (i *Interface) HasRoute(dst netip.Prefix) (bool, error) {
 	routes, err := i.links.h.RouteList(i.link, family(dst))
 	if err != nil {
@@ -127,8 +128,9 @@ func (i *Interface) HasRoute(dst netip.Prefix) (bool, error) {
 	return false, nil
 }
 
-// metric is that of the routes which AddRoute adds. One of another metric is a
-// person's; to replace it would mean to replace whatever has this metric.
+// metric returns the metric of the routes that AddRoute adds. A route with another metric
+// belongs to somebody else. Its metric cannot be used here: a replace request would
+// replace any route of the host with the same destination and metric.
 func metric(dst netip.Prefix) int {
 	if dst.Addr().Is4() {
 		return 0
@@ -136,6 +138,7 @@ func metric(dst netip.Prefix) int {
 	return 1024 // uapi/linux/ipv6_route.h, IP6_RT_PRIO_USER
 }
 
+// route turns r into what the netlink library wants.
 func (i *Interface) route(r Route) *netlink.Route {
 	route := &netlink.Route{LinkIndex: i.index, Dst: ipNet(r.Dst)}
 	if r.Source.IsValid() {
@@ -143,8 +146,9 @@ func (i *Interface) route(r Route) *netlink.Route {
 	}
 	switch {
 	case r.Via.IsValid():
-		// The gateway is on the slave's network; the TAP has no address
-		// in it that would say so.
+		// The gateway is in the network of the slave. The interface has no
+		// address in that network, so the kernel must be told that the
+		// gateway is on the link.
 		route.Gw, route.Flags = r.Via.AsSlice(), int(netlink.FLAG_ONLINK)
 	case r.Dst.Addr().Is4():
 		route.Scope = netlink.SCOPE_LINK
@@ -152,12 +156,14 @@ func (i *Interface) route(r Route) *netlink.Route {
 	return route
 }
 
+// ipNet returns the network of a prefix.
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Masked().Addr().AsSlice(), Mask: mask(p)}
 }
 
 func mask(p netip.Prefix) net.IPMask { return net.CIDRMask(p.Bits(), p.Addr().BitLen()) }
 
+// family returns the address family of a prefix: AF_INET or AF_INET6.
 func family(p netip.Prefix) int {
 	if p.Addr().Is4() {
 		return unix.AF_INET

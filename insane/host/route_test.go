@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A slave with networks of its own and a default gateway for each family.
+// newRouted makes a slave eth0 with two networks of its own and a default gateway for each
+// family, and the interface of a device.
 func newRouted(t *testing.T) (*Links, device, Link) {
 	t.Helper()
 	l := newNamespace(t)
@@ -39,7 +40,7 @@ func newRouted(t *testing.T) (*Links, device, Link) {
 		if r[2] != "" {
 			route.Source = netip.MustParseAddr(r[2])
 		}
-		host := &Interface{links: l, index: slave.Attrs().Index, link: slave} // only to say it in the same words
+		host := &Interface{links: l, index: slave.Attrs().Index, link: slave} // the same methods add the routes of the slave
 		must(t, host.AddRoute(route))
 	}
 	tap := openTAP(t, l, "insane")
@@ -48,8 +49,8 @@ func newRouted(t *testing.T) (*Links, device, Link) {
 	return l, tap, linkOf(t, l, "eth0")
 }
 
-// awaitUsable waits for the kernel's work queue to make the IPv6 addresses of a
-// link usable (net/ipv6/addrconf.c, addrconf_dad_work).
+// awaitUsable waits until the kernel has made the IPv6 addresses of a link usable, which
+// it does in a work queue (net/ipv6/addrconf.c, addrconf_dad_work).
 func awaitUsable(t *testing.T, l *Links, name string) {
 	t.Helper()
 	await(t, "the addresses of "+name+" to be usable", func() bool {
@@ -61,6 +62,7 @@ func awaitUsable(t *testing.T, l *Links, name string) {
 	})
 }
 
+// show returns the address as text, "" if it is not valid.
 func show(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""
@@ -68,13 +70,14 @@ func show(a netip.Addr) string {
 	return a.String()
 }
 
+// hostHas reports whether the host has a route to exactly this destination.
 func hostHas(t *testing.T, l *Links, dst netip.Prefix) bool {
 	t.Helper()
 	return len(routesTo(t, l, dst)) > 0
 }
 
-// routesTo are the routes to just that destination, as "LINK via GATEWAY from
-// SOURCE metric METRIC", sorted.
+// routesTo returns the routes to exactly this destination as "LINK via GATEWAY from SOURCE
+// metric METRIC", sorted. It shows the metric only if it is 50.
 func routesTo(t *testing.T, l *Links, dst netip.Prefix) (list []string) {
 	t.Helper()
 	all, err := l.h.RouteList(nil, family(dst))
@@ -101,6 +104,7 @@ func routesTo(t *testing.T, l *Links, dst netip.Prefix) (list []string) {
 	return list
 }
 
+// AddRoute adds what Borrow returns.
 func TestAddRoute(t *testing.T) {
 	l, tap, slave := newRouted(t)
 	for _, c := range []struct{ dst, want string }{
@@ -117,7 +121,8 @@ func TestAddRoute(t *testing.T) {
 	}
 }
 
-// A route that the host has to just that destination stays, whatever is asked.
+// A route that the host already has to the same destination stays, and AddRoute and
+// ReplaceRoute fail.
 func TestRouteOfAnother(t *testing.T) {
 	l, tap, slave := newRouted(t)
 	for _, dst := range []string{"0.0.0.0/0", "::/0", "192.168.7.0/24", "192.168.8.0/24", "fd00:8::/64"} {
@@ -132,7 +137,7 @@ func TestRouteOfAnother(t *testing.T) {
 				t.Errorf("%s: %q became %q", what, before, after)
 			}
 		}
-		// Not even if a person has led the destination here as well.
+		// This is so even if the interface has a route to it with another metric.
 		route := tap.route(Route{Dst: prefix})
 		route.Priority = 50
 		must(t, l.h.RouteAdd(route))
@@ -146,6 +151,7 @@ func TestRouteOfAnother(t *testing.T) {
 	}
 }
 
+// ReplaceRoute leaves exactly one route, and no temporary route to the gateway.
 func TestReplaceRoute(t *testing.T) {
 	l, tap, _ := newRouted(t)
 	for _, c := range []struct{ dst, via, source, want string }{
@@ -166,7 +172,7 @@ func TestReplaceRoute(t *testing.T) {
 		if c.source != "" {
 			r.Source = netip.MustParseAddr(c.source)
 		}
-		for range 2 { // the second time it is there already
+		for range 2 { // the second time the route exists already
 			must(t, tap.ReplaceRoute(r))
 			if got := routesTo(t, l, r.Dst); len(got) != 1 || got[0] != c.want {
 				t.Errorf("%+v: %q, want %q", r, got, c.want)
@@ -178,7 +184,7 @@ func TestReplaceRoute(t *testing.T) {
 	}
 }
 
-// Without another default route there can be one through the device.
+// If the host has no default route, the device can have one.
 func TestDefaultRoute(t *testing.T) {
 	l := newNamespace(t)
 	tap := openTAP(t, l, "insane")
@@ -193,8 +199,8 @@ func TestDefaultRoute(t *testing.T) {
 	}
 }
 
-// When an address goes, the kernel removes the routes that prefer it.
-// ReplaceRoute brings them back.
+// When an address is removed, the kernel removes the IPv4 routes that prefer it.
+// ReplaceRoute adds them again.
 func TestRouteLosesItsSource(t *testing.T) {
 	l, tap, slave := newRouted(t)
 	for _, c := range []struct{ dst, address string }{
@@ -217,6 +223,7 @@ func TestRouteLosesItsSource(t *testing.T) {
 	}
 }
 
+// AddAddress adds addresses of both families, and an error names the address.
 func TestAddAddress(t *testing.T) {
 	l, tap, _ := newRouted(t)
 	for _, text := range []string{"10.8.0.1/32", "10.7.0.1/16", "fd00:7::1/64"} {
@@ -234,7 +241,7 @@ func TestAddAddress(t *testing.T) {
 	}
 }
 
-// Of the setting of all links and that of one the higher counts.
+// The greater one of the settings of all links and of one link counts.
 func TestStrictReversePath(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "eth0", "peer")

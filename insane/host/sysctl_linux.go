@@ -7,20 +7,19 @@ import (
 	"strings"
 )
 
-// IgnoresARP says whether the host keeps from answering, on one link, for the
-// addresses of another (Documentation/networking/ip-sysctl.rst, arp_ignore). It
-// reads /proc in the namespace of the process.
+// IgnoresARP reports whether the host does not answer ARP requests on this link for the
+// addresses of its other links (Documentation/networking/ip-sysctl.rst, arp_ignore). It
+// reads /proc in the network namespace of the process.
 func IgnoresARP(link string) bool { return ipv4Setting(link, "arp_ignore") > 0 }
 
-// StrictReversePath says whether the host refuses IPv4 packets that come in
-// through another link than the one their answer would leave through
-// (ip-sysctl.rst, rp_filter: 1 is strict). It reads /proc in the namespace of the
-// process.
+// StrictReversePath reports whether the host refuses IPv4 packets on this link if their
+// answers would leave through another link (ip-sysctl.rst, rp_filter: 1 is strict). It
+// reads /proc in the network namespace of the process.
 func StrictReversePath(link string) bool { return ipv4Setting(link, "rp_filter") == 1 }
 
-// ipv4Setting is a setting of which the higher one counts, that of the link or
-// that of all links. What cannot be read, since the link is gone or the kernel
-// has no IPv4, is 0.
+// ipv4Setting returns a setting for which the kernel takes the greater of two values: that
+// of the link and that of "all". A value that cannot be read counts as 0: the link is
+// gone, or the kernel has no IPv4.
 func ipv4Setting(link, key string) int {
 	highest := 0
 	for _, name := range []string{"all", link} {

@@ -10,34 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RouteEntry is a route of the host's main table.
+// RouteEntry is one route of the host's main routing table.
 type RouteEntry struct {
 	Dst    netip.Prefix
-	Metric int   // of routes to the same destination the least counts
-	Hops   []Hop // the host takes any of them; none: it refuses to send there
+	Metric int   // the host uses the route with the least metric of one destination
+	Hops   []Hop // the host uses any one of them; empty: it refuses to send to Dst
 }
 
-// Hop is how a route leaves the host.
+// Hop is one way in which a route leaves the host.
 type Hop struct {
-	Link int        // index
-	Via  netip.Addr // gateway; not valid: the destination itself is on the link
+	Link int        // index of the link
+	Via  netip.Addr // gateway; the zero Addr if the destination is on the link itself
 }
 
-// dumpTries bounds how often a list is asked for that changes while it is read.
-const dumpTries = 30
-
-// dump reads a list again if it changed meanwhile: it may lack what was never
-// removed (Documentation/userspace-api/netlink/intro.rst, dump consistency).
-func dump[T any](list func() ([]T, error)) (found []T, err error) {
-	for range dumpTries {
-		if found, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-	}
-	return found, err
-}
-
-// Routes lists the main table, in the order of the kernel.
+// Routes lists the main routing table, first IPv4 and then IPv6. Routes of one destination
+// are in the order in which the kernel tries them. Routes for a type of service are left
+// out, since they do not apply to most packets.
 func (l *Links) Routes() ([]RouteEntry, error) {
 	var list []RouteEntry
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
@@ -57,6 +45,7 @@ func (l *Links) Routes() ([]RouteEntry, error) {
 	return list, nil
 }
 
+// toRouteEntry returns false if the route does not belong into the list.
 func toRouteEntry(r netlink.Route, family int) (RouteEntry, bool) {
 	e := RouteEntry{Dst: everything(family), Metric: r.Priority}
 	if r.Dst != nil {
@@ -68,7 +57,7 @@ func toRouteEntry(r netlink.Route, family int) (RouteEntry, bool) {
 	}
 	switch {
 	case r.Tos != 0:
-		return e, false // says nothing of most packets
+		return e, false
 	case r.Type != unix.RTN_UNICAST:
 	case len(r.MultiPath) > 0:
 		for _, hop := range r.MultiPath {
@@ -80,6 +69,7 @@ func toRouteEntry(r netlink.Route, family int) (RouteEntry, bool) {
 	return e, true
 }
 
+// everything returns the prefix of the default route of a family.
 func everything(family int) netip.Prefix {
 	if family == unix.AF_INET {
 		return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
@@ -87,23 +77,12 @@ func everything(family int) netip.Prefix {
 	return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 }
 
-// gateway is that of the route's own family, or of the other one (RTA_VIA).
+// gateway returns the gateway of a hop. It is gw, or via if the gateway's address family
+// is another one than that of the route (RTA_VIA). It is not valid if the hop has none.
 func gateway(gw net.IP, via netlink.Destination) netip.Addr {
 	if v, ok := via.(*netlink.Via); ok && v != nil {
 		gw = v.Addr
 	}
 	addr, _ := netip.AddrFromSlice(gw)
 	return addr.Unmap()
-}
-
-func toPrefix(n *net.IPNet) (netip.Prefix, bool) {
-	if n == nil {
-		return netip.Prefix{}, false
-	}
-	addr, ok := netip.AddrFromSlice(n.IP)
-	bits, of := n.Mask.Size()
-	if addr = addr.Unmap(); addr.Is4() && of == 128 {
-		bits -= 96
-	}
-	return netip.PrefixFrom(addr, bits), ok && bits >= 0
 }

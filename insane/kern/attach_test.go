@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// programsAt are the programs at ingress of a link in the order of their turn.
+// programsAt returns the programs at ingress of a link, in the order in which they run.
 func programsAt(t *testing.T, index int) (ids []ebpf.ProgramID) {
 	t.Helper()
 	found, err := link.QueryPrograms(link.QueryOptions{Target: index, Attach: ebpf.AttachTCXIngress})
@@ -34,12 +34,12 @@ func idOf(t *testing.T, p *ebpf.Program) ebpf.ProgramID {
 	return id
 }
 
-// What others have at ingress has its turn behind, and stays when the filter goes.
+// The program runs before the programs of others, and they stay when it is detached.
 func TestAttachFirst(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
 	r := openObjects(t, nil)
-	if !hasTCX(t) { // what then holds is in TestAmongForeign
+	if !hasTCX(t) { // TestAmongForeign tests this case
 		closer, err := r.AttachSlave(SlaveOptions{Link: index})
 		must(t, err)
 		if _, ok := closer.(*clsact); !ok {
@@ -70,7 +70,8 @@ func TestAttachFirst(t *testing.T) {
 	}
 }
 
-// The program steals until what AttachSlave returned is closed, also after Receive is.
+// The program steals until the closer that AttachSlave returned is closed, also after
+// the objects are closed.
 func TestDetach(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		take := func(n int) (int, int) {
@@ -92,7 +93,7 @@ func TestDetach(t *testing.T) {
 	})
 }
 
-// A link that is not there is an error; one that goes takes the filter with it.
+// Attaching to a missing link fails. A link that is removed takes the filter with it.
 func TestAttachToNothing(t *testing.T) {
 	for _, a := range attachments(t) {
 		t.Run(a.name, func(t *testing.T) {
@@ -159,8 +160,8 @@ func startHolder(t *testing.T, index int, device, way string) (kill func()) {
 	return kill
 }
 
-// A daemon that is killed leaves nothing that has any effect: of tcx nothing at
-// all, else a filter that the next daemon of the name removes.
+// A killed daemon leaves nothing that has an effect: with tcx nothing at all, with clsact
+// a filter, which the next daemon of the name removes.
 func TestKilled(t *testing.T) {
 	for _, a := range attachments(t) {
 		t.Run(a.name, func(t *testing.T) {
@@ -172,7 +173,7 @@ func TestKilled(t *testing.T) {
 					t.Fatalf("programs %v, want one", got)
 				}
 				kill()
-				// The last descriptor is put away behind the end of the process.
+				// The kernel closes the last descriptor after the process has ended.
 				await(t, "the program to go", func() bool { return len(programsAt(t, index)) == 0 })
 				return
 			}
@@ -195,7 +196,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// explain tells a person what is missing.
+// explain tells a user what is missing.
 func TestExplain(t *testing.T) {
 	for cause, want := range map[error]error{
 		unix.EPERM: ErrRights, unix.EACCES: ErrRights,

@@ -5,44 +5,48 @@ import (
 	"sync"
 )
 
-// Backlog is where frames wait for the relay, and how far it has got with them: the
-// queue of the interface, or the socket of one slave. As long as the relay has
-// frames that it has not passed on, no later one may go past it.
+// Backlog counts the frames that wait for the relay in one place: the queue of the
+// interface, or the packet socket of one slave. The kernel counts the frames that enter,
+// the relay counts those that it has done with. While the two counts differ, the fast
+// path leaves every frame to the relay, so that none overtakes a waiting one.
+//
+// All methods are safe for concurrent use.
 type Backlog struct {
 	shared *sharedBacklog
 
-	mu       sync.Mutex
+	mu       sync.Mutex // guards what follows
 	released bool
-	lost     uint64 // frames, as far as they are counted as done
+	lost     uint64 // the lost frames that are counted as done
 
-	// What Settle saw last.
+	// The two counts at the last call of Settle.
 	entered, done uint64
 }
 
-// Queue is the backlog of the interface's queue. The interface must have the filter
-// Enter.
+// Queue returns the backlog of the interface's TAP queue. The interface must have the
+// filter Enter, which counts the frames. Call it for tx only.
 func (d *Direction) Queue() *Backlog { return &Backlog{shared: &d.shared().backlogs[0]} }
 
-// spare is how many processors may each be about to put a frame into the queue when
-// it is found full.
+// spare is how many CPUs may each be about to put a frame into the queue at the moment
+// when it becomes full.
 const spare = 16
 
-// SetLimit says how many frames the queue holds. One too many is refused by Enter, as
-// the queue would drop it without a word.
+// SetLimit sets how many frames the queue holds. Enter and the fast path refuse frames
+// beyond that, less a margin: the queue itself would drop them, and not say which.
 func (b *Backlog) SetLimit(frames int) {
 	b.shared.limit.Store(uint64(max(1, frames-spare)))
 }
 
-// Register makes a backlog for the socket of a slave, which is to be opened afterwards,
-// with the filter None, Auto or All. There are as many as two slaves need, one of
-// which is going to be the other's successor.
+// Register returns an empty backlog for the packet socket of a slave, given the index of
+// its link. Open the socket afterwards, with the filter None, Auto or All. Call it for
+// rx only. There are two backlogs: one for the slave, and one for the slave that
+// replaces it. Register fails if both are in use, and may wait for a grace period.
 func (d *Direction) Register(index int) (*Backlog, error) {
 	for i := range d.shared().backlogs {
 		shared := &d.shared().backlogs[i]
 		if shared.index.Load() != 0 {
 			continue
 		}
-		// A filter that has found the backlog before may count its frame still.
+		// A filter that has looked the backlog up before Release may still count a frame.
 		if d.registered[i] {
 			if err := d.objects.synchronize(); err != nil {
 				return nil, err
@@ -57,7 +61,8 @@ func (d *Direction) Register(index int) (*Backlog, error) {
 	return nil, errors.New("find a backlog: all are in use")
 }
 
-// Release gives the backlog of a slave up. Its socket is closed or about to be.
+// Release makes the backlog of a slave free for the next Register. The socket must be
+// closed before that Register.
 func (b *Backlog) Release() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -65,21 +70,23 @@ func (b *Backlog) Release() {
 	b.shared.index.Store(0)
 }
 
-// Done says that the relay has dealt with so many frames for good. After Release it
-// does nothing.
+// Done counts frames that the relay has relayed or dropped. After Release it does
+// nothing.
 func (b *Backlog) Done(frames int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.add(uint64(frames))
 }
 
+// add counts frames as done. The caller holds b.mu.
 func (b *Backlog) add(frames uint64) {
 	if !b.released {
 		b.shared.done.Add(frames)
 	}
 }
 
-// Lost says how many frames have been lost in the backlog since it was made.
+// Lost sets how many frames the socket or queue has lost since Register. Lost frames
+// count as done.
 func (b *Backlog) Lost(total uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -87,12 +94,13 @@ func (b *Backlog) Lost(total uint64) {
 	b.lost = total
 }
 
-// Refused is how many frames there was no room for.
+// Refused returns how many frames the fast path refused because the queue was full.
 func (b *Backlog) Refused() uint64 { return b.shared.refused.Load() }
 
-// Settle is to be called now and then, each time with whether the relay has been
-// idle since the last. Frames that got lost without anybody counting them would keep
-// the direction closed for ever: if none came and none went for so long, there are none.
+// Settle must be called from time to time. idle says whether the relay is idle. If it is
+// and neither count has changed since the last call, the frames between the two counts
+// were lost and nobody counted them; Settle counts them as done. Otherwise they would
+// keep the fast path closed for ever.
 func (b *Backlog) Settle(idle bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

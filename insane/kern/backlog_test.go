@@ -7,8 +7,8 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Exactly as many frames as there is room for are on their way at once, and each that
-// is done with makes room for another.
+// Exactly as many frames as the limit allows enter, and each frame that is done makes
+// room for one more.
 func TestLimit(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	queue := c.direction.Queue()
@@ -42,7 +42,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// Processors that find the last place at the same time do not both have it.
+// Two CPUs that enter a frame at the same time do not both get the last room.
 func TestLimitIsSharedByProcessors(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	queue := c.direction.Queue()
@@ -66,7 +66,7 @@ func TestLimitIsSharedByProcessors(t *testing.T) {
 	}
 }
 
-// A backlog is that of one slave at a time: what its last one still says is not heard.
+// A backlog belongs to one slave at a time: calls for the previous slave have no effect.
 func TestBacklogChangesHands(t *testing.T) {
 	needRoot(t)
 	p := openObjects(t, nil)
@@ -94,8 +94,8 @@ func TestBacklogChangesHands(t *testing.T) {
 	}
 }
 
-// Frames that were lost are not waited for: those that are counted at once, and
-// others when nothing has moved between two looks while the relay was idle.
+// Lost frames do not keep a backlog waiting: counted ones end at once, others when no
+// count has changed between two calls of Settle while the relay was idle.
 func TestLostFrames(t *testing.T) {
 	needRoot(t)
 	b, err := openObjects(t, nil).RX().Register(7)
@@ -127,7 +127,7 @@ func TestLostFrames(t *testing.T) {
 	waiting("one has gone", true)
 	b.Settle(true)
 	waiting("nothing has moved", false)
-	b.Done(1) // after all: the counters of a backlog may be wrong then, but not for ever
+	b.Done(1) // the frame was not lost: the counters are wrong then, but not for ever
 	waiting("more done than there was", true)
 	b.Settle(true)
 	b.Settle(true)

@@ -7,11 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuBarrier is a thread that goes to a processor and comes back. The kernel deals with
-// received frames with softirqs off, so when a thread gets its turn there, those that
-// had begun are done with. (Not so with real-time preemption.)
+// cpuBarrier waits until one CPU has finished the softirq that it runs. It has a thread
+// of its own, which it moves to that CPU. The kernel handles a received frame with
+// softirqs disabled, so when the thread runs on the CPU, no frame that had begun there
+// is unfinished. (This does not hold with real-time preemption.)
 type cpuBarrier struct {
-	synchronize func() error // for a processor where the thread may not run
+	synchronize func() error // used for a CPU where the thread may not run
 	begin       sync.Once
 	asked       chan int
 	done        chan struct{}
@@ -20,11 +21,14 @@ type cpuBarrier struct {
 }
 
 func newCPUBarrier(synchronize func() error) *cpuBarrier {
-	return &cpuBarrier{synchronize: synchronize, asked: make(chan int), done: make(chan struct{}), ended: make(chan struct{})}
+	return &cpuBarrier{
+		synchronize: synchronize,
+		asked:       make(chan int), done: make(chan struct{}), ended: make(chan struct{}),
+	}
 }
 
-// wait returns when the thread was on the processor, or when the barrier is closed. One
-// goroutine may call it.
+// wait returns when the thread has run on the CPU, or when the barrier is closed. Only
+// one goroutine may call it. The first call starts the thread.
 func (b *cpuBarrier) wait(cpu int) {
 	b.begin.Do(func() { go b.run() })
 	select {
@@ -35,10 +39,10 @@ func (b *cpuBarrier) wait(cpu int) {
 	<-b.done
 }
 
-// close ends the thread. A second time it does nothing.
+// close ends the thread. A second call does nothing.
 func (b *cpuBarrier) close() { b.end.Do(func() { close(b.ended) }) }
 
-// run is the thread, which ends with it.
+// run is the loop of the thread. The thread ends with it, as it stays locked.
 func (b *cpuBarrier) run() {
 	runtime.LockOSThread()
 	for {
@@ -47,7 +51,7 @@ func (b *cpuBarrier) run() {
 			var there unix.CPUSet
 			there.Set(cpu)
 			if unix.SchedSetaffinity(0, &there) != nil {
-				_ = b.synchronize() // longer, but as sure
+				_ = b.synchronize() // takes longer, and waits for all CPUs
 			}
 			b.done <- struct{}{}
 		case <-b.ended:

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// BenchmarkDecision is what the fast path costs a frame of tx, beside a program
-// that does nothing: what the kernel takes to run any program is in both.
+// BenchmarkDecision measures the cost of the fast path for one frame of tx, and that of
+// a program that does nothing. Both include the cost of running any program.
 func BenchmarkDecision(b *testing.B) {
 	plain := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 22}
 	super := sample{family: 4, protocol: unix.IPPROTO_TCP, options: 12, payload: 45 * 60, size: 60}
@@ -27,7 +27,7 @@ func BenchmarkDecision(b *testing.B) {
 		{"both", "percent 80 time 3h 3h", plain},
 		{"drop", "percent 0", plain},
 		{"pass-45-packets", "pass", super},
-		{"percent-45-packets", "percent 99.999999", super}, // all are asked
+		{"percent-45-packets", "percent 99.999999", super}, // every packet is decided
 		{"percent-45-undecided", "percent 80", super},
 	} {
 		b.Run(c.what, func(b *testing.B) {
@@ -44,8 +44,8 @@ func BenchmarkDecision(b *testing.B) {
 	})
 }
 
-// BenchmarkReceive is what the receive filter costs a frame: one that stays with
-// the slave, one that is the device's and goes to the relay, and one that is carried.
+// BenchmarkReceive measures the cost of the receive filter for a frame of the slave, for a
+// frame of the device that goes to the relay, and for one that the fast path decides.
 func BenchmarkReceive(b *testing.B) {
 	for _, c := range []struct {
 		what, to string
@@ -70,8 +70,8 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// repeat runs a program b.N times. What counts is the processor's time, of which
-// others take less than of the clock's.
+// repeat runs a program b.N times. It reports CPU time of the thread, which other
+// processes disturb less than the time of the clock.
 func repeat(b *testing.B, p *ebpf.Program, o *ebpf.RunOptions) {
 	b.Helper()
 	began := threadTime()

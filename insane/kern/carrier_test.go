@@ -11,11 +11,11 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// actRedirect is what the programs of the fast path return of what they carry:
-// dropped is what goes to no link.
+// actRedirect is the code that the fast path returns for relayed and dropped frames. A
+// dropped frame is redirected to no link.
 const actRedirect = 7
 
-// actOfOutcome is what transmit_tcx returns.
+// actOfOutcome returns the code that transmit_tcx returns for an outcome.
 func actOfOutcome(f outcome) uint32 {
 	if f == undecided {
 		return actUnspec
@@ -23,7 +23,7 @@ func actOfOutcome(f outcome) uint32 {
 	return actRedirect
 }
 
-// carrier runs the programs of the fast path on frames without a wire.
+// carrier runs the programs of the fast path on frames, without a wire.
 type carrier struct {
 	*bench
 	direction *Direction
@@ -55,15 +55,15 @@ func (c *carrier) open(text string, epoch policy.Time) policy.Program {
 	return program
 }
 
-// options are those for a run of a program on a frame.
+// options returns the options to run a program on a frame.
 func (c *carrier) options(s sample, f frame.Frame) *ebpf.RunOptions {
 	context := make([]uint32, 45) // up to gso_size
 	context[10], context[41], context[44] = uint32(c.index), s.segments(), uint32(s.size)
 	return &ebpf.RunOptions{Data: f[frame.HeaderLen:], Context: context}
 }
 
-// transmit runs transmit_tcx on a frame, and says what became of it by what it
-// returns and by the counters.
+// transmit runs transmit_tcx on a frame. It returns the outcome, and by how much the
+// counters have grown.
 func (c *carrier) transmit(s sample, f frame.Frame) (outcome, Counts) {
 	c.t.Helper()
 	before := c.direction.Counts()
@@ -110,8 +110,8 @@ func countsOf(is outcome, verdict policy.Verdict, layout frame.Layout) (c Counts
 	return c
 }
 
-// expect transmits a frame and checks what becomes of it, and that it takes
-// numbers if it is decided.
+// expect transmits a frame and checks its outcome, and that a decided frame takes its
+// numbers.
 func (c *carrier) expect(s sample, want outcome) {
 	c.t.Helper()
 	next := c.next.Load()
@@ -124,7 +124,7 @@ func (c *carrier) expect(s sample, want outcome) {
 	}
 }
 
-// enter runs transmit_enter on a frame, and says whether the queue is to have it.
+// enter runs transmit_enter on a frame and reports whether the frame enters the queue.
 func (c *carrier) enter() bool {
 	c.t.Helper()
 	kept, err := c.bpf.TransmitEnter.Run(&ebpf.RunOptions{Data: make([]byte, 60)})

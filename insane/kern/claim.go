@@ -8,30 +8,31 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Claim is what is known of an address or of a network. The values are those of
-// owner.h.
+// Claim is a set of bits that say what is known of an address or of a network. owner.h
+// has the same values.
 type Claim uint32
 
 const (
-	Own       Claim = 1 << iota // only the device has it
-	Host                        // another link of this host has it
-	Routed                      // the host sends to it through the device
-	Subnet                      // it is in a network that the device itself is in
-	Neighbour                   // the device asks for its link-layer address
+	Own       Claim = 1 << iota // the address is the device's, and of no other link
+	Host                        // the address is of another link of this host
+	Routed                      // the host sends to the address through the device
+	Subnet                      // the address is in a network that the device itself is in
+	Neighbour                   // the device resolves the link-layer address of it
 )
 
-// Claims says what is known of each address: the longest prefix that it is in
-// speaks for it, alone.
+// Claims maps networks to what is known of them. For one address, the longest prefix
+// that contains the address counts, and no other.
 type Claims map[netip.Prefix]Claim
 
-// Of is what is known of an address.
+// Of returns the claim for an address.
 func (c Claims) Of(addr netip.Addr) Claim { return c.longest(addr, addr.BitLen()) }
 
-// Wider is what would be known of the addresses in p if nothing were claimed of p
-// itself.
+// Wider returns the claim that the addresses in p would have if p itself were not in
+// the map.
 func (c Claims) Wider(p netip.Prefix) Claim { return c.longest(p.Addr(), p.Bits()-1) }
 
-// longest is the claim of the longest prefix of at most so many bits.
+// longest returns the claim of the longest prefix that has at most bits bits and
+// contains addr; 0 if there is none.
 func (c Claims) longest(addr netip.Addr, bits int) Claim {
 	for ; bits >= 0; bits-- {
 		if claim, ok := c[netip.PrefixFrom(addr, bits).Masked()]; ok {
@@ -47,9 +48,10 @@ type prefix struct {
 	Address [16]byte
 }
 
-// mapped is where IPv4 addresses are among those of IPv6.
+// mapped is the length in bits of ::ffff:0:0/96, which contains the IPv4 addresses.
 const mapped = 96
 
+// toPrefix returns the key of a network in the table.
 func toPrefix(p netip.Prefix) prefix {
 	bits := p.Bits()
 	if p.Addr().Is4() {
@@ -58,17 +60,17 @@ func toPrefix(p netip.Prefix) prefix {
 	return prefix{Bits: uint32(bits), Address: p.Masked().Addr().As16()}
 }
 
-// Claim replaces all claims at once: no frame meets half of the new ones. When it
-// returns, the kernel has done with every frame that met the old ones, and with
-// every filter that was exchanged before (kernel/bpf/syscall.c,
-// maybe_wait_bpf_programs).
+// Claim replaces all claims at once: each frame is decided by the old claims or by the
+// new claims, not by a mix. It waits for an RCU grace period (kernel/bpf/syscall.c,
+// maybe_wait_bpf_programs). When it returns, no program uses the old claims, nor a
+// socket filter that was replaced before the call.
 func (o *Objects) Claim(claims Claims) error {
 	table, err := newClaims()
 	if err != nil {
 		return err
 	}
-	defer table.Close() // the filter keeps it
-	// What is said of all IPv6 addresses is not said of IPv4.
+	defer table.Close() // the outer map holds a reference
+	// A claim for ::/0 must not hold for IPv4, which is in the same table.
 	all := Claims{netip.PrefixFrom(netip.IPv4Unspecified(), 0): 0}
 	maps.Copy(all, claims)
 	for prefix, claim := range all {
@@ -76,18 +78,20 @@ func (o *Objects) Claim(claims Claims) error {
 			return fmt.Errorf("claim %s: %w", prefix, err)
 		}
 	}
-	if err := o.bpf.Claims.Put(inForce, table); err != nil {
+	if err := o.bpf.Claims.Put(inForceSlot, table); err != nil {
 		return fmt.Errorf("exchange claims: %w", err)
 	}
 	return nil
 }
 
-// Places in the map of tables: what is in the second, nobody looks up.
+// Slots of the outer map. The programs look up slot 0 only. Slot 1 is a dummy, which is
+// replaced only to wait for a grace period: see synchronize.
 const (
-	inForce uint32 = iota
-	waiting
+	inForceSlot uint32 = iota
+	dummySlot
 )
 
+// newClaims makes an empty inner map for a table of claims. The caller closes it.
 func newClaims() (*ebpf.Map, error) {
 	spec, err := compiled()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// What is claimed of IPv6 as a whole is not claimed of IPv4, though the kernel has
-// both in one table, and the other way round.
+// A claim for all of IPv6 does not hold for IPv4, and the other way round, although the
+// kernel has both in one table.
 func TestDefaultRoutes(t *testing.T) {
 	b := newBench(t, nil)
 	for _, c := range []struct {
@@ -47,10 +47,9 @@ func TestDefaultRoutes(t *testing.T) {
 	}
 }
 
-// While claims are exchanged again and again, every frame meets all of one set or
-// all of the other. By either set each of these frames is the device's: by one for
-// its destination, by the other for its source. By half of a set, by none, or by one
-// set for the destination and the other for the source it would be the slave's.
+// While claims are replaced again and again, each frame is decided by one whole set.
+// Either set gives these frames to the device: one by the destination, the other by the
+// source. A part of a set, no set, or a mix of both would give them to the slave.
 func TestClaimExchangesAll(t *testing.T) {
 	b := newBench(t, nil)
 	sets := exchanged()
@@ -80,11 +79,11 @@ func TestClaimExchangesAll(t *testing.T) {
 	}
 }
 
-// hosts is how many of them exchanged claims.
+// hosts is the number of hosts in each set of exchanged.
 const hosts = 60
 
-// exchanged are two sets of claims. In the second one the way to the destinations
-// is long, so that an exchange often falls between two look-ups of one frame.
+// exchanged returns two sets of claims. In the second one the look-up of a destination
+// takes long, so that an exchange often falls between two look-ups of one frame.
 func exchanged() (sets [2]Claims) {
 	sets = [2]Claims{{}, {}}
 	for i := range hosts {
@@ -99,7 +98,7 @@ func exchanged() (sets [2]Claims) {
 
 func hostNumber(i int) netip.Addr { return netip.AddrFrom16([16]byte{0: 0x20, 15: byte(i)}) }
 
-// Nothing is anybody's but the slave's without a running watchdog that runs.
+// The slave owns every frame while no watchdog runs.
 func TestWatchdog(t *testing.T) {
 	b := newBench(t, hostClaims)
 	auto := func() bool { return b.auto(toHost, 0x0800, udp4(plain4, own4)) == device }
@@ -126,7 +125,7 @@ func TestWatchdog(t *testing.T) {
 	await(t, "the watchdog to run out", func() bool { return !auto() && !all() })
 }
 
-// A filter that nobody has told anything takes nothing.
+// A fresh filter, without claims or watchdog, takes nothing.
 func TestFreshFilter(t *testing.T) {
 	b := newBench(t, nil)
 	fresh, err := Open("insane")

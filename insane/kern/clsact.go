@@ -11,24 +11,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Names of filters tell whose they are, and whether the qdisc that they hang in
-// was made for them.
+// The name of a filter is filterPrefix and the name of its device. madeQdisc follows if
+// a device made the qdisc for the filter.
 const (
 	filterPrefix = "insane/"
 	madeQdisc    = "/clsact"
 )
 
-// lastPriority ends the search for a place among the filters of others.
+// lastPriority is the last priority that addFilter tries.
 const lastPriority = 8
 
-// clsact is a filter in the ingress of a link on a kernel without tcx.
+// clsact is the receive filter at the ingress of one link, on a kernel without tcx.
 type clsact struct {
 	index  int
 	device string
 }
 
-// attachClsact adds a clsact qdisc, unless there is one or an ingress qdisc, and
-// a filter in it.
+// attachClsact adds the receive filter to the ingress of a link. It adds a clsact qdisc
+// first, unless the link has one or an ingress qdisc.
 func (o *Objects) attachClsact(index int) (io.Closer, error) {
 	if err := o.sweepOnce(); err != nil {
 		return nil, explain("remove what an earlier device has left", err)
@@ -55,18 +55,19 @@ func (o *Objects) attachClsact(index int) (io.Closer, error) {
 	return &clsact{index: index, device: o.device}, nil
 }
 
-// madeForDevice reports whether a qdisc was made for the filter of another device,
-// in which case the last of them removes it.
+// madeForDevice reports whether another device made the qdisc for its filter. In that
+// case the last of the devices removes the qdisc.
 func madeForDevice(index int) bool {
-	filters, err := netlink.FilterList(&netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: index}}, netlink.HANDLE_MIN_INGRESS)
+	l := &netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: index}}
+	filters, err := netlink.FilterList(l, netlink.HANDLE_MIN_INGRESS)
 	return err == nil && slices.ContainsFunc(filters, func(f netlink.Filter) bool {
 		_, made, ok := ownerOf(f)
 		return ok && made
 	})
 }
 
-// ownerOf is the device that a filter is of, and whether the qdisc was made for it.
-// Others' filters are not ok.
+// ownerOf reads the name of a filter: the device that the filter belongs to, and whether
+// the qdisc was made for the filter. ok is false for a filter of another program.
 func ownerOf(f netlink.Filter) (device string, made, ok bool) {
 	bpf, ok := f.(*netlink.BpfFilter)
 	if !ok {
@@ -77,16 +78,17 @@ func ownerOf(f netlink.Filter) (device string, made, ok bool) {
 	return device, made, ok
 }
 
+// clsactQdisc describes the clsact qdisc of a link.
 func clsactQdisc(index int) netlink.Qdisc {
 	return &netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
 		LinkIndex: index, Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT,
 	}}
 }
 
-// filter is one that is added and can be removed.
+// filter is a filter that addFilter has added.
 type filter netlink.BpfFilter
 
-// Close removes the filter. That of a link that is gone is gone.
+// Close removes the filter. It is no error if the link or the filter is gone.
 func (f *filter) Close() error {
 	err := netlink.FilterDel((*netlink.BpfFilter)(f))
 	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
@@ -95,8 +97,8 @@ func (f *filter) Close() error {
 	return err
 }
 
-// addFilter takes the first priority at which the kernel lets it in: one that
-// another kind of filter has is refused.
+// addFilter adds a filter at the first priority that the kernel accepts: it refuses a
+// priority that has filters of another kind.
 func addFilter(index int, parent uint32, name string, program int) (*filter, error) {
 	var err error
 	for priority := uint16(1); priority <= lastPriority; priority++ {
@@ -113,8 +115,8 @@ func addFilter(index int, parent uint32, name string, program int) (*filter, err
 	return nil, err
 }
 
-// Close removes the filter, and the qdisc if it was made for the filter and
-// nobody else has put anything into it.
+// Close removes the filter. It removes the qdisc as well if the qdisc was made for the
+// filter and contains no other filter.
 func (c *clsact) Close() error {
 	l, err := netlink.LinkByIndex(c.index)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
@@ -129,7 +131,7 @@ func (c *clsact) Close() error {
 	return nil
 }
 
-// sweepOnce sweeps before the first filter of this device is there.
+// sweepOnce calls sweep, once, before the first filter of this device is added.
 func (o *Objects) sweepOnce() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -141,8 +143,8 @@ func (o *Objects) sweepOnce() error {
 	return err
 }
 
-// sweep removes the filters of daemons that are dead: of those of this name, as
-// there can be one only, and of those whose interface is gone.
+// sweep removes the filters of dead daemons. A daemon is dead if its interface is gone,
+// or if it had the name of this device: two daemons cannot have one name.
 func sweep(device string) error {
 	links, err := netlink.LinkList()
 	if err != nil {
@@ -161,11 +163,11 @@ func sweep(device string) error {
 	return nil
 }
 
-// clean removes the filters of those devices that dead says.
+// clean removes from a link the filters of each device for which dead returns true.
 func clean(l netlink.Link, dead func(device string) bool) error {
 	filters, err := netlink.FilterList(l, netlink.HANDLE_MIN_INGRESS)
 	if err != nil {
-		return nil // no qdisc there that could have any
+		return nil // the link has no qdisc with filters
 	}
 	for _, f := range filters {
 		device, made, ok := ownerOf(f)
@@ -184,7 +186,7 @@ func clean(l netlink.Link, dead func(device string) bool) error {
 	return nil
 }
 
-// removeEmpty removes the clsact qdisc of a link if no filter is in it.
+// removeEmpty removes the clsact qdisc of a link if it contains no filter.
 func removeEmpty(l netlink.Link) error {
 	for _, parent := range []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
 		if filters, err := netlink.FilterList(l, parent); err != nil || len(filters) > 0 {

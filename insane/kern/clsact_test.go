@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tcState is what traffic control has at ingress and egress hooks of a link: the
-// qdisc and all filters, with what tells one from another.
+// tcState lists what traffic control has at the ingress and egress hooks of a link: the
+// qdisc and all filters, with their identifying attributes.
 func tcState(t *testing.T, index int) (state []string) {
 	t.Helper()
 	l, err := netlink.LinkByIndex(index)
@@ -26,7 +26,7 @@ func tcState(t *testing.T, index int) (state []string) {
 	}
 	parents := []uint32{netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS}
 	if slices.Contains(state, "qdisc ingress") {
-		parents = parents[:1] // its filters show at either
+		parents = parents[:1] // the kernel lists its filters at both hooks
 	}
 	for _, parent := range parents {
 		filters, _ := netlink.FilterList(l, parent)
@@ -35,7 +35,7 @@ func tcState(t *testing.T, index int) (state []string) {
 			text := fmt.Sprintf("filter %s parent %x priority %d protocol %x handle %x", f.Type(), parent, a.Priority, a.Protocol, a.Handle)
 			if b, ok := f.(*netlink.BpfFilter); ok {
 				if a.Handle == 0 {
-					continue // the kernel shows the list of them, too
+					continue // the kernel lists the head of the filters, too
 				}
 				text += " " + b.Name
 			}
@@ -50,7 +50,7 @@ func deleteLink(t *testing.T, name string) {
 	must(t, netlink.LinkDel(linkOf(t, name)))
 }
 
-// addQdisc adds one of those that have an ingress hook.
+// addQdisc adds a qdisc with an ingress hook: clsact or ingress.
 func addQdisc(t *testing.T, index int, kind string) {
 	t.Helper()
 	parent := uint32(netlink.HANDLE_INGRESS) // HANDLE_CLSACT is the same
@@ -70,7 +70,7 @@ func addU32(t *testing.T, index int, priority uint16, protocol uint16) {
 	}))
 }
 
-// foreign is what somebody else may have at the ingress of a link.
+// foreign lists what another program may have at the ingress of a link.
 var foreign = []struct {
 	what string
 	add  func(t *testing.T, index int)
@@ -100,7 +100,7 @@ var foreign = []struct {
 	}},
 }
 
-// Whatever was there works on beside the filter and is as it was when it goes.
+// Filters of others stay unchanged while the filter is attached and afterwards.
 func TestAmongForeign(t *testing.T) {
 	for _, f := range foreign {
 		t.Run(f.what, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestAmongForeign(t *testing.T) {
 	}
 }
 
-// The filter works at whatever place it has found.
+// The filter works at each priority that it may get.
 func TestTakesAmongForeign(t *testing.T) {
 	for _, f := range foreign {
 		t.Run(f.what, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestTakesAmongForeign(t *testing.T) {
 	}
 }
 
-// Where there is no place nothing changes.
+// If no priority is free, attaching fails and changes nothing.
 func TestNoPlace(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index
@@ -166,7 +166,7 @@ func TestNoPlace(t *testing.T) {
 	}
 }
 
-// A qdisc that was made for the filter stays if somebody has come to use it.
+// A qdisc that was made for the filter stays if it contains another filter.
 func TestQdiscTakenOver(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index

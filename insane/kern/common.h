@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// What every part of the programs needs.
+// Includes and macros that all files of the programs use.
 
 #pragma once
 
@@ -20,11 +20,11 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-static const __u32 zero;
+static const __u32 zero; // the key of maps with one element
 
-// What others write at any time is read once.
+// Reads once a value that user space or another CPU may write at any time.
 #define READ(x) (*(volatile typeof(x) *)&(x))
 
-// Keeps the compiler from making one piece of code of two branches, with a pointer
-// that is one thing or another: without CAP_PERFMON the kernel refuses such a one.
+// Keeps the compiler from merging the code of two branches. The merged code would use a
+// pointer of either of two types, and without CAP_PERFMON the verifier refuses that.
 #define APART asm volatile("" ::: "memory")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The fault engine: package policy's Decide and Whole once more, with the same
-// names in the same order. A packet has the same verdict here and there.
+// The fault engine in C: Decide and Whole of package policy, with the same names in the
+// same order. A packet gets the same verdict from both.
 
 #pragma once
 
@@ -17,7 +17,7 @@ enum stage { RELAY, BY_PERCENT, BY_TIME, BY_EVERY };
 // to the relay.
 const volatile __u64 knows = 1 << BY_PERCENT | 1 << BY_TIME | 1 << BY_EVERY;
 
-// Program of stages.go, byte for byte.
+// The same layout as Program in stages.go, byte for byte.
 struct program {
 	__u64 stages;
 

@@ -2,8 +2,8 @@
 
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Answers questions about decide.h, so that a test can compare it with package
-// policy.
+// Runs decide and whole of decide.h on questions of a test, which compares the answers
+// with package policy.
 
 #include "decide.h"
 

@@ -24,8 +24,8 @@ type question struct {
 	verdict, whole uint64 // the answers
 }
 
-// newQuestions loads the program that answers, and the memory where it finds the
-// questions.
+// newQuestions loads the program that answers. It returns the memory for the questions
+// and a function that has all of them answered.
 func newQuestions(t *testing.T) (questions []question, answer func()) {
 	t.Helper()
 	needRoot(t)
@@ -52,8 +52,8 @@ func oneOf(r *rand.Rand, values ...uint64) uint64 {
 	return r.Uint64() >> r.IntN(64)
 }
 
-// ask fills in a question about any program at all: Decide and Whole are defined
-// for all values, those that nobody compiles too.
+// ask fills in a question about a random program. Decide and Whole are defined for all
+// values, also for programs that no policy compiles to.
 func (q *question) ask(r *rand.Rand) {
 	const hour = uint64(time.Hour)
 	p := &q.program
@@ -98,7 +98,7 @@ func TestVerdictsAreThePolicys(t *testing.T) {
 			wholes += int(whole)
 		}
 	}
-	// What is always the same would compare nothing.
+	// If all answers were equal, the comparison would be worth nothing.
 	for what, n := range map[string]int{"dropped": drops, "whole": wholes} {
 		if n < decisions/4 || n > decisions*9/10 {
 			t.Errorf("%d of %d %s", n, decisions, what)
@@ -106,7 +106,7 @@ func TestVerdictsAreThePolicys(t *testing.T) {
 	}
 }
 
-// Policies as people write them, over runs of numbers and of time.
+// The same for typical policies, over ranges of numbers and of time.
 func TestVerdictsOfPolicies(t *testing.T) {
 	questions, answer := newQuestions(t)
 	for i, text := range []string{

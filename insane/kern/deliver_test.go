@@ -9,8 +9,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// Of each slave the frames wait in a backlog of their own; those of a slave that has
-// none are the relay's, and hold nothing up.
+// The frames of each slave count in the backlog of that slave. Frames of a slave without
+// a backlog go to the relay and hold up no other frame.
 func TestBacklogOfTheSlave(t *testing.T) {
 	r := newReceiver(t)
 	other := linkOf(t, "slave-far").Attrs().Index
@@ -48,7 +48,7 @@ func TestBacklogOfTheSlave(t *testing.T) {
 	expect("a slave that has left", from(other), all, false, true)
 }
 
-// without a running watchdog nothing is taken: no number, no frame.
+// Without a running watchdog the kernel takes no number and no frame.
 func TestReceiveWithoutWatchdog(t *testing.T) {
 	r := newReceiver(t)
 	r.open("percent 0", 0)
@@ -59,7 +59,7 @@ func TestReceiveWithoutWatchdog(t *testing.T) {
 	}
 }
 
-// What the program at ingress hands over is relayed when the host has taken it.
+// A frame that the program at ingress delivers counts as relayed once the host accepts it.
 func TestDeliver(t *testing.T) {
 	r := newReceiver(t)
 	r.open("pass", 0)

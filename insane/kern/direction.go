@@ -9,36 +9,39 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Direction is one direction of a device, as the kernel and the relay share it. It is
-// safe for concurrent use; what changes it is to be called by one at a time.
+// Direction is the kernel's part of one direction, which the kernel and the relay
+// share. While it is open, the kernel relays or drops frames as the entry in force
+// says. While it is closed, the kernel leaves every frame to the relay.
 //
-// A direction that is closed leaves every frame to the relay.
+// Kick, Waiting, Counts, CountsOf and Lost may be called at any time by any goroutine.
+// Only the relay of rx may call Drain. Of the other methods, only one may run at a time.
 type Direction struct {
 	objects    *Objects
 	index      int
-	numbering  uint64         // index of the present one
-	registered [backlogs]bool // whether a backlog was ever in use
+	numbering  uint64         // index of the current numbering
+	registered [backlogs]bool // whether a backlog was ever registered
 
 	mu        sync.Mutex // guards the counters
 	slots     [entries]entrySlot
-	present   int // index of the rule that was opened last
+	present   int // slot of the entry that Open wrote last
 	collected Counts
-	kept      entrySlot // the part of collected that is a present rule's
+	kept      entrySlot // the part of collected that belongs to the owner of the present entry
 
-	// Of frames between the slave and the interface.
+	// Inflight frames, between the slave and the interface.
 	lost             atomic.Uint64
-	started, arrived uint64   // as Settle saw them last
-	finished         []uint64 // of each processor, as Drain saw to it last
+	started, arrived uint64   // at the last call of Settle
+	finished         []uint64 // per CPU: the value of arrived that finish last waited for
 }
 
-// entrySlot is who a slot in the table of entries belongs to.
+// entrySlot is the owner and the link of one entry of the shared table.
 type entrySlot struct {
-	owner  any // as Open was told; nil: the slot is free
-	to     int
-	counts Counts // of kept only; those of other slots are in the shared memory
+	owner  any    // the owner given to Open; nil: the slot is free
+	to     int    // index of the link where relayed frames go
+	counts Counts // of kept only; the counters of other slots are in shared memory
 }
 
-// Counts is what the kernel did, in packets.
+// Counts counts the packets that the fast path relayed or dropped, as they are on the
+// wire, and their Ethernet bytes. No packet is in two of the three kinds.
 type Counts struct {
 	RelayedPackets, RelayedBytes uint64
 	DroppedPackets, DroppedBytes uint64 // by the policy: the sum of Stages
@@ -72,9 +75,10 @@ func (c *Counts) add(o Counts) {
 
 func (d *Direction) shared() *sharedDirection { return &d.objects.memory.directions[d.index] }
 
-// Numbers begins a new numbering of packets at 0 and returns its counter: the
-// number of the next packet. Who takes n numbers adds n. It stays valid for the
-// next 255 numberings.
+// Numbers starts a new numbering of packets at 0. It returns the counter that holds the
+// number of the next packet; the relay adds n to it to take n numbers. Entries that
+// Open writes later take their numbers from it. The counter is valid until Numbers has
+// been called 256 more times.
 func (d *Direction) Numbers() *atomic.Uint64 {
 	d.numbering = (d.numbering + 1) % numberings
 	next := &d.shared().next[d.numbering]
@@ -82,10 +86,13 @@ func (d *Direction) Numbers() *atomic.Uint64 {
 	return next
 }
 
-// Open makes the kernel carry out a program with the present numbering, and send
-// what is relayed to the link of an index. owner is for CountsOf. The direction opens as
-// soon as the relay has passed on what it has. It refuses a program with a stage
-// that the kernel does not know: such a program is the relay's.
+// Open opens the direction: the kernel decides by program, with numbers of the current
+// numbering, and sends relayed frames to the link with index to. owner is any comparable
+// value; CountsOf reports the counters of one owner. While the relay has frames in a
+// backlog, the kernel still leaves new frames to it.
+//
+// Open fails if program has a stage that the kernel does not know. It may wait for a
+// grace period when all entries of the table are used.
 func (d *Direction) Open(program policy.Program, to int, owner any) error {
 	if unknown := program.Stages &^ d.objects.knows; unknown != 0 {
 		return fmt.Errorf("the kernel cannot do %v", unknown)
@@ -101,16 +108,17 @@ func (d *Direction) Open(program policy.Program, to int, owner any) error {
 	return nil
 }
 
-// Close leaves everything to the relay. Frames that are being decided about at the
-// moment may still be carried on other processors.
+// Close closes the direction: later frames go to the relay. It does not wait, so other
+// CPUs may still relay frames that they have begun with.
 func (d *Direction) Close() { d.shared().entry.Store(0) }
 
-// Kick says until when the daemon is to be taken for alive. Afterwards tx is
-// relayed without a verdict, and of rx nothing is taken.
+// Kick kicks the watchdog: the kernel takes the daemon for alive until the given time,
+// in nanoseconds of CLOCK_MONOTONIC. After that time the kernel relays tx without a
+// verdict, and takes no frame of rx from the slave's stack.
 func (d *Direction) Kick(until policy.Time) { d.shared().until.Store(uint64(until)) }
 
-// Waiting reports whether frames are on their way through the relay, or to the
-// interface, or were lost there.
+// Waiting reports whether the relay has frames in a backlog, or frames of rx are
+// inflight. It keeps reporting true for a lost frame until the loss is known.
 func (d *Direction) Waiting() bool {
 	for i := range d.shared().backlogs {
 		b := &d.shared().backlogs[i]
@@ -125,8 +133,9 @@ func (d *Direction) Waiting() bool {
 	return started != arrived+d.lost.Load()
 }
 
-// slotOf finds a slot for an entry: the present one, if it is the same rule, or one
-// that no frame can be meeting any more.
+// slotOf returns the slot for an entry: the present slot if owner and link are the
+// same, or else the next one. If the next slot was used before, slotOf waits until no
+// program reads it, and collects the counters of all slots.
 func (d *Direction) slotOf(owner any, to int) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -136,7 +145,7 @@ func (d *Direction) slotOf(owner any, to int) (int, error) {
 	next := (d.present + 1) % entries
 	if d.slots[next].owner != nil {
 		d.Close()
-		// The counters can be read while this waits.
+		// Counts and CountsOf need the mutex during the wait.
 		d.mu.Unlock()
 		err := d.objects.synchronize()
 		d.mu.Lock()
@@ -150,7 +159,8 @@ func (d *Direction) slotOf(owner any, to int) (int, error) {
 	return next, nil
 }
 
-// collect frees all slots. What is owner's is kept apart.
+// collect adds the counters of all slots to collected and frees the slots. It keeps
+// the counters of owner in kept as well. The caller holds d.mu.
 func (d *Direction) collect(owner any) {
 	if d.kept.owner != owner {
 		d.kept = entrySlot{owner: owner}
@@ -169,7 +179,7 @@ func (d *Direction) collect(owner any) {
 	}
 }
 
-// read adds up what the processors counted under the rule of a slot.
+// read returns the counters of the entry in a slot, summed over all CPUs.
 func (d *Direction) read(slot int) (sum Counts) {
 	for cpu := range d.objects.memory.counts {
 		c := &d.objects.memory.counts[cpu][d.index][slot]
@@ -186,7 +196,7 @@ func (d *Direction) read(slot int) (sum Counts) {
 	return sum
 }
 
-// Counts is what the kernel did since the programs were loaded.
+// Counts returns the counters since the programs were loaded.
 func (d *Direction) Counts() Counts {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -199,7 +209,8 @@ func (d *Direction) Counts() Counts {
 	return sum
 }
 
-// CountsOf is what the kernel did for an owner, if that is the present one.
+// CountsOf returns the counters of one owner. It is complete for the owner of the last
+// Open only: counters of earlier owners may be collected already.
 func (d *Direction) CountsOf(owner any) (sum Counts) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -214,16 +225,11 @@ func (d *Direction) CountsOf(owner any) (sum Counts) {
 	return sum
 }
 
-// synchronize returns when no frame can be meeting any more what it met before the call:
-// the kernel waits for that when an inner map is exchanged (kernel/bpf/syscall.c,
-// maybe_wait_bpf_programs).
+// synchronize waits for an RCU grace period: when it returns, every program that ran at
+// the time of the call has finished. It replaces an inner map, after which the kernel
+// waits for a grace period (kernel/bpf/syscall.c, maybe_wait_bpf_programs).
 func (o *Objects) synchronize() error {
-	table, err := newClaims()
-	if err != nil {
-		return err
-	}
-	defer table.Close()
-	if err := o.bpf.Claims.Put(waiting, table); err != nil {
+	if err := o.bpf.Claims.Put(dummySlot, o.dummy); err != nil {
 		return fmt.Errorf("wait for the eBPF programs: %w", err)
 	}
 	return nil

@@ -1,52 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// A direction of a device, as the kernel and the relay share it: the number of the
-// next packet, the entry in force, and how far the relay has got. direction.go maps the
-// same memory.
+// One direction of a device. The kernel and the relay share its memory: the entry in
+// force, the number of the next packet, and the backlogs of the relay. memory.go maps
+// the same structures.
 //
-// Two promises are kept here:
+// This file keeps two promises:
 //
-//   - No number is used twice or left out. Both sides take numbers from one
-//     counter, and a frame that is handed on undecided takes none.
-//   - No frame overtakes another of its flow. What the relay is given is counted
-//     as it enters the relay's queue, and the relay counts what it has passed on
-//     for good. While the two counts differ, everything follows through the relay.
-//     Frames of one flow run through the kernel one after the other, so the one
-//     before has entered, if it was to, when the next one asks.
+//   - No packet number is used twice or left out. Kernel and relay take numbers from
+//     one counter, and an undecided frame takes none in the kernel.
+//   - No frame overtakes another frame of its flow. The kernel counts a frame that
+//     enters the relay's queue, and the relay counts a frame that it has relayed or
+//     dropped. While the two counts differ, the kernel leaves every frame to the relay.
+//     The kernel handles the frames of one flow one after the other, so a frame that
+//     goes to the relay is counted before the next frame of its flow is decided.
 
 #pragma once
 
 #include "decide.h"
 #include "layout.h"
 
+// Index of a direction in the maps.
 enum direction_index { TX, RX };
 
-#define ENTRIES 256      // of a direction, in force or lately
-#define NUMBERINGS 256 // of a direction, in use or lately
-#define BACKLOGS 2       // of a direction: the slave's, and the next slave's
+#define ENTRIES 256      // per direction: the entry in force, and earlier ones
+#define NUMBERINGS 256 // per direction: the one in use, and earlier ones
+#define BACKLOGS 2       // per direction: for the slave, and for the slave that replaces it
 
-// What one direction carries out. It is never changed while in force.
+// What the kernel does with the frames of one direction: it decides by the program and
+// relays to the link. Go does not change the program of an entry while programs may read
+// it, except to write the same words again.
 struct entry {
 	struct program program;
-	__u64 numbering; // whose numbers packets take; index of direction.next
-	__u64 to;        // index of the link where frames go
+	__u64 numbering; // index in direction.next of the counter that numbers the packets
+	__u64 to;        // index of the link where relayed frames go
 };
 
-// Where frames wait for the relay: the queue of the interface, or the socket of one
-// slave.
+// Counts the frames that wait for the relay in one place: the queue of the interface, or
+// the packet socket of one slave.
 struct backlog {
-	__u64 index;   // of the slave; 0: not in use, or the interface's own
-	__u64 limit;    // how many frames may be on their way; 0: its queue has a limit itself
-	__u64 entered; // frames that the relay is to have
-	__u64 done;    // those that it has passed on or dropped, or that got lost
-	__u64 refused; // frames that there was no room for, and whose sender was not told
+	__u64 index;   // of the slave's link; 0: not in use, or the queue of the interface
+	__u64 limit;    // how many frames may wait; 0: no limit here, the socket has its own
+	__u64 entered; // frames that entered the queue or socket
+	__u64 done;    // frames that the relay has relayed or dropped, or that were lost
+	__u64 refused; // frames dropped because the queue was full; the sender is not told
 	__u64 unused[3];
 };
 
 struct direction {
 	__u64 entry;  // 1 + slot of the entry in force; 0: everything goes to the relay
 	__u64 until; // when the daemon is taken for dead, in nanoseconds of CLOCK_MONOTONIC
-	__u64 alive; // that it was not, as alive below saw it last
+	__u64 alive; // the cache of alive below: until plus the tick in which the daemon was alive
 	__u64 unused[5];
 	struct backlog backlogs[BACKLOGS];
 	__u64 next[NUMBERINGS]; // the number of the next packet
@@ -68,8 +71,8 @@ struct {
 	__type(value, struct entry);
 } entries SEC(".maps");
 
-// What was done under one entry by one processor. Only that one writes it, one frame
-// after the other: the programs run with softirqs off.
+// What one CPU did by one entry. Only that CPU writes it, and it handles one frame after
+// the other, as the programs run with softirqs disabled.
 struct count {
 	__u64 relayed_packets, relayed_bytes;
 	__u64 unjudged_packets; // of those relayed: without a verdict
@@ -80,7 +83,7 @@ struct count {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 2 * ENTRIES); // by processor, direction and entry; times the number of processors
+	__uint(max_entries, 2 * ENTRIES); // by CPU, direction and entry; Go multiplies it by the number of CPUs
 	__type(key, __u32);
 	__type(value, struct count);
 } counts SEC(".maps");
@@ -120,9 +123,9 @@ static __always_inline struct amount *drops_of(__u32 *slot, __u64 stage)
 	return bpf_map_lookup_elem(&drops, slot);
 }
 
-// enter counts a frame that the relay is to have, and says whether there is room
-// for it. The queue of the interface would drop a frame too many as well, but not
-// say which it was.
+// enter counts a frame into a backlog. It returns false, and does not count the frame, if
+// the backlog is full. The queue of the interface would drop such a frame as well, but
+// would not say which frame it was.
 static __always_inline bool enter(struct backlog *b)
 {
 	__u64 before = __sync_fetch_and_add(&b->entered, 1);
@@ -132,9 +135,9 @@ static __always_inline bool enter(struct backlog *b)
 	return false;
 }
 
-// alive says whether the watchdog of the daemon runs. A reading of the clock costs as much as
-// the rest of a decision, so there is one in each tick of the kernel's timer: what was
-// found then, of the same kick, is true until the next.
+// alive returns whether the watchdog has not run out, so that the daemon counts as alive.
+// Reading the clock costs as much as the rest of a decision, so alive reads it once in
+// each tick of the kernel's timer and caches "alive" for this tick and this kick.
 static __always_inline bool alive(struct direction *direction)
 {
 	__u64 until = READ(direction->until);
@@ -147,7 +150,8 @@ static __always_inline bool alive(struct direction *direction)
 	return true;
 }
 
-// full says whether a frame would find no room, and counts it as refused then.
+// full returns whether a backlog has no room for a frame, and counts the frame as refused
+// if so.
 static __always_inline bool full(struct backlog *b)
 {
 	__u64 done = READ(b->done);
@@ -157,16 +161,19 @@ static __always_inline bool full(struct backlog *b)
 	return true;
 }
 
+// What fastpath decides: the relay gets the frame, or the kernel relays or drops it.
 enum outcome { UNDECIDED, RELAYED, DROPPED };
 
-// A super-frame whose packets are asked about one after the other.
+// The argument of ask, for a super-frame with a verdict for each packet.
 struct asked {
 	const struct program *program;
 	__u64 now, seq;
-	__u64 first;  // the first one's verdict
-	__u64 differ; // another one's is different
+	__u64 first;  // the verdict of the first packet
+	__u64 differ; // whether another packet has a different verdict
 };
 
+// ask decides about packet i and returns 1, which ends bpf_loop, if its verdict differs
+// from that of the first packet.
 static long ask(__u64 i, struct asked *a)
 {
 	a->differ = decide(a->program, a->now, a->seq + i) != a->first;
@@ -179,9 +186,10 @@ static __always_inline enum outcome outcome_of(__u64 verdict)
 	return verdict == RELAY ? RELAYED : DROPPED;
 }
 
-// judge takes the numbers of n packets and says their common outcome and verdict; it
-// takes none if they have no verdict in common. (A loop of its own would be followed by the kernel's
-// verifier through all its turns.)
+// judge takes the numbers of n packets and returns their common outcome and verdict. If
+// their verdicts differ, it takes no number and returns UNDECIDED. It uses bpf_loop,
+// because the verifier would walk through every turn of an open-coded loop and exceed its
+// limit of instructions.
 static __always_inline enum outcome judge(const struct program *p, __u64 *next, __u32 n, __u64 now,
 					  __u64 *verdict)
 {
@@ -200,32 +208,36 @@ static __always_inline enum outcome judge(const struct program *p, __u64 *next, 
 	return outcome_of(*verdict);
 }
 
-// What is known of a frame that is carried. (Without CAP_PERFMON Linux takes two
-// writes to one word of eight bytes of the stack for an attack: owner.h, known.)
+// What fastpath finds out about a frame. rx passes it from the socket filter to ingress.
+// All fields have eight bytes: without CAP_PERFMON the verifier refuses two writes to one
+// word of the stack (see known in owner.h).
 struct handoff {
-	__u64 to;    // index of the link where it goes, if it is relayed
-	__u64 slot; // of the entry, and of its counts
+	__u64 to;    // index of the link that a relayed frame goes to
+	__u64 slot; // index of the entry in entries, and of its counters in counts
 	struct layout layout;
 };
 
+// count_relayed counts the packets of a relayed frame.
 static __always_inline void count_relayed(struct count *count, const struct layout *l)
 {
 	count->relayed_packets += l->packets;
 	count->relayed_bytes += l->bytes;
 }
 
-// fastpath decides about a frame, if that can be done here and now, and enters it in
-// the counters; but not a frame of rx that is relayed, which the host may refuse.
-static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index, struct direction *direction,
-				       struct backlog *backlog, struct handoff *c)
+// fastpath decides about a frame and counts it. It returns UNDECIDED, without a count, if
+// the relay must decide. It does not count a relayed frame of rx, which the host may
+// refuse: deliver counts it.
+static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index,
+					     struct direction *direction, struct backlog *backlog,
+					     struct handoff *c)
 {
 	__u64 in_force = READ(direction->entry);
 	if (in_force == 0)
 		return UNDECIDED;
-	// A dead daemon keeps nothing back, whatever it still has.
+	// Frames that wait for a dead daemon hold up no other frame.
 	bool dead = index == TX && !alive(direction);
-	// done before entered: losses are counted as done ahead of their turn, so a frame
-	// that waited at the first look must not be made up for by the second.
+	// Read done before entered. Lost frames are counted as done ahead of their turn:
+	// if done were read later, such a loss could hide a frame that still waits.
 	__u64 done = READ(backlog->done);
 	if (!dead && READ(backlog->entered) != done)
 		return UNDECIDED;
@@ -236,7 +248,8 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 	if (!entry || !count || !measure(skb, &c->layout))
 		return UNDECIDED;
 	c->to = entry->to;
-	// The link may be gone, or its MTU too small: the relay says so.
+	// If the link is gone or its MTU is too small, the relay drops the frame and
+	// counts the reason.
 	__u32 mtu = 0;
 	if (index == TX && bpf_check_mtu(skb, c->to, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) != 0)
 		return UNDECIDED;

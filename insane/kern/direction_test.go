@@ -17,8 +17,8 @@ var small = sample{what: "small", family: 4, protocol: unix.IPPROTO_UDP, payload
 
 const smallLen = 14 + 20 + 8 + 18
 
-// carry transmits so many small frames. (A program that is told to run several times
-// begins anew when a signal comes.)
+// carry transmits small frames, one run for each: a signal makes the kernel restart a run
+// that repeats.
 func (c *carrier) carry(frames int) {
 	c.t.Helper()
 	for range frames {
@@ -54,8 +54,8 @@ func (c *carrier) flood(s sample) (stop func()) {
 	}
 }
 
-// Rules come and go while frames are carried, and the slots for them are used again
-// and again: whoever looks at the counters sees every frame, once.
+// Entries change while frames are relayed, and their slots are used again and again. At
+// every time, the counters contain each frame once.
 func TestSlotsUnderTraffic(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	stop := c.flood(small)
@@ -84,15 +84,16 @@ func TestSlotsUnderTraffic(t *testing.T) {
 	}
 }
 
-// A slot is free when the last frame is through that met the rule there: the counters of
-// the next owner have none of it. The frames here take long: each packet is asked about.
+// A slot is not used again before the last frame that read its entry is finished: the
+// counters of the next owner contain no earlier frame. The frames here take long, as the
+// kernel decides about each packet.
 func TestSlotsAreFree(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	slow := sample{family: 4, protocol: unix.IPPROTO_TCP, payload: 3000, size: 1}
 	defer c.flood(slow)()
 	relays, drops := policy.Program{PercentDrop: 1, PercentKey: 7}, policy.Program{PercentDrop: 1 << 32}
 	for lap := range 20 {
-		// The slots are made free while the last rule of a lap is in force.
+		// The slots are made free while the last entry of a lap is in force.
 		for slot := range entries - 1 {
 			must(t, c.direction.Open(drops, c.to, [2]int{lap, slot}))
 		}
@@ -109,8 +110,8 @@ func TestSlotsAreFree(t *testing.T) {
 	}
 }
 
-// What was done for an owner is told apart, also if it had several slots in turn,
-// of which some were freed.
+// CountsOf reports all counters of an owner, also if it had several slots and some of
+// them were collected.
 func TestCountsOfOwner(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	other := linkOf(t, "slave-far").Attrs().Index
@@ -147,8 +148,8 @@ func TestCountsOfOwner(t *testing.T) {
 	}
 }
 
-// The kernel is not given a program with a stage that it does not know, and what it had
-// before stays as it was.
+// Open refuses a program with a stage that the kernel does not know, and the entry in
+// force stays.
 func TestOpenRefusesUnknownStages(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	pol, err := policy.Parse("percent 0 every 1 time 1s 1s")
@@ -175,8 +176,8 @@ func TestOpenRefusesUnknownStages(t *testing.T) {
 	}
 }
 
-// A numbering begins at 0 and disturbs no other; entries go by the one that was the
-// present one when they were opened.
+// A numbering begins at 0 and does not change others. An entry uses the numbering that
+// was current when Open wrote it.
 func TestNumbers(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
@@ -206,7 +207,7 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
-// What the directions tell can be read when the programs are gone.
+// The counters of the directions can be read after Close.
 func TestCountersOutliveTheObjects(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)

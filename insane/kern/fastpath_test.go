@@ -11,16 +11,16 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// steadyPolicies are policies that say at any time of a test what they say now:
-// phases of hours, which began an hour ago.
+// steadyPolicies are policies whose verdicts do not change during a test: their phases
+// last for hours and began an hour ago.
 var steadyPolicies = []string{
 	"pass", "percent 0", "percent 50", "percent 97", "percent 3", "percent 99.9",
 	"time 3h 3h", "time 10m 10h", "percent 97 time 3h 3h", "percent 97 time 10m 10h",
 	"every 1", "every 2", "every 100", "percent 97 every 50", "every 30 time 3h 3h", "every 5 time 10m 10h",
 }
 
-// The kernel does with each frame what the relay would, and counts it as the relay
-// would. Of numbers, both take from one counter: the test is the relay here.
+// The kernel decides about each frame and counts it as the relay would. Kernel and relay
+// take numbers from one counter; the test takes the part of the relay.
 func TestFastpathIsTheRelays(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	epoch := max(now(), 2*forever) - forever
@@ -54,8 +54,8 @@ func TestFastpathIsTheRelays(t *testing.T) {
 	}
 }
 
-// A frame that the kernel does not understand without a doubt goes to the relay
-// without a number, and so does one that the slave may refuse.
+// The kernel leaves a frame to the relay, and takes no number, if it cannot parse the
+// frame or the slave may refuse it.
 func TestUndecided(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	tcp := sample{family: 4, protocol: unix.IPPROTO_TCP, payload: 2000, size: 500}
@@ -81,8 +81,7 @@ func TestUndecided(t *testing.T) {
 	} {
 		c.expect(s, undecided)
 	}
-	// A tunnel in UDP, as far as anybody can see: the kernel has another number of
-	// packets for it than its length makes.
+	// This looks like a UDP tunnel: gso_segs is another number than the length gives.
 	o := c.options(udp, udp.build(0))
 	for segments, want := range map[uint32]uint32{4: actRedirect, 3: actUnspec, 5: actUnspec, 0: actUnspec} {
 		o.Context.([]uint32)[41] = segments
@@ -94,7 +93,7 @@ func TestUndecided(t *testing.T) {
 	}
 }
 
-// The kernel carries only while it may.
+// The fast path decides only while the direction is open and no frame waits.
 func TestFastpathOnlyWhile(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	queue := c.direction.Queue()
@@ -122,7 +121,7 @@ func TestFastpathOnlyWhile(t *testing.T) {
 	both("to a link that is not there", undecided)
 }
 
-// What is larger than the slave's MTU is the relay's to refuse.
+// Packets above the MTU of the slave are left to the relay, which drops them.
 func TestFastpathMinds(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	must(t, netlink.LinkSetMTU(linkOf(t, "slave"), 1500))
@@ -136,13 +135,13 @@ func TestFastpathMinds(t *testing.T) {
 	c.expect(big, relayed)
 }
 
-// The daemon is stopped: everything is relayed and numbered, nothing judged.
+// While the daemon is stopped, every packet is relayed and numbered without a verdict.
 func TestFastpathWithoutWatchdog(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	c.open("percent 0", 0)
 	super := sample{what: "super", family: 4, protocol: unix.IPPROTO_TCP, payload: 1000, size: 100}
 	c.expect(super, dropped)
-	c.enter() // and what it still has, it keeps: nothing waits for that
+	c.enter() // this frame waits for the relay, and holds up no other
 	for _, until := range []policy.Time{0, now() - 1} {
 		c.direction.Kick(until)
 		layout, err := frame.Inspect(super.build(0))
@@ -163,8 +162,8 @@ func TestFastpathWithoutWatchdog(t *testing.T) {
 	c.expect(super, dropped)
 }
 
-// Processors take numbers from one counter, none twice and none left out, whatever
-// they carry: the verdicts then are those of all numbers up to the last.
+// All CPUs take numbers from one counter, none twice and none left out. So the verdicts
+// are those of all numbers up to the last one.
 func TestNumbersAreSharedByProcessors(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	program := c.open("percent 90", 0)

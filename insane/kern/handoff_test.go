@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newVerdict is a program for ingress that somebody else might have there: it says
-// the same of every frame.
+// newVerdict loads a program for ingress that returns the same code for every frame, as
+// another program of the host might.
 func newVerdict(t testing.TB, verdict int32) *ebpf.Program {
 	t.Helper()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL",
@@ -21,7 +21,7 @@ func newVerdict(t testing.TB, verdict int32) *ebpf.Program {
 	return p
 }
 
-// putAhead puts a program in front of all that is at the ingress of near.
+// putAhead attaches a program before all others at the ingress of near.
 func (w *wire) putAhead(p *ebpf.Program) (remove func() error) {
 	w.t.Helper()
 	index := w.near.Attrs().Index
@@ -43,8 +43,8 @@ func foreignBPF(index int, priority uint16, name string, p *ebpf.Program) *netli
 		Protocol: unix.ETH_P_ALL, Priority: priority}, Fd: p.FD(), Name: name, DirectAction: true}
 }
 
-// openGroup makes a UDP socket of the slave's stack that sends to a group and is
-// a member itself.
+// openGroup opens a UDP socket in the slave's stack that sends to a multicast group and is
+// a member of it.
 func (w *wire) openGroup() (send func(), hears func() bool) {
 	w.t.Helper()
 	addr, err := netlink.ParseAddr(host4 + "/24")
@@ -60,17 +60,17 @@ func (w *wire) openGroup() (send func(), hears func() bool) {
 	must(w.t, unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, &membership))
 	send = func() { must(w.t, unix.Sendto(fd, []byte("hello"), 0, &group)) }
 	hears = func() bool {
-		w.heard() // behind what is on the way
+		w.heard() // waits until all frames have arrived
 		n, _, err := unix.Recvfrom(fd, make([]byte, 100), 0)
 		return err == nil && n == 5
 	}
 	return send, hears
 }
 
-// A decision is for one frame. One that never comes to ingress, as a program ahead
-// drops it, leaves its decision behind: neither the next frame meets it, nor the
-// copy of a multicast packet that the host itself sends, which no packet socket
-// sees and nobody decides about (net/packet/af_packet.c, packet_rcv).
+// A decision is for one frame. If a program before ours drops the frame, its decision
+// stays in the handoff. It must not apply to the next frame, nor to the copy of a
+// multicast packet that the host itself sends: packet sockets do not get that copy, so
+// there is no decision about it (net/packet/af_packet.c, packet_rcv).
 func TestNoStaleDecision(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		send, hears := w.openGroup()
@@ -102,7 +102,7 @@ func TestNoStaleDecision(t *testing.T) {
 	})
 }
 
-// A decision serves once: a frame that comes to ingress without any is the stack's.
+// A decision applies once: the stack keeps a frame that reaches ingress without one.
 func TestDecisionServesOnce(t *testing.T) {
 	b := newBench(t, hostClaims)
 	if got := b.auto(toHost, unix.ETH_P_IP, udp4(plain4, own4)); got != device {
@@ -113,7 +113,7 @@ func TestDecisionServesOnce(t *testing.T) {
 	}
 }
 
-// With everything taken, what the host sends to itself stays with it.
+// In the mode all, the stack keeps the frames that the host sends to itself.
 func TestAllLeavesLoopedMulticast(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		must(t, unix.SetsockoptInt(w.device, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, w.r.All()))

@@ -6,20 +6,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// On its way from the slave to the interface a frame waits in a queue of the
-// processor that received it. The relay would overtake it.
+// A frame that the kernel relays from the slave to the interface is inflight until it
+// arrives at the ingress of the interface: it waits in the backlog queue of the CPU that
+// received it. A frame that the relay writes meanwhile would overtake it, so the relay
+// calls Drain first.
 
-// How long a frame can be on its way from the slave to the interface inside the
-// kernel before it must be lost: the processor that has it may be busy. And how
-// long to wait between looks, after as many without waiting: most land at once.
+// drainLimit is how long Drain waits for the next arrival before it counts the inflight
+// frames as lost; their CPU may be busy. Most frames arrive at once, so Drain polls
+// drainSpins times without a pause, and then every drainPoll.
 const (
 	drainLimit = 50 * time.Millisecond
 	drainPoll  = 50 * time.Microsecond
 	drainSpins = 50
 )
 
-// Drain waits until the host is done with what the kernel has sent from the slave to
-// the interface, so that what the relay writes does not overtake it. One goroutine
+// Drain waits until the host has processed every frame that the kernel relayed from the
+// slave to the interface before the call. After that, frames that the relay writes do
+// not overtake them. It waits at most drainLimit for a lost frame. Only one goroutine
 // may call it.
 func (d *Direction) Drain() {
 	m := d.objects.memory
@@ -43,8 +46,7 @@ func (d *Direction) Drain() {
 	d.finish()
 }
 
-// finish waits for the processors that may still be at work on a frame that has
-// arrived.
+// finish waits for the CPUs that may still process a frame that has arrived.
 func (d *Direction) finish() {
 	m := d.objects.memory
 	if d.finished == nil {
@@ -60,12 +62,11 @@ func (d *Direction) finish() {
 	}
 }
 
-// Lost is how many frames got lost between the slave and the interface, as far
-// as that is certain.
+// Lost returns how many inflight frames are known to be lost.
 func (d *Direction) Lost() uint64 { return d.lost.Load() }
 
-// Settle is to be called now and then: frames between the slave and the interface that
-// have not moved since the last time are lost.
+// Settle must be called from time to time. It counts
+// inflight frames as lost if none has started and none has arrived since the last call.
 func (d *Direction) Settle() {
 	started, arrived := d.objects.memory.inflight()
 	d.correct(started, arrived)
@@ -75,15 +76,16 @@ func (d *Direction) Settle() {
 	d.started, d.arrived = started, arrived
 }
 
-// correct takes back what was said of frames that came after all.
+// correct lowers the count of lost frames when some of them have arrived.
 func (d *Direction) correct(started, arrived uint64) {
 	if arrived+d.lost.Load() > started {
 		d.lost.Store(started - arrived)
 	}
 }
 
-// inflight adds up over the processors how many frames were sent to the interface,
-// and how many of them have come.
+// inflight returns how many frames were sent to the interface, and how many of them
+// have arrived, summed over all CPUs. It reads arrivals first, so that arrived is never
+// above started.
 func (m *memory) inflight() (started, arrived uint64) {
 	for cpu := range m.inflights {
 		arrived += m.inflights[cpu].arrived.Load()

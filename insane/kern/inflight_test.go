@@ -2,8 +2,8 @@ package kern
 
 import "testing"
 
-// Drain returns when everything is there, whichever processor sent it and received it;
-// and when what is not there must be lost, which it takes back if it comes after all.
+// Drain returns when all inflight frames have arrived, on any CPU, or when the missing
+// ones count as lost. A late arrival corrects that count.
 func TestDrain(t *testing.T) {
 	needRoot(t)
 	p := openObjects(t, nil)

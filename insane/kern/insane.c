@@ -2,16 +2,18 @@
 
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The programs. tx: the host sends through the interface, and transmit stands at
-// its egress; what that leaves to the relay passes transmit_enter on its way into
-// the queue of the interface.
+// The eBPF programs of a device.
 //
-// rx: the kernel shows a received frame to packet sockets first and to tc ingress
-// right after, on the same processor and with nothing in between
-// (net/core/dev.c, __netif_receive_skb_core). So the filter of the device's
-// packet socket decides, once, and leaves the decision where the program at
-// ingress finds it: receive_auto or receive_all, then receive_steal. If the
-// socket is gone nobody decides, and the slave's stack has all it ever had.
+// tx: the host sends a frame through the interface. transmit_tcx or transmit_clsact runs
+// at egress and relays or drops it. A frame that it leaves to the relay passes
+// transmit_enter on its way into the queue of the interface.
+//
+// rx: the kernel passes a received frame to packet sockets first and to tc ingress
+// next, on the same CPU and with no other frame in between (net/core/dev.c,
+// __netif_receive_skb_core). The filter of the device's packet socket, receive_auto or
+// receive_all, decides once and stores its decision in a per-CPU handoff. receive_steal
+// at ingress carries the decision out. Without the socket there is no decision, and the
+// slave's stack gets every frame.
 
 #include "common.h"
 #include "direction.h"
@@ -19,8 +21,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-// What becomes of the frame that this processor is receiving, once it comes to the
-// slave's ingress: nothing, or it is stolen, or it goes to the link of that index.
+// Values of handoff.to, for the frame that this CPU is receiving: the stack keeps it, or
+// receive_steal drops it. Another value is the index of the link that the frame goes to.
 #define LEAVE 0
 #define STEAL 0xffffffff
 
@@ -31,20 +33,20 @@ struct {
 	__type(value, struct handoff);
 } handoffs SEC(".maps");
 
-// Frames on their way from the slave's ingress to the interface: the kernel lets
-// them wait in a queue in between (net/core/dev.c, enqueue_to_backlog). By
-// processor; each writes its own.
+// Counters of the inflight frames, which are between the slave's ingress and the
+// interface: the kernel queues them in between (net/core/dev.c, enqueue_to_backlog).
+// Each CPU writes its own.
 struct inflight {
-	__u64 started;
-	__u64 arrived;   // that the host has begun with
-	__u64 finished; // that it is done with for certain
+	__u64 started;  // frames sent to the interface
+	__u64 arrived;   // frames at the ingress of the interface
+	__u64 finished; // frames that the host has certainly processed; at most arrived
 	__u64 unused[5];
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); // times the number of processors
+	__uint(max_entries, 1); // Go multiplies it by the number of CPUs
 	__type(key, __u32);
 	__type(value, struct inflight);
 } inflights SEC(".maps");
@@ -55,12 +57,14 @@ static __always_inline struct inflight *inflight_here(void)
 	return bpf_map_lookup_elem(&inflights, &key);
 }
 
-// The mark of an inflight frame. Nothing else uses this field on ingress.
+// The value of skb->tc_index that marks an inflight frame. The field has no other use at
+// ingress.
 #define INFLIGHT 0x494e
 
-// A drop must look sent. clsact has a word for that. tcx has none at egress
-// (net/core/dev.c, sch_handle_egress), but a frame that is sent to a link that does
-// not exist is dropped so.
+// transmit runs the fast path of tx. To the sender, a dropped frame must look like a
+// sent one. clsact has TC_ACT_STOLEN for that. tcx has no such code at egress
+// (net/core/dev.c, sch_handle_egress); there a redirect to link 0, which does not exist,
+// drops the frame without an error.
 static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 {
 	struct direction *direction = direction_of(TX);
@@ -71,9 +75,10 @@ static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 	case RELAYED:
 		return bpf_redirect(c.to, 0);
 	case UNDECIDED:
-		// What finds no room in the queue is lost as on a wire.
+		// A frame that the queue has no room for is lost, as on a wire.
 		if (!full(&direction->backlogs[0]))
 			return TC_ACT_UNSPEC;
+		__attribute__((fallthrough));
 	case DROPPED:
 		break;
 	}
@@ -92,9 +97,9 @@ int transmit_clsact(struct __sk_buff *skb)
 	return transmit(skb, false);
 }
 
-// transmit_enter is the filter of the interface itself (drivers/net/tun.c,
-// tun_net_xmit), which every frame passes on its way into the queue, whatever way
-// it came.
+// transmit_enter is the socket filter of the TAP device (drivers/net/tun.c,
+// tun_net_xmit). Every frame passes it on its way into the queue, also a frame that did
+// not pass egress. It returns how many bytes of the frame enter: all or none.
 SEC("socket")
 int transmit_enter(struct __sk_buff *skb)
 {
@@ -102,7 +107,7 @@ int transmit_enter(struct __sk_buff *skb)
 	return !direction || enter(&direction->backlogs[0]) ? -1 : 0;
 }
 
-// backlog_of is where frames of the slave that skb came in by wait for the relay.
+// backlog_of returns the backlog of the slave that received skb; 0 if it has none.
 static __always_inline struct backlog *backlog_of(struct __sk_buff *skb, struct direction *direction)
 {
 	for (int i = 0; i < BACKLOGS; i++)
@@ -111,10 +116,11 @@ static __always_inline struct backlog *backlog_of(struct __sk_buff *skb, struct 
 	return 0;
 }
 
-// receive carries out what the owner of a frame means, writes the decision down
-// and returns it as a socket filter does: how many bytes the socket gets. It is
-// written for every frame, so that none can meet the decision about an earlier one
-// that never came to ingress. The clock is read only for what would be taken.
+// receive decides about a frame, given its owner. It stores the decision for the stack in
+// the handoff and returns the decision for the socket: the number of bytes that the
+// socket gets, -1 for all. It writes the handoff for every frame, because an earlier
+// frame of this CPU may never have reached ingress. It reads the clock only for frames
+// that the device would take.
 static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 {
 	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &zero);
@@ -126,7 +132,8 @@ static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 		return 0;
 	if (!alive(direction))
 		return 0;
-	// A processor deals with one frame after the other.
+	// This CPU handles one frame after the other, so those that have arrived
+	// before are processed.
 	struct inflight *inflight = inflight_here();
 	if (inflight)
 		inflight->finished = inflight->arrived;
@@ -144,8 +151,9 @@ static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 	return -1;
 }
 
-// receive_none gives the device what it has to hear for its neighbours to resolve:
-// FilterNeighbours of package port once more, but counted.
+// receive_none is the filter of the mode none. The socket gets copies of the frames that
+// the device needs to resolve its neighbours. It decides as the classic filter that the
+// device uses without eBPF, and counts the frames into the backlog.
 SEC("socket")
 int receive_none(struct __sk_buff *skb)
 {
@@ -158,21 +166,23 @@ int receive_none(struct __sk_buff *skb)
 	return -1;
 }
 
+// receive_auto is the filter of the mode auto: the claims decide.
 SEC("socket")
 int receive_auto(struct __sk_buff *skb)
 {
 	return receive(skb, owner_auto(skb));
 }
 
+// receive_all is the filter of the mode all: the device owns every frame.
 SEC("socket")
 int receive_all(struct __sk_buff *skb)
 {
 	return receive(skb, DEVICE);
 }
 
-// deliver gives a frame to the host as the interface's. A copy is what goes: only
-// so is it known whether the host has taken it, which it does not while the interface
-// is down or the queue of this processor full.
+// deliver sends a frame to the ingress of the interface and counts it. It sends a clone,
+// because only bpf_clone_redirect reports whether the host has accepted the frame: the
+// host refuses it while the interface is down or the queue of this CPU is full.
 static __always_inline void deliver(struct __sk_buff *skb, __u32 to, const struct handoff *c)
 {
 	struct inflight *inflight = inflight_here();
@@ -191,12 +201,14 @@ static __always_inline void deliver(struct __sk_buff *skb, __u32 to, const struc
 	count->refused_bytes += c->layout.bytes;
 }
 
-// The same numbers are TCX_NEXT and TCX_DROP to tcx (uapi/linux/bpf.h).
+// receive_steal runs at the slave's ingress and carries out the decision of the socket
+// filter. TC_ACT_UNSPEC and TC_ACT_SHOT have the values of TCX_NEXT and TCX_DROP
+// (uapi/linux/bpf.h).
 SEC("tc")
 int receive_steal(struct __sk_buff *skb)
 {
-	// A copy of what the host itself sends to a group: packet sockets do not get
-	// it (net/packet/af_packet.c, packet_rcv), so nobody has decided about it.
+	// A copy of a multicast frame that the host itself sends. Packet sockets do not
+	// get it (net/packet/af_packet.c, packet_rcv), so there is no decision about it.
 	if (skb->pkt_type == PACKET_LOOPBACK)
 		return TC_ACT_UNSPEC;
 	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &zero);
@@ -209,7 +221,8 @@ int receive_steal(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
-// receive_arrive stands at the interface's ingress.
+// receive_arrive runs at the interface's ingress and counts the frames that arrive from
+// deliver.
 SEC("tc")
 int receive_arrive(struct __sk_buff *skb)
 {

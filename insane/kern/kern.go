@@ -1,26 +1,41 @@
-// Package kern is the kernel's side of a device: eBPF programs in C, compiled
-// beforehand, and the Go around them.
+// Package kern is the kernel's side of a device: eBPF programs in C, and the Go that
+// loads, attaches and controls them. The C is compiled in advance; its objects are
+// part of the package.
 //
-//	insane.c    the programs, and where in the kernel each stands
-//	owner.h   who owns a frame that arrives: claim.go tells it what the device claims
-//	decide.h  package policy's Decide once more
-//	direction.h    one direction as the kernel and the relay share it: direction.go
-//	layout.h   how many packets a frame is
+//	insane.c     the eBPF programs, and the hook of the kernel that each one runs at
+//	common.h     includes and macros that all of the C uses
+//	owner.h      decides who owns a received frame, from the claims of the device
+//	decide.h     decides about a packet, exactly as Decide of package policy does
+//	direction.h  one direction: the entry in force, numbers, backlogs, counters
+//	layout.h     measures how many packets a frame is
 //
-// The receive filter decides about each frame that arrives, once, whose it is. The
-// fast path relays or drops what needs no byte changed, in either direction, and
-// leaves the rest to the relay: a frame that it does not understand, a super-frame
-// whose packets have different verdicts, and everything that would overtake those.
+//	kern.go      Objects: loads and closes the programs and maps of one device
+//	attach.go    attaches programs to the slave and to the interface
+//	clsact.go    attaches programs on kernels without tcx, and removes old filters
+//	claim.go     Claims: replaces the table that owner.h reads
+//	direction.go Direction: opens and closes the fast path, reads its counters
+//	backlog.go   Backlog: counts the frames that wait for the relay
+//	inflight.go  waits for the frames between the slave and the interface
+//	barrier.go   waits until one CPU has finished its softirq
+//	memory.go    the memory that the programs and this process share
 //
-// Everything is held by file descriptors and goes with the process, except on
-// kernels without tcx (before 6.6): there a filter and perhaps a clsact qdisc stay
-// on the slave after a kill. They do nothing without the daemon's packet socket,
-// and the next daemon that takes frames removes them.
+// The files kern_bpfel.go and kern_bpfeb.go are generated from the C, for CPUs of
+// either byte order.
 //
-// The decision about what arrives is handed from the packet socket's filter to the
-// program at ingress by the processor that receives the frame. On kernels with
-// real-time preemption another frame may come in between; that frame may then be
-// lost, or reach both.
+// The receive filter decides once for each received frame who owns it. The fast path
+// relays or drops frames of either direction whose bytes need no change. It leaves
+// the other frames to the relay: a frame that it cannot parse, a super-frame whose
+// packets have different verdicts, and every frame that would overtake one of these.
+//
+// File descriptors hold all programs and maps, so they go with the process. Kernels
+// without tcx (before 6.6) are an exception: there a filter, and perhaps a clsact
+// qdisc, stay on the slave if the daemon is killed. They do nothing without the
+// packet socket of the daemon, and the next daemon that takes frames removes them.
+//
+// The filter of the packet socket passes its decision to the program at ingress in
+// memory of the CPU that receives the frame. On kernels with real-time preemption
+// that CPU may receive another frame between the two programs; the first frame may
+// then be lost, or reach both the device and the stack.
 package kern
 
 import (
@@ -37,34 +52,38 @@ import (
 
 //go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -Wall -Werror
 
-// What Open and the Attach methods can say of a kernel and of the rights in it.
+// Open and the Attach methods return errors that wrap one of these.
 var (
 	ErrRights      = errors.New("needs root, or CAP_BPF and CAP_NET_ADMIN")
 	ErrUnsupported = errors.New("this kernel cannot do it")
 )
 
-// Objects are the programs of one device. They are safe for concurrent use.
+// Objects are the loaded programs and maps of one device. They are safe for concurrent
+// use.
 type Objects struct {
 	device  string
 	bpf     kernObjects
+	dummy   *ebpf.Map // an inner map of the claims, for synchronize
 	memory  *memory
-	knows   policy.Stages // that the C can carry out
+	knows   policy.Stages // the stages that decide.h implements
 	tx, rx  *Direction
 	barrier *cpuBarrier
 
-	mu    sync.Mutex
-	swept bool // of what earlier daemons have left
+	mu    sync.Mutex // guards swept
+	swept bool       // whether sweep has removed the filters of earlier daemons
 }
 
-// Open loads the programs. They take nothing before they are attached and told to.
-// device is the name of the device, under which they find what an earlier daemon of
-// that name has left.
+// Open loads the programs and maps. The programs take no frame before they are
+// attached, claims are set and the watchdog is kicked. device is the name of the
+// device; filters that an earlier daemon of this name has left are removed by it. An
+// error wraps ErrRights or ErrUnsupported if one of these is the cause.
 func Open(device string) (*Objects, error) {
-	// Kernels before 5.11 count maps against a limit of locked memory. If it
-	// cannot be raised, they may fit in it.
+	// Kernels before 5.11 count maps against a limit of locked memory. If the
+	// limit cannot be raised, the maps may still fit.
 	_ = rlimit.RemoveMemlock()
 	o := &Objects{device: device}
 	if err := o.load(); err != nil {
+		o.dummy.Close()
 		o.bpf.Close()
 		return nil, explain("load the eBPF programs", err)
 	}
@@ -74,9 +93,11 @@ func Open(device string) (*Objects, error) {
 	return o, nil
 }
 
-// compiled is what was compiled, read once. It is not to be changed.
+// compiled returns the embedded objects. They are read once; a caller must copy them
+// before it changes them.
 var compiled = sync.OnceValues(loadKern)
 
+// load loads the programs and maps, and maps the shared memory.
 func (o *Objects) load() error {
 	found, err := compiled()
 	if err != nil {
@@ -90,17 +111,21 @@ func (o *Objects) load() error {
 	if err != nil {
 		return err
 	}
+	// These arrays have one part per possible CPU.
 	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights} {
 		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
 	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
 		return err
 	}
+	if o.dummy, err = newClaims(); err != nil {
+		return err
+	}
 	o.memory, err = newMemory(&o.bpf.kernMaps)
 	return err
 }
 
-// knownStages reads from the object which stages its decide knows.
+// knownStages reads from the object the set of stages that decide.h implements.
 func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
 	v, ok := spec.Variables[kernVarKnows]
 	if !ok {
@@ -112,10 +137,11 @@ func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
 	return stages, nil
 }
 
-// Close releases the programs. What they are attached to goes on having them, and
-// the directions can still be read.
+// Close closes the programs and maps. Programs stay attached until the closers of the
+// Attach methods are closed. The counters of the directions can still be read.
 func (o *Objects) Close() error {
 	o.barrier.close()
+	o.dummy.Close()
 	return o.bpf.Close()
 }
 
@@ -125,23 +151,27 @@ func (o *Objects) TX() *Direction { return o.tx }
 // RX is the direction from the slave to the host.
 func (o *Objects) RX() *Direction { return o.rx }
 
-// Enter is the descriptor of a filter that every frame must pass on its way into
-// the queue of the interface.
+// Enter returns the descriptor of the socket filter for the TAP queue of the
+// interface. It counts each frame into the backlog of the queue.
 func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
 
-// None is the descriptor of a socket filter that takes nothing and copies what
-// neighbours say.
+// None returns the descriptor of a socket filter for the slave's packet socket. The
+// socket gets copies of ARP replies and neighbour discovery; the stack keeps every
+// frame.
 func (o *Objects) None() int { return o.bpf.ReceiveNone.FD() }
 
-// Auto is the descriptor of a socket filter that takes what is claimed.
+// Auto returns the descriptor of a socket filter for the slave's packet socket. It
+// takes the frames that the claims give to the device.
 func (o *Objects) Auto() int { return o.bpf.ReceiveAuto.FD() }
 
-// All is the descriptor of a socket filter that takes everything.
+// All returns the descriptor of a socket filter for the slave's packet socket. It
+// takes every frame.
 func (o *Objects) All() int { return o.bpf.ReceiveAll.FD() }
 
-// explain says what an error of the kernel means for a person.
+// explain wraps an error of the kernel in one that tells a user what is missing.
 func explain(what string, err error) error {
-	// Of rights the library has more to say, to programmers.
+	// The text of the library about missing rights is written for programmers, so
+	// only the error number is kept.
 	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES} {
 		if errors.Is(err, errno) {
 			return fmt.Errorf("%s: %w: %w", what, errno, ErrRights)

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// How many wire packets a frame is, and how many bytes they have: what package
-// frame finds out, as far as it can be said here without a doubt.
+// Measures how many packets a frame is on the wire, and how many bytes they have. The
+// result is that of package frame; frames that need closer checks are left to the relay.
 
 #pragma once
 
 #include "common.h"
 
+// The packets of one frame.
 struct layout {
 	__u64 packets; // on the wire, ≥ 1
 	__u64 bytes;   // Ethernet bytes of all of them, with the headers that each repeats
 };
 
-#define VLAN_TAG 4 // bytes that a tag has on the wire and not in the frame
+#define VLAN_TAG 4 // bytes of a VLAN tag, which the wire has and skb->len does not count
 
-// network checks the IP header of a super-frame, at at, as far as package frame does,
-// and finds where the transport header begins; 0 if it is not plain TCP or UDP.
+// network checks the IP header of a super-frame at offset at, as package frame does. It
+// returns the offset of the transport header and sets protocol; 0 if the header is not
+// valid or the packet is a fragment.
 static __always_inline __u32 network(struct __sk_buff *skb, __u32 at, __u8 *protocol)
 {
 	__be16 type;
@@ -37,8 +39,8 @@ static __always_inline __u32 network(struct __sk_buff *skb, __u32 at, __u8 *prot
 	return at + sizeof(ip);
 }
 
-// headers is the number of bytes that every packet of a super-frame repeats; 0 if
-// it is not plain TCP or UDP, or makes no sense.
+// headers returns the number of header bytes that every packet of a super-frame repeats;
+// 0 if the super-frame is not plain TCP or UDP, or is not valid.
 static __always_inline __u32 headers(struct __sk_buff *skb, __u8 *protocol)
 {
 	__u32 at = network(skb, ETH_HLEN, protocol);
@@ -56,8 +58,9 @@ static __always_inline __u32 headers(struct __sk_buff *skb, __u8 *protocol)
 	return at + (offset >> 4) * 4;
 }
 
-// measure finds out the layout of a frame, or returns false. A tunnel that bears its
-// packets in UDP looks like UDP, but for the number of its segments.
+// measure finds out the layout of a frame. It returns false if the relay must look at
+// the frame. A UDP tunnel looks like plain UDP, except that gso_segs is another number
+// than the payload gives.
 static __always_inline bool measure(struct __sk_buff *skb, struct layout *l)
 {
 	__u32 tag = skb->vlan_present ? VLAN_TAG : 0;

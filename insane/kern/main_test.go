@@ -1,60 +1,33 @@
 package kern
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"runtime"
 	"sync"
 	"testing"
-	"time"
 
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// roles are the processes that tests need beside themselves: the test binary,
-// started again with the name of a role as first argument.
-var roles = map[string]func(args []string) error{
-	"role-holder": holdAttached,
-}
+func TestMain(m *testing.M) { labtest.Roles{"role-holder": holdAttached}.Main(m) }
 
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 {
-		if role, ok := roles[os.Args[1]]; ok {
-			if err := role(os.Args[2:]); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
-			os.Exit(0)
-		}
-	}
-	os.Exit(m.Run())
-}
+// Short names of what every test here uses.
+var (
+	needRoot = labtest.NeedRoot
+	must     = labtest.Must
+	await    = labtest.Await
+)
 
-// needRoot skips a test that its user may not run. Where the whole suite is
-// meant to run, INSANE_ROOT=1 makes that a failure.
-func needRoot(t testing.TB) {
-	t.Helper()
-	switch {
-	case os.Geteuid() == 0:
-	case os.Getenv("INSANE_ROOT") == "1":
-		t.Fatal("INSANE_ROOT=1, but not run by root")
-	default:
-		t.Skip("needs root, to load eBPF programs")
-	}
-}
-
-// newNamespace moves the test into a network namespace of its own, with the links
-// near and far, which are each other's wire. The thread is never unlocked and dies
-// with the goroutine of the test, and with it the namespace. It stays on one
-// processor: what the programs hand to each other is that processor's, and a veth
-// pair keeps the order of what is sent from one.
+// newNamespace moves the test into a network namespace of its own, with a veth pair near
+// and far. The thread is never unlocked: it ends with the goroutine of the test, and the
+// namespace ends with it. The thread stays on one CPU, because the handoff is per-CPU and
+// a veth pair keeps the order of frames from one CPU only.
 func newNamespace(t testing.TB) (near, far netlink.Link) {
 	t.Helper()
-	needRoot(t)
-	runtime.LockOSThread()
-	must(t, os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET)))
+	labtest.Namespace(t)
 	stayHere(t)
 	return newVeth(t, "near", "far")
 }
@@ -65,7 +38,7 @@ func stayHere(t testing.TB) {
 	stayOn(t, processors()[0])
 }
 
-// usable are the processors that the process might use when it began.
+// usable is the set of CPUs that the process could use at its start.
 var usable = func() (all unix.CPUSet) {
 	if err := unix.SchedGetaffinity(0, &all); err != nil {
 		panic(err)
@@ -73,7 +46,7 @@ var usable = func() (all unix.CPUSet) {
 	return all
 }()
 
-// processors are their numbers.
+// processors returns the numbers of these CPUs.
 func processors() (list []int) {
 	for cpu := range 1024 {
 		if usable.IsSet(cpu) {
@@ -113,19 +86,17 @@ func onProcessors(t testing.TB, run func()) {
 	group.Wait()
 }
 
-// newVeth makes two links that are each other's wire, up and without IPv6, which
-// would send by itself.
+// newVeth makes a veth pair, up and without IPv6, as IPv6 sends frames by itself.
 func newVeth(t testing.TB, name, peer string) (near, far netlink.Link) {
 	t.Helper()
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	must(t, err)
+	defer h.Close()
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = name
 	attrs.HardwareAddr = net.HardwareAddr{2, 0x69, 0x6e, 0x73, 1, 1}
-	must(t, netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: peer}))
-	for _, end := range []string{name, peer} {
-		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+end+"/disable_ipv6", []byte("1"), 0)
-		must(t, netlink.LinkSetUp(linkOf(t, end)))
-	}
-	return linkOf(t, name), linkOf(t, peer)
+	labtest.NewVeth(t, h, attrs, peer)
+	return labtest.Link(t, h, name), labtest.Link(t, h, peer)
 }
 
 func linkOf(t testing.TB, name string) netlink.Link {
@@ -135,25 +106,7 @@ func linkOf(t testing.TB, name string) netlink.Link {
 	return l
 }
 
-// must fails the test on an error.
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// await polls until a condition holds. The limit is for a test that fails.
-func await(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("gave up waiting for %s", what)
-		}
-	}
-}
-
-// openReceive loads a filter that goes with the test, with a watchdog that outlasts it.
+// openObjects loads objects for the time of the test, with a watchdog that runs longer.
 func openObjects(t testing.TB, claims Claims) *Objects {
 	t.Helper()
 	r, err := Open("insane")

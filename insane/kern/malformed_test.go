@@ -10,9 +10,9 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Guests and packet sockets send what they like. A super-frame that makes no sense to
-// the relay is not carried either: one byte of the headers is another one, and the
-// fast path leaves it to the relay or takes it for the same number of packets.
+// Guests and packet sockets may send any bytes. The fast path does not decide about a
+// super-frame that the relay finds malformed: after a change of one bit in the headers, it
+// leaves the frame to the relay or counts the same packets as the relay.
 func TestMalformedIsTheRelays(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
 	c.open("pass", 0)
@@ -38,8 +38,8 @@ func TestMalformedIsTheRelays(t *testing.T) {
 	}
 }
 
-// mutable chooses a bit of the headers. Left out is what the virtio header tells as
-// well, which programs do not see: protocols, and where the transport header begins.
+// mutable chooses a bit of the headers. It leaves out the fields that the virtio header
+// repeats and programs cannot read: protocols and the offset of the transport header.
 func mutable(r *rand.Rand, s sample) (at int, bit byte) {
 	headers := 14 + 20 + 20
 	if s.family == 6 {

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Numbers and limits of direction.h.
+// The indexes of the directions and the sizes of direction.h.
 const (
 	tx = iota
 	rx
@@ -23,8 +23,8 @@ const (
 	backlogs   = 2
 )
 
-// The following are the structures of direction.h and insane.c, each in memory that the
-// kernel writes as well. A test compares their sizes.
+// These are the structures of direction.h and insane.c, in memory that the kernel writes
+// as well. A test compares their layouts with the BTF of the objects.
 type (
 	sharedEntry struct {
 		program   sharedProgram
@@ -43,7 +43,7 @@ type (
 
 	sharedDirection struct {
 		entry, until atomic.Uint64
-		_            [6]uint64 // the programs' own
+		_            [6]uint64 // fields that only the programs use
 		backlogs     [backlogs]sharedBacklog
 		next         [numberings]atomic.Uint64
 	}
@@ -64,16 +64,18 @@ type (
 	}
 )
 
-// memory is what the programs and this process share without system calls. It stays
-// mapped until the process ends, as who reads the counters may come late.
+// memory is the memory of the maps, which the programs and this process share without
+// system calls. It stays mapped until the process ends, because counters are read after
+// Close as well.
 type memory struct {
 	directions []sharedDirection                  // by direction
 	entries    [][entries]sharedEntry             // by direction
-	counts     [][directions][entries]sharedCount // by processor
-	drops      [][directions][entries]sharedDrops // by processor
-	inflights  []sharedInflight                   // by processor
+	counts     [][directions][entries]sharedCount // by CPU
+	drops      [][directions][entries]sharedDrops // by CPU
+	inflights  []sharedInflight                   // by CPU
 }
 
+// newMemory maps all shared maps.
 func newMemory(maps *kernMaps) (m *memory, err error) {
 	m = &memory{}
 	if m.directions, err = share[sharedDirection](maps.Directions); err != nil {
@@ -92,7 +94,7 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 	return m, err
 }
 
-// share maps an array of the kernel's.
+// share maps the values of a BPF array into this process.
 func share[T any](array *ebpf.Map) ([]T, error) {
 	bytes := int(array.MaxEntries()) * int(array.ValueSize())
 	page := os.Getpagesize()
@@ -104,8 +106,8 @@ func share[T any](array *ebpf.Map) ([]T, error) {
 	return unsafe.Slice(first, bytes/int(unsafe.Sizeof(*first))), nil
 }
 
-// waiting reports whether the relay has frames, or is to have some.
+// waiting reports whether frames wait for the relay.
 func (b *sharedBacklog) waiting() bool {
-	done := b.done.Load() // first, as in direction.h
+	done := b.done.Load() // before entered: see fastpath in direction.h
 	return b.entered.Load() != done
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// camel is a name of C as it is in Go.
+// camel returns the name that a field of C has in Go.
 func camel(name string) string {
 	words := strings.Split(name, "_")
 	for i := range words[1:] {
@@ -21,8 +21,8 @@ func camel(name string) string {
 	return strings.Join(words, "")
 }
 
-// sameLayout compares a structure of C with one of Go, field by field. What has no
-// name in Go is unused.
+// sameLayout compares a structure of C with one of Go, field by field. Fields without a
+// name in Go are not compared.
 func sameLayout(t *testing.T, c btf.Type, g reflect.Type) {
 	t.Helper()
 	size, err := btf.Sizeof(c)
@@ -36,7 +36,7 @@ func sameLayout(t *testing.T, c btf.Type, g reflect.Type) {
 		t.Fatalf("%v is no structure", c)
 	}
 	for _, member := range structure.Members {
-		if member.Name == "unused" || member.Name == "alive" { // the programs' own
+		if member.Name == "unused" || member.Name == "alive" { // only the programs use it
 			continue
 		}
 		field, ok := g.FieldByNameFunc(func(name string) bool { return strings.EqualFold(name, camel(member.Name)) })
@@ -48,8 +48,8 @@ func sameLayout(t *testing.T, c btf.Type, g reflect.Type) {
 	}
 }
 
-// The kernel and this process mean the same by the memory that they share, for
-// either order of bytes.
+// The kernel and this process use the same layout for the memory that they share, for
+// either byte order.
 func TestMemoryIsTheKernels(t *testing.T) {
 	for file, load := range map[string]func() (*ebpf.CollectionSpec, error){"kern": loadKern, "decide": loadDecide} {
 		spec, err := load()
@@ -74,7 +74,7 @@ func TestMemoryIsTheKernels(t *testing.T) {
 	}
 }
 
-// What is inside of the structures, and how many of each there are.
+// The same for nested structures, and for the number of elements.
 func TestMemoryInside(t *testing.T) {
 	spec, err := loadKern()
 	must(t, err)

@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Who owns a frame that arrives at the slave, by the claims of the device.
+// Decides who owns a frame that arrives at the slave, from the claims of the device.
 
 #pragma once
 
 #include "common.h"
 
-// What is known of an address. claim.go has the same.
+// What is known of an address, as bits. claim.go has the same values.
 enum claim {
-	OWN = 1,       // only the device has it
-	HOST = 2,      // another link of this host has it
-	ROUTED = 4,    // the host sends to it through the device
-	SUBNET = 8,    // it is in a network that the device itself is in
-	NEIGHBOUR = 16 // the device asks for its link-layer address
+	OWN = 1,       // the address is the device's, and of no other link
+	HOST = 2,      // the address is of another link of this host
+	ROUTED = 4,    // the host sends to the address through the device
+	SUBNET = 8,    // the address is in a network that the device itself is in
+	NEIGHBOUR = 16 // the device resolves the link-layer address of it
 };
 
-// Owners of a frame.
+// The owner of a frame.
 enum owner {
 	SLAVE,  // the slave's stack alone
-	BOTH,   // a copy for each: an answer that either may have asked for
+	BOTH,   // the stack and the device each get a copy: either may have asked for this answer
 	DEVICE, // the device alone
 };
 
-// An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d, in the form of the kernel's
-// longest-prefix match (kernel/bpf/lpm_trie.c).
+// A network: an IPv6 prefix, or an IPv4 prefix as ::ffff:a.b.c.d. This is the key of the
+// kernel's longest-prefix match (kernel/bpf/lpm_trie.c).
 struct prefix {
 	__u32 bits;
 	__u8 address[16];
 };
 
+// The type of a table of claims: from a network to bits of enum claim.
 struct claims {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -37,8 +38,8 @@ struct claims {
 	__uint(value_size, sizeof(__u32));
 };
 
-// The claims in force. They are exchanged as a whole. What is in the second place,
-// nobody looks up: see Objects.synchronize.
+// Slot 0 is the table of claims in force. Go replaces it as a whole. Slot 1 is a dummy,
+// which Go replaces only to wait for a grace period: see Objects.synchronize.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 2);
@@ -46,10 +47,10 @@ struct {
 	__array(values, struct claims);
 } claims SEC(".maps");
 
-// known says what is claimed of an address, given as its two halves. A frame looks
-// the table up once, so that all it asks is answered from one. The prefix is laid
-// out so that no two writes go to one word of eight bytes: without CAP_PERFMON
-// Linux 6.1 takes the second for an attack (kernel/bpf/verifier.c,
+// known returns what is known of an address, given as its two halves. The caller looks
+// the table up once for each frame, so that one table answers all its questions. The
+// prefix is laid out so that no two writes go to one word of eight bytes: without
+// CAP_PERFMON the verifier of Linux 6.1 refuses the second write (kernel/bpf/verifier.c,
 // check_stack_write_fixed_off).
 static __always_inline __u32 known(void *table, __u64 high, __u64 low)
 {
@@ -64,6 +65,7 @@ static __always_inline __u32 known(void *table, __u64 high, __u64 low)
 	return claim ? *claim : 0;
 }
 
+// known4 is known for an IPv4 address, in network byte order.
 static __always_inline __u32 known4(void *table, __be32 address)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -73,6 +75,7 @@ static __always_inline __u32 known4(void *table, __be32 address)
 #endif
 }
 
+// known6 is known for an IPv6 address.
 static __always_inline __u32 known6(void *table, const struct in6_addr *address)
 {
 	__u64 half[2];
@@ -94,10 +97,10 @@ struct arp {
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 
-// A request is the device's to answer if it is for an address of its own. So is
-// one from a host that is routed through the device, for any address of this
-// host: with a strict reverse path check the slave would not answer it
-// (net/ipv4/arp.c, arp_process). A reply may be what either stack waits for.
+// owner_arp decides about an ARP packet. The device answers a request for one of its own
+// addresses. It also answers a request for any address of this host if the host routes
+// to the sender through the device: with a strict reverse path check, the slave would
+// not answer (net/ipv4/arp.c, arp_process). Both get a reply if either may wait for it.
 static __always_inline enum owner owner_arp(struct __sk_buff *skb, void *table)
 {
 	struct arp arp;
@@ -113,15 +116,14 @@ static __always_inline enum owner owner_arp(struct __sk_buff *skb, void *table)
 	__u32 sender = known4(table, arp.sender);
 	if (arp.operation == bpf_htons(ARP_REQUEST) && arp.sender != arp.target)
 		return sender & ROUTED && target & HOST ? DEVICE : SLAVE;
-	// What is still a request announces its sender (RFC 5227 section 3).
+	// A request for the address of its sender is an announcement (RFC 5227 section 3).
 	if (arp.operation != bpf_htons(ARP_REQUEST) && arp.operation != bpf_htons(ARP_REPLY))
 		return SLAVE;
 	return sender & (ROUTED | NEIGHBOUR) ? BOTH : SLAVE;
 }
 
-// owner_packet is what remains to be said of a packet that is not to an address
-// of the device. query: it asks for groups, and each of the two stacks has its own
-// to report.
+// owner_packet decides about an IP packet that is not addressed to the device. query: the
+// packet asks for multicast memberships; both get it, as each reports its own.
 static __always_inline enum owner owner_packet(struct __sk_buff *skb, __u32 sender, bool query)
 {
 	switch (skb->pkt_type) {
@@ -136,6 +138,7 @@ static __always_inline enum owner owner_packet(struct __sk_buff *skb, __u32 send
 	return sender & ROUTED ? DEVICE : SLAVE;
 }
 
+// owner_ipv4 decides about an IPv4 packet.
 static __always_inline enum owner owner_ipv4(struct __sk_buff *skb, void *table)
 {
 	struct iphdr ip;
@@ -149,7 +152,7 @@ static __always_inline enum owner owner_ipv4(struct __sk_buff *skb, void *table)
 	return owner_packet(skb, known4(table, ip.saddr), query);
 }
 
-// The start of the messages of RFC 4861 sections 4.3 and 4.4.
+// The first fields of a solicitation and an advertisement (RFC 4861 sections 4.3, 4.4).
 struct nd {
 	struct icmp6hdr head;
 	struct in6_addr target;
@@ -158,9 +161,9 @@ struct nd {
 #define ND_SOLICITATION 135
 #define ND_ADVERTISEMENT 136
 
-// Neighbour discovery: IPv6 answers on the interface alone that has the address,
-// so only what is the device's own goes to the device, and advertisements that
-// either stack may have asked for go to both.
+// owner_nd decides about a message of neighbour discovery. IPv6 answers only on the
+// interface that has the address, so the device gets solicitations for its own addresses
+// only. Both get an advertisement if either may wait for it.
 static __always_inline enum owner owner_nd(struct __sk_buff *skb, void *table, const struct ipv6hdr *ip,
 					   const struct nd *nd)
 {
@@ -176,12 +179,13 @@ static __always_inline enum owner owner_nd(struct __sk_buff *skb, void *table, c
 	return target & (ROUTED | NEIGHBOUR) ? BOTH : SLAVE;
 }
 
+// owner_ipv6 decides about an IPv6 packet.
 static __always_inline enum owner owner_ipv6(struct __sk_buff *skb, void *table)
 {
 	struct ipv6hdr ip;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
 		return SLAVE;
-	// Listener queries stand behind a router alert (RFC 3810 section 5).
+	// A listener query follows a router alert option (RFC 3810 section 5).
 	int at = ETH_HLEN + sizeof(ip);
 	__u8 next = ip.nexthdr, option[8];
 	if (next == IPPROTO_HOPOPTS && bpf_skb_load_bytes(skb, at, option, sizeof(option)) == 0 && option[1] == 0) {
@@ -199,8 +203,9 @@ static __always_inline enum owner owner_ipv6(struct __sk_buff *skb, void *table)
 	return owner_packet(skb, known6(table, &ip.saddr), type == ICMPV6_MGM_QUERY);
 }
 
-// auto takes nothing that bears a VLAN tag: a network of its own is another link's.
-// Number 0 is no network but a priority (IEEE 802.1Q).
+// owner_auto decides about a frame in the mode auto. The slave keeps every frame of a
+// VLAN, because a VLAN is a network of another link. A tag with VLAN number 0 has only a
+// priority and names no VLAN (IEEE 802.1Q).
 static __always_inline enum owner owner_auto(struct __sk_buff *skb)
 {
 	if (skb->vlan_present && skb->vlan_tci & 0xfff)
@@ -219,10 +224,9 @@ static __always_inline enum owner owner_auto(struct __sk_buff *skb)
 	return SLAVE;
 }
 
-
-// owner_neighbour says whether a device that takes nothing has to hear a frame: ARP
-// replies and IPv6 neighbour discovery. Requests of ARP the slave answers for every
-// address of the host.
+// owner_neighbour returns whether a device in the mode none needs a copy of a frame, to
+// resolve its neighbours: ARP replies and IPv6 neighbour discovery. It needs no ARP
+// requests, as the slave answers them for every address of the host.
 static __always_inline bool owner_neighbour(struct __sk_buff *skb)
 {
 	if (skb->vlan_present || skb->pkt_type == PACKET_OTHERHOST)
@@ -233,7 +237,7 @@ static __always_inline bool owner_neighbour(struct __sk_buff *skb)
 	__u8 next[2], type;
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, ETH_HLEN + 6, next, sizeof(next)) < 0)
 		return false;
-	// A hop limit of less has crossed a router (RFC 4861 section 6.1).
+	// A router has forwarded a packet with a lower hop limit (RFC 4861 section 6.1).
 	if (next[0] != IPPROTO_ICMPV6 || next[1] != 255)
 		return false;
 	return bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct ipv6hdr), &type, 1) == 0 &&

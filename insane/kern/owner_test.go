@@ -17,10 +17,10 @@ func network(text string) netip.Prefix { return netip.MustParsePrefix(text) }
 const (
 	own4, own6           = "10.9.0.1", "fd00:9::1"
 	mate4, mate6         = "10.9.0.2", "fd00:9::2"       // in the device's network
-	elsewhere4           = "10.9.0.77"                   // as well, but routed elsewhere
+	elsewhere4           = "10.9.0.77"                   // in the device's network, but routed elsewhere
 	routed4, routed6     = "192.0.2.7", "2001:db8::7"    // a routed host
 	host4                = "192.0.2.1"                   // the slave's address
-	plain4, plain6       = "192.0.2.8", "2001:db8::8"    // the slave's business
+	plain4, plain6       = "192.0.2.8", "2001:db8::8"    // a host that is not routed through the device
 	gateway4, gateway6   = "192.0.2.254", "2001:db8::fe" // of a route through the device
 	group4, group6       = "224.0.0.251", "ff02::fb"
 	everybody4, nobody4  = "255.255.255.255", "0.0.0.0"
@@ -36,7 +36,7 @@ var hostClaims = Claims{
 	network(host4 + "/32"): Host, network(nodeOwn + "/128"): Own,
 }
 
-// ownerCase is a frame and whose it is.
+// ownerCase is a frame and its owner.
 type ownerCase struct {
 	what      string
 	to        towards
@@ -218,11 +218,11 @@ func oddCases() []ownerCase {
 	}
 }
 
-// Every rule, as the program decides it.
+// The programs find the right owner in every case.
 func TestOwner(t *testing.T) {
 	b := newBench(t, hostClaims)
 	for _, c := range ownerCases() {
-		if c.tag != nil || len(c.body) == 0 { // a test run knows no such frame
+		if c.tag != nil || len(c.body) == 0 { // BPF_PROG_TEST_RUN does not accept such a frame
 			continue
 		}
 		if got := b.auto(c.to, c.etherType, c.body); got != c.want {

@@ -2,6 +2,6 @@
 
 package kern
 
-// Under the race detector everything takes ten times as long, and what it looks
-// for shows in few.
+// raceDivisor divides the number of rounds under the race detector, which makes each
+// round ten times as slow and needs few of them.
 const raceDivisor = 10

@@ -10,8 +10,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// What a receive filter leaves for the program at ingress, besides the index of a
-// link. The values are those of insane.c.
+// Values of handoff.to that are not the index of a link, as in insane.c.
 const (
 	leave = 0
 	steal = 0xffffffff
@@ -31,9 +30,9 @@ func newReceiver(t *testing.T) *receiver {
 	return &receiver{c, backlog}
 }
 
-// receive runs a socket filter on a frame that came in by the slave, and says how
-// much the socket gets and what is left for ingress. As in bench.owner, the frame has
-// its Ethernet header twice.
+// receive runs a socket filter on a frame of the slave. It returns how many bytes the
+// socket gets, and the handoff for ingress. As in bench.owner, the frame has its Ethernet
+// header twice.
 func (r *receiver) receive(filter *ebpf.Program, s sample, f frame.Frame) (kept uint32, handoff kernHandoff) {
 	r.t.Helper()
 	o := r.options(s, f)
@@ -46,8 +45,8 @@ func (r *receiver) receive(filter *ebpf.Program, s sample, f frame.Frame) (kept 
 	return kept, handoffs[processors()[0]]
 }
 
-// The filters do with each frame what the relay would, take numbers for it, and leave
-// word for ingress; and what they leave to the relay is counted as on its way.
+// The filters decide about each frame as the relay would, take its numbers and write the
+// handoff. Frames that they leave to the relay count in the backlog.
 func TestReceiveIsTheRelays(t *testing.T) {
 	r := newReceiver(t)
 	random := rand.New(rand.NewPCG(3, 4))
@@ -87,7 +86,7 @@ func TestReceiveIsTheRelays(t *testing.T) {
 	}
 }
 
-// check compares what a filter did with a outcome.
+// check compares the results of a filter with an outcome.
 func (r *receiver) check(is outcome, kept uint32, handoff kernHandoff, layout frame.Layout) {
 	r.t.Helper()
 	wantKept, wantTo := uint32(0), uint64(steal)
@@ -111,7 +110,7 @@ func (r *receiver) check(is outcome, kept uint32, handoff kernHandoff, layout fr
 
 var toDevice = sample{what: "to the device", family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
 
-// forDevice is a frame to an address of the device's own.
+// forDevice builds a frame for one of the device's own addresses.
 func (r *receiver) forDevice(s sample) frame.Frame {
 	f := s.build(0)
 	copy(f[frame.HeaderLen:], r.mac)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reference says whose a frame is, from the rules alone.
+// reference finds the owner of a frame, in a second implementation of owner.h.
 type reference struct {
 	claims []entry
 }
@@ -57,7 +57,7 @@ func (r *reference) owner(to towards, etherType uint16, b []byte) owner {
 	return slave
 }
 
-// packet is the rule for all that is sent to an address, of either family.
+// packet decides about an IP packet of either family.
 func (r *reference) packet(to towards, from, destination []byte, query bool) owner {
 	group := to == toAll || to == toGroup
 	switch {
@@ -112,7 +112,7 @@ func (r *reference) advertisement(to towards, destination, target []byte) owner 
 	return slave
 }
 
-// icmpOf is the ICMPv6 message of a packet, directly behind its header or behind
+// icmpOf returns the ICMPv6 message of a packet, directly behind its header or behind
 // hop-by-hop options of the least length.
 func icmpOf(b []byte) []byte {
 	next, rest := b[6], b[40:]
@@ -125,8 +125,8 @@ func icmpOf(b []byte) []byte {
 	return rest
 }
 
-// chance makes what the reference and the kernel are asked about. Addresses come
-// from a few bits, so that claims and frames meet.
+// chance makes random claims and frames. Addresses have few random bits, so that claims
+// often match frames.
 type chance struct{ *rand.Rand }
 
 func (c chance) one(of ...uint16) uint16 { return of[c.IntN(len(of))] }
@@ -156,7 +156,7 @@ func (c chance) claims() (Claims, *reference) {
 	return claims, &r
 }
 
-// frame makes a packet, and mostly a sound one.
+// frame makes a packet; most of them are valid.
 func (c chance) frame() (to towards, etherType uint16, body []byte) {
 	to = towards(c.IntN(4))
 	etherType = c.one(unix.ETH_P_ARP, unix.ETH_P_IP, unix.ETH_P_IPV6, unix.ETH_P_IPV6)
@@ -185,8 +185,9 @@ func (c chance) frame() (to towards, etherType uint16, body []byte) {
 	return to, etherType, body
 }
 
-// leastRun are the bytes below which the kernel does not run a program for a test
-// (net/bpf/test_run.c, since Linux 6.18); it means the packet, and sees a frame.
+// leastRun is the length in bytes below which the kernel does not run a program for a
+// test (net/bpf/test_run.c, since Linux 6.18). The limit is meant for the packet, but the
+// kernel compares it with the frame.
 var leastRun = map[uint16]int{unix.ETH_P_IP: 20, unix.ETH_P_IPV6: 40}
 
 func (c chance) ipv6() []byte {
@@ -201,7 +202,7 @@ func (c chance) ipv6() []byte {
 	return ipv6(c.addr(6).String(), c.addr(6).String(), next, payload)
 }
 
-// The kernel decides as the rules say, on random frames and random claims.
+// The kernel agrees with the reference, on random frames and random claims.
 func TestOwnerAgainstReference(t *testing.T) {
 	b := newBench(t, nil)
 	c := chance{rand.New(rand.NewPCG(2000, 11))}
@@ -226,7 +227,7 @@ func TestOwnerAgainstReference(t *testing.T) {
 	}
 }
 
-// Claims in Go and in the kernel know the same of an address.
+// Of and Wider of Claims agree with a plain search.
 func TestClaimsOf(t *testing.T) {
 	c := chance{rand.New(rand.NewPCG(2000, 12))}
 	for range 500 {

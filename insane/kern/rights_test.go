@@ -22,7 +22,7 @@ func drop(t *testing.T, capabilities ...int) {
 	must(t, unix.Capset(&header, &data[0]))
 }
 
-// Who may not load programs is told what is missing.
+// Open without the rights fails and names the missing ones.
 func TestOpenWithoutRights(t *testing.T) {
 	for _, c := range []struct {
 		what string
@@ -64,8 +64,8 @@ func TestRightsThatAreEnough(t *testing.T) {
 	}
 }
 
-// Who has lost the rights since has nothing attached, and nothing is left of the
-// attempt. (To tcx a program may be attached by whoever could load it.)
+// Attaching without the rights fails and leaves nothing behind. (A process that could
+// load a program may always attach it to tcx.)
 func TestAttachWithoutRights(t *testing.T) {
 	near, _ := newNamespace(t)
 	index := near.Attrs().Index

@@ -21,7 +21,7 @@ func now() policy.Time {
 	return policy.Time(ts.Nano())
 }
 
-// owner is whose a frame is. The values are those of receive.c.
+// owner is the owner of a frame. The values are those of owner.h.
 type owner int
 
 const (
@@ -32,7 +32,7 @@ const (
 
 func (o owner) String() string { return []string{"slave", "both", "device"}[o] }
 
-// towards says whom the link-layer address of a frame means.
+// towards is the kind of the link-layer destination of a frame.
 type towards int
 
 const (
@@ -42,7 +42,7 @@ const (
 	toOther                // PACKET_OTHERHOST
 )
 
-// destination is an address that the link near takes for one of that kind.
+// destination returns an address that is of this kind for the link near.
 func (to towards) destination(near []byte) []byte {
 	switch to {
 	case toHost:
@@ -55,7 +55,7 @@ func (to towards) destination(near []byte) []byte {
 	return []byte{2, 0x69, 0x6e, 0x73, 0xff, 0xff}
 }
 
-// What the program at ingress returns.
+// Codes that the program at ingress returns.
 const (
 	actUnspec = 0xffffffff
 	actShot   = 2
@@ -77,7 +77,7 @@ func newBench(t testing.TB, claims Claims) *bench {
 		index: near.Attrs().Index, mac: near.Attrs().HardwareAddr}
 }
 
-// auto asks receive_auto.
+// auto returns the owner that receive_auto finds.
 func (b *bench) auto(to towards, etherType uint16, body []byte) owner {
 	b.t.Helper()
 	return b.owner(b.bpf.ReceiveAuto, to, etherType, body)

@@ -76,7 +76,7 @@ func (s sample) virtio(body int) frame.Header {
 	return h
 }
 
-// segments is what the kernel has for the number of packets of a frame.
+// segments returns gso_segs of the frame, its number of packets.
 func (s sample) segments() uint32 {
 	if s.size == 0 {
 		return 0
@@ -84,7 +84,7 @@ func (s sample) segments() uint32 {
 	return uint32((s.payload + s.size - 1) / s.size)
 }
 
-// anySample is a frame of at most so many bytes of payload.
+// anySample returns a random frame with at most that many bytes of payload.
 func anySample(r *rand.Rand, payload int) sample {
 	s := sample{what: "any", family: 4 + 2*r.IntN(2), protocol: unix.IPPROTO_TCP,
 		options: 4 * r.IntN(11), payload: 1 + r.IntN(payload)}
@@ -100,7 +100,7 @@ func anySample(r *rand.Rand, payload int) sample {
 	return s
 }
 
-// outcome is what the fast path does with a frame. The values are those of direction.h.
+// outcome is the outcome of a frame in the fast path. The values are those of direction.h.
 type outcome int
 
 const (
@@ -111,9 +111,9 @@ const (
 
 func (f outcome) String() string { return []string{"undecided", "relayed", "dropped"}[f] }
 
-// outcomeOf is what package frame and package policy say of a frame whose first
-// packet has that number: undecided if they say different things of its packets,
-// or nothing.
+// outcomeOf returns the outcome that packages frame and policy give a frame whose first
+// packet has number next. It is undecided if the packets have different verdicts or the
+// frame is malformed.
 func outcomeOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (outcome, frame.Layout) {
 	layout, err := frame.Inspect(f)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// names are the names of the bpf filters at ingress of a link.
+// names returns the names of the bpf filters at ingress of a link.
 func names(t *testing.T, index int) (list []string) {
 	t.Helper()
 	for _, line := range tcState(t, index) {
@@ -21,8 +21,8 @@ func names(t *testing.T, index int) (list []string) {
 	return list
 }
 
-// A daemon removes at its start what dead ones have left, anywhere: those of its
-// own name, and those whose interface is gone. The filters of living ones stay.
+// A daemon removes the filters that dead daemons have left on any link: filters of its
+// own name, and filters of devices whose interface is gone. Other filters stay.
 func TestSweep(t *testing.T) {
 	near, _ := newNamespace(t)
 	other, _ := newVeth(t, "eth1", "eth1-far")

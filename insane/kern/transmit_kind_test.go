@@ -14,7 +14,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// vlan is the number of a network.
+// vlan is a VLAN number.
 const vlan = 100
 
 // tag makes near's frames bear a tag beside the bytes until remove is called, as
@@ -62,8 +62,8 @@ func (w *fork) openUDP() (send func(payload, size int)) {
 	}
 }
 
-// What the host itself sends in one piece is as many packets as it asked for, and a
-// policy that is of one mind about them has them carried in one piece.
+// A UDP super-frame of the host counts as the number of datagrams that the host asked
+// for. If all of them have one verdict, the fast path decides about the super-frame.
 func TestTransmitDatagrams(t *testing.T) {
 	onEachFork(t, func(t *testing.T, w *fork) {
 		send := w.openUDP()

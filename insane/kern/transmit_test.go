@@ -14,9 +14,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// fork is where frames that are sent through an interface part: near, which stands for
-// it, has the fast path. What that relays leaves by the slave, what it leaves to the
-// relay comes out at far.
+// fork has the fast path at near, which stands for the interface. Relayed frames leave
+// through the slave; frames for the relay come out at far.
 type fork struct {
 	wire
 	direction    *Direction
@@ -25,7 +24,7 @@ type fork struct {
 	relay, cable int // sockets that hear behind near and behind the slave
 }
 
-// newFork makes one, whose slave has the MTU of an Ethernet.
+// newFork makes a fork with a slave of MTU 1500.
 func newFork(t *testing.T, attach func(p *Objects, index int) (io.Closer, error)) *fork {
 	t.Helper()
 	w := &fork{wire: wire{t: t}}
@@ -63,7 +62,7 @@ func onEachFork(t *testing.T, test func(t *testing.T, w *fork)) {
 	}
 }
 
-// transmit sends a frame, and says where it came out. A drop looks sent.
+// transmit sends a frame and returns its outcome, by the place where it comes out.
 func (w *fork) transmit(f frame.Frame) outcome {
 	w.t.Helper()
 	before := w.direction.Counts().DroppedPackets
@@ -76,7 +75,7 @@ func (w *fork) transmit(f frame.Frame) outcome {
 		w.hear(byCable, w.cable)
 		return byRelay[1]+byCable[1] > 0
 	}
-	// What comes out of a dropped one all the same, the next one meets.
+	// If a dropped frame comes out all the same, the next call notices it.
 	if hear(); w.direction.Counts().DroppedPackets == before {
 		await(w.t, "the frame", hear)
 	}
@@ -105,9 +104,8 @@ func wireSample(r *rand.Rand) sample {
 	return s
 }
 
-// Frames go where package policy says, by way of the links that they are to take;
-// the counters are those of package frame; and the relay has all that the slave would
-// not take.
+// Frames go through the right link, with the verdicts of package policy and the counts of
+// package frame. The relay gets the frames that the slave would refuse.
 func TestTransmitOnTheWire(t *testing.T) {
 	onEachFork(t, func(t *testing.T, w *fork) {
 		r := rand.New(rand.NewPCG(5, 6))
@@ -139,8 +137,8 @@ func TestTransmitOnTheWire(t *testing.T) {
 	})
 }
 
-// check sends a frame, which is on the wire as wire, and compares what becomes of it
-// and the counters with what packages frame and policy say.
+// check sends a frame, which looks like wire on the wire, and compares its outcome and
+// the counters with packages frame and policy.
 func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) outcome {
 	w.t.Helper()
 	before, next := w.direction.Counts(), w.next.Load()
@@ -165,7 +163,7 @@ func (w *fork) check(program *policy.Program, s sample, f, wire frame.Frame) out
 	return got
 }
 
-// What would go to a slave that is gone is the relay's to count.
+// Frames for a slave that is gone are left to the relay, which counts them.
 func TestTransmitToNoSlave(t *testing.T) {
 	onEachFork(t, func(t *testing.T, w *fork) {
 		must(t, w.direction.Open(policy.Program{}, w.slave.Attrs().Index, "pass"))

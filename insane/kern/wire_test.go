@@ -20,7 +20,7 @@ type attachment struct {
 	attach func(r *Objects, index int) (io.Closer, error)
 }
 
-// attachments are those that this kernel has. The older way works on every one.
+// attachments returns the ways that this kernel has. Every kernel has clsact.
 func attachments(t *testing.T) []attachment {
 	t.Helper()
 	list := []attachment{{"clsact", (*Objects).attachClsact}}
@@ -76,8 +76,9 @@ func newWire(t *testing.T, a attachment) *wire {
 	return w
 }
 
-// socket opens a packet socket on a link. Those of one protocol hear behind ingress,
-// those of all in front of it (net/core/dev.c, __netif_receive_skb_core).
+// socket opens a packet socket on a link. A socket for one protocol receives after tc
+// ingress, a socket for all protocols before it (net/core/dev.c,
+// __netif_receive_skb_core).
 func (w *wire) socket(l netlink.Link, protocol uint16, program int) int {
 	w.t.Helper()
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -93,7 +94,7 @@ func (w *wire) socket(l netlink.Link, protocol uint16, program int) int {
 	return fd
 }
 
-// number is the link-layer address that a numbered frame comes from.
+// number returns the source address of a numbered frame.
 func number(n int) []byte { return []byte{2, 0x69, 0x6e, 0x73, byte(n >> 8), byte(n)} }
 
 // send sends a numbered frame from far.
@@ -123,7 +124,7 @@ func (w *wire) hear(count map[int]int, sockets ...int) {
 	}
 }
 
-// lastNumber is that of the frame behind which none is on the way.
+// lastNumber is the number of the frame that is sent last.
 const lastNumber = 0xffff
 
 // heard sends a last frame, and returns how often each came to the device and to
@@ -142,7 +143,7 @@ func (w *wire) heard() (toDevice, toStack map[int]int) {
 	return toDevice, toStack
 }
 
-// expect compares what was heard of one frame with whose it should be.
+// expect compares where one frame has arrived with its owner.
 func (w *wire) expect(what string, toDevice, toStack int, want owner) {
 	w.t.Helper()
 	wantDevice, wantStack := 0, 0
@@ -157,8 +158,8 @@ func (w *wire) expect(what string, toDevice, toStack int, want owner) {
 	}
 }
 
-// Every rule on a wire, with what only the kernel knows of a frame: its VLAN tag
-// is beside the bytes, and the decision goes by way of the handoff.
+// The same cases on a wire: VLAN tags are beside the bytes, and the decision goes through
+// the handoff.
 func TestOwnerOnTheWire(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		cases := ownerCases()
@@ -172,7 +173,7 @@ func TestOwnerOnTheWire(t *testing.T) {
 	})
 }
 
-// Whatever it is: in the mode all it is the device's.
+// In the mode all, the device owns every frame.
 func TestAllOnTheWire(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		must(t, unix.SetsockoptInt(w.device, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, w.r.All()))
@@ -191,7 +192,7 @@ func TestAllOnTheWire(t *testing.T) {
 	})
 }
 
-// Filters are exchanged while frames come in, and none is nobody's or of two.
+// While filters are replaced, each frame still has exactly one owner.
 func TestExchangeOnTheWire(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		toDevice, toStack := make(map[int]int), make(map[int]int)
@@ -221,7 +222,7 @@ func TestExchangeOnTheWire(t *testing.T) {
 	})
 }
 
-// Without the socket nobody decides, and the stack has what it ever had.
+// Without the socket there is no decision, and the stack gets every frame.
 func TestSocketGone(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
 		w.send(1, toHost, nil, unix.ETH_P_IP, udp4(plain4, own4))

@@ -12,7 +12,7 @@ import (
 // of IPv6 back for a moment, which is the longer the busier it is, so several
 // labs are made at a time.
 func TestAddressesAreUsableAtOnce(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {

@@ -61,7 +61,7 @@ func TestCommandSeesTheHost(t *testing.T) {
 
 // On most machines mounts are shared between namespaces unless one objects.
 func TestCommandKeepsMountsToItself(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	cmd := reexec(t, "role-mounts")
 	cmd.SysProcAttr.Unshareflags = unix.CLONE_NEWNS
 	out, err := cmd.CombinedOutput()

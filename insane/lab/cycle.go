@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // tolerance is how far from its nominal time a change between on and off may
@@ -13,16 +15,16 @@ const tolerance = 20 * time.Millisecond
 // cycle is a policy that relays for on and drops for off, repeating.
 type cycle struct{ on, off time.Duration }
 
-// shape is what a measurement shows of a cycle.
-type shape struct {
-	edges int           // changes between arriving and not, in order of sending
-	worst time.Duration // the farthest from an edge that a packet met the wrong fate
+// edges is what a measurement shows of a cycle.
+type edges struct {
+	count int           // changes between arriving and not, in order of sending
+	worst time.Duration // the farthest from an edge that a packet had the wrong verdict
 }
 
-// observe compares the fate of every packet with the phase of the cycle at the
+// observe compares what became of every packet with the phase of the cycle at the
 // time it was sent. The cycle began at some time between m.set and m.ready.
-func (c cycle) observe(m measurement) shape {
-	var s shape
+func (c cycle) observe(m measurement) edges {
+	var s edges
 	slack := m.ready.Sub(m.set)
 	last := -1 // number of the packet before
 	for i, at := range m.result.SentAt {
@@ -34,7 +36,7 @@ func (c cycle) observe(m measurement) shape {
 			s.worst = max(s.worst, c.distance(phase, slack))
 		}
 		if last >= 0 && m.result.Arrived(i) != m.result.Arrived(last) {
-			s.edges++
+			s.count++
 		}
 		last = i
 	}
@@ -63,11 +65,11 @@ func (c cycle) judge(m measurement) []string {
 	var faults []string
 	s := c.observe(m)
 	if s.worst > tolerance {
-		faults = append(faults, fmt.Sprintf("a packet met the wrong fate %v from the nearest edge, %v is allowed",
+		faults = append(faults, fmt.Sprintf("a packet had the wrong verdict %v from the nearest edge, %v is allowed",
 			s.worst.Round(time.Millisecond/10), tolerance))
 	}
-	if least := c.edges(m) - 2; s.edges < least {
-		faults = append(faults, fmt.Sprintf("%d edges seen, at least %d expected", s.edges, least))
+	if least := c.expected(m) - 2; s.count < least {
+		faults = append(faults, fmt.Sprintf("%d edges seen, at least %d expected", s.count, least))
 	}
 	return faults
 }
@@ -88,25 +90,16 @@ func (c cycle) prompt(m measurement) bool {
 	return true
 }
 
-// edges is how many a measurement should see.
-func (c cycle) edges(m measurement) int {
-	return int(2 * m.result.duration() / (c.on + c.off))
+// expected is how many edges a measurement should see.
+func (c cycle) expected(m measurement) int {
+	return int(2 * m.result.Duration() / (c.on + c.off))
 }
 
-// duration is the time between the first and the last packet sent.
-func (r *Result) duration() time.Duration {
-	var last time.Duration
-	for _, at := range r.SentAt {
-		last = max(last, at)
-	}
-	return last
-}
-
-// timeline draws the fates in order of time, one mark for every column of time:
-// a full one where most packets arrived.
-func (r *Result) timeline(column time.Duration) string {
+// timeline draws which packets arrived, in order of time, one mark for every column
+// of time: a full one where most of them did.
+func timeline(r *probe.Result, column time.Duration) string {
 	const on, off = "█", "▁"
-	sent := make([]int, r.duration()/column+1)
+	sent := make([]int, r.Duration()/column+1)
 	arrived := make([]int, len(sent))
 	for i, at := range r.SentAt {
 		if at < 0 {

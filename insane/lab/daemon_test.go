@@ -24,7 +24,7 @@ func TestDaemonAnswers(t *testing.T) {
 		if err != nil || info.Name != want {
 			t.Errorf("daemon %s: got %q, %v", want, info.Name, err)
 		}
-		await(t, "what daemon "+want+" has written", func() bool { return strings.Contains(d.Logs(), "listening\n") })
+		Await(t, "what daemon "+want+" has written", func() bool { return strings.Contains(d.Logs(), "listening\n") })
 		out, err := d.Command(background, "sh", "-c", "echo $INSANE_SOCKET").Output()
 		if err != nil || strings.TrimSpace(string(out)) != d.Socket {
 			t.Errorf("daemon %s: environment has %q, want %q (%v)", want, out, d.Socket, err)

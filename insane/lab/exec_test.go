@@ -22,7 +22,7 @@ func reexec(t *testing.T, role string, args ...string) *exec.Cmd {
 }
 
 func TestExec(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	for _, tt := range []struct {
 		name   string
 		argv   []string
@@ -51,7 +51,7 @@ func TestExec(t *testing.T) {
 
 // A signal to the lab is for the command, whose answer to it counts.
 func TestExecPassesSignalsOn(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		cmd := reexec(t, "role-exec", "sh", "-c", "trap 'exit 5' INT TERM HUP; echo ready; while :; do sleep 0.01; done")
 		stdout, err := cmd.StdoutPipe()
@@ -74,7 +74,7 @@ func TestExecPassesSignalsOn(t *testing.T) {
 }
 
 func TestExecEndsWithItsContext(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	ctx, cancel := context.WithCancel(background)
 	marker := filepath.Join(t.TempDir(), "ready")
 	go func() {
@@ -95,7 +95,7 @@ func TestExecEndsWithItsContext(t *testing.T) {
 
 // A build that was not installed must find its own insanely.
 func TestExecFindsCompanions(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "insane")
 	copyFile(t, "/proc/self/exe", binary)

@@ -37,7 +37,7 @@ func TestDoRunsInsideTheHost(t *testing.T) {
 		seen[inside] = h.Name
 		var again string
 		if err := h.Do(func() (err error) { again, err = here(); return err }); err != nil || again != inside {
-			t.Errorf("second visit to %s: %q, %v; first was %q", h.Name, again, err, inside)
+			t.Errorf("second look into %s: %q, %v; first was %q", h.Name, again, err, inside)
 		}
 	}
 	if back, _ := here(); back != outside {
@@ -73,7 +73,7 @@ func TestDoLeaksNoNamespace(t *testing.T) {
 	}
 	group.Wait()
 	// A thread takes a moment to end after the function it ran.
-	await(t, "all threads to be outside", func() bool {
+	Await(t, "all threads to be outside", func() bool {
 		threads, err := filepath.Glob("/proc/self/task/*/ns/net")
 		if err != nil || len(threads) == 0 {
 			t.Fatalf("no threads: %v", err)

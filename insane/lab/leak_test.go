@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
@@ -45,20 +44,10 @@ func sing(t *testing.T, host *Host, name, file string) canary {
 
 func (c canary) awaitDeath(t *testing.T) {
 	t.Helper()
-	await(t, c.name+" to go with its namespace", func() bool {
+	Await(t, c.name+" to go with its namespace", func() bool {
 		_, err := c.host.Netlink().LinkByName(c.name)
 		return errors.As(err, new(netlink.LinkNotFoundError))
 	})
-}
-
-// await polls for something the kernel does on its own time.
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 // snapshot is what a lab could leave behind in the namespace and the file
@@ -134,7 +123,7 @@ func TestKillLeavesNothing(t *testing.T) {
 	}
 	_ = holder.Wait()
 	for _, pid := range []int{daemon, child} {
-		await(t, fmt.Sprintf("process %d to die with its parent", pid), func() bool { return !alive(fmt.Sprint(pid)) })
+		Await(t, fmt.Sprintf("process %d to die with its parent", pid), func() bool { return !alive(fmt.Sprint(pid)) })
 	}
 	inBorea.awaitDeath(t)
 	inMorgana.awaitDeath(t)
@@ -145,7 +134,7 @@ func TestKillLeavesNothing(t *testing.T) {
 
 // What a failed New had made so far must go again.
 func TestFailedNewLeavesNothing(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	before := openFiles(t)
 	for range 10 {
 		l := &Lab{Borea: borea(), Morgana: morgana()}

@@ -5,16 +5,18 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// strangers is how many packets that are not the probe's the kernel may send
+// maxForeign is how many packets that are not the probe's the kernel may send
 // through the device during one measurement: neighbours are sought and multicast
 // groups announced, and all of it is in the device's counters.
-const strangers = 8
+const maxForeign = 8
 
 // measurement is what one probe saw and what the device's counters say of the same time.
 type measurement struct {
-	result   *Result
+	result   *probe.Result
 	counters counters
 
 	// set and ready are when the change of policy was asked for and when the
@@ -93,7 +95,7 @@ func (m measurement) judge() []string {
 	fault(b.offered != b.relayed+b.held+b.dropped+b.others, "the counters do not balance")
 	foreign, difference := m.foreign(), m.difference()
 	fault(foreign < 0, "sent, but not in the counters: %s", packets(-foreign))
-	fault(foreign > strangers, "in the counters, but not sent: %s", packets(foreign))
+	fault(foreign > maxForeign, "in the counters, but not sent: %s", packets(foreign))
 	fault(difference < 0, "arrived, but by the counters not relayed: %s", packets(-difference))
 	fault(difference > max(foreign, 0), "relayed by the counters, but not arrived: %s", packets(difference))
 	return faults

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 func TestNumber(t *testing.T) {
@@ -76,7 +78,7 @@ func TestCyclePrompt(t *testing.T) {
 		{"came late", []time.Duration{0, 1 * ms}, []time.Duration{0, 22 * ms}, false},
 		{"refused", []time.Duration{0, never, 10 * ms}, []time.Duration{0, never, 10 * ms}, true},
 	} {
-		m := measurement{result: &Result{SentAt: tt.sent, ReceivedAt: tt.received}}
+		m := measurement{result: &probe.Result{SentAt: tt.sent, ReceivedAt: tt.received}}
 		if got := (cycle{}).prompt(m); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
@@ -84,9 +86,9 @@ func TestCyclePrompt(t *testing.T) {
 }
 
 func TestTimeline(t *testing.T) {
-	r := &Result{SentAt: []time.Duration{0, 5, 10, 15, never, 35}, ReceivedAt: []time.Duration{0, 5, never, 15, never, 35}}
+	r := &probe.Result{SentAt: []time.Duration{0, 5, 10, 15, never, 35}, ReceivedAt: []time.Duration{0, 5, never, 15, never, 35}}
 	// The second column has one of two, the third nobody sent in.
-	if got := r.timeline(10); got != "█▁▁█" {
+	if got := timeline(r, 10); got != "█▁▁█" {
 		t.Errorf("got %s", got)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // device is a stand-in for a daemon and the probe's way through it: it keeps
@@ -18,9 +20,12 @@ type device struct {
 	since  time.Time // when it was set
 	draw   *rand.Rand
 
-	spoilResult func(*Result)    // of what went through the device
-	spoilStats  func(*api.Stats) // of what Info answers of the last one
+	spoilResult func(*probe.Result) // of what went through the device
+	spoilStats  func(*api.Stats)    // of what Info answers of the last one
 }
+
+// never is the time of what did not happen.
+const never = time.Duration(-1)
 
 // imagined is one direction.
 type imagined struct {
@@ -72,25 +77,23 @@ func (d *device) state() api.Info {
 
 // run imagines a probe: what the stop with the present policy asks for, unless
 // the probe is the bystander's.
-func (d *device) run(p Probe, _ context.Context) (*Result, error) {
+func (d *device) run(p probe.Probe, _ context.Context) (*probe.Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	way, spare := &d.tx, morgana().SpareIPv4
-	if p.From.Name == morgana().Name {
+	if p.From.(*Host).Name == morgana().Name {
 		way = &d.rx
 	}
 	bystander := p.Address == spare || p.Source == spare
-	r := newResult(p.Count)
-	r.Start = d.since
-	var sent sentPackets
+	r := &probe.Result{Start: d.since, Sent: p.Count}
 	for i := range p.Count {
 		at := time.Duration(i) * time.Second / time.Duration(p.Rate)
-		sent.at = append(sent.at, at)
+		r.SentAt, r.ReceivedAt = append(r.SentAt, at), append(r.ReceivedAt, never)
 		if bystander || d.relays(way, at) {
-			r.addArrival(uint64(i), at)
+			r.ReceivedAt[i] = at
+			r.Received++
 		}
 	}
-	r.addSent(sent)
 	if bystander {
 		return r, nil
 	}
@@ -113,7 +116,7 @@ func (d *device) relays(way *imagined, at time.Duration) bool {
 	panic("no stop has the policy " + way.policy)
 }
 
-func (i *imagined) book(r *Result) {
+func (i *imagined) book(r *probe.Result) {
 	i.stats.Offered.Packets += uint64(r.Sent)
 	i.stats.Relayed.Packets += uint64(r.Received)
 	addDropped(&i.stats, api.DropPolicy, r.Sent-r.Received)

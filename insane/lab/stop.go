@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // bystanderRate is what a bystander sends at, in packets per second.
@@ -85,21 +87,26 @@ func (s stop) stats(info api.Info) api.Stats {
 }
 
 // probe is what is sent at this stop.
-func (s stop) probe(l *Lab) Probe {
-	p := Probe{From: l.Borea, To: l.Morgana, Count: s.count, Rate: s.rate}
-	if s.rx {
-		p.From, p.To = p.To, p.From
-	}
-	p.Source, p.Address = p.From.IPv4, p.To.IPv4
+func (s stop) probe(l *Lab) probe.Probe {
+	from, to := s.ends(l)
+	p := probe.Probe{From: from, To: to, Source: from.IPv4, Address: to.IPv4, Count: s.count, Rate: s.rate}
 	if s.ipv6 {
-		p.Source, p.Address = p.From.IPv6, p.To.IPv6
+		p.Source, p.Address = from.IPv6, to.IPv6
 	}
 	return p
 }
 
+// ends are the hosts between which the probe is sent.
+func (s stop) ends(l *Lab) (from, to *Host) {
+	if s.rx {
+		return l.Morgana, l.Borea
+	}
+	return l.Borea, l.Morgana
+}
+
 // bystander goes the same way, for as long, but at morgana's end it has the
 // address that the device has nothing to do with.
-func (s stop) bystander(l *Lab) Probe {
+func (s stop) bystander(l *Lab) probe.Probe {
 	p := stop{rx: s.rx, count: max(1, s.count*bystanderRate/s.rate), rate: bystanderRate}.probe(l)
 	if s.rx {
 		p.Source = l.Morgana.SpareIPv4
@@ -142,5 +149,5 @@ func (s stop) judge(m measurement) []string {
 
 // allowed is how many may arrive of those that reached the device.
 func (s stop) allowed(m measurement) (lo, hi uint64) {
-	return Interval(m.reached(), s.chance, Alpha)
+	return probe.Interval(m.reached(), s.chance, probe.Alpha)
 }

@@ -8,17 +8,19 @@ import (
 	"strings"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// ErrNotAsAsked is what Visit returns when the device did not do what it was asked.
+// ErrNotAsAsked is what Tour returns when the device did not do what it was asked.
 var ErrNotAsAsked = errors.New("not as asked")
 
-// Visit makes a lab, runs a device in borea, and shows on out what it does:
+// Tour makes a lab, runs a device in borea, and shows on out what it does:
 // for each policy the command, what was asked, and what was measured beside it.
 // It takes about 20 seconds, leaves nothing behind, and returns ErrNotAsAsked if any
 // measurement was outside of what the policy and chance allow. Whatever is to
 // be given to the daemon besides, say a seed, belongs into options.Insane.
-func Visit(ctx context.Context, out io.Writer, options Options) (err error) {
+func Tour(ctx context.Context, out io.Writer, options Options) (err error) {
 	l, err := New(options)
 	if err != nil {
 		return err
@@ -31,7 +33,7 @@ func Visit(ctx context.Context, out io.Writer, options Options) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &story{printer: p, lab: l, control: d.Client, run: Probe.Run, stops: stops()}
+	s := &story{printer: p, lab: l, control: d.Client, run: probe.Probe.Run, stops: stops()}
 	if err := s.tell(ctx); err != nil {
 		return d.explain(err)
 	}
@@ -66,11 +68,11 @@ type control interface {
 type story struct {
 	*printer
 	lab     *Lab
-	control control                                       // of the device
-	run     func(Probe, context.Context) (*Result, error) // Probe.Run
+	control control                                                   // of the device
+	run     func(probe.Probe, context.Context) (*probe.Result, error) // probe.Probe.Run
 	stops   []stop
 
-	bystander Result // sums of all that went to and from the address that is not re-routed
+	bystander probe.Result // sums of all that went to and from the address that is not re-routed
 	wrong     []string
 }
 
@@ -91,7 +93,7 @@ func (s *story) tell(ctx context.Context) error {
 // tour goes to every stop, and asks the bystander at the end.
 func (s *story) tour(ctx context.Context) error {
 	for i, stop := range s.stops {
-		if err := s.visit(ctx, i+1, stop); err != nil {
+		if err := s.halt(ctx, i+1, stop); err != nil {
 			return err
 		}
 	}
@@ -121,8 +123,9 @@ func (s *story) greet(ctx context.Context, device string) error {
 			return err
 		}
 		if r.Received != r.Sent {
+			_, to := hello.ends(s.lab)
 			return fmt.Errorf("reach %s at %s through %s: %d of %d packets arrived",
-				p.To.Name, p.Address, device, r.Received, r.Sent)
+				to.Name, p.Address, device, r.Received, r.Sent)
 		}
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // tell tells the story of some stops with an imagined device.
@@ -101,30 +103,30 @@ func TestStoryOfABadDevice(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		policy string
-		result func(*Result)
+		result func(*probe.Result)
 		stats  func(*api.Stats)
 		want   string
 	}{
-		{"arrives too often", "percent 80", func(r *Result) { r.Received = 16249 }, nil,
+		{"arrives too often", "percent 80", func(r *probe.Result) { r.Received = 16249 }, nil,
 			"16,249 of 20,000 arrived, chance allows 15,748 to 16,248"},
-		{"arrives too seldom", "percent 80", func(r *Result) { r.Received = 15747 }, nil,
+		{"arrives too seldom", "percent 80", func(r *probe.Result) { r.Received = 15747 }, nil,
 			"15,747 of 20,000 arrived, chance allows 15,748 to 16,248"},
-		{"one lost of all", "pass", func(r *Result) { r.Received-- }, nil,
+		{"one lost of all", "pass", func(r *probe.Result) { r.Received-- }, nil,
 			"4,999 of 5,000 arrived, chance allows 5,000 to 5,000"},
-		{"one through a cut cable", "percent 0", func(r *Result) { r.Received++ }, nil,
+		{"one through a cut cable", "percent 0", func(r *probe.Result) { r.Received++ }, nil,
 			"1 of 5,000 arrived, chance allows 0 to 0"},
-		{"lost on the way", "pass", func(r *Result) { r.Received-- }, nil,
+		{"lost on the way", "pass", func(r *probe.Result) { r.Received-- }, nil,
 			"relayed by the counters, but not arrived: 1 packet"},
 		{"arrived from nowhere", "percent 80", nil, func(s *api.Stats) {
 			s.Relayed.Packets--
 			addDropped(s, api.DropPolicy, 1)
 		}, "arrived, but by the counters not relayed: 1 packet"},
-		{"told the sender", "percent 0", func(r *Result) { r.Refused, r.Refusal = 1, unix.ENOBUFS }, nil,
+		{"told the sender", "percent 0", func(r *probe.Result) { r.Refused, r.Refusal = 1, unix.ENOBUFS }, nil,
 			"the sender was refused 1 packet: no buffer space available"},
-		{"twice", "pass", func(r *Result) { r.Duplicates = 2 }, nil, "2 packets arrived twice"},
-		{"out of order", "pass", func(r *Result) { r.Reordered = 3 }, nil, "3 packets arrived out of order"},
-		{"strays", "pass", func(r *Result) { r.Strays = 1 }, nil, "1 packet arrived that nobody had sent"},
-		{"overflow", "pass", func(r *Result) { r.Overflowed = 1 }, nil, "the receiver was too slow for 1 packet"},
+		{"twice", "pass", func(r *probe.Result) { r.Duplicates = 2 }, nil, "2 packets arrived twice"},
+		{"out of order", "pass", func(r *probe.Result) { r.Reordered = 3 }, nil, "3 packets arrived out of order"},
+		{"strays", "pass", func(r *probe.Result) { r.Strays = 1 }, nil, "1 packet arrived that nobody had sent"},
+		{"overflow", "pass", func(r *probe.Result) { r.Overflowed = 1 }, nil, "the receiver was too slow for 1 packet"},
 		{"overrun", "pass", nil, func(s *api.Stats) { s.Overruns++; s.Offered.Packets-- },
 			"1 packet overran the queue in front of insane"},
 		{"counters out of balance", "percent 80", nil, func(s *api.Stats) { s.Offered.Packets++ },
@@ -140,10 +142,10 @@ func TestStoryOfABadDevice(t *testing.T) {
 			addDropped(s, api.DropPolicy, -1)
 		}, "sent, but not in the counters: 1 packet"},
 		{"invented", "percent 80", nil, func(s *api.Stats) {
-			s.Offered.Packets += strangers + 1
-			addDropped(s, api.DropPolicy, strangers+1)
+			s.Offered.Packets += maxForeign + 1
+			addDropped(s, api.DropPolicy, maxForeign+1)
 		}, "in the counters, but not sent: 9 packets"},
-		{"received too seldom", "rx percent 60", func(r *Result) { r.Received = 5782 }, nil,
+		{"received too seldom", "rx percent 60", func(r *probe.Result) { r.Received = 5782 }, nil,
 			"5,782 of 10,000 arrived, chance allows 5,783 to 6,216"},
 		{"received past the counters", "rx percent 60", nil, func(s *api.Stats) {
 			s.Offered.Packets--
@@ -152,8 +154,8 @@ func TestStoryOfABadDevice(t *testing.T) {
 		{"an edge too early", "time 200ms 100ms", lateFates(-25 * time.Millisecond), nil,
 			"from the nearest edge, 20ms is allowed"},
 		{"an edge too late", "time 200ms 100ms", lateFates(30 * time.Millisecond), nil,
-			"a packet met the wrong fate"},
-		{"no edges", "time 200ms 100ms", func(r *Result) { copy(r.ReceivedAt, r.SentAt) }, nil,
+			"a packet had the wrong verdict"},
+		{"no edges", "time 200ms 100ms", func(r *probe.Result) { copy(r.ReceivedAt, r.SentAt) }, nil,
 			"0 edges seen, at least 17 expected"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -171,8 +173,8 @@ func TestStoryOfABadDevice(t *testing.T) {
 }
 
 // lateFates moves what happened to packets by some time against the clock.
-func lateFates(by time.Duration) func(*Result) {
-	return func(r *Result) {
+func lateFates(by time.Duration) func(*probe.Result) {
+	return func(r *probe.Result) {
 		received := make([]time.Duration, len(r.ReceivedAt))
 		for i := range received {
 			from := i - int(by/(r.SentAt[1]-r.SentAt[0]))
@@ -190,8 +192,8 @@ func lateFates(by time.Duration) func(*Result) {
 func TestStoryForgivesTheKernelsOwnPackets(t *testing.T) {
 	d := newDevice(1)
 	d.spoilStats = func(s *api.Stats) {
-		s.Offered.Packets += strangers
-		s.Relayed.Packets += strangers
+		s.Offered.Packets += maxForeign
+		s.Relayed.Packets += maxForeign
 	}
 	out, err := tell(d, stopOf(t, "pass"))
 	if err != nil || !strings.Contains(out, "(8 of them the kernel's own") {
@@ -223,7 +225,7 @@ func TestStoryOfADisturbedBystander(t *testing.T) {
 	d := newDevice(1)
 	s := &story{
 		printer: newPrinter(io.Discard), lab: &Lab{Borea: borea(), Morgana: morgana()}, control: d, run: d.run,
-		stops: stops()[:1], bystander: Result{Sent: 1},
+		stops: stops()[:1], bystander: probe.Result{Sent: 1},
 	}
 	if err := s.tour(background); !errors.Is(err, ErrNotAsAsked) || !strings.Contains(err.Error(), "bystander") {
 		t.Errorf("got %v, want that the bystander was not left alone", err)
@@ -255,7 +257,7 @@ func TestVisitOfAnIdleDaemon(t *testing.T) {
 	}
 	var out bytes.Buffer
 	s := &story{
-		printer: newPrinter(&out), lab: l, control: daemon.Client, run: Probe.Run,
+		printer: newPrinter(&out), lab: l, control: daemon.Client, run: probe.Probe.Run,
 		stops: []stop{stopOf(t, "pass"), stopOf(t, "percent 50"), stopOf(t, "rx percent 60")},
 	}
 	err = s.tell(background)
@@ -275,8 +277,8 @@ func TestVisitOfAnIdleDaemon(t *testing.T) {
 }
 
 func TestVisitOfADaemonThatFails(t *testing.T) {
-	needRoot(t)
-	err := Visit(background, io.Discard, Options{Insane: []string{"/proc/self/exe", "role-daemon", "--fail"}})
+	NeedRoot(t)
+	err := Tour(background, io.Discard, Options{Insane: []string{"/proc/self/exe", "role-daemon", "--fail"}})
 	if err == nil || !strings.Contains(err.Error(), "asked to fail") {
 		t.Errorf("got %v, want what the daemon said", err)
 	}

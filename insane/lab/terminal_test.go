@@ -100,7 +100,7 @@ const (
 // In a shell in the lab, the keys must do what they do in every shell: end or
 // stop what runs in front, and neither the shell nor the lab around it.
 func TestShellHasATerminal(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	term := openTerminal(t)
 	cmd := reexec(t, "role-exec", "--shell")
 	cmd.Env = append(os.Environ(), "SHELL=/bin/sh", "TERM=dumb")
@@ -114,14 +114,14 @@ func TestShellHasATerminal(t *testing.T) {
 	// What is typed is echoed, so no answer may look like its question.
 	term.press("sleep 600; echo status $((0+$?))\n")
 	term.expect("$?))")
-	await(t, "sleep to take the terminal", term.sleeping)
+	Await(t, "sleep to take the terminal", term.sleeping)
 	term.press(ctrlC)
 	term.press("\necho interrupted-$((100+$?/130))\n")
 	term.expect("interrupted-101")
 
 	term.press("sleep 601\n")
 	term.expect("sleep 601")
-	await(t, "sleep to take the terminal", term.sleeping)
+	Await(t, "sleep to take the terminal", term.sleeping)
 	term.press(ctrlZ)
 	term.expect("Stopped")
 	term.press("kill -KILL %1; wait %1; echo ended-$((100+$?/137))\n")
@@ -150,7 +150,7 @@ func (term *terminal) sleeping() bool {
 // Ctrl-C ends the command and, after it, the lab; with the command's status. The
 // daemon is spared, or a command could not look at the counters before it ends.
 func TestExecHasATerminal(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	term := openTerminal(t)
 	cmd := reexec(t, "role-exec", "sh", "-c", `
 		trap 'sleep 0.1; grep -q insane-lab-1 /proc/net/unix && echo caught, daemon there; exit 6' INT
@@ -172,7 +172,7 @@ func TestExecHasATerminal(t *testing.T) {
 // A shell that is killed cannot give the terminal back. Whoever comes after the
 // lab must be able to read from it all the same.
 func TestShellGivesTheTerminalBack(t *testing.T) {
-	needRoot(t)
+	NeedRoot(t)
 	term := openTerminal(t)
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `"$BINARY" role-exec --shell; read line; echo "read: $line"`)
 	self, err := os.Executable()

@@ -8,8 +8,8 @@ import (
 // attempts is how often a stop is measured when the machine is too busy.
 const attempts = 3
 
-// visit shows one stop.
-func (s *story) visit(ctx context.Context, nth int, stop stop) error {
+// halt shows one stop.
+func (s *story) halt(ctx context.Context, nth int, stop stop) error {
 	s.printf("%d. %s\n", nth, stop.title)
 	s.printf("   borea# %s\n", s.paint(bold, "insanely "+Link+" "+stop.command()))
 	s.row("asked", "%s", stop.asked)
@@ -73,18 +73,19 @@ func (s *story) bystand(ctx context.Context, stop stop) error {
 func (s *story) show(stop stop, m measurement) {
 	r, b := m.result, m.counters
 	p := stop.probe(s.lab)
-	s.row("sent", "%s from %s, %s, to %s, %s", packets(r.Sent), p.From.Name, p.Source, p.To.Name, p.Address)
+	from, to := stop.ends(s.lab)
+	s.row("sent", "%s from %s, %s, to %s, %s", packets(r.Sent), from.Name, p.Source, to.Name, p.Address)
 	s.row("arrived", "%s", arrived(stop, m))
 	s.row("counters", "offered %s = relayed %s + dropped %s; relayed − arrived = %d",
 		number(b.offered), number(b.relayed), number(b.dropped+b.others), m.difference())
-	// Without this line the sum above would look wrong to who adds it up.
+	// Without this line the sum above would look wrong.
 	if n := m.foreign(); n > 0 {
 		s.row("", "(%d of them the kernel's own, such as neighbour discovery)", n)
 	}
 	if stop.timed() {
 		seen := stop.cycle.observe(m)
-		s.row("time", "%s  50 ms each", r.timeline(50*time.Millisecond))
+		s.row("time", "%s  50 ms each", timeline(r, 50*time.Millisecond))
 		s.row("", "%d edges, none more than %.1f ms off its time; %v is allowed",
-			seen.edges, float64(seen.worst.Microseconds())/1000, tolerance)
+			seen.count, float64(seen.worst.Microseconds())/1000, tolerance)
 	}
 }

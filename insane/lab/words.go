@@ -3,6 +3,8 @@ package lab
 import (
 	"fmt"
 	"math"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
 // welcome says where the visitor is.
@@ -27,7 +29,7 @@ its own; here they are side by side.
 "Chance allows" is an exact binomial interval: a device that works as asked
 leaves it about once in %d measurements.
 
-`, int(math.Round(1/Alpha)))
+`, int(math.Round(1/probe.Alpha)))
 }
 
 // farewell says what is left and where to go on.

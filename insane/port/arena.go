@@ -3,48 +3,52 @@ package port
 import "github.com/seed-39a139a1/insane/insane/frame"
 
 const (
-	// batchFrames ends a batch of small frames: long enough to share the
-	// cost of a wake-up, short enough that the first frame does not wait for
-	// more than some ten microseconds of reading.
+	// batchFrames is the most frames of a batch. It is large enough that many frames share
+	// the cost of a wake-up. It is small enough that the first frame waits only some ten
+	// microseconds until the others are read.
 	batchFrames = 64
 
-	// arenaLen ends a batch of large frames. Four of the largest keep the
-	// memory that is copied in and out again inside a second-level cache;
-	// with room for 64 of them every copy would miss it.
+	// arenaLen is the size of the memory in bytes, which ends a batch of large frames.
+	// With four of the largest frames, the memory stays in a second-level cache while it
+	// is copied in and out. With 64 of them, every copy would miss the cache.
 	arenaLen = 4 * frame.MaxLen
 
-	// frameAlign keeps frames from sharing a cache line.
+	// frameAlign is the alignment of a frame in bytes. No two frames share a cache line.
 	frameAlign = 64
 )
 
-// arena is the memory of one port's batch: frames one behind the other, valid
-// until reset.
+// arena is the memory of the frames of one Read. The frames lie one behind the other and
+// are valid until reset. It allocates only in newArena. It is not safe for concurrent use.
 type arena struct {
 	mem    []byte
 	used   int
 	frames []frame.Frame
 }
 
+// newArena makes an empty arena with all its memory.
 func newArena() arena {
 	return arena{mem: make([]byte, arenaLen), frames: make([]frame.Frame, 0, batchFrames)}
 }
 
+// reset forgets all frames, so that their memory is used again.
 func (a *arena) reset() {
 	a.used = 0
 	a.frames = a.frames[:0]
 }
 
-// full says that a further frame, which may be one of the longest, has no room.
+// full reports whether there is no room for one more frame of the greatest length.
 func (a *arena) full() bool {
 	return len(a.frames) == batchFrames || len(a.mem)-a.used < frame.MaxLen
 }
 
-// next is where to read the next frame to. Only if full says no.
+// next returns the memory for the next frame: frame.MaxLen bytes. It may be called only if
+// full returned false.
 func (a *arena) next() []byte {
 	return a.mem[a.used : a.used+frame.MaxLen]
 }
 
-// took records that the bytes [from, to) of next are a frame.
+// took records that the bytes [from, to) of what next returned are a frame. The frame's
+// capacity ends at its length, so that appending to it cannot overwrite another frame.
 func (a *arena) took(from, to int) {
 	from, to = a.used+from, a.used+to
 	a.frames = append(a.frames, frame.Frame(a.mem[from:to:to]))

@@ -8,21 +8,21 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// Frames of a batch of any lengths have memory of their own, cannot grow into
-// each other, and there is always room for the longest or the arena is full.
+// The frames of a batch have memory of their own, whatever their lengths are, and cannot
+// grow into each other. Either the arena is full, or it has room for the longest frame.
 func TestArena(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	a := newArena()
 	for range 200 {
 		a.reset()
-		longest := 1 << (4 + random.IntN(13)) // few large ones, or many small
+		longest := 1 << (4 + random.IntN(13)) // few large frames, or many small ones
 		for number := byte(0); !a.full(); number++ {
 			next := a.next()
 			if len(next) != frame.MaxLen {
 				t.Fatalf("room for %d bytes, want %d", len(next), frame.MaxLen)
 			}
 			n := 1 + random.IntN(min(longest, frame.MaxLen))
-			from := random.IntN(2) * min(n-1, frame.TagLen) // as a receiver may leave it
+			from := random.IntN(2) * min(n-1, frame.TagLen) // as a receiver may leave room for a tag
 			for i := range n {
 				next[i] = number
 			}
@@ -53,14 +53,14 @@ func checkFrames(t *testing.T, a *arena) {
 	}
 }
 
-// An arena that is reset holds as much as a new one.
+// An arena that was reset holds as many frames as a new one.
 func TestArenaCapacity(t *testing.T) {
 	a := newArena()
 	for range 3 {
 		for _, c := range []struct{ length, want int }{
 			{1, batchFrames},
 			{1524, batchFrames},
-			{frame.MaxLen, 3}, // alignment costs the fourth
+			{frame.MaxLen, 3}, // alignment takes the room of the fourth
 			{frame.MaxLen - frame.MaxLen%frameAlign, 4},
 		} {
 			a.reset()

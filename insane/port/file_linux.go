@@ -11,24 +11,25 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// pollRetry is how often Read looks for itself while the poller will not wait.
+// pollRetry is the interval at which Read tries again while the poller refuses to wait.
 const pollRetry = 10 * time.Millisecond
 
-// file is a non-blocking descriptor that carries a frame a read and a frame a
-// write, each with its virtio header in front: a TAP queue or a packet socket.
-// The runtime's poller waits for it, so that Close wakes whoever waits.
+// file is a non-blocking descriptor: a queue of a TAP, or a packet socket. Each read
+// system call returns one frame, and each write system call takes one frame, with the
+// virtio header in front. Go's poller waits for the descriptor, so that Close wakes a
+// goroutine that waits in Read or Write.
 type file struct {
 	f   *os.File
 	raw syscall.RawConn
 
 	arena   arena
 	readErr error
-	// readFrame reads one frame into buf and says where in it. A frame that is
-	// lost is EINTR.
+	// readFrame reads one frame into buf and returns where in buf it is. The error is an
+	// errno. EINTR means that the frame is lost and the next one can be read.
 	readFrame func(fd int, buf []byte) (from, to int, err error)
 
 	drainFn func(fd uintptr) bool // f.drain, bound once: a method value allocates
-	lookFn  func(fd uintptr)      // the same, not waiting
+	lookFn  func(fd uintptr)      // f.drain without waiting
 
 	out      []frame.Frame
 	sent     int
@@ -36,6 +37,8 @@ type file struct {
 	sendFn   func(fd uintptr) bool
 }
 
+// newFile makes a file of a descriptor that is non-blocking already. On success f belongs
+// to the file.
 func newFile(f *os.File) (*file, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -52,9 +55,10 @@ func (p *file) Read() ([]frame.Frame, error) {
 	p.arena.reset()
 	p.readErr = nil
 	for p.raw.Read(p.drainFn) != nil {
-		// Closed; or the poller was told of an error and of nothing else,
-		// and does not wait until it is told of more (runtime/
-		// netpoll_epoll.go, setEventErr). So it goes with a deleted TAP.
+		// Either the file is closed, or the kernel has told the poller of an
+		// error and of nothing else. Then the poller refuses to wait until
+		// another event comes (runtime/netpoll_epoll.go, setEventErr). This
+		// is so after the TAP was deleted.
 		if p.raw.Control(p.lookFn) != nil {
 			return nil, os.ErrClosed
 		}
@@ -69,9 +73,9 @@ func (p *file) Read() ([]frame.Frame, error) {
 	return p.arena.frames, nil
 }
 
-// drain reads until nothing waits or the arena is full. It returns false, and
-// so makes the poller wait, if there was nothing at all. An error behind good
-// frames is left for the next Read to meet again.
+// drain reads frames until none waits or the arena is full. It returns false if there was
+// no frame at all, which makes the poller wait. If an error comes after good frames, drain
+// leaves it: the next Read gets the same error again.
 func (p *file) drain(fd uintptr) bool {
 	for !p.arena.full() {
 		from, to, err := p.readFrame(int(fd), p.arena.next())
@@ -82,9 +86,10 @@ func (p *file) drain(fd uintptr) bool {
 		case unix.EAGAIN:
 			return len(p.arena.frames) > 0
 		case unix.ENETDOWN:
-			// A packet socket says once that its interface went down or
-			// away (net/packet/af_packet.c, packet_notifier). It is no
-			// frame and no end: the link watcher knows more.
+			// A packet socket reports once that its interface went down or
+			// was deleted (net/packet/af_packet.c, packet_notifier). No
+			// frame was lost and the socket can be used again when the
+			// interface comes up: the watcher of links decides what to do.
 		default:
 			p.readErr = portError(err.(unix.Errno))
 			return true
@@ -93,7 +98,7 @@ func (p *file) drain(fd uintptr) bool {
 	return true
 }
 
-// readWhole reads a frame that has all it is in its bytes.
+// readWhole reads one frame from a descriptor that keeps no part of a frame elsewhere.
 func readWhole(fd int, buf []byte) (from, to int, err error) {
 	to, err = unix.Read(fd, buf)
 	return 0, to, err
@@ -108,8 +113,8 @@ func (p *file) Write(frames []frame.Frame) (int, error) {
 	return p.sent, p.writeErr
 }
 
-// send writes frames until one is refused. It returns false, and so waits for
-// room, when the kernel says that the socket's share of memory is used up.
+// send writes frames until one is refused. It returns false, which makes the poller wait
+// for room, when the kernel says that the socket's send buffer is full.
 func (p *file) send(fd uintptr) bool {
 	n, err := writeFrames(int(fd), p.out[p.sent:])
 	p.sent += n
@@ -120,8 +125,8 @@ func (p *file) send(fd uintptr) bool {
 	return true
 }
 
-// writeFrames writes frames until one is not taken. The error is what portError
-// says of that one, or EAGAIN if there is no room for it now.
+// writeFrames writes frames until one is refused, and returns how many were written. The
+// error is the one of portError for the refused frame, or EAGAIN if there is no room now.
 func writeFrames(fd int, frames []frame.Frame) (n int, err error) {
 	for n < len(frames) {
 		_, err := unix.Write(fd, frames[n])
@@ -141,7 +146,7 @@ func writeFrames(fd int, frames []frame.Frame) (n int, err error) {
 // Close implements Port.
 func (p *file) Close() error { return closeFile(p.f) }
 
-// closeFile closes a file that may be closed already.
+// closeFile closes a file. It is no error if the file is closed already.
 func closeFile(f *os.File) error {
 	if err := f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return err
@@ -149,9 +154,9 @@ func closeFile(f *os.File) error {
 	return nil
 }
 
-// portError names what an errno says of a frame that was written, or of the
-// interface. TAP: drivers/net/tun.c, tun_get_user and tun_chr_read_iter; packet
-// socket: net/packet/af_packet.c, packet_snd.
+// portError turns an errno of a read or a write into an error of this package. The errnos
+// of a TAP are in drivers/net/tun.c, tun_get_user and tun_chr_read_iter; those of a packet
+// socket are in net/packet/af_packet.c, packet_snd.
 func portError(errno unix.Errno) error {
 	switch errno {
 	case unix.ENOBUFS:

@@ -8,8 +8,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// A batch that is read and one that is written cost no allocation, at either
-// end.
+// Reading a batch and writing a batch allocate nothing, on the TAP and on the slave.
 func TestNoAllocation(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -41,8 +40,8 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
-// Every errno that a port of either kind is known to answer with has the name
-// that the relay counts by; others stay what they are.
+// Every errno that a TAP or a packet socket is known to return becomes the error that the
+// relay counts. Other errnos stay what they are.
 func TestPortError(t *testing.T) {
 	for errno, want := range map[unix.Errno]error{
 		unix.ENOBUFS:  ErrBusy,

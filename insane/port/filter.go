@@ -7,17 +7,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Filter says which of the frames that arrive at a slave its socket gets.
+// Filter says which of the frames that arrive at a slave the receiving socket gets. It is
+// a program of classic BPF or of eBPF. The zero Filter is not valid; a socket cannot be
+// opened with it.
 type Filter struct {
 	classic []bpf.Instruction
 	program int
 }
 
-// Program is the filter that the eBPF program behind a descriptor is, of type
-// BPF_PROG_TYPE_SOCKET_FILTER. A socket that has it keeps it.
+// Program returns the filter for an eBPF program of type BPF_PROG_TYPE_SOCKET_FILTER. fd
+// is a descriptor of the program. A socket that has the filter holds the program, so fd
+// may be closed then.
 func Program(fd int) Filter { return Filter{program: fd} }
 
-// attach gives a socket the filter, in place of any that it has.
+// attach gives the filter to a socket and replaces the filter that the socket has.
 func (f Filter) attach(fd int) error {
 	if f.classic == nil {
 		return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, f.program)
@@ -30,8 +33,8 @@ func (f Filter) attach(fd int) error {
 	return unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog)
 }
 
-// Offsets into an Ethernet frame without VLAN tag. ARP: RFC 826; IPv6: RFC
-// 8200 §3; ICMPv6: RFC 4443 §2.1.
+// Offsets in bytes into an Ethernet frame without VLAN tag, and values at these
+// offsets. ARP is RFC 826, IPv6 is RFC 8200 §3, and ICMPv6 is RFC 4443 §2.1.
 const (
 	offEtherType     = 12
 	offARPOperation  = 14 + 6
@@ -45,15 +48,15 @@ const (
 	acceptWholeFrame = 1 << 18
 )
 
-// FilterNeighbours accepts what a device that only transmits has to hear for
-// its neighbours to resolve:
+// FilterNeighbours returns the filter of a device that only transmits. It accepts the
+// frames from which the host learns the MAC addresses of its neighbours:
 //
-//   - ARP replies. Requests are left out: the slave answers them for every
-//     address of the host, so the device would only answer again.
-//   - IPv6 neighbour advertisements and solicitations. Solicitations are in,
-//     since IPv6 answers on the interface alone that has the address.
+//   - ARP replies. ARP requests are refused: the slave answers them for every address
+//     of the host, so the device would only answer again.
+//   - IPv6 neighbour advertisements and solicitations. Solicitations are accepted,
+//     because IPv6 answers only on the interface that has the address.
 //
-// Tagged frames and frames for other hosts are out.
+// It refuses frames with a VLAN tag and frames for other hosts.
 func FilterNeighbours() Filter {
 	return Filter{classic: []bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},

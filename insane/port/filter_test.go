@@ -10,21 +10,21 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// extensionsLen is how much of FilterNeighbours, at its beginning, asks for what
-// is beside the bytes of a frame. The machine of x/net/bpf does not know that,
-// so what it runs begins behind.
+// extensionsLen is the number of instructions at the beginning of FilterNeighbours that
+// ask for values beside the bytes of a frame. The virtual machine of x/net/bpf does not
+// know these values, so it runs the instructions behind them only.
 const extensionsLen = 4
 
-// filterCase is a frame and whether a device has to hear it.
+// filterCase is a frame and whether the filter must accept it.
 type filterCase struct {
 	what   string
 	frame  frame.Frame
 	accept bool
-	beside bool // what decides is not in the bytes
+	beside bool // the decision depends on what is not in the bytes
 }
 
-// filterCases are frames for a device whose slave has the address mac. They are
-// numbered by their place.
+// filterCases returns frames for a device whose slave has the MAC address mac. The number
+// of each frame is its index.
 func filterCases(mac net.HardwareAddr) (cases []filterCase) {
 	add := func(what string, accept bool, make func(number int) frame.Frame) {
 		cases = append(cases, filterCase{what: what, accept: accept, frame: make(len(cases))})
@@ -68,8 +68,8 @@ func filterCases(mac net.HardwareAddr) (cases []filterCase) {
 	return append(cases, besideCases(len(cases), mac)...)
 }
 
-// besideCases are accepted as bytes, and refused for what the kernel notes
-// beside them. The numbers begin with first.
+// besideCases returns frames whose bytes alone would be accepted, and which are refused
+// for what the kernel notes beside the bytes. Their numbers begin with first.
 func besideCases(first int, mac net.HardwareAddr) (cases []filterCase) {
 	for _, make := range []func(int) (string, frame.Frame){
 		func(n int) (string, frame.Frame) { return "ARP reply for another host", arp(macOther, n, 2) },
@@ -88,7 +88,7 @@ func besideCases(first int, mac net.HardwareAddr) (cases []filterCase) {
 	return cases
 }
 
-// The decisions on bytes alone, in a machine that is no kernel.
+// The filter's decisions that depend on bytes alone are right in a virtual machine.
 func TestFilterNeighboursInMachine(t *testing.T) {
 	for i, instruction := range FilterNeighbours().classic {
 		_, asks := instruction.(bpf.LoadExtension)
@@ -112,7 +112,7 @@ func TestFilterNeighboursInMachine(t *testing.T) {
 	}
 }
 
-// All of it on a real socket.
+// All decisions of the filter are right on a real socket.
 func TestFilterNeighboursInKernel(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")

@@ -17,13 +17,14 @@ var (
 	macOther     = net.HardwareAddr{0x02, 0x69, 0x6e, 0x73, 0xff, 0xff}
 )
 
-// from is the address that packets of a test have as source. Its last byte
-// numbers them.
+// from returns the source address of the test's frame with this number. The last byte is
+// the number.
 func from(number int) net.HardwareAddr {
 	return net.HardwareAddr{0x02, 0x69, 0x6e, 0x73, 0, byte(number)}
 }
 
-// numbers reads those of frames back. What others sent is not counted.
+// numbers returns the numbers of the frames that the test sent, in order. It leaves out
+// frames from others.
 func numbers(frames []frame.Frame) (list []int) {
 	for _, f := range frames {
 		source := f[frame.HeaderLen+6:]
@@ -48,7 +49,7 @@ func arp(to net.HardwareAddr, number int, operation byte) frame.Frame {
 	return packet(to, number, unix.ETH_P_ARP, append(body, 10, 9, 0, 1))
 }
 
-// reply is an ARP reply, which every filter of a device lets through.
+// reply makes an ARP reply, which every filter of a device accepts.
 func reply(number int) frame.Frame { return arp(macBroadcast, number, arpReply) }
 
 // icmpv6 makes an ICMPv6 packet without checksum.
@@ -64,7 +65,7 @@ func tagged(f frame.Frame, vlan byte) frame.Frame {
 	return append(append(f[:split:split], 0x81, 0, 0, vlan), f[split:]...)
 }
 
-// send writes frames, all of which must be taken.
+// send writes frames, all of which the port must pass on.
 func send(t testing.TB, p Port, frames ...frame.Frame) {
 	t.Helper()
 	if n, err := p.Write(frames); n != len(frames) || err != nil {
@@ -72,12 +73,12 @@ func send(t testing.TB, p Port, frames ...frame.Frame) {
 	}
 }
 
-// watchdog closes a port if a test hangs, so that it fails instead.
+// watchdog closes a port after 20 s, so that a test that hangs fails.
 func watchdog(p Port) (stop func() bool) {
 	return time.AfterFunc(20*time.Second, func() { p.Close() }).Stop
 }
 
-// readOne reads once and returns copies.
+// readOne calls Read once and returns copies of the frames.
 func readOne(t testing.TB, p Port) (frames []frame.Frame) {
 	t.Helper()
 	defer watchdog(p)()
@@ -91,8 +92,8 @@ func readOne(t testing.TB, p Port) (frames []frame.Frame) {
 	return frames
 }
 
-// readUntil reads up to the frame with the number last, which is the test's
-// way to know that nothing more is on the way.
+// readUntil reads up to the frame with the number last. Nothing that was sent before it is
+// still on the way then.
 func readUntil(t testing.TB, p Port, last int) (frames []frame.Frame) {
 	t.Helper()
 	for {

@@ -1,6 +1,17 @@
-// Package port is the two ends of a device: the TAP interface that the host
-// sees and the packet socket on its slave. It makes every system call of the
-// project outside kern and lab; whoever uses it sees frames, links and errors.
+// Package port is the two ends of a device: the TAP interface that the host sees, and the
+// packet sockets on the slave. It carries frames in batches and knows nothing of policies.
+// Links, addresses and routes are package host's.
+//
+//   - port.go: the interface Port and the errors of Write
+//   - tap_linux.go: the TAP: its creation, offloads, carrier and queue filter
+//   - slave_linux.go: the two packet sockets of a slave
+//   - receive_linux.go: the packet socket that receives
+//   - send_linux.go: the packet socket that sends
+//   - file_linux.go: reading and writing a non-blocking descriptor
+//   - filter.go: which frames the receiving socket gets
+//   - arena.go: the memory of one batch
+//
+// Every frame begins with a virtio header (see package frame).
 package port
 
 import (
@@ -9,31 +20,37 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// What Write can say of a frame that was not passed on. The frame is lost; the
-// port goes on working for those behind it, except after ErrGone.
+// Errors of Write. Each says why one frame was not passed on. That frame is lost. The port
+// goes on working for the frames behind it, except after ErrGone, which is final. An errno
+// that is none of these is returned as it is. Compare with errors.Is.
 var (
-	ErrBusy    = errors.New("queue is full")
-	ErrDown    = errors.New("interface is down")
-	ErrGone    = errors.New("interface was deleted")
-	ErrInvalid = errors.New("frame makes no sense to the kernel")
-	ErrTooBig  = errors.New("frame exceeds the MTU")
+	ErrBusy    = errors.New("queue is full")                      // of the kernel or of the NIC
+	ErrDown    = errors.New("interface is down")                  // it may come up again
+	ErrGone    = errors.New("interface was deleted")              // even if a new one has its name
+	ErrInvalid = errors.New("frame makes no sense to the kernel") // its virtio header or its length
+	ErrTooBig  = errors.New("frame exceeds the MTU")              // and has no GSO type
 )
 
-// Port is what the relay sees of either end. porttest has one made of channels.
+// Port is one end of a device, as the relay sees it. TAP and Slave are the real ones;
+// package porttest has one that is made of channels. Read and Write may run at the same
+// time, each in one goroutine.
 type Port interface {
-	// Read waits until at least one frame is there and then takes what else
-	// is waiting, up to a cap. The frames are the caller's to read and to
-	// overwrite until the next Read, and gone then. One goroutine may read.
-	// After Close, Read and Write fail with an error that is os.ErrClosed.
+	// Read waits until at least one frame is there. Then it takes the frames that wait
+	// already, up to 64 frames or the size of its memory, and returns them in the order of
+	// their arrival. The caller may read and overwrite the frames until the next Read,
+	// which uses their memory again. Only one goroutine may call Read. When the interface
+	// was deleted, a TAP returns ErrGone and a Slave waits for Close. After Close, Read
+	// returns os.ErrClosed.
 	Read() ([]frame.Frame, error)
 
-	// Write passes the frames on in order and waits for room where the
-	// kernel asks for it. It returns how many were passed on; if that is
-	// fewer than all, the error says what is wrong with the next one, and
-	// the caller may go on behind it. One goroutine may write.
+	// Write passes the frames on in order. Where the kernel asks for it, Write waits until
+	// there is room. It returns the number of frames that were passed on. If this is less
+	// than all, the error says what is wrong with the next frame, and the caller may call
+	// Write again with the frames behind it. Write does not keep the frames. Only one
+	// goroutine may call Write. After Close it returns os.ErrClosed.
 	Write([]frame.Frame) (int, error)
 
-	// Close releases the port and wakes Read and Write. It may be called
-	// from any goroutine, and again.
+	// Close releases the port and wakes Read and Write. Any goroutine may call it, and it
+	// may be called again.
 	Close() error
 }

@@ -12,37 +12,41 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// slaveReceiveBytes is how much may wait for the relay: some 60 super-frames, or
-// 10,000 small frames, with what the kernel counts for its own bookkeeping.
+// slaveReceiveBytes is the size of the receive buffer: how many bytes may wait for the
+// relay. This is enough for some 60 super-frames or 10,000 small frames, including the
+// kernel's own bookkeeping.
 const slaveReceiveBytes = 8 << 20
 
-// receiver is the packet socket that receives.
+// receiver is the packet socket that receives. Read and Close are those of a Port; the
+// other methods may be called from any goroutine.
 type receiver struct {
 	*file
 	index int
 
-	// The message that the kernel fills in. Only one goroutine reads.
+	// The message that the kernel fills in. It needs no lock, since only one goroutine
+	// reads.
 	message unix.Msghdr
 	vector  unix.Iovec
 	aux     auxControl
 
 	mu          sync.Mutex // guards what follows
-	overruns    uint64     // the kernel's counter is reset by reading it
-	unreadable  uint64
+	overruns    uint64     // sum of the readings: each reading sets the kernel's counter to 0
+	unreadable  uint64     // frames that no virtio header can describe, or that are too long
 	promiscuous bool
 }
 
-// auxControl is the control message that comes with every frame
-// (uapi/linux/if_packet.h, PACKET_AUXDATA).
+// auxControl is the control message that comes with every frame (uapi/linux/if_packet.h,
+// PACKET_AUXDATA).
 type auxControl struct {
 	header unix.Cmsghdr
 	data   unix.TpacketAuxdata
 	_      [4]byte // up to the alignment of a next message
 }
 
-// openReceiver opens the socket on a link.
+// openReceiver opens the socket on the link with this index. The name is for error
+// messages only.
 func openReceiver(index int, name string, filter Filter) (*receiver, error) {
-	// Protocol 0: nothing arrives before filter and binding are in place.
+	// With protocol 0 no frame arrives until the socket has its filter and is bound.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -60,6 +64,7 @@ func openReceiver(index int, name string, filter Filter) (*receiver, error) {
 	return r, nil
 }
 
+// setUpReceiver sets filter, options and memberships and then binds the socket.
 func setUpReceiver(fd, index int, filter Filter) error {
 	if err := filter.attach(fd); err != nil {
 		return fmt.Errorf("attach filter: %w", err)
@@ -72,9 +77,9 @@ func setUpReceiver(fd, index int, filter Filter) error {
 	}); err != nil {
 		return err
 	}
-	// Multicast that only the device has joined must get through the NIC's
-	// own filter: solicitations of its IPv6 addresses. The membership is the
-	// socket's and goes with it.
+	// Neighbour solicitations for the IPv6 addresses of the device are multicast
+	// that the slave itself has not joined. The NIC's own filter must let them
+	// through. The kernel drops the membership when the socket is closed.
 	if err := setMembership(fd, unix.PACKET_ADD_MEMBERSHIP, index, unix.PACKET_MR_ALLMULTI); err != nil {
 		return fmt.Errorf("receive all multicast: %w", err)
 	}
@@ -85,13 +90,14 @@ func setUpReceiver(fd, index int, filter Filter) error {
 	return nil
 }
 
+// setMembership adds or drops a membership of a packet socket (packet(7)).
 func setMembership(fd, operation, index, kind int) error {
 	m := unix.PacketMreq{Ifindex: int32(index), Type: uint16(kind)}
 	return unix.SetsockoptPacketMreq(fd, unix.SOL_PACKET, operation, &m)
 }
 
-// readFrame reads one frame into buf and puts what the kernel keeps beside its
-// bytes into them: the VLAN tag.
+// readFrame reads one frame into buf. The kernel keeps the VLAN tag beside the bytes of
+// the frame; readFrame puts it back into the frame.
 func (r *receiver) readFrame(fd int, buf []byte) (from, to int, err error) {
 	const room = frame.TagLen // in front, for the tag
 	r.vector.Base = &buf[room]
@@ -102,10 +108,10 @@ func (r *receiver) readFrame(fd int, buf []byte) (from, to int, err error) {
 	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.message)), 0)
 	switch {
 	case errno == unix.EINVAL, errno == 0 && r.message.Flags&unix.MSG_TRUNC != 0:
-		// The virtio header has no words for what this frame is, such as
-		// segments inside a tunnel (net/packet/af_packet.c, packet_rcv_vnet),
-		// or it is longer than the link was meant to let it grow
-		// (gro_max_size). It is lost.
+		// The frame is lost. Either a virtio header cannot describe it, for
+		// example segments inside a tunnel (net/packet/af_packet.c,
+		// packet_rcv_vnet), or it is longer than any frame should be on this
+		// link (gro_max_size).
 		r.mu.Lock()
 		r.unreadable++
 		r.mu.Unlock()
@@ -121,7 +127,8 @@ func (r *receiver) readFrame(fd int, buf []byte) (from, to int, err error) {
 	return from, to, nil
 }
 
-// SetFilter exchanges the filter. No frame meets both, or neither.
+// SetFilter replaces the filter. Each frame passes either the old filter or the new one,
+// never both and never none. It fails after Close.
 func (r *receiver) SetFilter(filter Filter) error {
 	var ferr error
 	err := r.file.raw.Control(func(fd uintptr) { ferr = filter.attach(int(fd)) })
@@ -134,8 +141,9 @@ func (r *receiver) SetFilter(filter Filter) error {
 	return nil
 }
 
-// SetPromiscuous makes the NIC receive what is addressed to others, or not. The
-// wish is the socket's and goes with it.
+// SetPromiscuous makes the NIC receive frames for other MAC addresses too, or ends that.
+// The kernel counts this per socket and undoes it when the socket is closed. A second call
+// with the same value does nothing.
 func (r *receiver) SetPromiscuous(on bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -160,10 +168,10 @@ func (r *receiver) SetPromiscuous(on bool) error {
 	return nil
 }
 
-// Overruns counts the frames since OpenSlave that the filter accepted and that
-// were lost: the socket had no room for them, or they have no virtio header. After
-// Close it stays what the last call before has returned. It may be called from any
-// goroutine and does not wait for the network.
+// Overruns returns the number of frames since OpenSlave that the filter accepted and that
+// were lost, because the receive buffer was full or because the frame cannot be described
+// by a virtio header. After Close it returns what the last call before Close returned. It
+// does not wait for the network.
 func (r *receiver) Overruns() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -178,10 +186,9 @@ func (r *receiver) Overruns() uint64 {
 	return r.overruns + r.unreadable
 }
 
-// Bound says whether the link that the socket was opened on still exists: the
-// kernel unbinds the socket when the link goes, and a new link may have the
-// same name and even the same index (net/packet/af_packet.c, packet_notifier).
-// A closed socket is not bound.
+// Bound reports whether the link that the socket was opened on still exists. The kernel
+// unbinds the socket when the link is deleted; a new link may have the same name and even
+// the same index (net/packet/af_packet.c, packet_notifier). A closed socket is not bound.
 func (r *receiver) Bound() bool {
 	var addr unix.Sockaddr
 	var nameErr error

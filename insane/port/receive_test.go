@@ -20,7 +20,7 @@ func doubleTagged(f frame.Frame, outer, inner byte) frame.Frame {
 	return append(append(f[:split:split], 0x88, 0xa8, 0, outer, 0x81, 0, 0, inner), f[split:]...)
 }
 
-// A VLAN tag that the kernel keeps beside the bytes is in them again.
+// Read returns a VLAN tag, which the kernel keeps beside the bytes, inside the frame.
 func TestReceiveTags(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -32,7 +32,7 @@ func TestReceiveTags(t *testing.T) {
 	priority[frame.HeaderLen+14] = 0xe0
 	sent := []frame.Frame{
 		plain(0), tagged(plain(1), 7), priority, doubleTagged(plain(3), 9, 7), doubleTagged(plain(4), 0, 0),
-		plain(5), // the tag before was not this one's
+		plain(5), // has no tag, although the frame before had one
 		tagged(packet(mac, 6, 0x88b5, []byte{1, 2}), 7),
 		tagged(packet(mac, 7, 0x88b5, bytes.Repeat([]byte{1}, 1496)), 7),
 	}
@@ -48,7 +48,7 @@ func TestReceiveTags(t *testing.T) {
 	}
 }
 
-// A tagged super-frame has its tag, and its header counts it.
+// A tagged super-frame has its tag, and the offsets in its virtio header count the tag.
 func TestReceiveTaggedSuperFrame(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -69,9 +69,9 @@ func TestReceiveTaggedSuperFrame(t *testing.T) {
 	}
 }
 
-// A super-frame whose checksums were verified gets the partial one that the relay
-// wants. It comes from a socket of another kind: to make the kernel verify takes
-// features that not every link has.
+// A super-frame whose checksums were verified gets a partial checksum, which the relay
+// needs. The frame comes from a socket of another kind here, because not every link can
+// make the kernel verify checksums.
 func TestReceiveVerified(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	must(t, err)
@@ -96,7 +96,8 @@ func TestReceiveVerified(t *testing.T) {
 	}
 }
 
-// newProgram loads a socket filter that says the same of every frame.
+// newProgram loads a socket filter that returns keep for every frame: the number of bytes
+// that it accepts.
 func newProgram(t *testing.T, keep int32) Filter {
 	t.Helper()
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SocketFilter, License: "GPL",
@@ -106,7 +107,7 @@ func newProgram(t *testing.T, keep int32) Filter {
 	return Program(p.FD())
 }
 
-// An eBPF program is a filter like any other, and stays when its descriptor goes.
+// An eBPF program is a filter like any other, and stays after its descriptor is closed.
 func TestProgramFilter(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -138,8 +139,9 @@ func TestProgramFilter(t *testing.T) {
 	}
 }
 
-// While filters are exchanged under traffic every frame meets one of them: one
-// accepts it whole, the other its first bytes, and none is lost or comes twice.
+// While filters are replaced under traffic, every frame passes exactly one of them: one
+// filter accepts it whole, the other accepts its first bytes. No frame is lost and none
+// comes twice.
 func TestSetFilterUnderTraffic(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -188,14 +190,13 @@ func TestSetFilterUnderTraffic(t *testing.T) {
 	}
 }
 
-// promiscuity is how many want what is addressed to others.
+// promiscuity returns the number of users that want frames for all MAC addresses.
 func promiscuity(t *testing.T, l *namespace, name string) int {
 	t.Helper()
 	return handleOf(t, l, name).Attrs().Promisc
 }
 
-// The wish for what is addressed to others is the socket's, counts once however
-// often it is said, and goes with the socket.
+// A socket counts once, however often SetPromiscuous is called, and no more after Close.
 func TestSetPromiscuous(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -228,10 +229,10 @@ func TestSetPromiscuous(t *testing.T) {
 	}
 }
 
-// A frame that the kernel cannot hand out with a virtio header is lost, and counted;
-// the socket works on. A buffer too short for the header is refused by the same
-// function, and as if the frame had been the reason (net/packet/af_packet.c,
-// packet_rcv_vnet).
+// A frame that the kernel cannot return with a virtio header is lost and counted, and the
+// socket works on. The test reads with a buffer that is too short for the header: the
+// kernel refuses this in the same function and with the same error
+// (net/packet/af_packet.c, packet_rcv_vnet).
 func TestUnreadableIsOverrun(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")

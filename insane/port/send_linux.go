@@ -11,27 +11,27 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// sendPatience is how long the kernel may keep a write waiting for room before
-// the sender looks whether it was closed meanwhile.
+// sendPatience is the longest time that the kernel lets a write wait for room. Then the
+// sender looks whether it was closed in the meantime.
 const sendPatience = 100 * time.Millisecond
 
-// sender is a packet socket that sends and does not receive. It blocks, and so
-// stays out of the runtime's poller: that asks to be told of room for writing,
-// which comes back with every frame that leaves, and would be woken by each of
-// them, between two packets that have to wait for it.
+// sender is a packet socket that sends and does not receive. It is a blocking socket and
+// does not use Go's poller. The poller would ask for events about room for writing; these
+// come with every frame that leaves, and would wake the poller each time.
 type sender struct {
 	f      *os.File
 	raw    syscall.RawConn
 	closed atomic.Bool
 
-	out    []frame.Frame
-	sent   int
-	err    error
-	sendFn func(fd uintptr) bool // s.send, bound once: a method value allocates
+	out  []frame.Frame
+	sent int
+	err  error
+	// sendFn is s.send. It is bound once, because a method value allocates.
+	sendFn func(fd uintptr) bool
 }
 
-// openSender opens the socket on a link. Bound without a protocol it sees
-// nothing of what arrives.
+// openSender opens the socket on the link with this index. The name is for error messages
+// only. The socket is bound without a protocol and so receives nothing.
 func openSender(index int, name string) (*sender, error) {
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -45,6 +45,7 @@ func openSender(index int, name string) (*sender, error) {
 	return s, nil
 }
 
+// setUp sets the options of the socket and binds it.
 func (s *sender) setUp(fd, index int) (err error) {
 	if err := setOptions(fd, []option{
 		{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
@@ -73,12 +74,13 @@ func (s *sender) Write(frames []frame.Frame) (int, error) {
 	return s.sent, s.err
 }
 
-// send writes frames until one is refused.
+// send writes frames until one is refused or the sender is closed. It always returns true:
+// the poller never waits.
 func (s *sender) send(fd uintptr) (done bool) {
 	for {
 		n, err := writeFrames(int(fd), s.out[s.sent:])
 		s.sent += n
-		if err != unix.EAGAIN { // EAGAIN: out of patience
+		if err != unix.EAGAIN { // EAGAIN: sendPatience is over
 			s.err = err
 			return true
 		}
@@ -89,7 +91,7 @@ func (s *sender) send(fd uintptr) (done bool) {
 	}
 }
 
-// Close makes Write fail, at the latest when its patience ends.
+// Close makes a Write that waits return os.ErrClosed, at the latest after sendPatience.
 func (s *sender) Close() error {
 	s.closed.Store(true)
 	return closeFile(s.f)

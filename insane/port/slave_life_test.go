@@ -13,7 +13,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// A link that goes down and comes back is heard again, by the same socket.
+// After a link went down and came up again, the same socket receives from it again.
 func TestSlaveDownAndUp(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -44,12 +44,12 @@ func TestSlaveDownAndUp(t *testing.T) {
 		awaitFrame(t, far, heard, round)
 	}
 	near.Close()
-	for range heard { // until the reader has ended
+	for range heard { // ends when the reader has ended
 	}
 }
 
-// awaitFrame sends a frame until it is heard. The peer of a veth that comes up
-// drops what it should send for a while (net/core/link_watch.c).
+// awaitFrame sends a frame again and again until it is received. When one end of a veth
+// pair comes up, the other end drops frames for a while (net/core/link_watch.c).
 func awaitFrame(t *testing.T, far Port, heard <-chan frame.Frame, number int) {
 	t.Helper()
 	await(t, "a frame to be heard", func() bool {
@@ -67,8 +67,8 @@ func awaitFrame(t *testing.T, far Port, heard <-chan frame.Frame, number int) {
 	})
 }
 
-// A socket whose send buffer is full when its link goes down tells the poller
-// of an error and of nothing else. That is not the end of it.
+// If the send buffer of a socket is full when its link goes down, the kernel tells the
+// poller of an error and of nothing else. Read works on all the same.
 func TestSlaveDownWhileFull(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "lower", "far")
@@ -79,11 +79,11 @@ func TestSlaveDownWhileFull(t *testing.T) {
 	setUp(t, l, "near")
 	near := openSlave(t, l, "near", FilterNeighbours())
 	far := openSlave(t, l, "far", acceptNone)
-	// What is sent waits below the slave, where its going down does not reach.
+	// Frames wait in the queue of the lower link, which stays when near goes down.
 	throttle(t, l, "lower", 1<<30)
-	const room = 16 << 10 // bytes; the kernel doubles what it is told
+	const room = 16 << 10 // bytes; the kernel doubles the value that it gets
 	must(t, near.setBuffer(unix.SO_SNDBUFFORCE, room/2))
-	for unsentBytes(t, near) <= room/2 { // the poller is told of room at half of it
+	for unsentBytes(t, near) <= room/2 { // the kernel reports room when half of it is free
 		send(t, near, packet(macBroadcast, 0, 0x88b5, make([]byte, 1400)))
 	}
 	heard := make(chan frame.Frame, 100)
@@ -103,8 +103,8 @@ func TestSlaveDownWhileFull(t *testing.T) {
 	must(t, <-failed)
 }
 
-// A link that is gone stays gone for the socket, also if another one comes with
-// its name and its index.
+// A socket whose link was deleted stays without a link, even if a new link has the same
+// name and the same index.
 func TestSlaveDeleted(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -117,7 +117,7 @@ func TestSlaveDeleted(t *testing.T) {
 	if near.Bound() {
 		t.Error("bound to a link that was deleted")
 	}
-	near.Write([]frame.Frame{reply(1)}) // may hear that the link went down first
+	near.Write([]frame.Frame{reply(1)}) // the first error may be that the link is down
 	if n, err := near.Write([]frame.Frame{reply(1)}); n != 0 || !errors.Is(err, ErrGone) {
 		t.Errorf("%d frames written, %v; want none and %v", n, err, ErrGone)
 	}
@@ -144,6 +144,7 @@ func TestSlaveDeleted(t *testing.T) {
 	}
 }
 
+// OpenSlave fails without a link or without a filter, and leaves no descriptor open.
 func TestOpenSlaveOnNothing(t *testing.T) {
 	l := newNamespace(t)
 	before := descriptors(t)
@@ -160,14 +161,14 @@ func TestOpenSlaveOnNothing(t *testing.T) {
 	}
 }
 
-// What the socket had no room for is counted to the frame; what the filter
-// refused is not.
+// Overruns counts exactly the frames for which the socket had no room, and no frame that
+// the filter refused.
 func TestSlaveOverruns(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
 	near := openSlave(t, l, "near", FilterNeighbours())
 	far := openSlave(t, l, "far", acceptNone)
-	must(t, near.setBuffer(unix.SO_RCVBUF, 1)) // the kernel makes its least of it
+	must(t, near.setBuffer(unix.SO_RCVBUF, 1)) // the kernel raises it to its least value
 	offered, read := uint64(0), uint64(0)
 	for range 5 {
 		for range 200 {
@@ -186,7 +187,7 @@ func TestSlaveOverruns(t *testing.T) {
 	}
 }
 
-// waitingReads counts the goroutines in a Read that waits for the poller.
+// waitingReads returns the number of goroutines in a Read that waits for the poller.
 func waitingReads() int {
 	stacks := make([]byte, 1<<16)
 	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "[IO wait]:\ninternal/poll.runtime_pollWait")

@@ -10,20 +10,22 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// slaveSendBytes is how much may wait in the slave's queues before a write
-// waits: enough for its ring to stay full of super-frames.
+// slaveSendBytes is the size of the send buffer: how many bytes may wait in the slave's
+// queues before a write waits. It is enough to keep the NIC's ring full of super-frames.
 const slaveSendBytes = 4 << 20
 
-// Slave is two packet sockets on the NIC that does the sending and receiving,
-// one for each. Whether the slave's own stack gets a frame that is read here as
-// well is not the sockets' business.
+// Slave is a Port on the NIC that does the sending and receiving. It is two packet
+// sockets, one for each direction. A frame that Read returns reaches the slave's own
+// network stack too, unless an eBPF program of package kern takes it away there.
 type Slave struct {
 	*receiver
 	*sender
 }
 
-// OpenSlave opens the sockets and lets the frames through that filter accepts.
-// Frames longer than the MTU pass as super-frames with their virtio header.
+// OpenSlave opens the sockets on the link with this index, in the network namespace of the
+// calling thread. The name is for error messages only. Read returns the frames that filter
+// accepts. Frames longer than the MTU pass as super-frames with their virtio header. On an
+// error nothing is left open.
 func OpenSlave(index int, name string, filter Filter) (*Slave, error) {
 	receiver, err := openReceiver(index, name, filter)
 	if err != nil {
@@ -46,12 +48,13 @@ func (s *Slave) Write(frames []frame.Frame) (int, error) { return s.sender.Write
 // Close implements Port.
 func (s *Slave) Close() error { return errors.Join(s.receiver.Close(), s.sender.Close()) }
 
-// option is a socket option with the name of its constant.
+// option is a socket option. name is the name of its constant, for error messages.
 type option struct {
 	name               string
 	level, code, value int
 }
 
+// setOptions sets options in order until one fails.
 func setOptions(fd int, options []option) error {
 	for _, o := range options {
 		if err := unix.SetsockoptInt(fd, o.level, o.code, o.value); err != nil {
@@ -61,8 +64,8 @@ func setOptions(fd int, options []option) error {
 	return nil
 }
 
-// networkOrder is htons(3) on a host with the given byte order: the value whose bytes
-// in memory are v in network order.
+// networkOrder returns the value whose bytes in memory, on a host of the given byte order,
+// are v in network byte order. This is htons(3).
 func networkOrder(v uint16, host binary.ByteOrder) uint16 {
 	return host.Uint16(binary.BigEndian.AppendUint16(nil, v))
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// A super-frame leaves as a super-frame, for a NIC that can segment. One of a kind
-// that the kernel does not know is refused.
+// A super-frame leaves as a super-frame if the NIC can segment. One of a kind that the
+// kernel does not know is refused.
 func TestSlaveSuperFrame(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -39,7 +39,7 @@ func TestSlaveSuperFrame(t *testing.T) {
 	}
 }
 
-// For one that cannot, the kernel makes the packets that Inspect counts.
+// If the NIC cannot segment, the kernel makes as many packets as Inspect counts.
 func TestSlaveSuperFrameSegmented(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -67,8 +67,7 @@ func TestSlaveSuperFrameSegmented(t *testing.T) {
 	}
 }
 
-// checkSegment fails unless an Ethernet frame is packet i of five, of which the last
-// one lacks 399 bytes.
+// checkSegment fails unless p is packet i of five. The last packet is 399 bytes shorter.
 func checkSegment(t *testing.T, kind superKind, p []byte, i int) {
 	t.Helper()
 	want := 1400
@@ -92,7 +91,7 @@ func checkSegment(t *testing.T, kind superKind, p []byte, i int) {
 	}
 }
 
-// turnOff turns a feature of a link off (linux/ethtool.h, struct ethtool_value).
+// turnOff turns off a feature of a link (linux/ethtool.h, struct ethtool_value).
 func turnOff(t *testing.T, name string, feature uint32) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

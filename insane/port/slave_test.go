@@ -12,8 +12,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// What the host sends through the slave, by this socket or by any other, is not
-// heard again: the device would relay it back and forth.
+// A slave does not read the frames that the host sends through the same link, by this
+// socket or by another one. Otherwise the device would relay them back and forth.
 func TestSlaveHearsNoSending(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -31,8 +31,8 @@ func TestSlaveHearsNoSending(t *testing.T) {
 	}
 }
 
-// Each way in which the kernel refuses a frame has its name, the frames in
-// front of it are sent, and those behind it can be.
+// Each way in which the kernel refuses a frame has its own error. The frames in front of
+// the refused one are sent, and the frames behind it can be sent.
 func TestSlaveWriteRefused(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -66,7 +66,7 @@ func TestSlaveWriteRefused(t *testing.T) {
 	readUntil(t, far, 9)
 }
 
-// A queue that is full refuses, so that the relay can count it.
+// Write returns ErrBusy when the queue of the link is full.
 func TestSlaveBusy(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -82,20 +82,20 @@ func TestSlaveBusy(t *testing.T) {
 	}
 }
 
-// throttle makes a link as good as stand still, with a queue of some bytes.
+// throttle makes a link send almost nothing, with a queue of limit bytes.
 func throttle(t *testing.T, l *namespace, name string, limit uint32) {
 	t.Helper()
 	must(t, l.h.QdiscAdd(&netlink.Tbf{
 		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: linkOf(t, l, name).Index, Parent: netlink.HANDLE_ROOT},
-		// The kernel cuts the burst at what passes in 2^32 ns (net/sched/
-		// sch_tbf.c, tbf_change); it has to hold one frame at least.
+		// The kernel limits the burst to what passes in 2^32 ns (net/sched/
+		// sch_tbf.c, tbf_change). One frame must fit in it.
 		Rate:   400,        // bytes a second
 		Buffer: 64_000_000, // ticks of 64 ns
 		Limit:  limit,
 	}))
 }
 
-// Write waits for room in the socket's share of memory, until Close.
+// Write waits while the send buffer of the socket is full. Close ends that.
 func TestSlaveCloseWakes(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -124,14 +124,14 @@ func TestSlaveCloseWakes(t *testing.T) {
 	must(t, near.Close())
 }
 
-// unsentBytes is what the kernel still holds of what was written.
+// unsentBytes returns how many of the written bytes wait in the kernel.
 func unsentBytes(t *testing.T, s *Slave) (n int) {
 	t.Helper()
 	s.sender.raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
 	return n
 }
 
-// setBuffer sets the size in bytes of the sender's or the receiver's buffer.
+// setBuffer sets the size in bytes of the send buffer or of the receive buffer.
 func (s *Slave) setBuffer(option, size int) (err error) {
 	raw := s.file.raw
 	if option == unix.SO_SNDBUF || option == unix.SO_SNDBUFFORCE {

@@ -11,15 +11,15 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// superKind is a kind of super-frame and whether the kernel takes it.
+// superKind is one kind of super-frame, and whether the kernel takes it.
 type superKind struct {
 	name      string
 	make      func(to net.HardwareAddr, number, n, size int) frame.Frame
-	headerLen int // bytes of Ethernet, IPv4 and what is above
+	headerLen int // bytes of the headers of Ethernet, IPv4 and transport
 	taken     bool
 }
 
-// superKinds are the kinds that there are over IPv4.
+// superKinds returns the kinds of super-frames over IPv4.
 func superKinds(t testing.TB, l *namespace) []superKind {
 	return []superKind{
 		{"TCP", superTCP, 54, true},
@@ -27,9 +27,9 @@ func superKinds(t testing.TB, l *namespace) []superKind {
 	}
 }
 
-// knowsUDP reports whether the kernel has words for UDP super-frames, as since
-// 6.2: VIRTIO_NET_HDR_GSO_UDP_L4 came together with TUN_F_USO4, which can be asked
-// for. It asks a TAP of its own, for another test is about what OpenTAP asks for.
+// knowsUDP reports whether the kernel knows UDP super-frames, as kernels from 6.2 on do.
+// They have VIRTIO_NET_HDR_GSO_UDP_L4 and TUN_F_USO4, and a TAP can ask for the latter.
+// knowsUDP makes a TAP of its own, because another test checks what OpenTAP asks for.
 func knowsUDP(t testing.TB, l *namespace) bool {
 	t.Helper()
 	probe, err := OpenTAP("probe")
@@ -44,8 +44,8 @@ func knowsUDP(t testing.TB, l *namespace) bool {
 	return err == nil
 }
 
-// checkRefused fails unless the kernel calls a frame invalid, takes the one in
-// front of it, and can be given others behind it.
+// checkRefused fails unless the kernel takes the frame in front of f, refuses f as
+// invalid, and takes another frame afterwards.
 func checkRefused(t testing.TB, p Port, f frame.Frame) {
 	t.Helper()
 	if n, err := p.Write([]frame.Frame{reply(8), f, reply(9)}); n != 1 || !errors.Is(err, ErrInvalid) {
@@ -54,8 +54,8 @@ func checkRefused(t testing.TB, p Port, f frame.Frame) {
 	send(t, p, reply(9))
 }
 
-// superUDP makes a UDP super-frame of n packets with size bytes of payload, each
-// of which is the number of its packet.
+// superUDP makes a UDP super-frame of n packets with size bytes of payload each. Every
+// byte of the payload is the number of its packet.
 func superUDP(to net.HardwareAddr, number, n, size int) frame.Frame {
 	udp := make([]byte, 8)
 	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)+n*size))
@@ -63,7 +63,7 @@ func superUDP(to net.HardwareAddr, number, n, size int) frame.Frame {
 		frame.Header{GSOType: frame.GSOUDPL4, CsumOffset: 6})
 }
 
-// superTCP does the same of TCP, which every kernel takes.
+// superTCP makes the same of TCP. Every kernel knows it.
 func superTCP(to net.HardwareAddr, number, n, size int) frame.Frame {
 	tcp := make([]byte, 20)
 	tcp[12] = byte(len(tcp) / 4 << 4) // RFC 9293 §3.1: data offset
@@ -71,7 +71,7 @@ func superTCP(to net.HardwareAddr, number, n, size int) frame.Frame {
 		frame.Header{GSOType: frame.GSOTCPv4, CsumOffset: 16})
 }
 
-// superFrame puts a payload behind a transport header and IPv4 in front of it.
+// superFrame puts IPv4 in front of a transport header and a payload behind it.
 func superFrame(to net.HardwareAddr, number, n, size int, transport []byte, protocol byte, h frame.Header) frame.Frame {
 	ip := make([]byte, 20, 20+len(transport)+n*size)
 	binary.BigEndian.PutUint16(ip[2:], uint16(cap(ip)))

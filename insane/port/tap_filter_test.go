@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What the filter refuses does not come into the queue, and counts as dropped.
+// A frame that the filter refuses does not enter the queue and counts as dropped.
 func TestTAPFilter(t *testing.T) {
 	l := newNamespace(t)
 	tap := openTAP(t, l, "insane")
-	sysctl(t, "net/ipv6/conf/insane/disable_ipv6", "1") // which would send by itself
+	sysctl(t, "net/ipv6/conf/insane/disable_ipv6", "1") // IPv6 would send packets of its own
 	must(t, tap.SetUp())
 	must(t, tap.SetCarrier(true))
 	if err := tap.SetFilter(-2); err == nil {
-		t.Error("a filter that there is not was accepted")
+		t.Error("a filter that does not exist was accepted")
 	}
 	must(t, tap.SetFilter(refuseAll(t).FD()))
 	before := linkOf(t, l, "insane").TxDropped

@@ -16,9 +16,9 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// connectedTAP is a TAP that the host can send through: up, with carrier, an
-// address, and a neighbour 10.9.0.2 that need not be asked for. IPv6 is off on
-// it, so that nothing is sent but what the test sends.
+// connectedTAP makes a TAP through which the host can send. It is up and has carrier, an
+// address, and a permanent neighbour 10.9.0.2. IPv6 is off on it, so that only the test
+// sends.
 func connectedTAP(t testing.TB, l *namespace) device {
 	t.Helper()
 	tap := openTAP(t, l, "insane")
@@ -31,7 +31,7 @@ func connectedTAP(t testing.TB, l *namespace) device {
 	return tap
 }
 
-// connected is a socket of the host towards the neighbour.
+// connected opens a socket of the host and connects it to the neighbour.
 func connected(t testing.TB, kind int, prepare func(fd int) error) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
@@ -44,8 +44,8 @@ func connected(t testing.TB, kind int, prepare func(fd int) error) int {
 	return fd
 }
 
-// The offloads are really on: what the host sends at once crosses at once. A kernel
-// that cannot say what it is makes the packets itself, in front of the TAP.
+// The UDP offload is on: a super-frame of the host crosses as one frame. A kernel that
+// does not know UDP super-frames makes the packets itself, before the TAP.
 func TestTAPSuperFrameUDP(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)
@@ -76,15 +76,16 @@ func TestTAPSuperFrameUDP(t *testing.T) {
 	}
 }
 
+// The TCP offload is on: a write of the host crosses as a super-frame.
 func TestTAPSuperFrameTCP(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)
-	// In repair mode a connection is there as soon as it is asked for,
-	// without an answer from anybody (net/ipv4/tcp_output.c, tcp_connect).
+	// In repair mode a connection is established at once, without an answer
+	// of the peer (net/ipv4/tcp_output.c, tcp_connect).
 	fd := connected(t, unix.SOCK_STREAM, func(fd int) error {
 		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, 1)
 	})
-	window := []uint32{0, 1 << 20, 1 << 20, 1 << 20, 0} // struct tcp_repair_window: a peer that takes 1 MiB
+	window := []uint32{0, 1 << 20, 1 << 20, 1 << 20, 0} // struct tcp_repair_window: the peer accepts 1 MiB
 	must(t, unix.SetsockoptString(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR_WINDOW,
 		string(unsafe.Slice((*byte)(unsafe.Pointer(&window[0])), 20))))
 	const leaveWithoutProbe = -1
@@ -98,7 +99,7 @@ func TestTAPSuperFrameTCP(t *testing.T) {
 	}
 }
 
-// A batch ends at its cap, and what does not fit is there at the next Read.
+// A batch ends at its limit, and the frames that do not fit come with the next Read.
 func TestTAPBatch(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)
@@ -134,8 +135,8 @@ func TestTAPBatch(t *testing.T) {
 	}
 }
 
-// What is written arrives at the host as if it came from the wire, but for
-// super-frames of a kind that the kernel does not know: those it refuses.
+// A frame that is written arrives at the host as from a cable. The kernel refuses
+// super-frames of a kind that it does not know.
 func TestTAPWrite(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)
@@ -166,7 +167,7 @@ func TestTAPWrite(t *testing.T) {
 	}
 }
 
-// Write goes as far as the kernel does and says why it does not go on.
+// Write stops at the first frame that the kernel refuses and returns why.
 func TestTAPWriteRefused(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)
@@ -183,6 +184,7 @@ func TestTAPWriteRefused(t *testing.T) {
 	send(t, tap, reply(1))
 }
 
+// Close wakes Read, and every later call returns os.ErrClosed.
 func TestTAPCloseWakesRead(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)
@@ -203,8 +205,8 @@ func TestTAPCloseWakesRead(t *testing.T) {
 	}
 }
 
-// `ip link del insane` takes the interface from under the descriptor. Whoever
-// waits hears of it, by name, and so does whoever comes later.
+// `ip link del insane` deletes the interface while the descriptor is open. A Read that
+// waits returns ErrGone, and so does every later call.
 func TestTAPDeleted(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)
@@ -231,7 +233,7 @@ func TestTAPDeleted(t *testing.T) {
 	must(t, tap.Close())
 }
 
-// What a TAP without carrier is sent is counted, for the counters of the device.
+// The kernel counts the frames that it cannot put into the queue of a TAP.
 func TestTxDropped(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)

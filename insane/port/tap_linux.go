@@ -11,18 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tapOffloads is what the host may leave undone in frames that it sends
-// through the TAP: checksums and the segmentation of TCP and, on kernels from
-// 6.2 on, of UDP (uapi/linux/if_tun.h). Without them a stream crosses in
-// packets of one MTU and costs ten times as much.
+// tapOffloads is the work that the host may leave undone in frames that it sends through
+// the TAP: checksums, the segmentation of TCP and, on kernels from 6.2 on, of UDP
+// (uapi/linux/if_tun.h). Without offloads a stream crosses in packets of one MTU and costs
+// ten times as much.
 const (
 	tapOffloads    = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
 	tapOffloadsUDP = unix.TUN_F_USO4 | unix.TUN_F_USO6
 )
 
-// TAP is the descriptor of the interface that the host sees. The interface exists
-// while the TAP is open: no death of the process leaves it behind. What is changed by
-// netlink instead of the descriptor is host.Interface's.
+// TAP is a Port: one queue of the interface that the host sees. The interface exists while
+// the TAP is open, and the kernel deletes it when the process ends in any way. Everything
+// that is changed over netlink is in host.Interface. The methods other than Read and Write
+// may be called from any goroutine; they fail after Close.
 type TAP struct {
 	*file
 	index int
@@ -30,7 +31,9 @@ type TAP struct {
 }
 
 // OpenTAP creates the interface called name in the network namespace of the calling
-// thread, down and without carrier. It fails if there is a link of that name.
+// thread. The interface is down and has no carrier. OpenTAP fails if there is a link of
+// that name. On an error nothing is left. The caller should pass the index to
+// host.NewInterface before the interface is used.
 func OpenTAP(name string) (*TAP, error) {
 	creator, err := createTAP(name)
 	if err != nil {
@@ -52,10 +55,10 @@ func OpenTAP(name string) (*TAP, error) {
 	return t, nil
 }
 
-// createTAP makes the interface by netlink, which can ask for the virtio
-// header; water cannot. The queue that water opens behind it inherits the
-// header, and then the creator's own queue may go. IFF_TUN_EXCL makes two
-// daemons that race for one name meet in the kernel: one of them fails.
+// createTAP creates the interface over netlink, which can ask for the virtio header;
+// package water cannot. The queue that water opens afterwards inherits the header, and
+// then the queue in Fds may be closed. With IFF_TUN_EXCL the kernel lets only one of
+// several daemons create the same name; the others fail.
 func createTAP(name string) (*netlink.Tuntap, error) {
 	tap := &netlink.Tuntap{
 		LinkAttrs:  netlink.LinkAttrs{Name: name},
@@ -86,6 +89,8 @@ func linkExists(name string) bool {
 	return err == nil && found.Attrs().Name == name
 }
 
+// newTAP sets up the queue that water has opened. On success the file of ifce belongs to
+// the TAP.
 func newTAP(index int, name string, ifce *water.Interface) (*TAP, error) {
 	f, ok := ifce.ReadWriteCloser.(*os.File)
 	if !ok {
@@ -111,7 +116,8 @@ func newTAP(index int, name string, ifce *water.Interface) (*TAP, error) {
 	return t, nil
 }
 
-// offload asks for UDP segmentation and goes without where the kernel refuses.
+// offload asks for all offloads. If the kernel refuses UDP segmentation, it asks for the
+// others only.
 func (t *TAP) offload() error {
 	set := func(flags int) error {
 		return t.ioctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, flags) })
@@ -122,8 +128,10 @@ func (t *TAP) offload() error {
 	return set(tapOffloads)
 }
 
-// SetFilter makes every frame pass the eBPF program behind a descriptor, of type
-// BPF_PROG_TYPE_SOCKET_FILTER, on its way into the queue. The queue keeps it.
+// SetFilter makes every frame that the host sends pass an eBPF program of type
+// BPF_PROG_TYPE_SOCKET_FILTER before it enters the queue. program is a descriptor of it
+// and may be closed afterwards: the queue holds the program. A frame that the program
+// refuses counts as dropped by the interface.
 func (t *TAP) SetFilter(program int) error {
 	err := t.ioctl(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETFILTEREBPF, program) })
 	if err != nil {
@@ -132,10 +140,11 @@ func (t *TAP) SetFilter(program int) error {
 	return nil
 }
 
-// Index is the kernel's number of the interface; a renaming does not change it.
+// Index returns the index of the interface. It stays the same when the interface is
+// renamed.
 func (t *TAP) Index() int { return t.index }
 
-// SetCarrier makes the host see a plugged or an unplugged cable.
+// SetCarrier makes the host see a cable that is plugged in, or one that is not.
 func (t *TAP) SetCarrier(on bool) error {
 	value := 0
 	if on {
@@ -148,12 +157,13 @@ func (t *TAP) SetCarrier(on bool) error {
 	return nil
 }
 
+// setCloseOnExec keeps programs that the process starts from inheriting the descriptor.
 func setCloseOnExec(fd int) error {
 	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
 	return err
 }
 
-// ioctl runs f on the descriptor, which Close cannot take away meanwhile.
+// ioctl calls f with the descriptor. Close waits until f has returned.
 func (t *TAP) ioctl(f func(fd int) error) error {
 	var ferr error
 	if err := t.raw.Control(func(fd uintptr) { ferr = f(int(fd)) }); err != nil {

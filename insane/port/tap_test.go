@@ -18,9 +18,10 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 )
 
-// queueFrames is what host.NewInterface makes the length of the queue.
+// queueFrames is the length of the queue that host.NewInterface sets.
 const queueFrames = 1000
 
+// A new TAP is down, has no carrier, one queue and a virtio header, and does not persist.
 func TestNewTAP(t *testing.T) {
 	l := newNamespace(t)
 	tap := openTAP(t, l, "insane")
@@ -51,7 +52,7 @@ func TestNewTAP(t *testing.T) {
 	}
 }
 
-// What ends the descriptor ends the interface, and nothing else is left open.
+// Close deletes the interface and leaves no descriptor open.
 func TestTAPEndsWithClose(t *testing.T) {
 	l := newNamespace(t)
 	before := descriptors(t)
@@ -69,7 +70,7 @@ func TestTAPEndsWithClose(t *testing.T) {
 	}
 }
 
-// descriptors counts what this process has open.
+// descriptors returns the number of open descriptors of this process.
 func descriptors(t testing.TB) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
@@ -77,7 +78,7 @@ func descriptors(t testing.TB) int {
 	return len(list)
 }
 
-// holdTAP is a process that opens a TAP in the namespace it is started in.
+// holdTAP is a process that opens a TAP in the namespace in which it is started.
 func holdTAP([]string) error {
 	if _, err := OpenTAP("insane"); err != nil {
 		return err
@@ -87,8 +88,9 @@ func holdTAP([]string) error {
 	return nil
 }
 
+// The interface is deleted when the process is killed.
 func TestTAPEndsWithItsProcess(t *testing.T) {
-	l := newNamespace(t) // the child is started by this thread and so is inside
+	l := newNamespace(t) // the child is started by this thread and so is in the namespace too
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "role-tap")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()
@@ -105,7 +107,7 @@ func TestTAPEndsWithItsProcess(t *testing.T) {
 	}
 }
 
-// A name that is taken is refused with words, and its owner does not notice.
+// OpenTAP refuses a name that is taken, and does not change the link that has it.
 func TestTAPNameTaken(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "near", "far")
@@ -133,7 +135,7 @@ func TestTAPNameTaken(t *testing.T) {
 	}
 }
 
-// Of many that want one name at the same moment the kernel chooses one.
+// If several goroutines open the same name at the same moment, exactly one succeeds.
 func TestTAPNameRace(t *testing.T) {
 	if !inOwnProcess(t) {
 		return

@@ -1,8 +1,6 @@
 package watchdog
 
 import (
-	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -29,7 +28,7 @@ type watched struct {
 
 func newWatched(t *testing.T) *watched {
 	t.Helper()
-	unshare(t)
+	labtest.Namespace(t)
 	programs, err := kern.Open("insane")
 	if err != nil {
 		t.Fatal(err)
@@ -135,21 +134,5 @@ func TestWatchdogStaysDisarmed(t *testing.T) {
 	l.Arm(true)
 	if l.takes() {
 		t.Error("armed after its end")
-	}
-}
-
-// unshare gives the test a network namespace of its own. The thread is never
-// unlocked and dies with the goroutine of the test, and with it the namespace.
-func unshare(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		if os.Getenv("INSANE_ROOT") == "1" {
-			t.Fatal("INSANE_ROOT=1, but not run by root")
-		}
-		t.Skip("needs root, to load eBPF programs")
-	}
-	runtime.LockOSThread()
-	if err := syscall.Unshare(syscall.CLONE_NEWNET); err != nil {
-		t.Fatal(os.NewSyscallError("unshare", err))
 	}
 }

@@ -1,7 +1,7 @@
-// Package porttest is a port without a kernel: what a test sends into it is
-// read, and what is written to it the test receives. It keeps the contract of
-// port.Port, so that a relay cannot tell it from a real one, and it can be told
-// to fail as the kernel does.
+// Package porttest is a port without a kernel, for tests: porttest.go is all of it. A test
+// sends frames into the port, and Read returns them; what is written to the port, the test
+// receives. It keeps the contract of port.Port, so that a relay cannot tell it from a real
+// port, and it can be told to refuse frames as the kernel does.
 package porttest
 
 import (
@@ -11,12 +11,11 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
-// maxBatch is how many frames one Read returns at most.
+// maxBatch is the most frames that one Read returns, if New was not told otherwise.
 const maxBatch = 64
 
-// Port is a fake port. In carries what Read finds; Out what Write passed on.
-// Both are unbuffered unless New was told otherwise. All methods are safe for
-// concurrent use.
+// Port is a fake port. Read takes its frames from In; Write puts them into Out. All
+// methods are safe for concurrent use.
 type Port struct {
 	In  chan frame.Frame
 	Out chan frame.Frame
@@ -29,8 +28,8 @@ type Port struct {
 	fail func(frame.Frame) error
 }
 
-// New makes a port whose channels hold depth frames each and whose Read
-// returns up to batch frames at once; 0 stands for a usual number.
+// New makes a port. In and Out hold depth frames each; with 0 they are unbuffered. Read
+// returns up to batch frames at once; 0 stands for the usual number.
 func New(depth, batch int) *Port {
 	if batch == 0 {
 		batch = maxBatch
@@ -43,7 +42,8 @@ func New(depth, batch int) *Port {
 	}
 }
 
-// Fail makes Write refuse every frame for which f returns an error; nil undoes it.
+// Fail makes Write refuse every frame for which f returns an error, with this error. A nil
+// f ends that.
 func (p *Port) Fail(f func(frame.Frame) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -70,8 +70,8 @@ func (p *Port) Read() ([]frame.Frame, error) {
 	return frames, nil
 }
 
-// Write implements port.Port. What it passes on is a copy: the frames are the
-// reader's memory and will be overwritten.
+// Write implements port.Port. It puts copies into Out, since the memory of the frames
+// belongs to the reader and will be overwritten.
 func (p *Port) Write(frames []frame.Frame) (int, error) {
 	for i, f := range frames {
 		if err := p.refusal(f); err != nil {
@@ -91,6 +91,7 @@ func (p *Port) Write(frames []frame.Frame) (int, error) {
 	return len(frames), nil
 }
 
+// refusal returns the error with which Write refuses a frame, or nil.
 func (p *Port) refusal(f frame.Frame) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 
 var _ port.Port = (*Port)(nil)
 
-// numbered makes n frames of one byte, the number of each.
+// numbered makes n frames of one byte, which is the number of the frame.
 func numbered(n int) (frames []frame.Frame) {
 	for i := range n {
 		frames = append(frames, frame.Frame{byte(i)})
@@ -20,7 +20,7 @@ func numbered(n int) (frames []frame.Frame) {
 	return frames
 }
 
-// Read takes what is there, in order, and no more than a batch.
+// Read returns the frames that wait, in order, and at most one batch of them.
 func TestReadBatches(t *testing.T) {
 	for _, c := range []struct {
 		batch, offered int
@@ -51,7 +51,7 @@ func TestReadBatches(t *testing.T) {
 	}
 }
 
-// What was written stays what it was when the writer uses its memory again.
+// A frame that was written stays the same when the writer uses its memory again.
 func TestWriteCopies(t *testing.T) {
 	p := New(1, 0)
 	f := frame.Frame{1}
@@ -64,7 +64,7 @@ func TestWriteCopies(t *testing.T) {
 	}
 }
 
-// Write stops at what is refused and can go on behind it.
+// Write stops at a frame that is refused, and can go on with the frames behind it.
 func TestFail(t *testing.T) {
 	p := New(10, 0)
 	p.Fail(func(f frame.Frame) error {
@@ -89,7 +89,7 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// Close wakes both, and whoever comes later hears the same.
+// Close wakes Read and Write, and every later call returns os.ErrClosed.
 func TestCloseWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(0, 0)

@@ -1,0 +1,12 @@
+// Package control tests how the insane command is told what to do: its control
+// socket, the stories of testdata/script, and the rights that it needs.
+//
+//	control_test.go  who may change a device
+//	http_test.go     curl, refusals in JSON, metrics, readiness told to systemd
+//	atomic_test.go   changes are carried out whole, in order and at once
+//	abuse_test.go    clients that misbehave; abuses_test.go: in which ways
+//	rights_test.go   a daemon without the right to load eBPF programs
+//	script_test.go   the stories of testdata/script
+//	race_test.go     what the race detector costs; norace_test.go: without it
+//	main_test.go     the commands under test
+package control

@@ -1,0 +1,57 @@
+package crash
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+)
+
+// TestDeadSocketFile: a daemon that was killed leaves the file of its socket.
+// It is seen to be dead and is in nobody's way.
+func TestDeadSocketFile(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	socket := testbed.SocketPath(t, "insane")
+	testbed.Start(t, l, socket).Ready(t).Kill()
+
+	list := labtest.Run(t, l.Borea, "insanely", "--socket", socket, "list")
+	if !strings.Contains(list, "daemon gone") {
+		t.Errorf("list of a dead daemon:\n%s", list)
+	}
+	if code, out := labtest.Fails(t, l.Borea, "insanely", "--socket", socket); code != 3 || strings.Count(out, "\n") != 1 {
+		t.Errorf("ask a dead daemon: exit code %d, %q", code, out)
+	}
+	i := testbed.Start(t, l, socket).Ready(t)
+	if list := labtest.Run(t, l.Borea, "insanely", "--socket", socket, "list"); strings.Contains(list, "gone") {
+		t.Errorf("list of a new daemon:\n%s", list)
+	}
+	i.Signal(syscall.SIGTERM)
+	if code := i.End(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if _, err := os.Lstat(socket); !os.IsNotExist(err) {
+		t.Errorf("the file of the socket is still there: %v", err)
+	}
+}
+
+// withholds counts the programs and filters that keep frames from the stack of a
+// link of borea, in either way in which the kernel lets them be there.
+func withholds(t testing.TB, h *lab.Host, name string) (count int) {
+	t.Helper()
+	index := labtest.LinkOf(t, h, name).Attrs().Index
+	err := h.Do(func() error {
+		programs, _, err := testbed.Attached(index)
+		count = len(programs)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%s of %s: %v", name, h.Name, err)
+	}
+	filters := labtest.Run(t, h, "tc", "filter", "show", "dev", name, "ingress")
+	return count + strings.Count(filters, " insane/")
+}

@@ -1,0 +1,126 @@
+package crash
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely/api"
+
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
+)
+
+// TestSignalEndsWell asks the daemon to end while packets pass through it. It
+// ends with status 0, the host is as it was, the file of the socket is gone, and
+// streams that do not go through the device have lost nothing on the way, in either
+// direction. What the device took of them the slave has back within a packet.
+func TestSignalEndsWell(t *testing.T) {
+	t.Parallel()
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
+			l, r := labtest.New(t), testbed.Seeded(t)
+			socket := testbed.SocketPath(t, "insane")
+			defer testbed.Flood(t, l)()
+			testbed.KnowBorea(t, l, "10.9.0.1")
+			inbound := testbed.NewProber(t, l, "10.9.0.4", "10.9.0.1")
+			before, objects := testbed.StateOf(t, l.Borea), testbed.ObjectsNow(t)
+			// Without tcx a clsact qdisc goes, and while one comes or goes the
+			// kernel sends nothing (net/sched/sch_api.c, qdisc_graft).
+			tcx := testbed.HasTCX(t)
+			for round := range testbed.Soak(t, 50) {
+				mode, first := []string{api.ReceiveAuto, api.ReceiveAll}[round%2], inbound.Next()
+				i := testbed.Start(t, l, socket, slices.Concat(testbed.Furnished, []string{"--receive", mode})...).Ready(t)
+				bystander := probeSpare(l)
+				time.Sleep(time.Duration(r.Int64N(int64(10 * time.Millisecond))))
+				i.Signal(s)
+				if code := i.End(t); code != 0 {
+					t.Fatalf("round %d: exit code %d\n%s", round, code, i.Log.String())
+				}
+				if !strings.Contains(i.Log.String(), "device is gone") {
+					t.Errorf("round %d: no farewell in the log:\n%s", round, i.Log.String())
+				}
+				if _, err := os.Lstat(socket); !os.IsNotExist(err) {
+					t.Fatalf("round %d: the file of the socket is still there: %v", round, err)
+				}
+				dead := inbound.Next()
+				testbed.SameState(t, l.Borea, before)
+				backAfter(t, inbound, dead)
+				if missing := inbound.Missing(first, dead); mode == api.ReceiveAuto && len(missing) != 0 {
+					t.Errorf("round %d: the slave never heard %v", round, missing)
+				}
+				if got := <-bystander; got.Err != nil {
+					t.Fatal(got.Err)
+				} else if got.Refused != 0 || got.Lost() != 0 && tcx {
+					t.Errorf("round %d: a bystander lost %d packets, %d were refused (%v)", round, got.Lost(), got.Refused, got.Refusal)
+				}
+			}
+			inbound.NoneTwice(t)
+			testbed.NoOrphans(t, objects)
+		})
+	}
+}
+
+// TestEndsInEveryState: however the slave is, the daemon ends well.
+func TestEndsInEveryState(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		state string
+		args  []string
+		make  func(t *testing.T, l *lab.Lab)
+	}{
+		{api.SlaveNone, nil, func(*testing.T, *lab.Lab) {}},
+		{api.SlaveUp, []string{"--slave", "eth0"}, func(*testing.T, *lab.Lab) {}},
+		{api.SlaveDown, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { labtest.SetUp(t, l.Borea, false) }},
+		{api.SlaveDown, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { labtest.SetUp(t, l.Morgana, false) }},
+		{api.SlaveGone, []string{"--slave", "eth0"}, func(t *testing.T, l *lab.Lab) { testbed.Unplug(t, l, "eth0") }},
+	} {
+		l := labtest.New(t)
+		i := testbed.Start(t, l, "@insane", tt.args...).Ready(t)
+		tt.make(t, l)
+		labtest.Await(t, "the slave to be "+tt.state, func() bool {
+			now, err := i.Client.Info(t.Context())
+			return err == nil && now.SlaveState == tt.state
+		})
+		i.Signal(syscall.SIGTERM)
+		if code := i.End(t); code != 0 {
+			t.Errorf("slave %s: exit code %d\n%s", tt.state, code, i.Log.String())
+		}
+	}
+}
+
+// TestSecondSignal: impatience changes nothing.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	before := testbed.StateOf(t, l.Borea)
+	for range testbed.Soak(t, 10) {
+		i := testbed.Start(t, l, "@insane", testbed.Furnished...).Ready(t)
+		for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGTERM} {
+			i.Signal(s)
+		}
+		<-i.Exited
+		testbed.SameState(t, l.Borea, before)
+	}
+}
+
+// probeSpare sends past any device, from eth0 to an address of morgana that
+// nobody re-routes, for 100 ms.
+func probeSpare(l *lab.Lab) <-chan testbed.Probed {
+	done := make(chan testbed.Probed, 1)
+	go func() {
+		r, err := probe.Probe{
+			From: l.Borea, To: l.Morgana, Address: l.Morgana.SpareIPv4,
+			Count: 300, Rate: 3000, Settle: 20 * time.Millisecond,
+		}.Run(context.Background())
+		done <- testbed.Probed{Result: r, Err: err}
+	}()
+	return done
+}

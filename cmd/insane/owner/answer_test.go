@@ -1,0 +1,133 @@
+package owner
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+)
+
+// question asks who has an address. Who answers it is known by what no other
+// question has: the MAC address that asks, or the IP address.
+type question struct {
+	name  string
+	key   string
+	frame []byte
+	want  int // answers
+}
+
+// asker sends questions from morgana and hears all that comes back.
+type asker struct {
+	*testbed.RawSocket
+	shared net.HardwareAddr                                      // of slave and device, which must answer
+	read   func(frame []byte) (key string, mac []byte, yes bool) // whether a frame is an answer, and to what
+	asked  int
+}
+
+func newAsker(t testing.TB, b *testbed.Bed, read func([]byte) (string, []byte, bool)) *asker {
+	t.Helper()
+	return &asker{
+		RawSocket: b.RawSocket(t, b.Morgana, lab.Link, 0),
+		shared:    labtest.LinkOf(t, b.Borea, lab.Link).Attrs().HardwareAddr, read: read,
+	}
+}
+
+// stranger is another MAC address each time.
+func (a *asker) stranger() net.HardwareAddr {
+	a.asked++
+	return net.HardwareAddr{0x02, 0x0a, 0, 0, byte(a.asked >> 8), byte(a.asked)}
+}
+
+// ask asks everything at once and fails unless each question gets the answers
+// that it should, and no more.
+func (a *asker) ask(t testing.TB, questions []question) {
+	t.Helper()
+	missing, answers := 0, make(map[string]int)
+	for _, q := range questions {
+		missing += q.want
+		if err := a.Send(q.frame); err != nil {
+			t.Fatalf("%s: %v", q.name, err)
+		}
+	}
+	quiet := 50 * time.Millisecond // after the last answer: for one too many
+	end := time.Now().Add(labtest.Patience)
+	for ; time.Now().Before(end); time.Sleep(time.Millisecond) {
+		for key := range a.hear(t) {
+			answers[key]++
+			if missing--; missing == 0 {
+				end = time.Now().Add(quiet)
+			}
+		}
+		if missing <= 0 && time.Until(end) > quiet {
+			end = time.Now().Add(quiet)
+		}
+	}
+	for _, q := range questions {
+		if got := answers[q.key]; got != q.want {
+			t.Errorf("%s: %d answers, want %d", q.name, got, q.want)
+		}
+		delete(answers, q.key)
+	}
+	if len(answers) != 0 {
+		t.Errorf("answers to what nobody asked: %v", answers)
+	}
+}
+
+// hear yields the keys of the answers that have come.
+func (a *asker) hear(t testing.TB) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for {
+			n, _, err := unix.Recvfrom(a.Fd, a.Buffer[:], unix.MSG_DONTWAIT)
+			if err == unix.EAGAIN {
+				return
+			}
+			if err != nil {
+				if err == unix.EINTR {
+					continue
+				}
+				t.Fatal(err)
+			}
+			key, mac, yes := a.read(a.Buffer[:n])
+			if !yes {
+				continue
+			}
+			if from := a.Buffer[6:12]; !bytes.Equal(mac, a.shared) || !bytes.Equal(from, a.shared) {
+				t.Errorf("an answer to %s comes from %x and says %x, want %s", key, from, mac, a.shared)
+			}
+			if !yield(key) {
+				return
+			}
+		}
+	}
+}
+
+// setting is what decides who answers.
+type setting struct {
+	mode      string
+	strict    bool // reverse path check
+	ignoreARP bool // for addresses of other links
+}
+
+func (s setting) String() string {
+	return fmt.Sprintf("%s/strict=%v/ignore=%v", s.mode, s.strict, s.ignoreARP)
+}
+
+// place says on which links of borea an address is, or to which a route leads.
+type place struct {
+	name          string
+	addr          netip.Addr
+	slave, device bool
+}
+
+// on reports whether it is on a link.
+func (p place) on(link string) bool {
+	return link == lab.Link && p.slave || link == testbed.Device && p.device
+}

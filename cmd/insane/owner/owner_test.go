@@ -1,0 +1,124 @@
+package owner
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// The hosts of the tests about owners. All are morgana, by the address that she
+// uses; borea's slave and her device have an address each, in networks of
+// their own on the same wire.
+var (
+	slaveAddrs = addrs("10.9.0.1", "fd00:9::1")
+	ownAddrs   = addrs("10.8.0.1", "fd00:8::1")
+
+	otherHost  = addrs("10.9.0.4", "fd00:9::4") // in the slave's network
+	routedHost = addrs("10.9.0.2", "fd00:9::2") // too, but borea may have a route to it through insane
+	ownHost    = addrs("10.8.0.2", "fd00:8::2") // in insane's network
+)
+
+// addrs is an IPv4 address and an IPv6 one.
+func addrs(v4, v6 string) map[int]netip.Addr {
+	return map[int]netip.Addr{4: netip.MustParseAddr(v4), 6: netip.MustParseAddr(v6)}
+}
+
+// families are the keys of those maps.
+var families = []int{4, 6}
+
+// newOwners starts a device with addresses of its own. Nothing is routed through
+// it but its own networks.
+func newOwners(t testing.TB, args ...string) *testbed.Bed {
+	t.Helper()
+	l := labtest.New(t)
+	args = append([]string{"--slave", lab.Link, "--address", "10.8.0.1/24", "--address", "fd00:8::1/64"}, args...)
+	b := &testbed.Bed{Lab: l, Daemon: labtest.StartDaemon(t, l, args...), Quiet: testbed.FirstQuiet}
+	labtest.Furnish(t, l.Morgana, lab.Link, "10.8.0.2/24", "fd00:8::2/64")
+	awaitUsable(t, b)
+	return b
+}
+
+// awaitUsable waits until no address of either host is tentative: before that
+// the kernel does not receive at it (net/ipv6/addrconf.c, addrconf_dad_work).
+func awaitUsable(t testing.TB, b *testbed.Bed) {
+	t.Helper()
+	for _, h := range []*lab.Host{b.Borea, b.Morgana} {
+		labtest.Await(t, "addresses of "+h.Name+" to be usable", func() bool {
+			list, err := h.Netlink().AddrList(nil, netlink.FAMILY_V6)
+			for _, a := range list {
+				if a.Flags&unix.IFA_F_TENTATIVE != 0 {
+					return false
+				}
+			}
+			return err == nil
+		})
+	}
+}
+
+// ip runs ip(8) in borea.
+func ip(t testing.TB, b *testbed.Bed, args ...string) {
+	t.Helper()
+	labtest.Run(t, b.Borea, "ip", args...)
+}
+
+// routeHost routes a host of the slave's network through insane, or no more.
+func routeHost(t testing.TB, b *testbed.Bed, host netip.Addr, on bool) {
+	t.Helper()
+	verb := "del"
+	if on {
+		verb = "add"
+	}
+	ip(t, b, "route", verb, host.String(), "dev", testbed.Device)
+}
+
+// receive sets the receive mode.
+func receive(t testing.TB, b *testbed.Bed, mode string) {
+	t.Helper()
+	labtest.Set(t, b.Daemon, api.Change{Receive: &mode})
+}
+
+// name is how an index of borea is called.
+func name(t testing.TB, b *testbed.Bed, index int) string {
+	t.Helper()
+	link, err := b.Borea.Netlink().LinkByIndex(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link.Attrs().Name
+}
+
+// believe enters that every address of the other host is at its end of the cable,
+// on every link, so that nobody has to ask.
+func believe(t testing.TB, b *testbed.Bed, links ...netlink.Link) {
+	t.Helper()
+	near, far := labtest.LinkOf(t, b.Borea, lab.Link).Attrs().HardwareAddr, labtest.LinkOf(t, b.Morgana, lab.Link)
+	for _, family := range families {
+		for _, addr := range []netip.Addr{otherHost[family], routedHost[family], ownHost[family]} {
+			for _, link := range links {
+				pin(t, b.Borea, link, addr, far.Attrs().HardwareAddr)
+			}
+		}
+		for _, addr := range []netip.Addr{slaveAddrs[family], ownAddrs[family]} {
+			pin(t, b.Morgana, far, addr, near)
+		}
+	}
+}
+
+// pin enters a neighbour for good.
+func pin(t testing.TB, h *lab.Host, link netlink.Link, addr netip.Addr, mac net.HardwareAddr) {
+	t.Helper()
+	err := h.Netlink().NeighSet(&netlink.Neigh{
+		LinkIndex: link.Attrs().Index, IP: addr.AsSlice(), HardwareAddr: mac, State: netlink.NUD_PERMANENT,
+	})
+	if err != nil {
+		t.Fatalf("set neighbour %s of %s: %v", addr, h.Name, err)
+	}
+}

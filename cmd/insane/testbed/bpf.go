@@ -1,0 +1,177 @@
+package testbed
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+)
+
+// Attached are the programs that tcx runs at a link of the calling thread's
+// namespace, by direction and name, and whether this kernel has tcx (Linux 6.6).
+func Attached(index int) (programs []string, tcx bool, err error) {
+	for _, at := range []ebpf.AttachType{ebpf.AttachTCXIngress, ebpf.AttachTCXEgress} {
+		found, err := link.QueryPrograms(link.QueryOptions{Target: index, Attach: at})
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, ebpf.ErrNotSupported) {
+			return nil, false, nil // an older kernel does not know what is asked for
+		}
+		if errors.Is(err, unix.ENODEV) {
+			return nil, true, nil // the link has gone since it was listed
+		}
+		if err != nil {
+			return nil, true, fmt.Errorf("query tcx: %w", err)
+		}
+		for _, p := range found.Programs {
+			name, err := programName(p.ID)
+			if err != nil {
+				return nil, true, err
+			}
+			programs = append(programs, fmt.Sprintf("%s %s", at, name))
+		}
+	}
+	return programs, true, nil
+}
+
+// HasTCX reports whether this kernel has tcx.
+func HasTCX(t testing.TB) bool {
+	t.Helper()
+	const loopback = 1
+	_, tcx, err := Attached(loopback)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tcx
+}
+
+func programName(id ebpf.ProgramID) (string, error) {
+	p, err := ebpf.NewProgramFromID(id)
+	if errors.Is(err, os.ErrNotExist) {
+		return "gone", nil // meanwhile
+	}
+	if err != nil {
+		return "", fmt.Errorf("open program %d: %w", id, err)
+	}
+	defer p.Close()
+	info, err := p.Info()
+	if err != nil {
+		return "", fmt.Errorf("program %d: %w", id, err)
+	}
+	return info.Name, nil
+}
+
+// bpfObjects are the programs and maps of devices in the whole system, as
+// /proc/PID/fdinfo calls them.
+type bpfObjects map[string]bool
+
+// ObjectsNow lists them. They belong to no namespace, so those of tests that run
+// at the same time are among them.
+func ObjectsNow(t testing.TB) bpfObjects {
+	t.Helper()
+	found := make(bpfObjects)
+	for id := ebpf.ProgramID(0); ; {
+		next, err := ebpf.ProgramGetNextID(id)
+		if errors.Is(err, os.ErrNotExist) {
+			break
+		}
+		if err != nil {
+			t.Fatalf("list programs: %v", err)
+		}
+		id = next
+		name, err := programName(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(name, "receive_") || strings.HasPrefix(name, "transmit_") {
+			found[fmt.Sprint("prog_id ", id)] = true
+		}
+	}
+	for id := ebpf.MapID(0); ; {
+		next, err := ebpf.MapGetNextID(id)
+		if errors.Is(err, os.ErrNotExist) {
+			return found
+		}
+		if err != nil {
+			t.Fatalf("list maps: %v", err)
+		}
+		id = next
+		if slices.Contains([]string{"claims", "withhold", "lanes", "rules", "counts", "flights"}, mapName(t, id)) {
+			found[fmt.Sprint("map_id ", id)] = true
+		}
+	}
+}
+
+func mapName(t testing.TB, id ebpf.MapID) string {
+	t.Helper()
+	m, err := ebpf.NewMapFromID(id)
+	if errors.Is(err, os.ErrNotExist) {
+		return "gone"
+	}
+	if err != nil {
+		t.Fatalf("open map %d: %v", id, err)
+	}
+	defer m.Close()
+	info, err := m.Info()
+	if err != nil {
+		t.Fatalf("map %d: %v", id, err)
+	}
+	return info.Name
+}
+
+// NoOrphans fails if there are programs or maps of devices which nobody
+// alive holds and which were not there before. The kernel frees them some time
+// after their last user has gone.
+func NoOrphans(t testing.TB, before bpfObjects) {
+	t.Helper()
+	suspects := ObjectsNow(t)
+	for o := range before {
+		delete(suspects, o)
+	}
+	defer func() {
+		if len(suspects) > 0 {
+			t.Logf("nobody has them open: %v", suspects)
+		}
+	}()
+	labtest.Await(t, "programs and maps of dead daemons to be freed", func() bool {
+		there, held := ObjectsNow(t), heldObjects(t)
+		for o := range suspects {
+			if !there[o] || held[o] {
+				delete(suspects, o)
+			}
+		}
+		return len(suspects) == 0
+	})
+}
+
+// heldObjects are those that some process has a descriptor of (bpf_prog_show_fdinfo
+// and bpf_map_show_fdinfo of kernel/bpf/syscall.c).
+func heldObjects(t testing.TB) bpfObjects {
+	t.Helper()
+	held := make(bpfObjects)
+	files, err := filepath.Glob("/proc/[0-9]*/fdinfo/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // closed, or the process has ended
+		}
+		for line := range strings.Lines(string(text)) {
+			key, value, _ := strings.Cut(line, ":")
+			if id, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && (key == "prog_id" || key == "map_id") {
+				held[fmt.Sprint(key, " ", id)] = true
+			}
+		}
+	}
+	return held
+}

@@ -1,0 +1,173 @@
+package testbed
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely"
+)
+
+// Instance is an insane process in borea that a test may end at any moment,
+// also before it answers. lab.Daemon is for those that only want a device.
+type Instance struct {
+	Client *insanely.Client
+	Socket string
+
+	cmd    *lab.Cmd
+	Log    LogBuffer
+	Exited chan struct{} // closed after err was set
+	err    error
+}
+
+// Start begins a process and does not wait for it to answer.
+func Start(t testing.TB, l *lab.Lab, socket string, args ...string) *Instance {
+	t.Helper()
+	return StartWith(t, l, nil, socket, args...)
+}
+
+// StartWith is start with more environment.
+func StartWith(t testing.TB, l *lab.Lab, env []string, socket string, args ...string) *Instance {
+	t.Helper()
+	i := &Instance{Socket: socket, Exited: make(chan struct{})}
+	i.Client = insanely.NewClient(func(ctx context.Context) (net.Conn, error) {
+		return DialFrom(ctx, l.Borea, socket)
+	})
+	i.cmd = l.Borea.Command(context.Background(), "insane", append([]string{"--socket", socket}, args...)...)
+	// The race detector would sleep for a second at the end of every process.
+	i.cmd.Env = append(append(os.Environ(), "GORACE=atexit_sleep_ms=10"), env...)
+	i.cmd.Stdout, i.cmd.Stderr = &i.Log, &i.Log
+	if err := i.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		i.err = i.cmd.Wait()
+		close(i.Exited)
+	}()
+	t.Cleanup(func() {
+		i.Signal(syscall.SIGKILL)
+		<-i.Exited
+		i.Client.Close()
+		if log := i.Log.String(); strings.Contains(log, "DATA RACE") || strings.Contains(log, "panic:") {
+			t.Errorf("insane is broken:\n%s", log)
+		}
+	})
+	return i
+}
+
+// DialFrom connects inside a host: an abstract socket is known in the network
+// namespace alone that it was made in.
+func DialFrom(ctx context.Context, h *lab.Host, socket string) (conn net.Conn, err error) {
+	err = h.Do(func() error {
+		var dialer net.Dialer
+		conn, err = dialer.DialContext(ctx, "unix", socket)
+		return err
+	})
+	return conn, err
+}
+
+// Ready waits for the first answer. The client's own timeout is for daemons that
+// run; one that has just made its socket may take longer on a busy machine.
+func (i *Instance) Ready(t testing.TB) *Instance {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), labtest.Patience)
+	defer cancel()
+	go func() {
+		<-i.Exited
+		cancel()
+	}()
+	for {
+		_, err := i.Client.Wait(ctx)
+		if err == nil {
+			return i
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("insane does not answer: %v\n%s", err, i.Log.String())
+		}
+	}
+}
+
+// Signal sends the process a signal, which may have ended.
+func (i *Instance) Signal(s os.Signal) { _ = i.cmd.Process.Signal(s) }
+
+// Kill ends the process as nothing else can, and waits until it is no more.
+func (i *Instance) Kill() {
+	i.Signal(syscall.SIGKILL)
+	<-i.Exited
+}
+
+// End waits for the process to end by itself and returns its exit code.
+func (i *Instance) End(t testing.TB) int {
+	t.Helper()
+	select {
+	case <-i.Exited:
+	case <-time.After(labtest.Patience):
+		t.Fatalf("insane does not end\n%s", i.Log.String())
+	}
+	return i.cmd.ProcessState.ExitCode()
+}
+
+// LogBuffer may be read while a process writes to it.
+type LogBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (b *LogBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// String is all that was written so far.
+func (b *LogBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// Seeded is a source of randomness whose seed is in the log of the test and can
+// be given again.
+func Seeded(t testing.TB) *rand.Rand {
+	t.Helper()
+	seed := uint64(EnvInt(t, "INSANE_SEED", int(rand.Uint32())))
+	t.Logf("INSANE_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+// EnvInt is a number that a soak run makes larger.
+func EnvInt(t testing.TB, name string, usual int) int {
+	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		t.Fatalf("%s=%q: want a whole number", name, text)
+	}
+	return n
+}
+
+// Soak multiplies the rounds of a test by INSANE_SOAK.
+func Soak(t testing.TB, rounds int) int { return rounds * max(1, EnvInt(t, "INSANE_SOAK", 1)) }
+
+// SocketPath is a path for a control socket that goes with the test.
+func SocketPath(t testing.TB, name string) string {
+	t.Helper()
+	return filepath.Join(t.TempDir(), fmt.Sprintf("%s.sock", name))
+}

@@ -1,0 +1,78 @@
+package testbed
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+)
+
+// OpenDescriptors counts those of a process at rest: the least of several looks,
+// since a control connection takes a moment to close.
+func OpenDescriptors(t testing.TB, pid int) int {
+	t.Helper()
+	least := CountDescriptors(t, pid)
+	for range 10 {
+		time.Sleep(5 * time.Millisecond)
+		least = min(least, CountDescriptors(t, pid))
+	}
+	return least
+}
+
+// SameDescriptors fails unless the process gets back to that many.
+func SameDescriptors(t testing.TB, pid, want int) {
+	t.Helper()
+	var have []string
+	defer func() {
+		if len(have) != want {
+			t.Logf("open are %q", have)
+		}
+	}()
+	labtest.Await(t, fmt.Sprintf("%d open descriptors", want), func() bool {
+		have = descriptorsOf(t, pid)
+		return len(have) == want
+	})
+}
+
+// CountDescriptors is how many file descriptors a process has open.
+func CountDescriptors(t testing.TB, pid int) int { return len(descriptorsOf(t, pid)) }
+
+// descriptorsOf are what the descriptors of a process are open on (proc(5)).
+func descriptorsOf(t testing.TB, pid int) (list []string) {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd/", pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		target, err := os.Readlink(dir + e.Name())
+		if err != nil {
+			continue // closed meanwhile
+		}
+		list = append(list, e.Name()+" "+target)
+	}
+	return list
+}
+
+// ResidentKiB is the memory of a process that is not in files (proc(5), RssAnon).
+func ResidentKiB(t testing.TB, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`RssAnon:\s+(\d+) kB`).FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("no RssAnon in\n%s", text)
+	}
+	n, err := strconv.Atoi(string(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,167 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// TestGarbageOnTheWire: the device is offered what no stack would send, as far
+// as the kernel lets it in. It goes on, its counters balance, and what follows is
+// treated right.
+func TestGarbageOnTheWire(t *testing.T) {
+	b := testbed.New(t)
+	before := b.Counters(t, b.Borea, testbed.Device).TxDropped
+	s, frames := offerGarbage(t, b, 100_000)
+	if s.Offered.Packets < frames {
+		t.Errorf("offered %d packets, but the kernel handed over %d frames", s.Offered.Packets, frames)
+	}
+	if n := b.Counters(t, b.Borea, testbed.Device).TxDropped - before; s.Overruns != n {
+		t.Errorf("%d overruns, the kernel says %d", s.Overruns, n)
+	}
+}
+
+// offerGarbage sends so many frames, of which the kernel has frames for the relay.
+func offerGarbage(t *testing.T, b *testbed.Bed, count int) (s api.Stats, frames uint64) {
+	out := b.RawSocket(t, b.From, door(b, b.From), unix.PACKET_VNET_HDR)
+	_, a := b.Begin(t, "percent 70", 13)
+	before := framesOffered(t, b)
+	g := garbage{
+		Rand: rand.New(rand.NewPCG(13, 37)), Course: b.Course,
+		mac: labtest.LinkOf(t, b.To, door(b, b.To)).Attrs().HardwareAddr,
+	}
+	accepted := 0
+	for i := range count {
+		if out.Send(g.frame(t)) == nil {
+			accepted++
+		}
+		if i%testbed.Window == 0 {
+			awaitRead(t, b)
+		}
+	}
+	awaitRead(t, b)
+	s, frames = a.Stats(t), framesOffered(t, b)-before
+	t.Logf("of %d frames the kernel let %d in; the device was offered %d packets in %d frames: relayed %d, dropped %v, overruns %d",
+		count, accepted, s.Offered.Packets, frames, s.Relayed.Packets, s.Dropped, s.Overruns)
+	if accepted < count/10 {
+		t.Errorf("the kernel let only %d of %d frames in", accepted, count)
+	}
+	program, a := b.Begin(t, "percent 50", 14)
+	b.NewFlow(t, 4).Carry(t, a, program, testbed.Cargo{Count: 2000, Size: testbed.Always(100)})
+	return s, frames
+}
+
+// awaitRead waits until the relay has read all that was queued for it: nobody
+// else sends, so then the counters stand still.
+func awaitRead(t testing.TB, b *testbed.Bed) {
+	t.Helper()
+	for deadline := time.Now().Add(testbed.Longest); ; {
+		kernel := framesOffered(t, b)
+		counters := b.Stats(t).Offered
+		time.Sleep(200 * time.Microsecond)
+		if framesOffered(t, b) == kernel && b.Stats(t).Offered == counters {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the relay does not come to an end")
+		}
+	}
+}
+
+// garbage makes frames with virtio headers: half of them mere noise, half of
+// them super-frames of which something is wrong.
+type garbage struct {
+	*rand.Rand
+	testbed.Course
+	mac net.HardwareAddr // where the frames go
+}
+
+func (g garbage) frame(t testing.TB) []byte {
+	if g.IntN(2) == 0 {
+		return g.noise()
+	}
+	f := g.superFrame()
+	for range g.IntN(4) {
+		// In the headers, where it matters.
+		f[g.IntN(min(len(f), frame.HeaderLen+80))] = byte(g.Uint32())
+	}
+	if g.IntN(4) == 0 {
+		f = f[:g.IntN(len(f)+1)]
+	}
+	return f
+}
+
+// noise is any bytes behind a virtio header that at times the kernel accepts.
+func (g garbage) noise() []byte {
+	start := g.IntN(len(testbed.Noise) / 2)
+	f := bytes.Clone(testbed.Noise[start : start+g.IntN(2000)])
+	if len(f) >= frame.HeaderLen && g.IntN(4) != 0 {
+		header := frame.Header{HdrLen: uint16(g.IntN(100))}
+		if g.IntN(2) == 0 {
+			header.Flags, header.CsumStart, header.CsumOffset = frame.NeedsCsum, uint16(g.IntN(64)), uint16(g.IntN(20))
+		}
+		frame.Frame(f).SetHeader(header)
+	}
+	return f
+}
+
+// superFrame is one that the kernel could have made: of either protocol and
+// family, of a few packets.
+func (g garbage) superFrame() frame.Frame {
+	size, payload := 1+g.IntN(1400), g.IntN(20_000)
+	size = max(size, payload/60) // packets in one super-frame are limited (net/ipv4/udp_offload.c, UDP_MAX_SEGMENTS)
+	tcp, v6 := g.IntN(2) == 0, g.IntN(2) == 0
+	transport := transportHeader(tcp, payload)
+	network := g.networkHeader(tcp, v6, len(transport)+payload)
+	link := append(append([]byte{}, g.mac...), testbed.Stranger...)
+	link = binary.BigEndian.AppendUint16(link, map[bool]uint16{false: 0x0800, true: 0x86dd}[v6])
+	f := make(frame.Frame, frame.HeaderLen)
+	header := frame.Header{
+		Flags: frame.NeedsCsum, GSOType: frame.GSOUDPL4, GSOSize: uint16(size),
+		HdrLen:    uint16(len(link) + len(network) + len(transport)),
+		CsumStart: uint16(len(link) + len(network)), CsumOffset: 6,
+	}
+	if tcp {
+		header.GSOType, header.CsumOffset = map[bool]uint8{false: frame.GSOTCPv4, true: frame.GSOTCPv6}[v6], 16
+	}
+	f.SetHeader(header)
+	for _, part := range [][]byte{link, network, transport, testbed.Noise[:payload%len(testbed.Noise)]} {
+		f = append(f, part...)
+	}
+	return append(f, make([]byte, payload-payload%len(testbed.Noise))...)
+}
+
+// networkHeader is an IP header from one host to the other; its checksum is
+// wrong, which is for the receiver to find.
+func (g garbage) networkHeader(tcp, v6 bool, length int) []byte {
+	protocol := byte(unix.IPPROTO_UDP)
+	if tcp {
+		protocol = unix.IPPROTO_TCP
+	}
+	if v6 {
+		h := binary.BigEndian.AppendUint16([]byte{0x60, 0, 0, 0}, uint16(length))
+		h = append(h, protocol, 64)
+		return append(append(h, g.From.IPv6.AsSlice()...), g.IPv6.AsSlice()...)
+	}
+	h := binary.BigEndian.AppendUint16([]byte{0x45, 0}, uint16(20+length))
+	h = append(h, 0, 1, 0x40, 0, 64, protocol, 0, 0)
+	return append(append(h, g.From.IPv4.AsSlice()...), g.IPv4.AsSlice()...)
+}
+
+// transportHeader is from port 9 to port 9.
+func transportHeader(tcp bool, payload int) []byte {
+	if !tcp {
+		return append(binary.BigEndian.AppendUint16([]byte{0, 9, 0, 9}, uint16(8+payload)), 0, 0)
+	}
+	return []byte{0, 9, 0, 9, 0, 0, 0, 1, 0, 0, 0, 1, 5 << 4, 0x18, 1, 0, 0, 0, 0, 0}
+}

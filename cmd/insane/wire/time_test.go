@@ -1,0 +1,258 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insane/lab/probe"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// never is later than anything that happens in a probe.
+const never = time.Duration(math.MaxInt64 / 2)
+
+// manyCycles are enough for a pause of the machine in one of them not to matter.
+const manyCycles = 50
+
+// TestTimeOnTheWire: "time ON OFF" begins with ON when it is set and changes
+// sides when it should. A packet was judged between its sending and the arrival
+// of the next one to arrive; the policy's epoch lies within the request that
+// set it. Whatever follows from these two alone must hold for each packet on
+// any machine. How near that comes to an edge depends on how busy the machine
+// is, so there only the middle of many edges is asked for (checkEdges).
+func TestTimeOnTheWire(t *testing.T) {
+	changeSides(t, testbed.New(t, api.PathRelay), []sides{
+		{10 * time.Millisecond, 10 * time.Millisecond, 100},
+		{time.Second, time.Second, 2},
+	})
+	changeSides(t, testbed.New(t, api.PathKernel), []sides{
+		{10 * time.Millisecond, 10 * time.Millisecond, 100},
+		{20 * time.Millisecond, 30 * time.Millisecond, 60},
+		{100 * time.Millisecond, 900 * time.Millisecond, 2},
+	})
+}
+
+// sides are the two of a policy, and how many cycles of them are looked at.
+type sides struct {
+	on, off time.Duration
+	cycles  int
+}
+
+func changeSides(t *testing.T, b *testbed.Bed, list []sides) {
+	for _, tt := range list {
+		t.Run(fmt.Sprintf("%v_%v", tt.on, tt.off), func(t *testing.T) {
+			b.AwaitQuiet(t)
+			before := b.Stats(t)
+			w := setWave(t, b, tt.on, tt.off)
+			r := runProbe(t, b, w, tt.cycles)
+			w.moveTo(r)
+			w.learnEpoch(t, r)
+			w.checkEach(t, r)
+			visible := w.checkEdges(t, r, tt.cycles)
+			if tt.cycles >= manyCycles {
+				w.checkDuty(t, r, visible)
+			}
+			labtest.CheckCounters(t, b.Stats(t))
+			if n := b.Stats(t).Overruns - before.Overruns; n != 0 {
+				t.Errorf("%d overruns", n)
+			}
+		})
+	}
+}
+
+// wave is a policy "time ON OFF" as far as the outside knows it.
+type wave struct {
+	on, off   time.Duration
+	asked     time.Time // the epoch is not earlier
+	confirmed time.Time // and not later
+
+	// The same two, from the start of a probe, and how far the clock of the
+	// receiver's stamps strayed from the sender's meanwhile.
+	from, to, slew time.Duration
+}
+
+func (w *wave) cycle() time.Duration { return w.on + w.off }
+
+// moveTo counts from the start of a probe that has just ended.
+func (w *wave) moveTo(r *probe.Result) {
+	w.from, w.to = w.asked.Sub(r.Start), w.confirmed.Sub(r.Start)
+	now := time.Now()
+	w.slew = 50*time.Microsecond + (now.Round(0).Sub(r.Start.Round(0)) - now.Sub(r.Start)).Abs() // wall clock, monotonic clock
+}
+
+// learnEpoch narrows down what is known of the epoch. Each time packets begin to
+// arrive again, an edge lies between the sending of the last one lost and the
+// arrival of the first. All these edges must belong to one epoch.
+func (w *wave) learnEpoch(t testing.TB, r *probe.Result) {
+	t.Helper()
+	for i := 1; i < len(r.SentAt); i++ {
+		if !r.Arrived(i) || r.Arrived(i-1) {
+			continue
+		}
+		before, after := r.SentAt[i-1], r.ReceivedAt[i]+w.slew
+		if after-before > min(w.on, w.off)/4 {
+			continue // the machine slept; it might even be another edge
+		}
+		edge := (before + (after-before)/2 - w.from + w.cycle()/2) / w.cycle() * w.cycle() // the nearest
+		w.from, w.to = max(w.from, before-edge), min(w.to, after-edge)
+		if w.from > w.to {
+			t.Fatalf("packet %d: an edge between %v and %v does not fit the earlier ones: off by %v",
+				i, before, after, w.from-w.to)
+		}
+	}
+}
+
+// setWave sets the policy, if need be more than once, until the epoch is known
+// to a millisecond, or to a little more on a machine that cannot do better.
+func setWave(t testing.TB, b *testbed.Bed, on, off time.Duration) *wave {
+	t.Helper()
+	w := &wave{on: on, off: off}
+	text := fmt.Sprintf("time %v %v", on, off)
+	for limit := time.Millisecond; ; limit += limit / 20 {
+		w.asked = time.Now()
+		labtest.Set(t, b.Daemon, b.Change(text))
+		w.confirmed = time.Now()
+		if w.confirmed.Sub(w.asked) < limit {
+			return w
+		}
+	}
+}
+
+// runProbe sends numbered packets for so many cycles and a little more.
+func runProbe(t testing.TB, b *testbed.Bed, w *wave, cycles int) *probe.Result {
+	t.Helper()
+	const perSecond = 5000
+	span := time.Duration(cycles)*w.cycle() + w.on
+	r, err := probe.Probe{
+		From: b.From, To: b.To, Address: b.IPv4, Rate: perSecond, Count: int(span * perSecond / time.Second),
+		Settle: 100 * time.Millisecond,
+	}.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Refused+r.Duplicates+r.Reordered+r.Strays+r.Overflowed != 0 {
+		t.Fatalf("refused %d, duplicates %d, reordered %d, strays %d, overflowed %d",
+			r.Refused, r.Duplicates, r.Reordered, r.Strays, r.Overflowed)
+	}
+	return r
+}
+
+// checkEach fails for a packet that arrived although all it met was OFF, and
+// for one that was lost although all it met was ON.
+func (w *wave) checkEach(t testing.TB, r *probe.Result) {
+	t.Helper()
+	judged := never      // the latest moment packet i can have been judged
+	sure, wrong := 0, "" // packets that must arrive; the first that has the wrong verdict
+	for i := len(r.SentAt) - 1; i >= 0; i-- {
+		if r.Arrived(i) {
+			judged = r.ReceivedAt[i]
+		}
+		sent := r.SentAt[i]
+		phase := (sent - w.to) % w.cycle() // the probe begins after the epoch
+		left := judged - sent + (w.to - w.from) + w.slew
+		switch {
+		case phase < w.on-left:
+			sure++
+			if !r.Arrived(i) {
+				wrong = fmt.Sprintf("packet %d was lost %v after the begin of ON", i, phase)
+			}
+		case phase >= w.on && phase < w.cycle()-left && r.Arrived(i):
+			wrong = fmt.Sprintf("packet %d arrived %v after the begin of OFF", i, phase-w.on)
+		}
+	}
+	if wrong != "" {
+		t.Error(wrong)
+	}
+	t.Logf("epoch known to %v; %d of %d packets were in ON beyond doubt", w.to-w.from, sure, len(r.SentAt))
+	if sure < len(r.SentAt)/100 {
+		t.Errorf("only %d of %d packets were in ON beyond doubt", sure, len(r.SentAt))
+	}
+}
+
+// checkEdges compares where packets begin and cease to arrive with where they
+// should. Half of the edges must be right to a millisecond, or to what the
+// machine lets anybody see: the time from a packet of one phase to one of the
+// next, pauses of sender, relay and receiver included, in the middle of all
+// edges. It returns that.
+func (w *wave) checkEdges(t testing.TB, r *probe.Result, cycles int) (visible time.Duration) {
+	t.Helper()
+	var rises, falls, gaps []time.Duration
+	for i := 1; i < len(r.SentAt); i++ {
+		switch {
+		case r.Arrived(i) && !r.Arrived(i-1):
+			rises = append(rises, w.distance(r.ReceivedAt[i], 0))
+			gaps = append(gaps, r.ReceivedAt[i]-r.SentAt[i-1])
+		case !r.Arrived(i) && r.Arrived(i-1):
+			falls = append(falls, w.distance(r.SentAt[i], w.on))
+		}
+	}
+	visible = median(gaps)
+	for _, edges := range []struct {
+		name   string
+		errors []time.Duration
+	}{{"rise", rises}, {"fall", falls}} {
+		n, middle := len(edges.errors), median(edges.errors)
+		t.Logf("%d edges that %s: error %v in the median, visible to %v", n, edges.name, middle, visible)
+		if n < cycles-cycles/5-1 || n > cycles+1 { // one is missed where the machine sleeps through a phase
+			t.Errorf("%d edges that %s in %d cycles", n, edges.name, cycles)
+		}
+		if cycles >= manyCycles && middle > max(time.Millisecond, visible) {
+			t.Errorf("edges that %s are off by %v in the median", edges.name, middle)
+		}
+	}
+	return visible
+}
+
+// median sorts the list; of none it is 0.
+func median(list []time.Duration) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	slices.Sort(list)
+	return list[(len(list)-1)/2]
+}
+
+// distance is how far a moment is from the nearest edge, which is where the phase has the given value.
+func (w *wave) distance(at, phase time.Duration) time.Duration {
+	early := (at - w.from - phase) % w.cycle() // since the earliest place that the edge can have
+	if early < 0 {
+		early += w.cycle()
+	}
+	unsure := w.to - w.from
+	if early <= unsure {
+		return 0
+	}
+	return min(early-unsure, w.cycle()-early)
+}
+
+// checkDuty compares the share of the time in which packets arrive with what was
+// asked for. It goes by parts of the cycle, since a sender that is held up sends
+// more in one part than in another. It may be off by as much as is visible of an
+// edge, and by 1 %.
+func (w *wave) checkDuty(t testing.TB, r *probe.Result, visible time.Duration) {
+	t.Helper()
+	const parts = 50
+	var sent, arrived [parts]float64
+	for i, at := range r.SentAt {
+		phase := (at - (w.from+w.to)/2) % w.cycle()
+		part := phase * parts / w.cycle()
+		sent[part]++
+		if r.Arrived(i) {
+			arrived[part]++
+		}
+	}
+	got, want := 0.0, float64(w.on)/float64(w.cycle())
+	for part := range sent {
+		got += arrived[part] / sent[part] / parts
+	}
+	t.Logf("%.2f %% arrived, asked for %.2f %%", 100*got, 100*want)
+	if limit := 0.01 + float64(visible)/float64(w.cycle()); !(math.Abs(got-want) < limit) { // as it is if nothing was sent in some part
+		t.Errorf("%.2f %% arrived, asked for %.2f %%", 100*got, 100*want)
+	}
+}

@@ -1,0 +1,66 @@
+package labtest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/insane/lab"
+)
+
+// New makes two hosts that go with the test. Their daemon is the command insane in
+// PATH, which package testbed puts there.
+func New(t testing.TB) *lab.Lab {
+	t.Helper()
+	NeedRoot(t)
+	l, err := lab.New(lab.Options{Insane: []string{"insane"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("close lab: %v", err)
+		}
+	})
+	return l
+}
+
+// StartDaemon starts the device in borea. When the test ends it is stopped, and it
+// must stop well; a race that the detector found in it fails the test.
+func StartDaemon(t testing.TB, l *lab.Lab, args ...string) *lab.Daemon {
+	t.Helper()
+	d, err := l.Daemon(context.Background(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		select {
+		default:
+			if err := d.Stop(); err != nil {
+				t.Errorf("stop daemon: %v\n%s", err, d.Logs())
+			}
+		case <-exited(d):
+		}
+		if strings.Contains(d.Logs(), "DATA RACE") || strings.Contains(d.Logs(), "panic:") {
+			t.Errorf("daemon is broken:\n%s", d.Logs())
+		}
+	})
+	return d
+}
+
+// exited is closed if the daemon has ended already.
+func exited(d *lab.Daemon) <-chan struct{} {
+	ended := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		d.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		close(ended)
+	case <-time.After(10 * time.Millisecond):
+	}
+	return ended
+}
