@@ -1,33 +1,25 @@
 package insane
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 
+	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// observer is to be called with d.mu held.
-func (d *Device) observer() *observe.Observer {
-	o := &observe.Observer{
-		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
-		Slave: d.slave.name, On: d.slave.index(), Routes: d.routes.wanted, Takes: d.receive.takesFrames(),
-	}
-	if d.slave.port != nil {
-		o.Sockets = d.slave.port
-	}
-	return o
-}
-
 // config is to be called with d.mu held.
-func (d *Device) config() config {
-	return config{
-		name: d.name, slave: d.slave.name, link: d.slave.link, queues: d.slave.queues, open: d.slave.port != nil,
-		receive: d.receive.mode, uneven: !d.tx.Ruleset().Uniform(2), flushed: d.flushed,
+func (d *Device) config() decide.Config {
+	s := &d.slave
+	return decide.Config{
+		Name: d.name, Slave: s.Name, Link: s.Link, Queues: s.Queues, Open: s.IsOpen(),
+		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2), Flushed: d.flushed,
 	}
 }
 
@@ -55,8 +47,9 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 		return false
 	}
 	d.failed.Store(false)
+	before := d.seen.Interface
 	if err := seen.Interface.Err; err != nil {
-		if d.seen.Interface.Err == nil {
+		if before.Err == nil {
 			d.log.Error("look at the interface", "err", err)
 		}
 		d.failed.Store(true)
@@ -64,14 +57,14 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	if err := seen.Slave.Err; err != nil {
 		d.fail("look up slave", "err", err)
 	}
-	w := decide(d.config(), seen)
+	w := decide.Decide(d.config(), seen)
 	routes := seen.Routes
 	seen.Routes = nil
 	d.seen = seen
 	d.path.observe(seen.Interface)
-	if w.step != keepSlave {
+	if w.Step != decide.KeepSlave {
 		again = d.applyStep(w)
-		w = decide(d.config(), seen)
+		w = decide.Decide(d.config(), seen)
 	}
 	if again {
 		return true
@@ -80,7 +73,7 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	d.applyOwnership(w)
 	d.steer(w)
 	d.applyInterface(w, routes)
-	return w.skipQdisc && d.skipQdisc()
+	return w.SkipQdisc && d.skipQdisc()
 }
 
 // fail logs what could not be done, which is tried again after the next event.
@@ -90,14 +83,14 @@ func (d *Device) fail(what string, args ...any) {
 }
 
 // applyStep lets a slave go whose link is gone, or picks up one that is back.
-func (d *Device) applyStep(w wanted) (done bool) {
-	name := d.slave.name
-	if w.step == releaseSlave {
+func (d *Device) applyStep(w decide.Wanted) (done bool) {
+	name := d.slave.Name
+	if w.Step == decide.ReleaseSlave {
 		d.log.Warn("slave is gone; waiting for a link of that name", "slave", name)
-		d.exchange(slave{name: name})
+		d.exchange(slave.Slave{Name: name})
 		return true
 	}
-	if err := d.reattach(w.link); err != nil {
+	if err := d.reattach(w.Link); err != nil {
 		d.fail("pick up slave", "slave", name, "err", err)
 		return false
 	}
@@ -105,50 +98,49 @@ func (d *Device) applyStep(w wanted) (done bool) {
 }
 
 // applySlave takes over what has changed about the link of the slave.
-func (d *Device) applySlave(w wanted) {
-	if d.slave.port == nil {
+func (d *Device) applySlave(w decide.Wanted) {
+	if !d.slave.IsOpen() {
 		return
 	}
-	was := d.slave.link
+	was := d.slave.Link
 	next := d.slave
-	next.link, next.name, next.queues = w.link, w.link.Name, w.queues
-	if end := next.end(); *end != *d.tx.End() {
+	next.Link, next.Name, next.Queues = w.Link, w.Link.Name, w.Queues
+	if end := next.End(); *end != *d.tx.End() {
 		d.settle() // by the state before
 		d.tx.SetEnd(end)
 	}
 	d.slave = next
-	if next.name != was.Name {
-		d.log.Info("slave was renamed", "from", was.Name, "to", next.name)
+	if next.Name != was.Name {
+		d.log.Info("slave was renamed", "from", was.Name, "to", next.Name)
 	}
-	if next.link.Carrier != was.Carrier {
-		d.log.Info("carrier of slave changed", "slave", next.name, "carrier", next.link.Carrier)
+	if next.Link.Carrier != was.Carrier {
+		d.log.Info("carrier of slave changed", "slave", next.Name, "carrier", next.Link.Carrier)
 	}
 }
 
 // applyOwnership takes what is the device's.
-func (d *Device) applyOwnership(w wanted) {
-	d.receive.idle = w.idle
+func (d *Device) applyOwnership(w decide.Wanted) {
+	d.receive.idle = w.Idle
 	if !d.receive.loaded() {
 		return
 	}
-	err := d.seen.Ownership.Err
-	if w.claims != nil && !maps.Equal(w.claims, d.receive.claims) {
-		err = errors.Join(err, d.receive.claim(w.claims))
+	claims := d.seen.Ownership
+	err := claims.Err
+	if w.Claims != nil && !maps.Equal(w.Claims, d.receive.claims) {
+		err = errors.Join(err, d.receive.claim(w.Claims))
 	}
-	if d.slave.port != nil {
-		err = errors.Join(err, d.slave.port.SetPromiscuous(w.promiscuous))
-	}
-	d.receive.arm(w.armed)
+	err = errors.Join(err, d.slave.SetPromiscuous(w.Promiscuous))
+	d.receive.arm(w.Armed)
 	if err != nil {
 		d.fail("follow addresses and routes", "err", err)
 	}
 }
 
 // steer says to the data planes which of them carries what, and shows the state.
-func (d *Device) steer(w wanted) {
+func (d *Device) steer(w decide.Wanted) {
 	if d.path.exists() {
-		d.path.tx = lead(d.tx, w.relayTX, d.slave.index())
-		d.path.rx = lead(d.rx, w.relayRX, d.tap.Index())
+		d.path.tx = lead(d.tx, w.RelayTX, d.slave.Index())
+		d.path.rx = lead(d.rx, w.RelayRX, d.tap.Index())
 	}
 	d.publish()
 }
@@ -169,19 +161,18 @@ func lead(r *relay.Relay, why string, to int) string {
 
 // applyInterface makes the interface look like the slave, and gives it what it has
 // lost.
-func (d *Device) applyInterface(w wanted, routes []observe.Route) {
-	if d.slave.name != "" {
+func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) {
+	if d.slave.Name != "" {
 		if err := d.followSlave(); err != nil {
-			d.fail("follow slave", "slave", d.slave.name, "err", err)
+			d.fail("follow slave", "slave", d.slave.Name, "err", err)
 		}
 	}
-	if d.seen.Interface.Down {
-		d.flushed = true
-	}
-	if w.restore {
+	self := &d.seen.Interface
+	d.flushed = d.flushed || self.Down
+	if w.Restore {
 		d.flushed = false
-		d.routes.forget()
-		if err := giveAddresses(d.iface, d.addresses); err != nil {
+		d.routes.Forget()
+		if err := d.iface.AddAddresses(d.addresses); err != nil {
 			d.flushed = true
 			d.fail("restore addresses", "err", err)
 		}
@@ -189,7 +180,7 @@ func (d *Device) applyInterface(w wanted, routes []observe.Route) {
 	if d.flushed {
 		return // the kernel refuses routes while the interface is down
 	}
-	if err := d.routes.keep(d.iface, routes); err != nil {
+	if err := d.routes.Keep(d.iface, routes); err != nil {
 		d.fail("follow routes of slave", "err", err)
 	}
 }
@@ -197,47 +188,35 @@ func (d *Device) applyInterface(w wanted, routes []observe.Route) {
 // followSlave makes alias, MTU, link-layer address and carrier of the interface
 // those of the slave.
 func (d *Device) followSlave() error {
-	s := &d.slave
 	var errs []error
-	if s.port != nil && s.name != s.alias {
-		err := d.iface.SetAlias(host.AliasPrefix + s.name)
+	link, name := d.slave.Link, d.slave.Name
+	if d.slave.IsOpen() && name != d.alias {
+		err := d.iface.SetAlias(host.AliasPrefix + name)
 		if err == nil {
-			s.alias = s.name
+			d.alias = name
 		}
 		errs = append(errs, err)
 	}
-	if s.port != nil && (s.link.MTU != s.adopted.MTU || s.link.MAC.String() != s.adopted.MAC.String()) {
-		err := d.adopt(s.link)
+	if d.slave.IsOpen() && (link.MTU != d.adopted.MTU || !bytes.Equal(link.MAC, d.adopted.MAC)) {
+		err := d.adopt(link)
 		if err == nil {
-			s.adopted = s.link
+			d.adopted = link
 		}
 		errs = append(errs, err)
 	}
-	errs = append(errs, d.tap.SetCarrier(s.state() == api.SlaveUp))
+	errs = append(errs, d.tap.SetCarrier(d.slave.State() == api.SlaveUp))
 	return errors.Join(errs...)
 }
 
 // skipQdisc takes away a queueing discipline that nobody has asked for.
 func (d *Device) skipQdisc() (done bool) {
-	d.seen.Interface.Spare = false // if it fails, the next look finds it again
+	self := &d.seen.Interface
+	self.Spare = false // if it fails, the next look finds it again
 	if err := d.iface.SkipQdisc(); err != nil {
 		d.fail("look at the interface", "err", err)
 		return false
 	}
 	return true
-}
-
-// adopt makes the interface look like the link. IPv6 addresses are given again:
-// an MTU that is too small for IPv6 takes them away, until it grows.
-func (d *Device) adopt(link host.Link) error {
-	if err := d.iface.Adopt(link); err != nil {
-		return err
-	}
-	mtu := min(max(link.MTU, minMTU), maxMTU)
-	if err := d.iface.SetMTU(mtu); err != nil || mtu < host.MinIPv6MTU {
-		return err
-	}
-	return giveAddresses(d.iface, addresses6(d.addresses))
 }
 
 // reattach picks up a slave that was gone.

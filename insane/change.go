@@ -76,7 +76,7 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
 	mode, rx, link := api.ReceiveNone, d.rx.Ruleset().Policy, host.Link{}
 	if d.tap != nil {
-		mode, link = d.receive.mode, d.slave.link
+		mode, link = d.receive.mode, d.slave.Link
 	}
 	if c.Receive == nil && p.slave == nil && p.rx == nil {
 		return mode, nil

@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"sync"
 	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insane/control"
 	"github.com/seed-39a139a1/insane/insane/host"
-	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insane/watchdog"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -47,8 +46,10 @@ type Device struct {
 	mu        sync.Mutex // guards what follows; changes wait for each other, and for the kernel
 	seed      uint64
 	addresses []netip.Prefix // that were asked for
-	routes    routes
-	slave     slave
+	routes    host.GivenRoutes
+	slave     slave.Slave
+	alias     string    // name of the slave that the interface shows
+	adopted   host.Link // MTU and link-layer address that the interface was given
 	receive   receiving
 	path      path
 	seen      observe.Host  // the host, as of the last pass
@@ -74,7 +75,7 @@ func newDevice(near port.Port, c Config) *Device {
 		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
 		receive: newReceiving(),
 	}
-	d.tx.SetEnd(d.slave.end())
+	d.tx.SetEnd(d.slave.End())
 	d.rx.SetEnd(&relay.End{Port: near})
 	now := c.Clock()
 	d.tx.SetPolicy(c.Policy, now, d.seedOf(d.tx))
@@ -132,7 +133,7 @@ func (d *Device) Close() error {
 		err = errors.Join(err, far.Close())
 	}
 	d.ticker.End()
-	err = errors.Join(err, d.slave.close(), d.path.close(), d.receive.close())
+	err = errors.Join(err, d.slave.Close(), d.path.close(), d.receive.close())
 	if d.control != nil {
 		err = errors.Join(err, d.control.Close())
 	}
@@ -142,33 +143,4 @@ func (d *Device) Close() error {
 		d.links.Close() // the goroutines have used them
 	}
 	return err
-}
-
-// startRX relays what arrives at far until far is closed. It begins when the
-// relay has done with the slave before. The caller holds d.mu.
-func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
-	before, ended := d.rxEnded, make(chan struct{})
-	d.rxEnded = ended
-	d.group.Go(func() {
-		defer close(ended)
-		if before != nil {
-			<-before
-		}
-		if err := d.rx.Run(far, backlog); !errors.Is(err, os.ErrClosed) {
-			d.log.Error("receive from slave", "err", err)
-		}
-	})
-}
-
-// rxIndex makes the draws of rx independent of those of tx, which are made with
-// the seed itself: what a person sees of a device can be computed with package
-// policy alone.
-const rxIndex = 0
-
-// seedOf is the seed of one direction.
-func (d *Device) seedOf(r *relay.Relay) uint64 {
-	if r == d.rx {
-		return policy.Subseed(d.seed, rxIndex)
-	}
-	return d.seed
 }

@@ -8,17 +8,24 @@
 //	                                 └ packet socket → relay → TAP ↗
 //
 // [Open] makes a device of the kernel's parts, [New] one of any two ports;
-// [Device.Run] works it. The device wires packages that know nothing of it: relay
-// is one direction in user space, kern the eBPF programs, port the two ends, host
-// and observe the questions to the host, ownership and decide.go the decisions,
-// control the requests, watchdog what becomes of a daemon that hangs.
+// [Device.Run] works it. The device wires packages that know nothing of it:
+//
+//	relay      one direction in user space
+//	kern       the eBPF programs: receive filter and fast path
+//	port       the two ends; host: questions to the host, and changes of it
+//	observe    what of the host a device has to know; ownership: what of it is the device's
+//	decide     what is wanted of the device
+//	slave      the sockets on the NIC
+//	control    requests on the control socket
+//	watchdog   what becomes of the slave's frames when the daemon hangs
 //
 // Every change takes the same three steps, whoever asks for it: observe (all
 // look-ups, without the lock of the device), decide (a pure function of what was
 // asked for and what was seen), apply (the difference between what is wanted and
-// what there is).
+// what there is). A person's change looks at the host with the lock held, since the
+// answer is the state that it leads to.
 //
-// The files, each of which calls those below it:
+// The files. Each calls those below it, and none above it:
 //
 //	open.go       the device with its parts in the kernel
 //	device.go     goroutines, life and end
@@ -26,11 +33,10 @@
 //	change.go     a change that a person asks for: checked, then applied, as a whole
 //	apply.go      what is wanted, as far as it is not there yet
 //	slave.go      who can be the slave, and how it is attached
-//	receive.go    the receive modes
-//	path.go       the fast path
-//	routes.go     addresses of the interface, and routes that lead through it
-//	decide.go     what is wanted
 //	state.go      what the device shows of itself
+//	path.go       the fast path
+//	receive.go    the receive modes
+//	seed.go       the seed of each direction
 //	doc.go        this comment
 //
 // What holds everywhere:

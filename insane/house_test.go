@@ -25,21 +25,24 @@ const module = "github.com/seed-39a139a1/insane"
 // rooms are the packages of the project and which of its other rooms each may
 // know. What is not here may not exist.
 var rooms = map[string][]string{
-	"policy":               {"policy/unit"},
-	"policy/unit":          {},
-	"insane":               {"policy", "insane/control", "insane/host", "insane/kern", "insane/observe", "insane/port", "insane/relay", "insane/watchdog", "insanely/api"},
+	"policy":      {"policy/unit"},
+	"policy/unit": {},
+	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/kern", "insane/observe", "insane/ownership",
+		"insane/port", "insane/relay", "insane/slave", "insane/watchdog", "insanely/api"},
 	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/api"},
 	"insane/control":       {"insane/host", "insanely/api"},
+	"insane/decide":        {"insane/host", "insane/kern", "insane/observe", "insanely/api"},
 	"insane/frame":         {},
 	"insane/kern":          {"policy"},
 	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
 	"insane/lab/probe":     {},
 	"insane/observe":       {"insane/host", "insane/kern", "insane/ownership"},
-	"insane/ownership":     {"insane/host", "insane/kern"},
+	"insane/ownership":     {"insane/host", "insane/kern", "insanely/api"},
 	"insane/watchdog":      {"policy", "insane/kern"},
 	"insane/host":          {"policy"},
 	"insane/port":          {"insane/frame"},
 	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
+	"insane/slave":         {"insane/decide", "insane/host", "insane/kern", "insane/port", "insane/relay", "insanely/api"},
 	"insanely":             {"insanely/api"},
 	"insanely/cli":         {"policy", "insanely", "insanely/api"},
 	"insanely/api":         {},
@@ -125,6 +128,16 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// Only a command knows the device. What the device is made of never does, so that
+// each part can be tested and read without it.
+func TestPartsDoNotKnowTheDevice(t *testing.T) {
+	for room, allowed := range rooms {
+		if strings.HasPrefix(room, "insane/") && room != "insane/cli" && slices.Contains(allowed, "insane") {
+			t.Errorf("%s may import insane", room)
+		}
+	}
+}
+
 // The two commands have no policy word of their own: what they say of policies is made
 // of package policy's list of stages. Their manuals have examples, which other tests
 // check.
@@ -158,16 +171,6 @@ func TestCommandsKnowNoStage(t *testing.T) {
 				}
 				return true
 			})
-		}
-	}
-}
-
-// Only a command knows the device. What the device is made of never does, so that
-// each part can be tested and read without it.
-func TestPartsDoNotKnowTheDevice(t *testing.T) {
-	for room, allowed := range rooms {
-		if strings.HasPrefix(room, "insane/") && room != "insane/cli" && slices.Contains(allowed, "insane") {
-			t.Errorf("%s may import insane", room)
 		}
 	}
 }
@@ -222,4 +225,117 @@ func TestFileLength(t *testing.T) {
 			t.Errorf("%s has %d lines, more than %d", path, lines, most)
 		}
 	})
+}
+
+// neverUp are rooms that the device stands on: they do not know it.
+var neverUp = []string{
+	"insane/relay", "insane/ownership", "insane/decide", "insane/observe", "insane/slave",
+	"insane/watchdog", "insane/control", "insane/kern", "insane/host", "insane/port", "insane/frame",
+}
+
+// pureRooms compute: they may import what computes, and rooms for their types.
+var pureRooms = map[string][]string{
+	"insane/ownership": {"cmp", "maps", "net/netip", "slices"},
+	"insane/decide":    {"fmt"},
+	"insane/frame":     {"encoding/binary", "errors", "fmt", "math/bits", "slices"},
+}
+
+// No room that the device stands on imports the device, and the pure ones import
+// nothing that asks anybody.
+func TestNevers(t *testing.T) {
+	list := packages(t)
+	for _, room := range neverUp {
+		imports, there := list[room]
+		if !there {
+			t.Errorf("%s is gone", room)
+		}
+		if slices.Contains(imports, module+"/insane") {
+			t.Errorf("%s imports the device", room)
+		}
+	}
+	for room, allowed := range pureRooms {
+		for _, imp := range list[room] {
+			if !strings.HasPrefix(imp, module+"/") && !slices.Contains(allowed, imp) {
+				t.Errorf("%s is pure, and imports %s", room, imp)
+			}
+		}
+	}
+}
+
+// The device speaks with its parts, and not with their parts: no expression of its
+// files is as long as device.part.part.name.
+func TestNoReachThrough(t *testing.T) {
+	fset := token.NewFileSet()
+	paths, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(fset, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		imported := make(map[string]bool)
+		for _, i := range file.Imports {
+			imported[filepath.Base(strings.Trim(i.Path.Value, `"`))] = true
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			depth, root := 0, n
+			for {
+				s, ok := root.(*ast.SelectorExpr)
+				if !ok {
+					break
+				}
+				depth, root = depth+1, s.X
+			}
+			if name, ok := root.(*ast.Ident); ok && depth > 2 && !imported[name.Name] {
+				t.Errorf("%s reaches through two levels", fset.Position(n.Pos()))
+			}
+			return true
+		})
+	}
+}
+
+// wholeRooms have a comment that describes them as a whole.
+var wholeRooms = []string{
+	"policy", "insane/cli", "insane/frame", "insane/kern", "insane/lab", "insanely", "insanely/api", "insanely/cli",
+}
+
+// The comment of each package names each of its files, but for the one that it is in.
+func TestPackageComments(t *testing.T) {
+	for room := range packages(t) {
+		if slices.Contains(wholeRooms, room) {
+			continue
+		}
+		paths, err := filepath.Glob(filepath.Join("..", room, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var comment string
+		var names []string
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ast.IsGenerated(file) {
+				continue
+			}
+			comment += file.Doc.Text()
+			if filepath.Base(path) != "doc.go" {
+				names = append(names, filepath.Base(path))
+			}
+		}
+		for _, name := range names {
+			if len(names) > 1 && !strings.Contains(comment, name) {
+				t.Errorf("the comment of package %s does not name %s", room, name)
+			}
+		}
+	}
 }

@@ -103,5 +103,5 @@ func (b *borea) open(slave string, routes ...string) *Device {
 func portOf(d *Device) *port.Slave {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.slave.port
+	return d.slave.Port
 }

@@ -114,7 +114,7 @@ func (d *Device) furnish(c Config) error {
 	d.refresh()
 	d.mu.Unlock()
 	d.addresses = c.Addresses
-	if err := giveAddresses(d.iface, d.addresses); err != nil {
+	if err := d.iface.AddAddresses(d.addresses); err != nil {
 		return err
 	}
 	if len(c.Addresses)+len(c.Routes) > 0 {
@@ -132,8 +132,8 @@ func (d *Device) furnish(c Config) error {
 func (d *Device) setRoutes(list []netip.Prefix) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.routes.wanted, d.flushed = list, false
-	return d.routes.keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes)
+	d.routes.Wanted, d.flushed = list, false
+	return d.routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes)
 }
 
 // change is the part of a Config that can be changed later.

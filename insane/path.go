@@ -10,8 +10,6 @@ import (
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insane/relay"
-	"github.com/seed-39a139a1/insane/insane/watchdog"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -130,14 +128,6 @@ func (d *Device) attachPath() error {
 	d.rx.Reseed(d.seedOf(d.rx))
 	d.keepWatch(tx, d.tx).Arm(true)
 	return nil
-}
-
-// keepWatch makes a watchdog that bites when a relay hangs, and kicks it until the
-// device is closed.
-func (d *Device) keepWatch(kernel *kern.Direction, r *relay.Relay) *watchdog.Watchdog {
-	w := watchdog.New(kernel, d.clock, r.Works)
-	d.ticker.Keep(w)
-	return w
 }
 
 // due says at each tick whether there is something that raises no event: somebody

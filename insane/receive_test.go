@@ -164,7 +164,7 @@ func TestSwitchMode(t *testing.T) {
 			t.Fatalf("%s: %v", mode, err)
 		}
 		d.mu.Lock()
-		steals := d.slave.steal != nil
+		steals := d.slave.Steals()
 		d.mu.Unlock()
 		if s := d.State(); s.Receive != mode || steals != (mode != api.ReceiveNone) || portOf(d) != socket {
 			t.Errorf("%s: mode %s, steals %v", mode, s.Receive, steals)

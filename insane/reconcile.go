@@ -102,17 +102,19 @@ func (f *follower) note(e host.Events) bool {
 // passEvents makes a pass over the parts that events are about, or over everything if
 // the last one has failed.
 func (f *follower) passEvents(e host.Events) {
-	about := f.device.about.Load()
+	d := f.device
+	about := d.about.Load()
 	which := about.Affected(e)
-	if f.device.failed.Load() {
+	if d.failed.Load() {
 		which = observe.Everything &^ observe.PartOwnership
 	}
-	f.device.pass(which, func(o *observe.Observer) { o.WasDown = about.DownIn(e) })
+	d.pass(which, func(o *observe.Observer) { o.WasDown = about.DownIn(e) })
 }
 
 // readTables reads the tables of the host whenever they are outdated. It is beside
 // the loop, which must not wait for it.
 func (f *follower) readTables(ctx context.Context) {
+	d := f.device
 	for {
 		select {
 		case <-ctx.Done():
@@ -120,11 +122,8 @@ func (f *follower) readTables(ctx context.Context) {
 		case <-f.old:
 		}
 		began := time.Now()
-		f.device.mu.Lock()
-		o := f.device.observer()
-		f.device.mu.Unlock()
 		select {
-		case f.read <- o.ReadOwnership(&f.tables):
+		case f.read <- d.about.Load().ReadOwnership(&f.tables):
 		case <-ctx.Done():
 			return
 		}
@@ -173,5 +172,5 @@ func (d *Device) settleWaiting() {
 	}
 	d.path.settle(d.tx.Idle())
 	d.rx.SettleKernel()
-	d.slave.settle(d.rx.Idle())
+	d.slave.Settle(d.rx.Idle())
 }

@@ -2,13 +2,13 @@ package insane
 
 import (
 	"errors"
-	"io"
+	"os"
 	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -20,80 +20,6 @@ const (
 	minMTU = 68
 	maxMTU = 65535 - 14
 )
-
-// slave is the NIC a device stands in front of. Device.mu guards it.
-type slave struct {
-	name    string      // "" if none was given yet
-	link    host.Link   // as of the last pass
-	queues  int         // of link, for transmitting
-	port    *port.Slave // nil if the link is gone
-	adopted host.Link   // MTU and link-layer address that the interface was given
-	alias   string      // the name that the interface shows
-
-	backlog *kern.Backlog // where what arrives waits for the relay; nil without a fast path
-	steal   io.Closer     // keeps from the slave's stack what is taken; nil if nothing is
-}
-
-// close closes what a slave has open. The socket goes first: what it no longer
-// decides about is the stack's.
-func (s *slave) close() (err error) {
-	if s.port != nil {
-		err = s.port.Close()
-	}
-	if s.backlog != nil {
-		s.backlog.Release()
-	}
-	if s.steal != nil {
-		err = errors.Join(err, s.steal.Close())
-	}
-	return err
-}
-
-// index is that of the link; 0: none was found yet.
-func (s *slave) index() int { return s.link.Index }
-
-// on reports whether the sockets are open on the link of an index.
-func (s *slave) on(index int) bool {
-	return s.port != nil && s.link.Index == index && s.port.Bound()
-}
-
-// state is one of the api.Slave… states.
-func (s *slave) state() string { return slaveState(s.name, s.port != nil, s.link) }
-
-// slaveState is the state of a slave whose sockets are open or not.
-func slaveState(name string, open bool, link host.Link) string {
-	switch {
-	case name == "":
-		return api.SlaveNone
-	case !open:
-		return api.SlaveGone
-	case !link.Carrier:
-		return api.SlaveDown
-	}
-	return api.SlaveUp
-}
-
-// end is where the relay sends to, in this state.
-func (s *slave) end() *relay.End {
-	switch s.state() {
-	case api.SlaveNone:
-		return &relay.End{Why: relay.DropNoSlave}
-	case api.SlaveGone:
-		return &relay.End{Why: relay.DropSlaveGone}
-	case api.SlaveDown:
-		return &relay.End{Why: relay.DropSlaveDown}
-	}
-	return &relay.End{Port: s.port, MTU: s.link.MTU}
-}
-
-// settle says to the kernel what got lost on the way to the relay. It is to be
-// called now and then, each time with whether the relay has been idle since.
-func (s *slave) settle(idle bool) {
-	if s.backlog != nil {
-		s.backlog.Lost(s.port.Overruns())
-		s.backlog.Settle(idle)
-	}
-}
 
 // checkSlave finds the link that is to be the slave and refuses what cannot be
 // one. Errors are those of the original: ENODEV, EINVAL.
@@ -154,7 +80,7 @@ func (d *Device) checkChain(link host.Link) error {
 // attach makes a link the slave, in a receive mode; on any error the old one
 // stays, and its mode. The caller holds d.mu, and refreshes the device afterwards.
 func (d *Device) attach(link host.Link, mode string) (err error) {
-	if d.slave.on(link.Index) {
+	if d.slave.On(link.Index) {
 		return d.switchMode(mode)
 	}
 	before := d.slave
@@ -179,17 +105,19 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	if err := d.checkChain(link); err != nil {
 		return err
 	}
-	s, err := d.openSlave(link, mode)
+	s, err := slave.Open(slave.Options{
+		Link: link, Receive: mode, Objects: d.receive.objects, Kernel: d.rx.Kernel(), Before: &d.slave,
+	})
 	if err != nil {
 		return err
 	}
 	if err := d.adopt(link); err != nil {
-		return errors.Join(err, s.close())
+		return errors.Join(err, s.Close())
 	}
-	s.adopted, s.alias = link, name
+	d.adopted, d.alias = link, name
 	d.receive.mode = mode
 	d.exchange(s)
-	d.startRX(s.port, s.backlog)
+	d.startRX(s.Port, s.Backlog())
 	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
 	if mode == api.ReceiveNone && host.StrictReversePath(link.Name) {
 		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
@@ -198,15 +126,28 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	return nil
 }
 
+// adopt makes the interface look like the link. IPv6 addresses are given again:
+// an MTU that is too small for IPv6 takes them away, until it grows.
+func (d *Device) adopt(link host.Link) error {
+	if err := d.iface.Adopt(link); err != nil {
+		return err
+	}
+	mtu := min(max(link.MTU, minMTU), maxMTU)
+	if err := d.iface.SetMTU(mtu); err != nil || mtu < host.MinIPv6MTU {
+		return err
+	}
+	return d.iface.AddAddresses(host.Only6(d.addresses))
+}
+
 // restore undoes what a failed attach did to the interface.
-func (d *Device) restore(before slave) {
+func (d *Device) restore(before slave.Slave) {
 	alias := ""
-	if before.name != "" {
-		alias = host.AliasPrefix + before.name
+	if before.Name != "" {
+		alias = host.AliasPrefix + before.Name
 	}
 	err := d.iface.SetAlias(alias)
-	if before.port != nil {
-		err = errors.Join(err, d.adopt(before.link))
+	if before.Port != nil {
+		err = errors.Join(err, d.adopt(before.Link))
 	}
 	if err != nil {
 		d.log.Error("restore the interface after a failed change", "err", err)
@@ -216,18 +157,34 @@ func (d *Device) restore(before slave) {
 // exchange swaps the slave. The relay sends to the new one before the old one
 // closes, so that a batch in between finds either of them. The relay carries
 // everything until the device is refreshed.
-func (d *Device) exchange(s slave) {
+func (d *Device) exchange(s slave.Slave) {
 	d.settle()
 	d.tx.CloseKernel()
 	d.rx.CloseKernel()
 	old := d.slave
 	d.slave = s
 	d.changes++
-	d.keepLosses(old.port)
-	d.tx.SetEnd(s.end())
-	if old.port != nil {
-		if err := old.close(); err != nil {
-			d.log.Error("let go of slave", "slave", old.name, "err", err)
+	d.keepLosses(old.Port)
+	d.tx.SetEnd(s.End())
+	if old.Port != nil {
+		if err := old.Close(); err != nil {
+			d.log.Error("let go of slave", "slave", old.Name, "err", err)
 		}
 	}
+}
+
+// startRX relays what arrives at far until far is closed. It begins when the
+// relay has done with the slave before. The caller holds d.mu.
+func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
+	before, ended := d.rxEnded, make(chan struct{})
+	d.rxEnded = ended
+	d.group.Go(func() {
+		defer close(ended)
+		if before != nil {
+			<-before
+		}
+		if err := d.rx.Run(far, backlog); !errors.Is(err, os.ErrClosed) {
+			d.log.Error("receive from slave", "err", err)
+		}
+	})
 }

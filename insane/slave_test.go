@@ -8,34 +8,8 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/host"
-	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
-
-// The state of a slave decides where tx goes, and nothing else does.
-func TestSlaveState(t *testing.T) {
-	far := &port.Slave{}
-	up := host.Link{Name: "eth0", MTU: 1400, Carrier: true}
-	for _, c := range []struct {
-		slave slave
-		state string
-		end   relay.End
-	}{
-		{slave{}, api.SlaveNone, relay.End{Why: relay.DropNoSlave}},
-		{slave{name: "eth0"}, api.SlaveGone, relay.End{Why: relay.DropSlaveGone}},
-		{slave{name: "eth0", link: up}, api.SlaveGone, relay.End{Why: relay.DropSlaveGone}},
-		{slave{name: "eth0", port: far}, api.SlaveDown, relay.End{Why: relay.DropSlaveDown}},
-		{slave{name: "eth0", port: far, link: up}, api.SlaveUp, relay.End{Port: far, MTU: 1400}},
-	} {
-		if state := c.slave.state(); state != c.state {
-			t.Errorf("%+v: %s, want %s", c.slave, state, c.state)
-		}
-		if e := c.slave.end(); *e != c.end {
-			t.Errorf("%+v: %+v, want %+v", c.slave, *e, c.end)
-		}
-	}
-}
 
 // attachTo asks for a slave as the control socket would.
 func attachTo(d *Device, name string) (api.Info, error) { return d.Set(api.Change{Slave: &name}) }

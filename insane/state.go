@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -30,12 +31,24 @@ func (d *Device) publish() {
 		seed: d.seed, tx: d.tx.Ruleset(), rx: d.rx.Ruleset(), end: d.tx.End(),
 	}
 	if d.tap != nil {
-		s.slave, s.slaveState = d.slave.name, d.slave.state()
-		s.end, s.port = d.slave.end(), d.slave.port
+		s.slave, s.slaveState = d.slave.Name, d.slave.State()
+		s.end, s.port = d.slave.End(), d.slave.Port
 		s.txRelay, s.rxRelay = d.path.reasons()
 		d.about.Store(d.observer())
 	}
 	d.shown.Store(s)
+}
+
+// observer is to be called with d.mu held.
+func (d *Device) observer() *observe.Observer {
+	o := &observe.Observer{
+		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
+		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.routes.Wanted, Takes: d.receive.takesFrames(),
+	}
+	if d.slave.IsOpen() {
+		o.Sockets = d.slave.Port
+	}
+	return o
 }
 
 // State is the device as it is now. During a change it is what was before.
@@ -52,9 +65,8 @@ func (d *Device) State() api.Info {
 		info.Carrier, info.MTU = link.Up && s.slaveState == api.SlaveUp, link.MTU
 		tx, rx = d.overruns()
 	}
-	info.TX, info.RX = d.tx.Direction(s.tx, s.txRelay), d.rx.Direction(s.rx, s.rxRelay)
+	info.TX, info.RX = d.tx.Direction(s.tx, s.txRelay, tx), d.rx.Direction(s.rx, s.rxRelay, rx)
 	info.Path, info.PathReason = slowest(info)
-	info.TX.Stats.Overruns, info.RX.Stats.Overruns = tx, rx
 	return info
 }
 

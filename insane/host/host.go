@@ -19,6 +19,7 @@
 //   - address_linux.go: the addresses of the host and of the device
 //   - table_linux.go: the main routing table
 //   - route_linux.go: the routes that lead through the device
+//   - given_linux.go: addresses and routes that were asked for
 //   - watch_linux.go: one subscription to all changes
 //   - events_linux.go: what has changed
 //   - packet_linux.go: packet sockets that get what a link sends

@@ -45,8 +45,8 @@ type entrySlot struct {
 type Counts struct {
 	RelayedPackets, RelayedBytes uint64
 	DroppedPackets, DroppedBytes uint64 // by the policy: the sum of Stages
-	UnjudgedPackets              uint64 // of those relayed: as the daemon was taken for dead
-	RefusedPackets, RefusedBytes uint64 // by the host, which was to have them
+	UnjudgedPackets              uint64 // the part of RelayedPackets without a verdict, after the watchdog ran out
+	RefusedPackets, RefusedBytes uint64 // by the host: the interface is down, or the queue of the CPU is full
 
 	Stages [policy.StageNumbers]Amount // dropped by the policy, by the stage of that number
 }

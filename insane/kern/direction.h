@@ -75,8 +75,8 @@ struct {
 // the other, as the programs run with softirqs disabled.
 struct count {
 	__u64 relayed_packets, relayed_bytes;
-	__u64 unjudged_packets; // of those relayed: without a verdict
-	__u64 refused_packets, refused_bytes; // by the host, which was to have them
+	__u64 unjudged_packets; // the part of relayed_packets without a verdict
+	__u64 refused_packets, refused_bytes; // by the host: see deliver
 	__u64 unused[3];
 };
 
@@ -115,8 +115,9 @@ static __always_inline struct count *count_of(__u32 slot)
 	return bpf_map_lookup_elem(&counts, &key);
 }
 
-// drops_of makes the key of the slot: a variable of its own may come to lie where a
-// pointer was, and then Linux forbids to write it without CAP_PERFMON.
+// drops_of returns the counter of what a stage dropped by the entry in a slot. It makes its
+// key in the variable of the slot: the compiler may place a new variable where a pointer
+// was, and without CAP_PERFMON the verifier refuses such a write.
 static __always_inline struct amount *drops_of(__u32 *slot, __u64 stage)
 {
 	*slot = (bpf_get_smp_processor_id() * 2 * ENTRIES + *slot) * STAGE_NUMBERS + stage;
@@ -180,7 +181,7 @@ static long ask(__u64 i, struct asked *a)
 	return a->differ;
 }
 
-// outcome_of is what a common verdict of all packets of a frame makes of it.
+// outcome_of is the outcome of a frame whose packets all have one verdict.
 static __always_inline enum outcome outcome_of(__u64 verdict)
 {
 	return verdict == RELAY ? RELAYED : DROPPED;

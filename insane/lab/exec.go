@@ -54,7 +54,7 @@ func Shell(ctx context.Context, options Options, out io.Writer) (status int, err
 type session struct {
 	options Options
 	argv    []string
-	polite  syscall.Signal // what asks the command to end
+	polite  syscall.Signal // the signal that asks the command to end
 	before  func()         // runs when the lab is ready; may be nil
 }
 

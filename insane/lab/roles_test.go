@@ -85,6 +85,9 @@ func holdLab([]string) error {
 // shared, as systemd leaves them, and prints the mounts before and after.
 // It must be started in a mount namespace of its own.
 func shareMounts([]string) error {
+	if err := forgetNamespaces(); err != nil {
+		return err
+	}
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
 		return err
 	}

@@ -88,9 +88,9 @@ func (d *device) run(p probe.Probe, _ context.Context) (*probe.Result, error) {
 	r := &probe.Result{Start: d.since, Sent: p.Count}
 	for i := range p.Count {
 		at := time.Duration(i) * time.Second / time.Duration(p.Rate)
-		r.SentAt, r.ReceivedAt = append(r.SentAt, at), append(r.ReceivedAt, never)
+		r.SentAt, r.ReceivedAt, r.ReadAt = append(r.SentAt, at), append(r.ReceivedAt, never), append(r.ReadAt, never)
 		if bystander || d.relays(way, at) {
-			r.ReceivedAt[i] = at
+			r.ReceivedAt[i], r.ReadAt[i] = at, at
 			r.Received++
 		}
 	}

@@ -23,7 +23,7 @@ type terminal struct {
 	slave  *os.File
 
 	mu   sync.Mutex
-	text bytes.Buffer // what appeared since the last expect; guarded by mu
+	text bytes.Buffer // all that appeared since the last expect; guarded by mu
 }
 
 func openTerminal(t *testing.T) *terminal {

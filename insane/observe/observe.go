@@ -140,10 +140,10 @@ func foundLink(link host.Link, err error) Slave {
 }
 
 // observeRoutes finds out what the routes are to be, and which are missing.
-func (o *Observer) observeRoutes() []Route {
-	list := make([]Route, 0, len(o.Routes))
+func (o *Observer) observeRoutes() []host.RouteState {
+	list := make([]host.RouteState, 0, len(o.Routes))
 	for _, dst := range o.Routes {
-		s := Route{Want: host.Route{Dst: dst}}
+		s := host.RouteState{Want: host.Route{Dst: dst}}
 		if o.Sockets != nil {
 			s.Want = o.Links.Borrow(dst, o.On)
 		}

@@ -21,7 +21,7 @@ const (
 type Host struct {
 	Interface Interface
 	Slave     Slave
-	Routes    []Route // nil: nobody has looked since they were applied
+	Routes    []host.RouteState // nil: nobody has looked since they were applied
 	Ownership Ownership
 }
 
@@ -44,12 +44,6 @@ type Slave struct {
 	Bound  bool // found, and the open sockets are on it
 	Queues int  // for transmitting
 	Err    error
-}
-
-// Route is a route through the device.
-type Route struct {
-	Want host.Route // with what it borrows from the slave's addresses now
-	Lost bool       // the kernel has removed it, with an address that it preferred
 }
 
 // Ownership are what the host makes the property of the device.

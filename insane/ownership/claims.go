@@ -3,8 +3,8 @@
 // nobody and changes nothing. The kernel applies its result to each frame (package
 // kern).
 //
-// The file is claims.go: what the host is known to have, and what follows for the
-// addresses of a frame.
+//	claims.go    what the host is known to have, and what follows for an address
+//	describe.go  the result, for a person
 package ownership
 
 import (

@@ -7,12 +7,14 @@ import (
 
 // Direction is what the control socket says of the direction with a ruleset, in
 // the relay and in the kernel together. why says why the relay carries everything;
-// "": the kernel carries what it can. Overruns are the caller's to add.
-func (r *Relay) Direction(rs *Ruleset, why string) api.Direction {
+// "": the kernel carries what it can. overruns
+// are the frames that the kernel lost in front of the relay.
+func (r *Relay) Direction(rs *Ruleset, why string, overruns uint64) api.Direction {
 	d := api.Direction{
 		Policy: rs.Policy.String(), Verdicts: r.counters.verdicts(rs), Stats: r.counters.stats(),
 		Path: api.PathRelay, PathReason: why,
 	}
+	d.Stats.Overruns = overruns
 	if r.kernel == nil {
 		return d
 	}

@@ -27,7 +27,7 @@ type benchWay struct {
 	name   string
 	daemon *lab.Daemon // nil: there is no device
 	path   string      // of the device
-	oneWay bool        // what morgana sends comes in past what is measured
+	oneWay bool        // packets from morgana come in past the device that is measured
 }
 
 // newWays makes all of them. The devices pass everything.

@@ -86,7 +86,7 @@ func benchRuns(b *testing.B, near, far benchEnd) {
 		receiveUpTo(b, in, arrived, sent-1, 20*time.Millisecond)
 	}
 	b.ReportMetric(0, "ns/op")                     // a part of it is patience
-	receiveUpTo(b, in, arrived, sent, time.Second) // what is late; that number never comes
+	receiveUpTo(b, in, arrived, sent, time.Second) // late packets; that number never comes
 	lost, runs := lostIn(arrived, sent)
 	b.ReportMetric(1000*float64(lost)/float64(sent), "lost/1000")
 	if runs > 0 {

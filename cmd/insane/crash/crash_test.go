@@ -85,7 +85,7 @@ func sameStateAfter(t *testing.T, k *killing, when string, dead *testbed.Instanc
 			t.Logf("%s; the last words:\n%s", when, dead.Log.String())
 		}
 	}()
-	if !k.tcx { // what is left on the slave is for the next daemon to remove
+	if !k.tcx { // the next daemon removes what is left on the slave
 		k.end()
 	}
 	return testbed.SameState(t, k.lab.Borea, k.before)

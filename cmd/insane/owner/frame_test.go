@@ -9,7 +9,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// What TestOwnerOfEveryFrame does at least.
+// These are the least numbers of what TestOwnerOfEveryFrame does.
 const (
 	ownedPackets = 110_000
 	ownedChanges = 1_100
@@ -32,7 +32,7 @@ func TestOwnerOfEveryFrame(t *testing.T) {
 			return nil
 		})
 	}) {
-		return // what is still under way would be counted
+		return // packets that are still under way would be counted
 	}
 	// Else what is missing was dropped by the device, or the host did not have
 	// the address any more.

@@ -29,7 +29,7 @@ func TestOwnerRoutesAHost(t *testing.T) {
 	for _, tt := range []struct {
 		name, route string   // the routes lead through insane
 		elsewhere   string   // another one, through the slave; "" none
-		takes       string   // what insane takes for the route
+		takes       string   // the addresses that insane takes for the route
 		to, spared  string   // a host behind the route, and one that is not
 		behind      []string // addresses of morgana that are on no link
 	}{

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Where few packets are lost the kernel carries most super-frames and hands the
+// If few packets are lost, the kernel carries most super-frames and hands the
 // others to the relay, which hands back what follows. These tests look for what
 // could go wrong in between. Each sends INSANE_PACKETS packets.
 const mixedPackets = 20_000

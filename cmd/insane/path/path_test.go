@@ -13,7 +13,7 @@ import (
 )
 
 // relayPart is the share of the bytes since a run began that the relay has carried.
-// What the fast path carries never crosses the TAP.
+// Packets that the fast path carries never cross the TAP.
 type relayPart struct {
 	bed      *testbed.Bed
 	before   netlink.LinkStatistics

@@ -90,7 +90,7 @@ type stricken struct {
 
 	before api.Stats
 	taken  atomic.Uint64   // frames that were sent into the device
-	back   *testbed.Prober // what comes back
+	back   *testbed.Prober // packets that come back
 	stop   func()          // ends the traffic into the device
 }
 
@@ -135,16 +135,17 @@ func (s *stricken) awaitSent(t testing.TB, count uint64) {
 	labtest.Await(t, "frames to be sent", func() bool { return s.taken.Load() >= from+count })
 }
 
-// checkFast fails unless the kernel carries what is sent.
+// checkFast fails unless the kernel carries what is sent. The frames that the relay
+// still has go first, and frames that are sent meanwhile follow them through the relay.
 func (s *stricken) checkFast(t testing.TB) {
 	t.Helper()
 	const count = 100
 	crossed := func() uint64 { return labtest.LinkOf(t, s.lab.Borea, testbed.Device).Attrs().Statistics.TxPackets }
-	before := crossed()
-	s.awaitSent(t, count)
-	if n := crossed() - before; n > count/10 { // the host has something to say of its own
-		t.Errorf("%d of more than %d frames went by the relay", n, count)
-	}
+	labtest.Await(t, "frames to go by the kernel", func() bool {
+		before := crossed()
+		s.awaitSent(t, count)
+		return crossed()-before <= count/10 // the host sends some frames of its own
+	})
 }
 
 // check ends the traffic and fails unless each frame is in the counters, where it may
@@ -158,7 +159,7 @@ func (s *stricken) check(t testing.TB, a accident) {
 	after, dropped := testbed.SettledStats(t, s.daemon, s.before, taken)
 	labtest.CheckCounters(t, labtest.Info(t, s.daemon).RX.Stats)
 	own := after.Offered.Packets + after.Overruns - s.before.Offered.Packets - s.before.Overruns - taken
-	if own > 100 { // what borea says to morgana, which it asks for its address
+	if own > 100 { // borea asks morgana for its address meanwhile
 		t.Errorf("sent %d frames, %d more are accounted for", taken, own)
 	}
 	t.Logf("%d frames, dropped %v, overruns %d", taken, dropped, after.Overruns-s.before.Overruns)

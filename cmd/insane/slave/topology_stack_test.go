@@ -19,7 +19,7 @@ import (
 func TestTopologyDeviceOnDevice(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
-	testbed.DisableIPv6(t, l, "default") // what the host says on its own is not to be counted
+	testbed.DisableIPv6(t, l, "default") // or the host would send packets of its own, which would be counted
 	testbed.SecondSubnet(t, l)
 	lower := labtest.StartDaemon(t, l, "--name", "lower", "--slave", lab.Link)
 	labtest.Run(t, l.Borea, "ip", "link", "set", "lower", "up")

@@ -32,7 +32,7 @@ func Attached(index int) (programs []string, tcx bool, err error) {
 			return nil, true, fmt.Errorf("query tcx: %w", err)
 		}
 		for _, p := range found.Programs {
-			name, err := programName(p.ID)
+			name, _, err := programInfo(p.ID)
 			if err != nil {
 				return nil, true, err
 			}
@@ -53,20 +53,22 @@ func HasTCX(t testing.TB) bool {
 	return tcx
 }
 
-func programName(id ebpf.ProgramID) (string, error) {
+// programInfo is the name of a program and the maps that it uses.
+func programInfo(id ebpf.ProgramID) (name string, maps []ebpf.MapID, err error) {
 	p, err := ebpf.NewProgramFromID(id)
 	if errors.Is(err, os.ErrNotExist) {
-		return "gone", nil // meanwhile
+		return "gone", nil, nil // meanwhile
 	}
 	if err != nil {
-		return "", fmt.Errorf("open program %d: %w", id, err)
+		return "", nil, fmt.Errorf("open program %d: %w", id, err)
 	}
 	defer p.Close()
 	info, err := p.Info()
 	if err != nil {
-		return "", fmt.Errorf("program %d: %w", id, err)
+		return "", nil, fmt.Errorf("program %d: %w", id, err)
 	}
-	return info.Name, nil
+	maps, _ = info.MapIDs()
+	return info.Name, maps, nil
 }
 
 // bpfObjects are the programs and maps of devices in the whole system, as
@@ -74,41 +76,48 @@ func programName(id ebpf.ProgramID) (string, error) {
 type bpfObjects map[string]bool
 
 // ObjectsNow lists them. They belong to no namespace, so those of tests that run
-// at the same time are among them.
+// at the same time are among them. A map that a program of another name uses is not,
+// whatever its own name is.
 func ObjectsNow(t testing.TB) bpfObjects {
 	t.Helper()
 	found := make(bpfObjects)
-	for id := ebpf.ProgramID(0); ; {
-		next, err := ebpf.ProgramGetNextID(id)
-		if errors.Is(err, os.ErrNotExist) {
-			break
-		}
-		if err != nil {
-			t.Fatalf("list programs: %v", err)
-		}
-		id = next
-		name, err := programName(id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasPrefix(name, "receive_") || strings.HasPrefix(name, "transmit_") {
-			found[fmt.Sprint("prog_id ", id)] = true
-		}
-	}
 	for id := ebpf.MapID(0); ; {
 		next, err := ebpf.MapGetNextID(id)
 		if errors.Is(err, os.ErrNotExist) {
-			return found
+			break
 		}
 		if err != nil {
 			t.Fatalf("list maps: %v", err)
 		}
 		id = next
 		if slices.Contains([]string{"claims", "withhold", "lanes", "rules", "counts", "flights"}, mapName(t, id)) {
-			found[fmt.Sprint("map_id ", id)] = true
+			found[mapObject(id)] = true
+		}
+	}
+	for id := ebpf.ProgramID(0); ; {
+		next, err := ebpf.ProgramGetNextID(id)
+		if errors.Is(err, os.ErrNotExist) {
+			return found
+		}
+		if err != nil {
+			t.Fatalf("list programs: %v", err)
+		}
+		id = next
+		name, maps, err := programInfo(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(name, "receive_") || strings.HasPrefix(name, "transmit_") {
+			found[fmt.Sprint("prog_id ", id)] = true
+			continue
+		}
+		for _, id := range maps {
+			delete(found, mapObject(id))
 		}
 	}
 }
+
+func mapObject(id ebpf.MapID) string { return fmt.Sprint("map_id ", id) }
 
 func mapName(t testing.TB, id ebpf.MapID) string {
 	t.Helper()

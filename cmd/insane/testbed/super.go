@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// What the super-frames are like.
+// These are the sizes of the super-frames.
 const (
 	Segment  = 1400 // bytes of UDP payload in each packet but the last
 	PerSuper = 40   // packets

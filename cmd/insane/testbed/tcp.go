@@ -15,8 +15,9 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// SendStream sends random bytes through the device and compares the hashes of both
-// ends. It returns what the sending kernel knows of the connection.
+// SendStream sends random bytes through the device, compares the hashes of both ends
+// and ends the connection. It returns what the sending kernel knew of the connection
+// when everything was acknowledged.
 func (b *Bed) SendStream(t *testing.T, family int, size int64) *unix.TCPInfo {
 	t.Helper()
 	out, in := b.connect(t, family)
@@ -42,7 +43,12 @@ func (b *Bed) SendStream(t *testing.T, family int, size int64) *unix.TCPInfo {
 	if got := <-arrived; !bytes.Equal(got, hash.Sum(nil)) {
 		t.Errorf("what arrived has the hash %x, what was sent %x", got, hash.Sum(nil))
 	}
-	return awaitAcknowledged(t, out)
+	info := awaitAcknowledged(t, out)
+	if err := in.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	awaitClosed(t, in)
+	return info
 }
 
 // connect opens a connection through the device.
@@ -80,18 +86,34 @@ func ListenTCP(t testing.TB, h *lab.Host, addr netip.Addr) (l *net.TCPListener) 
 
 // awaitAcknowledged waits until the far end has everything, and says so, and
 // returns what the kernel knows of the connection then.
-func awaitAcknowledged(t testing.TB, conn *net.TCPConn) (info *unix.TCPInfo) {
+func awaitAcknowledged(t testing.TB, conn *net.TCPConn) *unix.TCPInfo {
+	t.Helper()
+	return awaitTCP(t, conn, func(i *unix.TCPInfo) bool { return i.Unacked == 0 })
+}
+
+// awaitClosed waits until the other end has acknowledged the FIN of an end that has
+// the other one's FIN already. The device may drop that acknowledgement, and a FIN that
+// meets a socket which is just being closed on another processor gets none
+// (net/ipv4/tcp_input.c, tcp_rcv_state_process, TCP_CLOSE). It is sent again after
+// 200 ms, and its acknowledgement must not be a packet of the run that follows.
+func awaitClosed(t testing.TB, conn *net.TCPConn) {
+	t.Helper()
+	awaitTCP(t, conn, func(i *unix.TCPInfo) bool { return i.State == unix.BPF_TCP_CLOSE })
+}
+
+// awaitTCP waits until the kernel says of a connection what done asks for.
+func awaitTCP(t testing.TB, conn *net.TCPConn, done func(*unix.TCPInfo) bool) (info *unix.TCPInfo) {
 	t.Helper()
 	for deadline := time.Now().Add(Longest); ; time.Sleep(time.Millisecond) {
 		OnSocket(t, conn, func(fd int) (err error) {
 			info, err = unix.GetsockoptTCPInfo(fd, unix.SOL_TCP, unix.TCP_INFO)
 			return err
 		})
-		if info.Unacked == 0 {
+		if done(info) {
 			return info
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d segments are not acknowledged", info.Unacked)
+			t.Fatalf("waited in vain for a connection in state %d with %d segments not acknowledged", info.State, info.Unacked)
 		}
 	}
 }

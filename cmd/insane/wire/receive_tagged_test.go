@@ -17,7 +17,7 @@ type taggedTCP struct {
 	v6 bool
 }
 
-// What its super-frames are like.
+// These are the sizes of its super-frames, and their VLAN tag.
 const (
 	taggedPerSuper = 16   // packets
 	taggedSegment  = 1000 // bytes of payload

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// What the device must do to packets that it sends (wire_…_test.go) it must do to
-// packets that it receives. The functions that say what that is are the same.
+// The device must do the same to packets that it receives as to packets that it sends.
+// Both kinds of tests call the same functions.
 
 // TestReceivePercent: which packets arrive is what the engine decided, packet by
 // packet.

@@ -45,6 +45,6 @@ func CheckCounters(t testing.TB, s api.Stats) {
 		stages.Bytes += c.Bytes
 	}
 	if stages != s.Dropped[api.DropPolicy] {
-		t.Errorf("the stages dropped %+v in all, the policy %+v", stages, s.Dropped[api.DropPolicy])
+		t.Errorf("the stages dropped %+v in all, the policy %+v: %+v", stages, s.Dropped[api.DropPolicy], s)
 	}
 }

@@ -49,8 +49,8 @@ func TestProbeCountsWhatTheCableCarries(t *testing.T) {
 			t.Errorf("%s to %s: %+v", tt.from.Name, tt.address, r)
 		}
 		for i := 1; i < count; i++ {
-			if !r.Arrived(i) || r.SentAt[i] < r.SentAt[i-1] || r.ReceivedAt[i] < r.ReceivedAt[i-1] {
-				t.Errorf("packet %d: sent at %v, received at %v", i, r.SentAt[i], r.ReceivedAt[i])
+			if !r.Arrived(i) || r.SentAt[i] < r.SentAt[i-1] || r.ReceivedAt[i] < r.ReceivedAt[i-1] || r.ReadAt[i] < max(r.SentAt[i], r.ReadAt[i-1]) {
+				t.Errorf("packet %d: sent at %v, received at %v, read at %v", i, r.SentAt[i], r.ReceivedAt[i], r.ReadAt[i])
 				break
 			}
 		}

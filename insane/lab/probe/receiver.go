@@ -79,12 +79,13 @@ func (r *receiver) run(result *Result) error {
 		if err != nil {
 			return fmt.Errorf("receive: %w", err)
 		}
+		read := time.Since(result.Start)
 		r.events.Add(1)
 		if n != r.size {
 			result.Strays++
 			continue
 		}
-		result.addArrival(binary.BigEndian.Uint64(data), stamp(control[:nc]).Sub(result.Start))
+		result.addArrival(binary.BigEndian.Uint64(data), stamp(control[:nc]).Sub(result.Start), read)
 	}
 	_, drops, err := r.kernelQueue()
 	result.Overflowed = drops

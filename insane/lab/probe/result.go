@@ -38,13 +38,21 @@ type Result struct {
 	// got it; negative if it was refused or did not arrive.
 	SentAt, ReceivedAt []time.Duration
 
+	// ReadAt has when the receiving program had each packet; negative if it did
+	// not arrive. A frame that one link of a host hands to another keeps the
+	// first one's stamp, so ReceivedAt may be earlier than what a device of that
+	// host did to the packet. ReadAt is never earlier.
+	ReadAt []time.Duration
+
 	highest int // number of the latest packet in order, -1 at first
 }
 
 func newResult(count int) *Result {
-	r := &Result{Start: time.Now(), ReceivedAt: make([]time.Duration, count), highest: -1}
-	for i := range r.ReceivedAt {
-		r.ReceivedAt[i] = never
+	r := &Result{
+		Start: time.Now(), ReceivedAt: make([]time.Duration, count), ReadAt: make([]time.Duration, count), highest: -1,
+	}
+	for i := range count {
+		r.ReceivedAt[i], r.ReadAt[i] = never, never
 	}
 	return r
 }
@@ -55,8 +63,8 @@ func (r *Result) Arrived(i int) bool { return r.ReceivedAt[i] >= 0 }
 // Lost is how many packets were sent and did not get to the receiving host.
 func (r *Result) Lost() int { return r.Sent - r.Received - r.Overflowed }
 
-// addArrival notes that a packet came.
-func (r *Result) addArrival(index uint64, at time.Duration) {
+// addArrival notes that a packet came, and when it was read.
+func (r *Result) addArrival(index uint64, at, read time.Duration) {
 	if index >= uint64(len(r.ReceivedAt)) {
 		r.Strays++
 		return
@@ -67,7 +75,7 @@ func (r *Result) addArrival(index uint64, at time.Duration) {
 		return
 	}
 	r.Received++
-	r.ReceivedAt[i] = max(at, 0)
+	r.ReceivedAt[i], r.ReadAt[i] = max(at, 0), read
 	if i < r.highest {
 		r.Reordered++
 	}

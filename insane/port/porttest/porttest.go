@@ -1,7 +1,10 @@
-// Package porttest is a port without a kernel, for tests: porttest.go is all of it. A test
-// sends frames into the port, and Read returns them; what is written to the port, the test
-// receives. It keeps the contract of port.Port, so that a relay cannot tell it from a real
-// port, and it can be told to refuse frames as the kernel does.
+// Package porttest is a port without a kernel, for tests. A test sends frames into the
+// port, and Read returns them; the test receives the frames that are written to the port.
+// It keeps the contract of port.Port, so that a relay cannot tell it from a real port, and
+// it can be told to refuse frames as the kernel does.
+//
+//   - porttest.go: the port
+//   - frames.go: frames whose packets can be told apart
 package porttest
 
 import (

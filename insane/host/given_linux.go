@@ -1,14 +1,11 @@
-package insane
+package host
 
 import (
 	"errors"
 	"net/netip"
-
-	"github.com/seed-39a139a1/insane/insane/host"
-	"github.com/seed-39a139a1/insane/insane/observe"
 )
 
-// routes are the destinations that were asked to lead through the device. They
+// GivenRoutes are the destinations that were asked to lead through the device. They
 // borrow gateway and source address from the slave, and follow them: when an
 // address goes, the kernel removes the IPv4 routes that prefer it
 // (net/ipv4/fib_semantics.c, fib_sync_down_addr), and the packets would slip
@@ -16,15 +13,22 @@ import (
 // no other trace, so such a route is looked for after every change; a person who
 // wants it gone ends the device. Any other route that a person removes while the
 // interface is up stays removed until the slave's addresses change.
-type routes struct {
-	wanted []netip.Prefix
-	have   map[netip.Prefix]host.Route // as they were made
+// One goroutine may use them at a time.
+type GivenRoutes struct {
+	Wanted []netip.Prefix
+	have   map[netip.Prefix]Route // as they were made
 }
 
-// keep makes each route what it is to be by now.
-func (r *routes) keep(iface *host.Interface, seen []observe.Route) error {
+// RouteState is what is to be done about one of the routes.
+type RouteState struct {
+	Want Route // with what it borrows from the slave's addresses now
+	Lost bool  // the kernel has removed it, with an address that it preferred
+}
+
+// Keep makes each route what it is to be by now.
+func (r *GivenRoutes) Keep(i *Interface, seen []RouteState) error {
 	if r.have == nil {
-		r.have = make(map[netip.Prefix]host.Route)
+		r.have = make(map[netip.Prefix]Route)
 	}
 	var errs []error
 	for _, s := range seen {
@@ -33,7 +37,7 @@ func (r *routes) keep(iface *host.Interface, seen []observe.Route) error {
 			continue
 		}
 		delete(r.have, dst) // on an error the next change of anything tries again
-		if err := iface.ReplaceRoute(s.Want); err != nil {
+		if err := i.ReplaceRoute(s.Want); err != nil {
 			errs = append(errs, err)
 			continue
 		}
@@ -42,22 +46,22 @@ func (r *routes) keep(iface *host.Interface, seen []observe.Route) error {
 	return errors.Join(errs...)
 }
 
-// forget says that the interface has lost all routes.
-func (r *routes) forget() { r.have = nil }
+// Forget says that the interface has lost all routes.
+func (r *GivenRoutes) Forget() { r.have = nil }
 
-// giveAddresses gives the interface addresses. Those that it has stay.
-func giveAddresses(iface *host.Interface, list []netip.Prefix) error {
+// AddAddresses gives the interface addresses. Those that it has stay.
+func (i *Interface) AddAddresses(list []netip.Prefix) error {
 	for _, a := range list {
-		if err := iface.AddAddress(a); err != nil {
+		if err := i.AddAddress(a); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// addresses6 are the IPv6 addresses of a list: those that are lost when the kernel
+// Only6 are the IPv6 addresses of a list: those that are lost when the kernel
 // takes IPv6 off the interface.
-func addresses6(all []netip.Prefix) (list []netip.Prefix) {
+func Only6(all []netip.Prefix) (list []netip.Prefix) {
 	for _, a := range all {
 		if a.Addr().Is6() {
 			list = append(list, a)
