@@ -49,6 +49,11 @@ var badSpans = strings.Fields(`
 	5s- 5s-1ms 5s+1ms 1h-30m 5s, 1s,1ms 5s; 5s/1s
 `)
 
+// badCounts are numbers, perhaps, but not whole ones above 0.
+var badCounts = strings.Fields(`
+	0 00 0.0 1.0 1.5 .5 5% 100% 1s 80ms 1h 0x3 18446744073709551616 99999999999999999999999999
+`)
+
 // badTexts are wrong as a whole, each with the field and the value at fault.
 var badTexts = []struct{ field, value, text string }{
 	{"policy", "", ""}, {"policy", " ", " "}, {"policy", "\t\n", "\t\n"},
@@ -83,6 +88,8 @@ var badTexts = []struct{ field, value, text string }{
 
 	{"percent", "", "percent"}, {"percent", "", "percent time 1 1"}, {"percent", "", "percent percent 80"},
 	{"percent", "", "percent pass"}, {"percent", "", "time 1 1 percent"},
+	{"every", "", "every"}, {"every", "", "every time 1 1"}, {"policy", "4", "every 3 4"},
+	{"policy", "every 3 every 3", "every 3 every 3"},
 	{"time", "", "time"}, {"time", "1s", "time 1s"}, {"time", "1s", "time 1s percent 80"},
 	{"time", "", "time percent 80"}, {"time", "1s", "percent 80 time 1s"}, {"time", "80", "time 80 pass"},
 	{"time", "", "time time 1 1"}, {"time", "5ms", "time 5ms time 5ms"},
@@ -104,6 +111,10 @@ func badInputs() map[string]FieldError {
 	for _, v := range append(badNumbers, badSpans...) {
 		add("time "+v+" 1s", "time ON", v)
 		add("time 1s "+v, "time OFF", v)
+	}
+	for _, v := range append(badNumbers, badCounts...) {
+		add("every "+v, "every", v)
+		add("percent 5 every "+v+" time 1s 1s", "every", v)
 	}
 	for _, bad := range badTexts {
 		add(bad.text, bad.field, bad.value)

@@ -7,7 +7,7 @@ var (
 	sinkPolicy  Policy
 )
 
-var benchTexts = []string{"pass", "percent 80", "time 500ms 1s", "percent 80 time 500ms 1s"}
+var benchTexts = []string{"pass", "percent 80", "time 500ms 1s", "every 5", "percent 80 time 500ms 1s"}
 
 func BenchmarkDecide(b *testing.B) {
 	for _, text := range benchTexts {

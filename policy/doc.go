@@ -18,28 +18,20 @@
 //	cursor.go   the words of a text, as the stages read them
 //	stages.go   all stages: Policy, their numbers, their table, Program, Decide, Whole
 //	stage.go    what a stage is, and sets of stages
-//	percent.go  the stage percent
-//	time.go     the stage time
 //	verdict.go  Time and Verdict
 //	draw.go     random draws, and the seeds that are made of one seed
 //	words.go    policies in words: for help, completion, sentences and tables
 //	error.go    FieldError, which refuses a text
 //
-// Package unit has the values that a text is made of.
+// Each stage has a file of its own; they are listed below, under Stages. Package unit
+// has the values that a text is made of.
 //
 // # Policies
 //
-// A policy is pass, or a list of stages, each at most once, in any order:
-//
-//	pass          relay everything
-//	percent N     relay N per cent of the packets
-//	time ON OFF   relay for ON, drop for OFF, and so on
-//
-// A packet is dropped if any stage drops it, and counts as dropped by the first
-// of them in canonical order, which is the order of the table in stages.go. N is
-// a decimal number from 0 to 100 with at most 6 decimals, and may end in %; 0 and
-// 100 are exact. ON and OFF are durations such as 500ms, 1.5s or 1h30m, or whole
-// numbers of jiffies of 10 ms; one of the two may be zero.
+// A policy is pass, which relays everything, or a list of stages, each at most
+// once, in any order. A packet is dropped if any stage drops it, and counts as dropped
+// by the first of them in canonical order, which is the order of the table in
+// stages.go.
 //
 // Policies judge packets: a GSO super-frame of n segments is n packets with n
 // numbers. [Program.Whole] says when one verdict serves them all.
@@ -78,9 +70,12 @@
 //  3. table: a row. The order of rows is the order of the canonical text and of the
 //     effects: packets are lost first by what depends on nothing but their number,
 //     and last by the clock.
-//  4. [Program]: its fields, 64-bit integers, such that zero means absent.
+//  4. [Program]: its fields, 64-bit integers, such that zero means absent; behind
+//     those that are there, as the kernel knows the program up to some field.
 //  5. [Program.Decide]: the condition, in the order of the table.
 //  6. [Program.Whole]: whether packets of one instant may now differ.
+//
+// And its file gets a line in the list above all.
 //
 // A stage that decide.h does not know is the relay's, and the reason is shown: a
 // program says which stages it has ([Stages]), the compiled object says which it

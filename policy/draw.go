@@ -6,7 +6,7 @@ package policy
 // OOPSLA 2014; the constants of the finaliser are Stafford's variant 13.)
 
 // gamma is the odd integer nearest to 2⁶⁴ divided by the golden ratio. Being
-// odd, its multiples visit every 64-bit value before one repeats.
+// odd, its multiples take every 64-bit value before one repeats.
 const gamma = 0x9e3779b97f4a7c15
 
 // mix64 is SplitMix64's finaliser: a bijection in which each bit of the

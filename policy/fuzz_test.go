@@ -19,7 +19,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(c.text)
 	}
 	for _, v := range []string{"1h2m3.004005006s", "0.0000000000125h", "1μs", "1000000h1ns", "0x1p4", "-0", "５０"} {
-		f.Add("time " + v + " " + v + " percent " + v)
+		f.Add("time " + v + " " + v + " percent " + v + " every " + v)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Parse(text)

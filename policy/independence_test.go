@@ -88,7 +88,7 @@ func TestVerdictsAreIndependentOfSeed(t *testing.T) {
 	}
 }
 
-// Two directions with seeds from Subseed are strangers, to each other and to
+// Two directions with seeds from Subseed are independent of each other and of
 // a device that uses the seed itself.
 func TestVerdictsAreIndependentOfIndex(t *testing.T) {
 	seeds := []uint64{9, Subseed(9, 0), Subseed(9, 1), Subseed(9, 2)}

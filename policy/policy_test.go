@@ -22,6 +22,10 @@ var goodTexts = []struct{ text, canonical, mode, arguments string }{
 	{"time 1ns 0", "time 1ns 0s", "time", "1ns 0s"},
 	{"percent 99 time 1s 10ms", "percent 99 time 1s 10ms", "percent+time", "99 1s 10ms"},
 	{"time 1s 10ms percent 99", "percent 99 time 1s 10ms", "percent+time", "99 1s 10ms"},
+	{"every 3", "every 3", "every", "3"},
+	{"every 1", "every 1", "every", "1"},
+	{"every 18446744073709551615", "every 18446744073709551615", "every", "18446744073709551615"},
+	{"time 1s 10ms every 007 percent 5%", "percent 5 every 7 time 1s 10ms", "percent+every+time", "5 7 1s 10ms"},
 	{" percent   100 \r\n time 0 5 ", "percent 100 time 0s 50ms", "percent+time", "100 0s 50ms"},
 }
 
@@ -70,15 +74,18 @@ func TestZeroPolicyIsPass(t *testing.T) {
 // What a person reads, word for word.
 func TestErrorText(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                      `policy "": is empty; want pass, percent N or time ON OFF`,
-		"slow 5":                `policy "slow": is not a stage; want pass, percent N or time ON OFF`,
+		"":                      `policy "": is empty; want pass, percent N, every N or time ON OFF`,
+		"slow 5":                `policy "slow": is not a stage; want pass, percent N, every N or time ON OFF`,
 		"pass percent 5":        `policy "pass percent 5": pass stands alone`,
 		"percent 5 percent 6":   `policy "percent 5 percent 6": percent is given twice`,
-		"percent 80 loss 1":     `policy "loss": unexpected after percent N; want pass, percent N or time ON OFF`,
+		"percent 80 loss 1":     `policy "loss": unexpected after percent N; want pass, percent N, every N or time ON OFF`,
 		"percent":               `percent "": incomplete; want percent N`,
 		"percent 200":           `percent "200": must be a decimal number from 0 to 100`,
 		"percent -1":            `percent "-1": must not have a sign`,
 		"percent 50.1234567":    `percent "50.1234567": must not have more than 6 decimals`,
+		"every 0":               `every "0": must be 1 or more`,
+		"every 1.5":             `every "1.5": must be a whole number`,
+		"every":                 `every "": incomplete; want every N`,
 		"time 5":                `time "5": incomplete; want time ON OFF`,
 		"time 0 0s":             `time "0 0s": ON and OFF are both zero`,
 		"time 5x 1s":            `time ON "5x": must have a unit h, m, s, ms, us or ns behind each number`,
@@ -120,7 +127,7 @@ func TestStagesTable(t *testing.T) {
 			t.Errorf("stage %q, usage %q", s.name, settings.usage())
 		}
 	}
-	for name, number := range map[string]Verdict{"percent": 1, "time": 2} {
+	for name, number := range map[string]Verdict{"percent": 1, "time": 2, "every": 3} {
 		if s, ok := rowOf(name); !ok || s.number != number {
 			t.Errorf("stage %s has number %d; it was %d, and old seeds depend on it", name, s.number, number)
 		}

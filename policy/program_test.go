@@ -204,6 +204,8 @@ func TestWhole(t *testing.T) {
 	for text, want := range map[string]bool{
 		"pass": true, "percent 100": true, "percent 0": true, "time 1 1": true, "percent 0 time 1 1": true,
 		"percent 50": false, "percent 99.999999": false, "percent 0.000001": false, "percent 99 time 1 1": false,
+		"every 1": true, "every 2": false, "every 18446744073709551615": false, "percent 0 every 2": true, "percent 100 every 2": false,
+		"percent 100 every 1": true, "percent 50 every 1": false, "every 2 time 1 1": false,
 	} {
 		prog := compile(t, text, 0, 1)
 		for segments, want := range map[uint32]bool{0: true, 1: true, 2: want, 45: want, math.MaxUint32: want} {

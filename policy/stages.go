@@ -1,13 +1,23 @@
+// # Stages
+//
+// In canonical order:
+//
+//	percent.go  percent N: relay N per cent of the packets. N is a decimal number from 0 to
+//	            100 with at most 6 decimals, and may end in %; 0 and 100 are exact
+//	every.go    every N: drop each Nth packet. N is a whole number, 1 or more
+//	time.go     time ON OFF: relay for ON, drop for OFF, and so on. Both are durations such
+//	            as 500ms, 1.5s or 1h30m, or whole numbers of jiffies of 10 ms; one may be zero
 package policy
 
-// This is the only file that knows all stages. A stage is a line in each of five
-// places; doc.go says which.
+// This is the only file that knows all stages. A stage is a line in each of the places
+// below; doc.go has the list.
 
 // Policy is what a person asks for one direction: a list of stages, checked.
 // It is an immutable value, compared with ==. The zero value is "pass", which
 // relays everything.
 type Policy struct {
 	percent percent
+	every   every
 	time    onOff
 }
 
@@ -16,6 +26,7 @@ type Policy struct {
 const (
 	byPercent Verdict = 1
 	byTime    Verdict = 2
+	byEvery   Verdict = 3
 )
 
 // StageNumbers is more than any stage's number. What counts by stage has so many
@@ -25,6 +36,7 @@ const StageNumbers = 16
 // table is all stages in canonical order, which is also the order of their effects.
 var table = []row{
 	{"percent", byPercent, func(p *Policy) stage { return &p.percent }},
+	{"every", byEvery, func(p *Policy) stage { return &p.every }},
 	{"time", byTime, func(p *Policy) stage { return &p.time }},
 }
 
@@ -53,6 +65,9 @@ type Program struct {
 	TimeOn uint64
 	// TimeCycle is ON + OFF, in nanoseconds; 0 means that there is no such stage.
 	TimeCycle uint64
+
+	// EveryN is N: each Nth packet is dropped; 0 means that there is no such stage.
+	EveryN uint64
 }
 
 // Decide is the verdict on packet number seq passing at now: the first stage in
@@ -62,6 +77,9 @@ type Program struct {
 func (p *Program) Decide(now Time, seq uint64) Verdict {
 	if p.percentDrops(seq) {
 		return byPercent
+	}
+	if p.everyDrops(seq) {
+		return byEvery
 	}
 	if p.timeDrops(now) {
 		return byTime
@@ -75,5 +93,5 @@ func (p *Program) Decide(now Time, seq uint64) Verdict {
 // What passes at one time is in one phase, so only stages that go by the number can
 // tell segments apart, and only those that do not drop all or none of them.
 func (p *Program) Whole(segments uint32) bool {
-	return segments <= 1 || p.PercentDrop == 0 || Chance(p.PercentDrop) >= Always
+	return segments <= 1 || Chance(p.PercentDrop) >= Always || p.PercentDrop == 0 && p.EveryN <= 1
 }

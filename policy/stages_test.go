@@ -9,6 +9,7 @@ func TestStages(t *testing.T) {
 		"percent 100":            "percent",
 		"time 1s 0":              "time",
 		"time 1s 1s percent 0.5": "percent, time",
+		"time 1s 1s every 2":     "every, time",
 	} {
 		p, err := Parse(text)
 		if err != nil {

@@ -13,11 +13,16 @@ var update = flag.Bool("update", false, "write the table of policies into README
 // What a policy means, in words: one stage says its own, several are put together.
 func TestMeaning(t *testing.T) {
 	for text, want := range map[string]string{
-		"pass":                 "all packets relayed",
-		"percent 60":           "60 % of packets relayed, 40 % dropped",
-		"percent 33.333333":    "33.333333 % of packets relayed, 66.666667 % dropped",
-		"time 500ms 1s":        "all packets relayed for 500ms, then dropped for 1s",
-		"percent 9 time 1s 2s": "9 % of packets relayed for 1s, then none for 2s",
+		"pass":                         "all packets relayed",
+		"percent 60":                   "60 % of packets relayed, 40 % dropped",
+		"percent 33.333333":            "33.333333 % of packets relayed, 66.666667 % dropped",
+		"time 500ms 1s":                "all packets relayed for 500ms, then dropped for 1s",
+		"every 1":                      "all packets dropped",
+		"every 12":                     "each 12th packet dropped",
+		"percent 80 every 5":           "80 % of all packets but each 5th relayed",
+		"every 3 time 1s 2s":           "all packets but each 3rd relayed for 1s, then none for 2s",
+		"percent 9 every 2 time 1s 2s": "9 % of all packets but each 2nd relayed for 1s, then none for 2s",
+		"percent 9 time 1s 2s":         "9 % of packets relayed for 1s, then none for 2s",
 	} {
 		p, err := Parse(text)
 		if err != nil {
@@ -35,6 +40,7 @@ func TestShares(t *testing.T) {
 		"pass":                       "[]",
 		"percent 100":                "[{0 100000000 false}]",
 		"percent 99.999999":          "[{1 100000000 false}]",
+		"percent 50 every 7":         "[{50000000 100000000 false} {1 7 false}]",
 		"time 0 5ms":                 "[{5000000 5000000 true}]",
 		"time 1ns 2ns":               "[{2 3 true}]",
 		"time 1ns 2ns percent 33.33": "[{66670000 100000000 false} {2 3 true}]",

@@ -23,6 +23,7 @@ func BenchmarkDecision(b *testing.B) {
 		{"pass", "pass", plain},
 		{"percent", "percent 80", plain},
 		{"time", "time 3h 3h", plain},
+		{"every", "every 5", plain},
 		{"both", "percent 80 time 3h 3h", plain},
 		{"drop", "percent 0", plain},
 		{"pass-45-packets", "pass", super},

@@ -8,14 +8,14 @@
 #include "common.h"
 
 // The numbers of stages.go. A verdict is RELAY or the stage that drops the packet.
-enum stage { RELAY, BY_PERCENT, BY_TIME };
+enum stage { RELAY, BY_PERCENT, BY_TIME, BY_EVERY };
 
 #define STAGE_NUMBERS 16 // more than any stage's number
 
 // The stages that decide and whole below carry out: bit n stands for the stage of number
 // n. Go reads this constant from the object and leaves every program with another stage
 // to the relay.
-const volatile __u64 knows = 1 << BY_PERCENT | 1 << BY_TIME;
+const volatile __u64 knows = 1 << BY_PERCENT | 1 << BY_TIME | 1 << BY_EVERY;
 
 // The same layout as Program in stages.go, byte for byte.
 struct program {
@@ -27,6 +27,8 @@ struct program {
 	__u64 time_epoch;
 	__u64 time_on;
 	__u64 time_cycle;
+
+	__u64 every_n;
 };
 
 // draw.go
@@ -59,6 +61,13 @@ static __always_inline bool percent_drops(const struct program *p, __u64 seq)
 	return covers(p->percent_drop, draw(p->percent_key, seq));
 }
 
+// every.go
+
+static __always_inline bool every_drops(const struct program *p, __u64 seq)
+{
+	return p->every_n != 0 && seq % p->every_n == p->every_n - 1;
+}
+
 // time.go
 
 static __always_inline bool time_drops(const struct program *p, __u64 now)
@@ -77,6 +86,8 @@ static __always_inline enum stage decide(const struct program *p, __u64 now, __u
 {
 	if (percent_drops(p, seq))
 		return BY_PERCENT;
+	if (every_drops(p, seq))
+		return BY_EVERY;
 	if (time_drops(p, now))
 		return BY_TIME;
 	return RELAY;
@@ -91,5 +102,5 @@ static __always_inline bool goes_by_clock(const struct program *p)
 
 static __always_inline bool whole(const struct program *p, __u32 segments)
 {
-	return segments <= 1 || p->percent_drop == 0 || p->percent_drop >= ALWAYS;
+	return segments <= 1 || p->percent_drop >= ALWAYS || (p->percent_drop == 0 && p->every_n <= 1);
 }

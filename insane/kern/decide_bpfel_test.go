@@ -23,6 +23,7 @@ type decideQuestion struct {
 		TimeEpoch   uint64
 		TimeOn      uint64
 		TimeCycle   uint64
+		EveryN      uint64
 	}
 	Now      uint64
 	Seq      uint64

@@ -61,6 +61,7 @@ func (q *question) ask(r *rand.Rand) {
 	p.PercentKey = oneOf(r, 0, r.Uint64(), r.Uint64(), math.MaxUint64)
 	p.TimeCycle = oneOf(r, 0, 0, 1, r.Uint64N(hour), r.Uint64N(hour), math.MaxUint64)
 	p.TimeOn = oneOf(r, 0, p.TimeCycle/2, p.TimeCycle-1, p.TimeCycle, p.TimeCycle+1, r.Uint64N(p.TimeCycle|1))
+	p.EveryN = oneOf(r, 0, 0, 0, 1, 2, 3, 45, math.MaxUint64)
 	q.now = oneOf(r, 0, r.Uint64N(hour), r.Uint64N(1000*hour), math.MaxUint64)
 	// Before the clock, at it, a whole number of cycles ago, and to come.
 	p.TimeEpoch = oneOf(r, 0, r.Uint64N(q.now|1), q.now-1, q.now, q.now+1, q.now-7*p.TimeCycle, q.now+r.Uint64N(hour))
@@ -110,7 +111,7 @@ func TestVerdictsOfPolicies(t *testing.T) {
 	questions, answer := newQuestions(t)
 	for i, text := range []string{
 		"pass", "percent 0", "percent 100", "percent 50", "percent 99.999999", "percent 0.000001",
-		"time 1s 1s", "time 10 0", "time 0 10", "percent 80 time 500ms 100ms",
+		"time 1s 1s", "time 10 0", "time 0 10", "every 1", "every 3", "every 100 time 1s 1s", "percent 80 every 7", "percent 80 time 500ms 100ms",
 	} {
 		pol, err := policy.Parse(text)
 		must(t, err)

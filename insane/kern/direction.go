@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -101,7 +102,7 @@ func (d *Direction) Open(program policy.Program, to int, owner any) error {
 		return err
 	}
 	entry := &d.objects.memory.entries[d.index][slot]
-	entry.program = program
+	entry.program = *(*sharedProgram)(unsafe.Pointer(&program))
 	entry.numbering, entry.to = d.numbering, uint64(to)
 	d.shared().entry.Store(uint64(slot) + 1)
 	return nil

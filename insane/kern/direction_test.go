@@ -152,7 +152,7 @@ func TestCountsOfOwner(t *testing.T) {
 // force stays.
 func TestOpenRefusesUnknownStages(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
-	pol, err := policy.Parse("percent 0 time 1s 1s")
+	pol, err := policy.Parse("percent 0 every 1 time 1s 1s")
 	must(t, err)
 	known := pol.Compile(0, 1).Stages
 	if c.knows != known {

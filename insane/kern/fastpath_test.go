@@ -16,6 +16,7 @@ import (
 var steadyPolicies = []string{
 	"pass", "percent 0", "percent 50", "percent 97", "percent 3", "percent 99.9",
 	"time 3h 3h", "time 10m 10h", "percent 97 time 3h 3h", "percent 97 time 10m 10h",
+	"every 1", "every 2", "every 100", "percent 97 every 50", "every 30 time 3h 3h", "every 5 time 10m 10h",
 }
 
 // The kernel decides about each frame and counts it as the relay would. Kernel and relay

@@ -57,6 +57,7 @@ type kernEntry struct {
 		TimeEpoch   uint64
 		TimeOn      uint64
 		TimeCycle   uint64
+		EveryN      uint64
 	}
 	Numbering uint64
 	To        uint64

@@ -27,10 +27,14 @@ const (
 // as well. A test compares their layouts with the BTF of the objects.
 type (
 	sharedEntry struct {
-		program   policy.Program
+		program   sharedProgram
 		numbering uint64
 		to        uint64
 	}
+
+	// sharedProgram is a policy.Program up to the last field that the C knows. Fields of
+	// stages that it does not know come behind.
+	sharedProgram [unsafe.Sizeof(kernEntry{}.Program) / 8]uint64
 
 	sharedBacklog struct {
 		index, limit, entered, done, refused atomic.Uint64

@@ -33,7 +33,7 @@ func (r Reason) String() string { return reasonNames[r] }
 type delta struct {
 	offered, relayed api.Count
 	dropped          [reasons]api.Count
-	stages           [policy.StageNumbers]api.Count // dropPolicy, by the number of the stage
+	stages           [policy.StageNumbers]api.Count // DropPolicy, by the number of the stage
 	verdicts         api.Verdicts
 }
 
