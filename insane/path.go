@@ -29,7 +29,8 @@ type path struct {
 	tx, rx string // why the relay carries everything; "": the kernel carries what it can
 }
 
-// exists reports whether there is a fast path.
+// exists reports whether there is a fast path. That does not change any more once the
+// device is open.
 func (p *path) exists() bool { return p.queue != nil }
 
 // reasons say for each direction why the relay carries everything; "" if it does not.
@@ -120,7 +121,8 @@ func (d *Device) openPath(asked string) error {
 }
 
 // attachPath attaches the fast path and makes the relays share the numbers of the
-// packets with it.
+// packets with it. From then on the kernel takes numbers as well as the relays, and
+// the numbers of both directions begin at 0.
 func (d *Device) attachPath() error {
 	objects := d.receive.objects
 	if err := d.path.attach(d.tap, d.iface, objects); err != nil {

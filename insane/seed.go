@@ -10,7 +10,8 @@ import (
 // policy alone.
 const rxIndex = 0
 
-// seedOf is the seed of one direction.
+// seedOf is the seed of one direction. The caller holds d.mu, or nobody else knows
+// the device yet.
 func (d *Device) seedOf(r *relay.Relay) uint64 {
 	if r == d.rx {
 		return policy.Subseed(d.seed, rxIndex)

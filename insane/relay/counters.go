@@ -35,8 +35,10 @@ type delta struct {
 	verdicts         api.Verdicts
 }
 
+// drop counts packets that are lost.
 func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
 
+// add adds packets and their bytes.
 func add(sum *api.Count, c api.Count) {
 	sum.Packets += c.Packets
 	sum.Bytes += c.Bytes
