@@ -33,7 +33,8 @@ type path struct {
 // device is open.
 func (p *path) exists() bool { return p.queue != nil }
 
-// reasons say for each direction why the relay carries everything; "" if it does not.
+// reasons are for people, and for State, which compares them with "" alone. They
+// say for each direction why the relay carries everything; "" if it does not.
 func (p *path) reasons() (tx, rx string) {
 	if !p.exists() {
 		return p.none, p.none
@@ -137,7 +138,8 @@ func (d *Device) attachPath() error {
 	return nil
 }
 
-// due says at each tick whether there is something that raises no event: somebody
+// due is called by the ticker, without d.mu, and waits for nothing: it reads memory
+// and one file of /proc. It says at each tick whether there is something that raises no event: somebody
 // has begun or ceased to listen, the last look failed, or frames wait, which may have
 // got lost.
 func (d *Device) due() bool {
