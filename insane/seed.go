@@ -5,7 +5,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// rxIndex makes the draws of rx independent of those of tx, which are made with
+// Both directions draw from the one seed of the device, which people see and can
+// give. rxIndex makes the draws of rx independent of those of tx, which are made with
 // the seed itself: what a person sees of a device can be computed with package
 // policy alone.
 const rxIndex = 0

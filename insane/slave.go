@@ -12,7 +12,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// maxChain bounds the walk along a chain of devices; chains are not deep.
+// maxChain bounds the walk along a chain of devices. Chains are not deep: each device
+// adds the cost of a relay to every frame. The bound ends the walk where other devices
+// change their slaves all the time.
 const maxChain = 32
 
 // MTUs that an Ethernet TAP takes (drivers/net/tun.c, tun_net_init).
@@ -125,11 +127,19 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	d.exchange(s)
 	d.startRX(s.Port, s.Backlog())
 	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
-	if mode == api.ReceiveNone && host.StrictReversePath(link.Name) {
-		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
-			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", link.Name)
-	}
+	d.warnReversePath(link.Name, mode)
 	return nil
+}
+
+// warnReversePath says in the log that with receive none the host will refuse IPv4
+// answers: they come in through the slave, and reverse path filtering in its strict
+// mode wants them to come in where they would leave, which is the device. The setting
+// may be changed at any time, so it is no error.
+func (d *Device) warnReversePath(name, mode string) {
+	if mode == api.ReceiveNone && host.StrictReversePath(name) {
+		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
+			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", name)
+	}
 }
 
 // adopt makes the interface look like the link. IPv6 addresses are given again:
