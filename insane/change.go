@@ -19,7 +19,9 @@ type plan struct {
 }
 
 // Set changes the device: all of what is given, or nothing. It returns the
-// state read back. Errors are *api.Error where the request is at fault.
+// state read back, which is what the kernel does by then. Errors are *api.Error where
+// the request is at fault. It may be called before Run, and by many at a time: changes
+// follow each other.
 func (d *Device) Set(c api.Change) (api.Info, error) {
 	_, after, err := d.Change(c)
 	return after, err
@@ -77,7 +79,8 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 }
 
 // checkReceiving checks the receive mode that a change leads to, together with
-// the slave and the policy of rx that it leads to.
+// the slave and the policy of rx that it leads to: each can make the others
+// impossible. A change that names none of the three is not checked again.
 func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
 	mode, rx, link := api.ReceiveNone, d.rx.Ruleset().Policy, host.Link{}
 	if d.tap != nil {
@@ -99,7 +102,8 @@ func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
 }
 
 // connect makes the slave and the receive mode those of the plan; on any error
-// both stay. It reports whether one of them is another one now.
+// both stay. It reports whether one of them is another one now: then the host must be
+// looked at, and until that is done the relay carries everything.
 func (d *Device) connect(p plan) (moved bool, err error) {
 	before := d.changes
 	switch {

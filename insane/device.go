@@ -130,6 +130,10 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 // Close takes the device down: the interface and with it its addresses and
 // routes, the packet socket, the control socket. It waits for the goroutines of
 // the device. Run does it by itself; a second time it does nothing.
+//
+// The order matters: the interface goes first, so that nothing comes in any more; the
+// far port wakes the relay of rx; the netlink sockets go last, when no goroutine is
+// left that uses them. Frames that are inflight by then are lost.
 func (d *Device) Close() error {
 	err := d.near.Close()
 	d.mu.Lock()

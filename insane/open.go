@@ -13,7 +13,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Config says what to open. The zero value is a plain wire.
+// Config says what to open. The zero value is a plain wire. Open checks it as a whole;
+// the errors are those of Set and name the member, or those of the kernel.
 type Config struct {
 	Name     string             // of the interface; at most 15 bytes
 	Policy   policy.Policy      // of tx
@@ -33,7 +34,9 @@ type Config struct {
 }
 
 // New makes a device between two open ports, near the host's and far the
-// slave's; far may be nil. It opens nothing, and Run closes both.
+// slave's; far may be nil, and then every frame is lost for want of a slave. It opens
+// nothing, and Run closes both. Such a device has no receive mode but api.ReceiveNone
+// and no fast path, and its slave cannot be changed.
 func New(near, far port.Port, c Config) *Device {
 	d := newDevice(near, c)
 	if far != nil {
@@ -66,7 +69,8 @@ func Open(c Config) (*Device, error) {
 }
 
 // open takes what makes a daemon the only one of its name: first the socket,
-// then the interface.
+// then the interface. Of two daemons that begin at the same moment one fails here,
+// before it has changed anything. On an error nothing is left.
 func open(c Config) (d *Device, err error) {
 	var control *host.ControlListener
 	var links *host.Links
@@ -105,7 +109,9 @@ func open(c Config) (d *Device, err error) {
 	return d, nil
 }
 
-// furnish does to the interface what a person would do with ip and insanely.
+// furnish does to the interface what a person would do with ip and insanely. The
+// fast path comes first, while the interface has no frames; the routes come last, as
+// they borrow from the slave. On an error the caller closes the device.
 func (d *Device) furnish(c Config) error {
 	if err := d.openPath(c.Path); err != nil {
 		return err
@@ -128,7 +134,8 @@ func (d *Device) furnish(c Config) error {
 	return d.setRoutes(c.Routes)
 }
 
-// setRoutes leads destinations through the interface for the first time.
+// setRoutes leads destinations through the interface for the first time. A destination
+// that the host leads elsewhere already is an error; later ones are only logged.
 func (d *Device) setRoutes(list []netip.Prefix) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

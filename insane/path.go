@@ -29,10 +29,12 @@ type path struct {
 	tx, rx string // why the relay carries everything; "": the kernel carries what it can
 }
 
-// exists reports whether there is a fast path.
+// exists reports whether there is a fast path. That does not change any more once the
+// device is open.
 func (p *path) exists() bool { return p.queue != nil }
 
-// reasons say for each direction why the relay carries everything; "" if it does not.
+// reasons are for people, and for State, which compares them with "" alone. They
+// say for each direction why the relay carries everything; "" if it does not.
 func (p *path) reasons() (tx, rx string) {
 	if !p.exists() {
 		return p.none, p.none
@@ -120,7 +122,8 @@ func (d *Device) openPath(asked string) error {
 }
 
 // attachPath attaches the fast path and makes the relays share the numbers of the
-// packets with it.
+// packets with it. From then on the kernel takes numbers as well as the relays, and
+// the numbers of both directions begin at 0.
 func (d *Device) attachPath() error {
 	objects := d.receive.objects
 	if err := d.path.attach(d.tap, d.iface, objects); err != nil {
@@ -135,7 +138,8 @@ func (d *Device) attachPath() error {
 	return nil
 }
 
-// due says at each tick whether there is something that raises no event: somebody
+// due is called by the ticker, without d.mu, and waits for nothing: it reads memory
+// and one file of /proc. It says at each tick whether there is something that raises no event: somebody
 // has begun or ceased to listen, the last look failed, or frames wait, which may have
 // got lost.
 func (d *Device) due() bool {

@@ -21,6 +21,7 @@ type receiving struct {
 	idle     string             // why nothing is taken; "" if the device takes what it should
 }
 
+// newReceiving takes nothing, and has loaded nothing.
 func newReceiving() receiving { return receiving{mode: api.ReceiveNone} }
 
 // loaded reports whether the eBPF objects are there.
@@ -29,7 +30,8 @@ func (r *receiving) loaded() bool { return r.objects != nil }
 // takesFrames reports whether the mode takes frames.
 func (r *receiving) takesFrames() bool { return r.loaded() && r.mode != api.ReceiveNone }
 
-// claim exchanges the claims in force. It waits for an RCU grace period.
+// claim exchanges the claims in force. It waits for an RCU grace period: when it
+// returns, no frame meets the old claims any more. On an error the old ones stay.
 func (r *receiving) claim(claims kern.Claims) error {
 	err := r.objects.Claim(claims)
 	if err == nil {
@@ -50,7 +52,8 @@ func (r *receiving) close() error {
 	return r.objects.Close()
 }
 
-// takes describes what is taken for a person.
+// takes describes what is taken for a person. With any mode but api.ReceiveAuto the
+// lists are empty: nothing is taken, or everything.
 func (r *receiving) takes() api.Takes {
 	t := api.Takes{To: []string{}, From: []string{}}
 	if r.mode == api.ReceiveAuto {
@@ -86,7 +89,9 @@ func (d *Device) keepWatch(kernel *kern.Direction, r *relay.Relay) *watchdog.Wat
 }
 
 // checkReceive finds out whether a mode is one, and possible with a slave and
-// with the policy of rx. It loads the filter that the mode needs.
+// with the policy of rx. It loads the filter that the mode needs. Errors are
+// *api.Error and name the member that is at fault. A zero link stands for a device
+// without a slave, which can have any mode.
 func (d *Device) checkReceive(mode string, link host.Link, rx policy.Policy) error {
 	if err := api.CheckReceive(mode); err != nil {
 		return api.Errorf(api.ErrInvalid, "receive", "receive: %q: %v", mode, err)
@@ -110,7 +115,8 @@ func (d *Device) checkReceive(mode string, link host.Link, rx policy.Policy) err
 }
 
 // switchMode makes the ports that are open work in another mode. Which frame is
-// whose changes between two of them. The caller refreshes the device afterwards.
+// whose changes between two of them. On an error the old mode stays. The caller holds
+// d.mu, and refreshes the device afterwards.
 func (d *Device) switchMode(mode string) error {
 	r := &d.receive
 	if mode == r.mode {

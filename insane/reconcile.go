@@ -24,6 +24,9 @@ type follower struct {
 	old    chan struct{}          // has a value if the tables are to be read
 	read   chan observe.Ownership // what the tables say
 	tables observe.Tables
+
+	since  time.Time // when the second began in which the loop counts its passes
+	passes int
 }
 
 // follow keeps the device in line with the host from now until ctx ends. It returns
@@ -57,10 +60,12 @@ func (d *Device) follow(ctx context.Context) error {
 const (
 	pauseFactor = 9
 	passPause   = 50 * time.Millisecond
+	passBurst   = 100         // passes a second without any pause
 	tablesPause = time.Second // reading may be long on a host with many routes
 )
 
-// pause waits in proportion to the time since began, unless ctx ends.
+// pause keeps a loop from taking more than its share of a processor: a tenth, unless
+// one run takes very long. It waits in proportion to the time since began, unless ctx ends.
 func pause(ctx context.Context, began time.Time, longest time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -68,9 +73,9 @@ func pause(ctx context.Context, began time.Time, longest time.Duration) {
 	}
 }
 
-// loop makes a pass after each event. What comes during a pass, or during the pause
-// after it, shares the next one: a storm of events costs no more than a tenth of a
-// processor.
+// loop makes a pass after each event. What comes during a pass shares the next one,
+// and in a storm of events so does what comes during the pause after it: then the
+// passes cost no more than a tenth of a processor.
 func (f *follower) loop(ctx context.Context) {
 	d := f.device
 	for ctx.Err() == nil {
@@ -89,8 +94,20 @@ func (f *follower) loop(ctx context.Context) {
 			began = time.Now()
 			d.pass(observe.PartOwnership, func(o *observe.Observer) { o.Read = &read })
 		}
-		pause(ctx, began, passPause)
+		if f.storm(began) {
+			pause(ctx, began, passPause)
+		}
 	}
+}
+
+// storm reports whether more passes than passBurst began within the last second.
+// Single events are followed at once: what the device shows must not lag behind.
+func (f *follower) storm(began time.Time) bool {
+	if began.Sub(f.since) > time.Second {
+		f.since, f.passes = began, 0
+	}
+	f.passes++
+	return f.passes > passBurst
 }
 
 // note takes events over into the tables, has the tables read if they are outdated,
@@ -122,7 +139,8 @@ func (f *follower) passEvents(e host.Events) {
 }
 
 // readTables reads the tables of the host whenever they are outdated. It is beside
-// the loop, which must not wait for it.
+// the loop, which must not wait for it. A failure is passed on like a result: the
+// claims in force stay, and the next event has everything read anew.
 func (f *follower) readTables(ctx context.Context) {
 	d := f.device
 	for {

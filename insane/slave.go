@@ -12,7 +12,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// maxChain bounds the walk along a chain of devices; chains are not deep.
+// maxChain bounds the walk along a chain of devices. Chains are not deep: each device
+// adds the cost of a relay to every frame. The bound ends the walk where other devices
+// change their slaves all the time.
 const maxChain = 32
 
 // MTUs that an Ethernet TAP takes (drivers/net/tun.c, tun_net_init).
@@ -22,7 +24,8 @@ const (
 )
 
 // checkSlave finds the link that is to be the slave and refuses what cannot be
-// one. Errors are those of the original: ENODEV, EINVAL.
+// one. Errors are *api.Error: api.ErrNoDevice, ErrLoop or ErrWrongType. Nothing has
+// changed when it returns. It waits for the kernel's lock on configuration.
 func (d *Device) checkSlave(name string) (host.Link, error) {
 	if d.tap == nil {
 		return host.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
@@ -40,10 +43,13 @@ func (d *Device) checkSlave(name string) (host.Link, error) {
 	return link, checkType(link)
 }
 
+// noDevice is the error for a name that no link has.
 func noDevice(name string) error {
 	return api.Errorf(api.ErrNoDevice, "slave", "slave: %q: no such device", name)
 }
 
+// checkType refuses a link whose frames the device could not carry: they must begin
+// with an Ethernet header, as those of loopback do.
 func checkType(link host.Link) error {
 	if !link.Ethernet && !link.Loopback {
 		return api.Errorf(api.ErrWrongType, "slave", "slave: %q: neither Ethernet nor loopback", link.Name)
@@ -121,11 +127,19 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	d.exchange(s)
 	d.startRX(s.Port, s.Backlog())
 	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
-	if mode == api.ReceiveNone && host.StrictReversePath(link.Name) {
-		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
-			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", link.Name)
-	}
+	d.warnReversePath(link.Name, mode)
 	return nil
+}
+
+// warnReversePath says in the log that with receive none the host will refuse IPv4
+// answers: they come in through the slave, and reverse path filtering in its strict
+// mode wants them to come in where they would leave, which is the device. The setting
+// may be changed at any time, so it is no error.
+func (d *Device) warnReversePath(name, mode string) {
+	if mode == api.ReceiveNone && host.StrictReversePath(name) {
+		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
+			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", name)
+	}
 }
 
 // adopt makes the interface look like the link. IPv6 addresses are given again:
@@ -157,7 +171,8 @@ func (d *Device) restore(before slave.Slave) {
 	}
 }
 
-// exchange swaps the slave. The relay sends to the new one before the old one
+// exchange swaps the slave for another one, or for none. The counters of the old one
+// stay in those of the device. The relay sends to the new one before the old one
 // closes, so that a batch in between finds either of them. The relay carries
 // everything until the device is refreshed.
 func (d *Device) exchange(s slave.Slave) {
@@ -177,7 +192,9 @@ func (d *Device) exchange(s slave.Slave) {
 }
 
 // startRX relays what arrives at far until far is closed. It begins when the
-// relay has done with the slave before. The caller holds d.mu.
+// relay has done with the slave before: one goroutine at a time works the relay. In
+// backlog the kernel counts what waits at far; nil without a fast path. The caller
+// holds d.mu, or nobody else knows the device yet.
 func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
 	before, ended := d.rxEnded, make(chan struct{})
 	d.rxEnded = ended

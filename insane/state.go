@@ -24,7 +24,10 @@ type shown struct {
 	port              *port.Slave // nil if the link is gone
 }
 
-// publish makes the present state the one that State shows. The caller holds d.mu.
+// publish makes the present state the one that State shows, and the one by which the
+// events that concern the device are told from others. The caller holds d.mu. It comes
+// before the look at the host that follows a change: an event after it is not
+// overlooked, and one before it is older than the look.
 func (d *Device) publish() {
 	s := &shown{
 		slaveState: api.SlaveNone, receive: d.receive.mode, takes: d.receive.takes(),
@@ -39,7 +42,8 @@ func (d *Device) publish() {
 	d.shown.Store(s)
 }
 
-// observer is to be called with d.mu held.
+// observer is what a look at the host needs to know of the device. It is a copy, for
+// use without the lock. The caller holds d.mu.
 func (d *Device) observer() *observe.Observer {
 	o := &observe.Observer{
 		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
@@ -88,7 +92,9 @@ func slowest(i api.Info) (path, reason string) {
 	return api.PathKernel, ""
 }
 
-// losses are what the kernel lost before the relay was offered it.
+// losses are what the kernel lost before the relay was offered it, in frames: the
+// kernel does not tell how many packets those were. The lock is held for as long as
+// it takes to read counters.
 type losses struct {
 	mu         sync.Mutex
 	txDropped  uint64 // of the interface, as far as it is in the counters
@@ -96,8 +102,10 @@ type losses struct {
 	rxOverruns uint64 // of slaves that are closed
 }
 
-// overruns are the frames that the kernel lost in front of either relay. A reader
-// need not hold d.mu.
+// overruns are the frames that the kernel lost in front of either relay, for no
+// reason that a policy or the state of the slave gives. A reader need not hold d.mu:
+// the slave's port is taken from what is shown, under the lock of the losses, so
+// that one which closes meanwhile is counted once.
 func (d *Device) overruns() (tx, rx uint64) {
 	l := &d.lost
 	l.mu.Lock()

@@ -49,14 +49,15 @@ func (o *Observer) Look(which Parts, seen Host) Host {
 	if which&PartInterface != 0 {
 		seen.Interface = o.observeInterface(seen.Interface)
 	}
-	if which&PartSlave != 0 {
-		seen.Slave = o.observeSlave()
-	}
 	if which&PartRoutes != 0 {
 		seen.Routes = o.observeRoutes()
 	}
 	if which&PartOwnership != 0 && o.Takes {
 		seen.Ownership = o.observeOwnership(seen.Ownership)
+	}
+	// Last, as what has been seen of it is to be used before it changes again.
+	if which&PartSlave != 0 {
+		seen.Slave = o.observeSlave()
 	}
 	return seen
 }

@@ -37,6 +37,7 @@ type delta struct {
 	verdicts         api.Verdicts
 }
 
+// drop counts packets that are lost.
 func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
 
 // dropBy counts what a stage of the policy dropped.
@@ -45,6 +46,7 @@ func (p *delta) dropBy(stage policy.Verdict, c api.Count) {
 	add(&p.stages[stage], c)
 }
 
+// add adds packets and their bytes.
 func add(sum *api.Count, c api.Count) {
 	sum.Packets += c.Packets
 	sum.Bytes += c.Bytes

@@ -49,6 +49,7 @@ func (r *Relay) decide(rs *Ruleset, now policy.Time, number, n uint64) policy.Ve
 	return v
 }
 
+// pass puts a frame, with what is in it, among those that the batch relays.
 func (r *Relay) pass(f frame.Frame, c api.Count) {
 	r.out = append(r.out, f)
 	r.outCount = append(r.outCount, c)

@@ -120,6 +120,8 @@ func (r *Relay) Works(now policy.Time) bool {
 // Idle reports whether Run waits for frames.
 func (r *Relay) Idle() bool { return r.since.Load() == 0 }
 
+// batch relays frames under one ruleset, at one time. The counters are entered when
+// all of them are written: a reader may see a batch as a whole or not at all.
 func (r *Relay) batch(frames []frame.Frame) {
 	rs := r.ruleset.Load()
 	now, to := r.clock(), r.to.Load()

@@ -35,6 +35,7 @@ func (r *Relay) flush() {
 	}
 }
 
+// refuse counts frames that were to be relayed as lost.
 func (r *Relay) refuse(why Reason, count []api.Count) {
 	for _, c := range count {
 		r.delta.drop(why, c)
