@@ -299,25 +299,21 @@ func TestNoReachThrough(t *testing.T) {
 	}
 }
 
-// wholeRooms have a comment that describes them as a whole.
-var wholeRooms = []string{
-	"policy", "insane/cli", "insane/frame", "insane/kern", "insane/lab", "insanely", "insanely/api", "insanely/cli",
-}
-
-// The comment of each package names each of its files, but for the one that it is in.
+// The comment of each package names each of its files, in Go and in C.
 func TestPackageComments(t *testing.T) {
 	for room := range packages(t) {
-		if slices.Contains(wholeRooms, room) {
-			continue
-		}
-		paths, err := filepath.Glob(filepath.Join("..", room, "*.go"))
+		paths, err := filepath.Glob(filepath.Join("..", room, "*.[cgh]*"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var comment string
 		var names []string
 		for _, path := range paths {
-			if strings.HasSuffix(path, "_test.go") {
+			if strings.Contains(path, "_test.") {
+				continue
+			}
+			if ext := filepath.Ext(path); ext == ".c" || ext == ".h" {
+				names = append(names, filepath.Base(path))
 				continue
 			}
 			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.PackageClauseOnly|parser.ParseComments)

@@ -9,6 +9,11 @@
 // A refusal of the daemon is a *api.Error, so errors.Is(err, api.ErrNoDevice)
 // tells what was wrong. When there is nobody to refuse, the error is ErrNoDaemon
 // or ErrPermission.
+//
+//	client.go  the client of one daemon
+//	wait.go    waiting until a daemon answers
+//	list.go    the daemons of this host
+//	error.go   errors of a call that no daemon answers
 package insanely
 
 import (

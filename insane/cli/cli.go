@@ -3,6 +3,13 @@
 //
 // config.go makes a Config of the flags and refuses what cannot be before
 // anything is created; daemon.go runs it; lab.go leads into package lab.
+//
+//	cli.go         the commands and their exit codes
+//	config.go      the flags of a device
+//	directions.go  the flags for what either direction is to do
+//	daemon.go      a device from its start to its end
+//	lab.go         two hosts for a demonstration
+//	help.go        the manual
 package cli
 
 import (

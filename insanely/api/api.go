@@ -12,6 +12,10 @@
 //
 // Reading is free; a change wants root, the daemon's own user or a member of
 // the daemon's control group.
+//
+//	api.go    requests, answers and limits
+//	error.go  errors, their codes and HTTP statuses
+//	name.go   names that an interface can have
 package api
 
 import (

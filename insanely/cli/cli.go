@@ -5,6 +5,19 @@
 // change of its words, the files called after a subcommand ask and print, and
 // fail.go says what went wrong, in one line and an exit code. What is asked for
 // is checked before the socket is touched, so a bad value changes nothing.
+//
+//	cli.go         the subcommands
+//	args.go        the words of the command line, sorted
+//	change.go      a change made of words
+//	device.go      the device, printed
+//	sentence.go    what was asked for and what was done, in words
+//	takes.go       the addresses whose frames the device takes
+//	stats.go       the counters, printed
+//	watch.go       the counters as they move
+//	list.go        the devices of this host
+//	completion.go  the words that a shell completes
+//	fail.go        errors: one line and an exit code
+//	help.go        the manual
 package cli
 
 import (
