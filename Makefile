@@ -15,10 +15,10 @@ build: ## the commands, in bin (the default)
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-# Seconds with a warm cache, whoever runs it. What needs root or the kernel skips
-# itself, and the packages in which all tests do are left out.
+# Seconds with a warm cache, whoever runs it. What needs root skips itself, and the
+# packages in which all tests do are left out.
 unit: ## the tests that need neither root nor the kernel
-	INSANE_ROOT=0 go test $$(go list ./... | grep -vE '/cmd/insane/|/examples')
+	INSANE_ROOT=0 go test $$(go list ./... | grep -v '/cmd/insane/')
 
 demo: build ## see it work (root)
 	bin/insane lab
@@ -53,7 +53,7 @@ lint: ## vet, staticcheck, go.mod, gofmt
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt:" $$unformatted; exit 1; fi
 
 # The eBPF programs are compiled by one version of the compiler, as another one's
-# objects differ; they are committed, so only who changes the C needs it.
+# objects differ. They are committed, so only a change of the C needs it.
 CLANG ?= clang-14
 
 generate: ## compile the eBPF programs (root, if the compiler is missing)

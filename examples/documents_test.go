@@ -3,6 +3,7 @@ package examples_test
 import (
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -81,27 +82,97 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Who opens the project reads one page; the rest is where the links lead.
-func TestFrontPageIsShort(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
+// rooms are the directories that the tree under "The rooms" of ARCHITECTURE.md names.
+func rooms(t *testing.T) (paths []string) {
+	t.Helper()
+	_, text, _ := strings.Cut(read(t, "../ARCHITECTURE.md"), "## The rooms\n\n```\n")
+	text, _, found := strings.Cut(text, "```")
+	if !found {
+		t.Fatal("ARCHITECTURE.md has no tree of rooms")
+	}
+	var above []string
+	for line := range strings.Lines(text) {
+		name, _, isRoom := strings.Cut(strings.TrimLeft(line, " "), "/ ")
+		if !isRoom {
+			t.Fatalf("ARCHITECTURE.md: no room in %q", line)
+		}
+		depth := (len(line) - len(strings.TrimLeft(line, " "))) / 2
+		if depth > len(above) {
+			t.Fatalf("ARCHITECTURE.md: %q is too far to the right", line)
+		}
+		above = append(above[:depth], name)
+		paths = append(paths, strings.Join(above, "/"))
+	}
+	return paths
+}
+
+// The tree of ARCHITECTURE.md has every package, and no directory that is not there.
+func TestArchitectureHasEveryPackage(t *testing.T) {
+	command := exec.Command("go", "list", "./...")
+	command.Dir = ".."
+	out, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	tree := rooms(t)
+	for _, path := range strings.Fields(string(out)) {
+		room := strings.TrimPrefix(path, "github.com/seed-39a139a1/insane/")
+		if !slices.Contains(tree, room) {
+			t.Errorf("ARCHITECTURE.md does not name %s", room)
+		}
+	}
+	for _, room := range tree {
+		if info, err := os.Stat(filepath.Join("..", room)); err != nil || !info.IsDir() {
+			t.Errorf("ARCHITECTURE.md names %s, which is no directory", room)
+		}
+	}
+}
+
+// CONTRIBUTING.md names every target of "make help", and no document one that is not
+// there.
+func TestMakeTargets(t *testing.T) {
+	target := regexp.MustCompile(`(?m)^([a-z-]+):[^#\n]*## `)
+	var targets []string
+	guide := read(t, "../CONTRIBUTING.md")
+	for _, m := range target.FindAllStringSubmatch(read(t, "../Makefile"), -1) {
+		targets = append(targets, m[1])
+		if !strings.Contains(guide, "`make "+m[1]+"`") {
+			t.Errorf("CONTRIBUTING.md does not name make %s", m[1])
+		}
+	}
+	if len(targets) < 10 {
+		t.Errorf("targets found: %q; the search missed them", targets)
+	}
+	named := regexp.MustCompile("(?m)(?:^|`)make ([a-z-]+)(?:`| *#| *$)")
+	for path := range documents(t) {
+		for _, m := range named.FindAllStringSubmatch(read(t, path), -1) {
+			if !slices.Contains(targets, m[1]) {
+				t.Errorf("%s: there is no make %s", path, m[1])
+			}
+		}
+	}
+}
+
+// read is the text of a file of the project.
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines := strings.Count(string(text), "\n"); lines > 200 {
+	return string(text)
+}
+
+// The front page is short: the rest is where its links lead.
+func TestFrontPageIsShort(t *testing.T) {
+	if lines := strings.Count(read(t, "../README.md"), "\n"); lines > 200 {
 		t.Errorf("README.md has %d lines, want at most 200", lines)
 	}
 }
 
 // Every member of the JSON, and every reason to drop a packet, is in the reference.
 func TestReferenceIsWhole(t *testing.T) {
-	read := func(path string) string {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(text)
-	}
-	control, device := read("../insanely/README.md"), read("../insane/README.md")
+	control, device := read(t, "../insanely/README.md"), read(t, "../insane/README.md")
 	want := func(in, path, word string) {
 		if !strings.Contains(in, "`"+word+"`") {
 			t.Errorf("%s: not a word of `%s`", path, word)

@@ -55,14 +55,15 @@
 //
 // The file has the settings, a comparable struct whose zero value is absent, with
 // the methods of the interface stage (stage.go), and the function that decides,
-// a method of Program without a pointer to follow. percent.go is the example of a
-// stage that throws dice: it gives compile's key to draw and compares the result
-// with a [Chance]. time.go is the example of one that depends on the time: it
-// counts from the epoch. parse takes from the cursor what the stage understands,
+// a method of Program without a pointer to follow. every.go is the shortest example:
+// it goes by the packet's number alone. percent.go is the example of a stage with
+// random draws: it gives compile's key to draw and compares the result with a
+// [Chance]. time.go is the example of one that depends on the time: it counts from
+// the epoch. parse takes from the cursor what the stage understands,
 // optional and named arguments as well (cursor.go). Numbers are values of package
 // unit, which print what they read.
 //
-// The lines of stages.go, for a stage "every N" of number 3:
+// The lines of stages.go, here those of the stage "every N" of number 3:
 //
 //  1. [Policy]: a field "every every".
 //  2. The number: "byEvery Verdict = 3". It must be new and never changes, because
@@ -75,7 +76,7 @@
 //  5. [Program.Decide]: the condition, in the order of the table.
 //  6. [Program.Whole]: whether packets of one instant may now differ.
 //
-// And its file gets a line in the list above all.
+// And its file gets a line in the list of stages, in the comment of stages.go.
 //
 // A stage that decide.h does not know is the relay's, and the reason is shown: a
 // program says which stages it has ([Stages]), the compiled object says which it

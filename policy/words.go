@@ -31,7 +31,8 @@ func Several() Form {
 	}
 }
 
-// Grammar is what a policy may be, for error messages: "pass, percent N or time ON OFF".
+// Grammar is what a policy may be, for error messages: "pass, percent N, every N or
+// time ON OFF".
 func Grammar() string {
 	var usages []string
 	for _, form := range Forms() {

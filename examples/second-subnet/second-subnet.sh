@@ -3,8 +3,8 @@
 #
 # borea and morgana are joined by one cable and meet in two networks: 10.9.0.0/24
 # is that of borea's eth0, 10.8.0.0/24 that of insane, which stands in front of
-# the same eth0. Borea opens a session to morgana in each, at the same time. Every
-# tenth packet between the addresses of insane is lost, in both directions; the
+# the same eth0. Borea opens a session to morgana in each, at the same time. Of ten
+# packets between the addresses of insane one is lost, in both directions; the
 # session over eth0 does not notice.
 #
 # The sessions are those of ssh where sshd is installed, else those of iperf3;
