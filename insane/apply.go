@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
+	"slices"
 
 	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
@@ -34,6 +36,7 @@ func (d *Device) refresh() {
 		return
 	}
 	for range rounds {
+		d.failed.Store(false)
 		if !d.apply(d.observer().Look(observe.Everything, d.seen)) {
 			return
 		}
@@ -54,7 +57,6 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 		d.publish()
 		return false
 	}
-	d.failed.Store(false)
 	before := d.seen.Interface
 	if err := seen.Interface.Err; err != nil {
 		if before.Err == nil {
@@ -189,21 +191,36 @@ func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (agai
 	}
 	self := &d.seen.Interface
 	d.flushed = d.flushed || self.Down
+	self.Down = !self.Link.Up // that it was down at some time is in flushed now
 	if w.Restore {
 		d.flushed = false
 		d.routes.Forget()
-		if err := d.iface.AddAddresses(d.addresses); err != nil {
-			d.flushed = true
-			d.fail("restore addresses", "err", err)
+		d.missing = d.addresses
+		if self.Link.MTU < host.MinIPv6MTU { // adopt gives the others as soon as it grows
+			d.missing = slices.DeleteFunc(slices.Clone(d.missing), func(a netip.Prefix) bool { return a.Addr().Is6() })
 		}
 	}
 	if d.flushed {
 		return false // the kernel refuses routes while the interface is down
 	}
+	d.restoreMissing()
 	if err := d.routes.Keep(d.iface, routes); err != nil {
 		d.fail("follow routes of slave", "err", err)
 	}
 	return w.Restore && routes == nil
+}
+
+// restoreMissing gives the interface the addresses that it has lost. Those that the
+// kernel refuses stay missing, and do not keep it from the others.
+func (d *Device) restoreMissing() {
+	var missing []netip.Prefix
+	for _, a := range d.missing {
+		if err := d.iface.AddAddress(a); err != nil {
+			missing = append(missing, a)
+			d.fail("restore addresses", "err", err)
+		}
+	}
+	d.missing = missing
 }
 
 // followSlave makes alias, MTU, link-layer address and carrier of the interface

@@ -3,9 +3,12 @@ package insane
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -111,6 +114,59 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 	if has() == want {
 		t.Error("a route that was deleted by hand has come back")
 	}
+}
+
+// Addresses that the kernel refuses keep the device from no other one, and from no
+// route; what it tries in vain is no reason to try again.
+func TestInterfaceComesUpWithoutIPv6(t *testing.T) {
+	if !labtest.InOwnProcess(t) {
+		return
+	}
+	b := ownNamespace(t)
+	b.veth("eth0", 0, "10.9.0.1/24")
+	var lines lineCounter
+	b.runs(Config{
+		Name: "insane", Slave: "eth0", Seed: 1, Receive: api.ReceiveAuto, Log: slog.New(slog.NewTextHandler(&lines, nil)),
+		Addresses: []netip.Prefix{netip.MustParsePrefix("fd08::1/64"), netip.MustParsePrefix("10.8.0.1/24")},
+		Routes:    []netip.Prefix{netip.MustParsePrefix("10.9.0.2/32")},
+	})
+	want := fmt.Sprint(b.routes(syscall.AF_INET))
+	setting := func(name, value string) {
+		b.must(os.WriteFile("/proc/sys/net/ipv6/conf/insane/"+name, []byte(value), 0))
+	}
+	for _, without := range []func(){
+		func() {
+			b.must(b.h.LinkSetMTU(b.link("eth0"), 1000)) // too small for IPv6
+			labtest.Await(t, "the MTU", func() bool { return b.link("insane").Attrs().MTU == 1000 })
+		},
+		func() {
+			b.must(b.h.LinkSetMTU(b.link("eth0"), 1500))
+			labtest.Await(t, "IPv6", func() bool { return len(b.addresses("insane")) == 2 })
+			setting("disable_ipv6", "1")
+			b.must(b.h.LinkSetMTU(b.link("eth0"), 1400))
+			labtest.Await(t, "the MTU", func() bool { return b.link("insane").Attrs().MTU == 1400 })
+		},
+	} {
+		without()
+		b.must(b.h.LinkSetDown(b.link("insane")))
+		labtest.Await(t, "a loss", func() bool { return fmt.Sprint(b.routes(syscall.AF_INET)) != want })
+		b.must(b.h.LinkSetUp(b.link("insane")))
+		labtest.Await(t, "the route", func() bool { return fmt.Sprint(b.routes(syscall.AF_INET)) == want })
+		time.Sleep(300 * time.Millisecond) // for events of that
+		before := lines.Load()
+		time.Sleep(300 * time.Millisecond)
+		if n := lines.Load() - before; n > 2 {
+			t.Errorf("%d lines are logged while nothing happens", n)
+		}
+	}
+}
+
+// lineCounter counts the lines that are logged.
+type lineCounter struct{ atomic.Int64 }
+
+func (c *lineCounter) Write(line []byte) (int, error) {
+	c.Add(1)
+	return len(line), nil
 }
 
 // BenchmarkLinkEvent says how much CPU time a device spends on an event of a link

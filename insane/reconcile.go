@@ -106,7 +106,13 @@ func (f *follower) note(e host.Events) bool {
 		default: // they will be read anyway
 		}
 	}
-	return d.failed.Load() || about.Affected(e) != 0
+	return d.failed.Load() && mayMend(e) || about.Affected(e) != 0
+}
+
+// mayMend reports whether events may have removed the reason why something failed.
+// Routes do not count: an attempt to make one can be such an event itself.
+func mayMend(e host.Events) bool {
+	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.Lost
 }
 
 // passEvents makes a pass over the parts that events are about, or over everything if
@@ -116,7 +122,7 @@ func (f *follower) passEvents(e host.Events) {
 	about := d.about.Load()
 	which := about.Affected(e)
 	if d.failed.Load() {
-		which = observe.Everything &^ observe.PartOwnership
+		which = everyLook
 	}
 	d.pass(which, func(o *observe.Observer) { o.WasDown = about.DownIn(e) })
 }
@@ -140,6 +146,9 @@ func (f *follower) readTables(ctx context.Context) {
 		pause(ctx, began, tablesPause)
 	}
 }
+
+// everyLook is what the loop looks at itself.
+const everyLook = observe.Everything &^ observe.PartOwnership
 
 // rounds bounds how often a pass is repeated because it has changed what it had
 // seen, or because a change came in between. The next event begins a new pass.
@@ -165,6 +174,9 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 		seen = o.Look(which, seen)
 		d.mu.Lock()
 		outdated := changes != d.changes
+		if which&everyLook == everyLook && !outdated {
+			d.failed.Store(false) // all of it is tried again now
+		}
 		again := !outdated && !d.closed && d.apply(seen)
 		closed := d.closed
 		d.mu.Unlock()
