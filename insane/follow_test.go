@@ -63,6 +63,13 @@ func (b *borea) addresses(name string) (list []string) {
 	return list
 }
 
+func prefixes(texts ...string) (list []netip.Prefix) {
+	for _, text := range texts {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
+}
+
 // Addresses and routes that were asked for come back with the interface, for both
 // families; a route that somebody deletes while the interface is up does not.
 func TestInterfaceComesUpAgain(t *testing.T) {
@@ -75,12 +82,6 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 		a.Flags = syscall.IFA_F_NODAD
 		return b.h.AddrAdd(l, a)
 	})
-	prefixes := func(texts ...string) (list []netip.Prefix) {
-		for _, text := range texts {
-			list = append(list, netip.MustParsePrefix(text))
-		}
-		return list
-	}
 	b.runs(Config{
 		Name: "insane", Slave: "eth0", Seed: 1, Receive: api.ReceiveAuto,
 		Addresses: prefixes("10.8.0.1/24", "fd08::1/64"),
@@ -127,8 +128,7 @@ func TestInterfaceComesUpWithoutIPv6(t *testing.T) {
 	var lines lineCounter
 	b.runs(Config{
 		Name: "insane", Slave: "eth0", Seed: 1, Receive: api.ReceiveAuto, Log: slog.New(slog.NewTextHandler(&lines, nil)),
-		Addresses: []netip.Prefix{netip.MustParsePrefix("fd08::1/64"), netip.MustParsePrefix("10.8.0.1/24")},
-		Routes:    []netip.Prefix{netip.MustParsePrefix("10.9.0.2/32")},
+		Addresses: prefixes("fd08::1/64", "10.8.0.1/24"), Routes: prefixes("10.9.0.2/32"),
 	})
 	want := fmt.Sprint(b.routes(syscall.AF_INET))
 	setting := func(name, value string) {

@@ -18,22 +18,14 @@ func TestAddressEventsAreAddresses(t *testing.T) {
 	}
 	l, err := OpenLinks()
 	must(t, err)
-	defer l.Close()
+	t.Cleanup(l.Close)
 	newVeth(t, l, "near", "far")
 	near := handleOf(t, l, "near")
 	sysctl(t, "net/ipv6/conf/near/disable_ipv6", "0")
 	must(t, l.h.LinkSetUp(near))
 
-	var mu sync.Mutex
-	var told []AddressEvent
-	ctx, cancel := context.WithCancel(context.Background())
-	done, err := l.Watch(ctx, nil, func(e Events) {
-		mu.Lock()
-		defer mu.Unlock()
-		told = append(told, e.Addresses...)
-	})
-	must(t, err)
-	defer func() { cancel(); <-done }()
+	var w addressEvents
+	w.watch(t, l)
 	for _, c := range []struct{ local, peer string }{
 		{"10.9.0.1/24", ""}, {"10.8.0.1/32", "10.8.0.2/24"}, {"10.7.0.1/32", "10.7.0.2/32"},
 		{"fd00:9::1/64", ""}, {"fd00:8::1/128", "fd00:8::2/64"},
@@ -61,16 +53,42 @@ func TestAddressEventsAreAddresses(t *testing.T) {
 			if len(want) != 1 {
 				t.Fatalf("%v: %v was listed before, %v after it", c, before, after)
 			}
-			found := func() bool {
-				mu.Lock()
-				defer mu.Unlock()
-				return slices.Contains(told, AddressEvent{Address: want[0], Gone: gone})
-			}
-			for end := time.Now().Add(3 * time.Second); !found(); time.Sleep(10 * time.Millisecond) {
-				if time.Now().After(end) {
-					t.Fatalf("%v, gone %v: listed as %v, told as %v", c, gone, want[0], told)
-				}
-			}
+			w.await(t, AddressEvent{Address: want[0], Gone: gone})
+		}
+	}
+}
+
+// addressEvents are those of a watch.
+type addressEvents struct {
+	mu   sync.Mutex
+	told []AddressEvent
+}
+
+// watch watches until the test ends.
+func (w *addressEvents) watch(t *testing.T, l *Links) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done, err := l.Watch(ctx, nil, func(e Events) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.told = append(w.told, e.Addresses...)
+	})
+	must(t, err)
+	t.Cleanup(func() { cancel(); <-done })
+}
+
+// await waits for an event.
+func (w *addressEvents) await(t *testing.T, want AddressEvent) {
+	t.Helper()
+	for end := time.Now().Add(3 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		w.mu.Lock()
+		told := slices.Clone(w.told)
+		w.mu.Unlock()
+		if slices.Contains(told, want) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%v was not told, but %v", want, told)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 // Parts are the parts of the host that a device looks at.
 type Parts uint8
 
+// The parts.
 const (
 	PartInterface Parts = 1 << iota // the interface of the device
 	PartSlave                       // the link of the slave
