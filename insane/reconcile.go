@@ -116,15 +116,23 @@ func mayMend(e host.Events) bool {
 }
 
 // passEvents makes a pass over the parts that events are about, or over everything if
-// the last one has failed.
+// the last one has failed. The state of the slave is used at once: routes have a pass of
+// their own behind it, as looking for them is long on a host with many.
 func (f *follower) passEvents(e host.Events) {
 	d := f.device
 	about := d.about.Load()
 	which := about.Affected(e)
+	tell := func(o *observe.Observer) { o.WasDown = about.DownIn(e) }
 	if d.failed.Load() {
-		which = everyLook
+		d.pass(everyLook, tell)
+		return
 	}
-	d.pass(which, func(o *observe.Observer) { o.WasDown = about.DownIn(e) })
+	if quick := which &^ observe.PartRoutes; quick != 0 {
+		d.pass(quick, tell)
+	}
+	if which&observe.PartRoutes != 0 {
+		d.pass(observe.PartRoutes, nil)
+	}
 }
 
 // readTables reads the tables of the host whenever they are outdated. It is beside
