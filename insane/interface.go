@@ -3,8 +3,6 @@ package insane
 import (
 	"bytes"
 	"errors"
-	"net/netip"
-	"slices"
 
 	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
@@ -27,32 +25,19 @@ func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (agai
 	if w.Restore {
 		d.flushed = false
 		d.routes.Forget()
-		d.missing = d.addresses
-		if self.Link.MTU < host.MinIPv6MTU { // adopt gives the others as soon as it grows
-			d.missing = slices.DeleteFunc(slices.Clone(d.missing), func(a netip.Prefix) bool { return a.Addr().Is6() })
-		}
+		d.missing = host.Fitting(d.addresses, self.Link.MTU) // adopt gives the others when it grows
 	}
 	if d.flushed {
 		return false // the kernel refuses routes while the interface is down
 	}
-	d.restoreMissing()
+	var err error
+	if d.missing, err = d.iface.Restore(d.missing); err != nil {
+		d.fail("restore addresses", "err", err)
+	}
 	if err := d.routes.Keep(d.iface, routes); err != nil {
 		d.fail("follow routes of slave", "err", err)
 	}
 	return w.Restore && routes == nil
-}
-
-// restoreMissing gives the interface the addresses that it has lost. Those that the
-// kernel refuses stay missing, and do not keep it from the others.
-func (d *Device) restoreMissing() {
-	var missing []netip.Prefix
-	for _, a := range d.missing {
-		if err := d.iface.AddAddress(a); err != nil {
-			missing = append(missing, a)
-			d.fail("restore addresses", "err", err)
-		}
-	}
-	d.missing = missing
 }
 
 // followSlave makes alias, MTU, link-layer address and carrier of the interface

@@ -106,13 +106,7 @@ func (f *follower) note(e host.Events) bool {
 		default: // they will be read anyway
 		}
 	}
-	return d.failed.Load() && mayMend(e) || about.Affected(e) != 0
-}
-
-// mayMend reports whether events may have removed the reason why something failed.
-// Routes do not count: an attempt to make one can be such an event itself.
-func mayMend(e host.Events) bool {
-	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.Lost
+	return d.failed.Load() && e.BesideRoutes() || about.Affected(e) != 0
 }
 
 // passEvents makes a pass over the parts that events are about, or over everything if

@@ -88,7 +88,13 @@ func (e *Events) addControl(index int) {
 
 // any reports whether anything has changed.
 func (e *Events) any() bool {
-	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Routes || e.Rules || e.Lost
+	return e.BesideRoutes() || e.Routes
+}
+
+// BesideRoutes reports whether anything but routes has changed. An attempt to make a
+// route that fails can be an event of routes itself, and is no reason to try again.
+func (e *Events) BesideRoutes() bool {
+	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.Lost
 }
 
 // add takes a message of the kernel over. One that cannot be read counts as lost.
