@@ -118,7 +118,7 @@ func (f *follower) passEvents(e host.Events) {
 	which := about.Affected(e)
 	tell := func(o *observe.Observer) { o.WasDown = about.DownIn(e) }
 	if d.failed.Load() {
-		d.pass(everyLook, tell)
+		d.pass(observe.ByLoop, tell)
 		return
 	}
 	if quick := which &^ observe.PartRoutes; quick != 0 {
@@ -149,9 +149,6 @@ func (f *follower) readTables(ctx context.Context) {
 	}
 }
 
-// everyLook is what the loop looks at itself.
-const everyLook = observe.Everything &^ observe.PartOwnership
-
 // rounds bounds how often a pass is repeated because it has changed what it had
 // seen, or because a change came in between. The next event begins a new pass.
 const rounds = 8
@@ -176,7 +173,7 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 		seen = o.Look(which, seen)
 		d.mu.Lock()
 		outdated := changes != d.changes
-		if which&everyLook == everyLook && !outdated {
+		if which&observe.ByLoop == observe.ByLoop && !outdated {
 			d.failed.Store(false) // all of it is tried again now
 		}
 		again := !outdated && !d.closed && d.apply(seen)

@@ -15,6 +15,7 @@ const (
 	PartRoutes                      // what the routes through the device are to be
 	PartOwnership                   // everything that decides whose a received frame is
 	Everything    = PartInterface | PartSlave | PartRoutes | PartOwnership
+	ByLoop        = Everything &^ PartOwnership // what the loop looks at itself
 )
 
 // Host is what the host was like when it was looked at. Decisions go by it
