@@ -1,7 +1,6 @@
 package insane
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,7 +10,6 @@ import (
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insane/slave"
-	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // config is what was asked for and what is open, for a decision. It is a copy. The
@@ -34,6 +32,7 @@ func (d *Device) refresh() {
 		return
 	}
 	for range rounds {
+		d.failed.Store(false)
 		if !d.apply(d.observer().Look(observe.Everything, d.seen)) {
 			return
 		}
@@ -54,7 +53,6 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 		d.publish()
 		return false
 	}
-	d.failed.Store(false)
 	before := d.seen.Interface
 	if err := seen.Interface.Err; err != nil {
 		if before.Err == nil {
@@ -82,13 +80,6 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	d.steer(w)
 	again = d.applyInterface(w, routes)
 	return w.SkipQdisc && d.skipQdisc() || again
-}
-
-// fail logs what could not be done. The next event of any kind makes a pass over
-// everything, which tries it again.
-func (d *Device) fail(what string, args ...any) {
-	d.failed.Store(true)
-	d.log.Error(what, args...)
 }
 
 // applyStep lets a slave go whose link is gone, or picks up one that is back. It
@@ -175,73 +166,6 @@ func lead(r *relay.Relay, why string, to int) string {
 		r.CloseKernel()
 	}
 	return why
-}
-
-// applyInterface makes the interface look like the slave, and gives it what it has
-// lost: the kernel takes away IPv6 addresses and all routes while an interface is
-// down. Routes that are asked for stay asked for; they are made again as soon as
-// the interface is up. It reports whether the routes must be looked at for that.
-func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (again bool) {
-	if d.slave.Name != "" {
-		if err := d.followSlave(); err != nil {
-			d.fail("follow slave", "slave", d.slave.Name, "err", err)
-		}
-	}
-	self := &d.seen.Interface
-	d.flushed = d.flushed || self.Down
-	if w.Restore {
-		d.flushed = false
-		d.routes.Forget()
-		if err := d.iface.AddAddresses(d.addresses); err != nil {
-			d.flushed = true
-			d.fail("restore addresses", "err", err)
-		}
-	}
-	if d.flushed {
-		return false // the kernel refuses routes while the interface is down
-	}
-	if err := d.routes.Keep(d.iface, routes); err != nil {
-		d.fail("follow routes of slave", "err", err)
-	}
-	return w.Restore && routes == nil
-}
-
-// followSlave makes alias, MTU, link-layer address and carrier of the interface
-// those of the slave. MTU and address are set only when those of the slave change: a
-// person may give the interface others. The carrier is set each time, which costs
-// next to nothing. All errors are returned together.
-func (d *Device) followSlave() error {
-	var errs []error
-	link, name := d.slave.Link, d.slave.Name
-	if d.slave.IsOpen() && name != d.alias {
-		err := d.iface.SetAlias(host.AliasPrefix + name)
-		if err == nil {
-			d.alias = name
-		}
-		errs = append(errs, err)
-	}
-	if d.slave.IsOpen() && (link.MTU != d.adopted.MTU || !bytes.Equal(link.MAC, d.adopted.MAC)) {
-		err := d.adopt(link)
-		if err == nil {
-			d.adopted = link
-		}
-		errs = append(errs, err)
-	}
-	errs = append(errs, d.tap.SetCarrier(d.slave.State() == api.SlaveUp))
-	return errors.Join(errs...)
-}
-
-// skipQdisc takes away a queueing discipline that nobody has asked for: the kernel
-// puts one of its own choice there when a person deletes theirs. It reports whether
-// the interface must be looked at once more.
-func (d *Device) skipQdisc() (done bool) {
-	self := &d.seen.Interface
-	self.Spare = false // if it fails, the next look finds it again
-	if err := d.iface.SkipQdisc(); err != nil {
-		d.fail("look at the interface", "err", err)
-		return false
-	}
-	return true
 }
 
 // reattach picks up a slave that was gone. Its link may be quite another one than

@@ -48,10 +48,8 @@ func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 		return before, after, err
 	}
 	d.swap(p)
-	if moved {
+	if moved || d.apply(d.seen) {
 		d.refresh()
-	} else {
-		d.apply(d.seen)
 	}
 	return before, d.State(), nil
 }

@@ -54,10 +54,11 @@ type Device struct {
 	adopted   host.Link // MTU and link-layer address that the interface was given
 	receive   receiving
 	path      path
-	seen      observe.Host  // the host, as of the last pass
-	changes   uint64        // how often another slave or receive mode was taken
-	flushed   bool          // the interface was down since it was given its addresses and routes
-	rxEnded   chan struct{} // closed when the relay of rx lets go of the last slave
+	seen      observe.Host   // the host, as of the last pass
+	changes   uint64         // how often another slave or receive mode was taken
+	missing   []netip.Prefix // of addresses, lost while it was down and not given back yet
+	flushed   bool           // the interface was down since it was given its addresses and routes
+	rxEnded   chan struct{}  // closed when the relay of rx lets go of the last slave
 	closed    bool
 }
 

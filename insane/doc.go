@@ -32,6 +32,7 @@
 //	reconcile.go  the loop that follows the host: events, ticks, passes
 //	change.go     a change that a person asks for: checked, then applied, as a whole
 //	apply.go      what is wanted, as far as it is not there yet
+//	interface.go  what is wanted of the interface
 //	slave.go      who can be the slave, and how it is attached
 //	state.go      what the device shows of itself
 //	path.go       the fast path

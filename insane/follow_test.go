@@ -3,9 +3,12 @@ package insane
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -60,6 +63,13 @@ func (b *borea) addresses(name string) (list []string) {
 	return list
 }
 
+func prefixes(texts ...string) (list []netip.Prefix) {
+	for _, text := range texts {
+		list = append(list, netip.MustParsePrefix(text))
+	}
+	return list
+}
+
 // Addresses and routes that were asked for come back with the interface, for both
 // families; a route that somebody deletes while the interface is up does not.
 func TestInterfaceComesUpAgain(t *testing.T) {
@@ -72,12 +82,6 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 		a.Flags = syscall.IFA_F_NODAD
 		return b.h.AddrAdd(l, a)
 	})
-	prefixes := func(texts ...string) (list []netip.Prefix) {
-		for _, text := range texts {
-			list = append(list, netip.MustParsePrefix(text))
-		}
-		return list
-	}
 	b.runs(Config{
 		Name: "insane", Slave: "eth0", Seed: 1, Receive: api.ReceiveAuto,
 		Addresses: prefixes("10.8.0.1/24", "fd08::1/64"),
@@ -111,6 +115,58 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 	if has() == want {
 		t.Error("a route that was deleted by hand has come back")
 	}
+}
+
+// Addresses that the kernel refuses keep the device from no other one, and from no
+// route; what it tries in vain is no reason to try again.
+func TestInterfaceComesUpWithoutIPv6(t *testing.T) {
+	if !labtest.InOwnProcess(t) {
+		return
+	}
+	b := ownNamespace(t)
+	b.veth("eth0", 0, "10.9.0.1/24")
+	var lines lineCounter
+	b.runs(Config{
+		Name: "insane", Slave: "eth0", Seed: 1, Receive: api.ReceiveAuto, Log: slog.New(slog.NewTextHandler(&lines, nil)),
+		Addresses: prefixes("fd08::1/64", "10.8.0.1/24"), Routes: prefixes("10.9.0.2/32"),
+	})
+	want := fmt.Sprint(b.routes(syscall.AF_INET))
+	setting := func(name, value string) {
+		b.must(os.WriteFile("/proc/sys/net/ipv6/conf/insane/"+name, []byte(value), 0))
+	}
+	for _, without := range []func(){
+		func() {
+			b.must(b.h.LinkSetMTU(b.link("eth0"), 1000)) // too small for IPv6
+			labtest.Await(t, "the MTU", func() bool { return b.link("insane").Attrs().MTU == 1000 })
+		},
+		func() {
+			b.must(b.h.LinkSetMTU(b.link("eth0"), 1500))
+			labtest.Await(t, "IPv6", func() bool { return len(b.addresses("insane")) == 2 })
+			setting("disable_ipv6", "1")
+			b.must(b.h.LinkSetMTU(b.link("eth0"), 1400))
+			labtest.Await(t, "the MTU", func() bool { return b.link("insane").Attrs().MTU == 1400 })
+		},
+	} {
+		without()
+		b.must(b.h.LinkSetDown(b.link("insane")))
+		labtest.Await(t, "a loss", func() bool { return fmt.Sprint(b.routes(syscall.AF_INET)) != want })
+		b.must(b.h.LinkSetUp(b.link("insane")))
+		labtest.Await(t, "the route", func() bool { return fmt.Sprint(b.routes(syscall.AF_INET)) == want })
+		time.Sleep(300 * time.Millisecond) // for events of that
+		before := lines.Load()
+		time.Sleep(300 * time.Millisecond)
+		if n := lines.Load() - before; n > 2 {
+			t.Errorf("%d lines are logged while nothing happens", n)
+		}
+	}
+}
+
+// lineCounter counts the lines that are logged.
+type lineCounter struct{ atomic.Int64 }
+
+func (c *lineCounter) Write(line []byte) (int, error) {
+	c.Add(1)
+	return len(line), nil
 }
 
 // BenchmarkLinkEvent says how much CPU time a device spends on an event of a link

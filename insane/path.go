@@ -42,7 +42,7 @@ func (p *path) reasons() (tx, rx string) {
 	return p.tx, p.rx
 }
 
-// observed takes over what follows from the interface alone.
+// observe takes over what follows from the interface alone.
 func (p *path) observe(self observe.Interface) {
 	if !p.exists() {
 		return

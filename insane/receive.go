@@ -131,6 +131,7 @@ func (d *Device) switchMode(mode string) error {
 	}
 	r.mode = mode
 	d.changes++
+	d.publish() // so that no event is passed over while the host is looked at
 	d.log.Info("receive mode changed", "receive", mode)
 	return nil
 }

@@ -123,19 +123,27 @@ func (f *follower) note(e host.Events) bool {
 		default: // they will be read anyway
 		}
 	}
-	return d.failed.Load() || about.Affected(e) != 0
+	return d.failed.Load() && e.BesideRoutes() || about.Affected(e) != 0
 }
 
 // passEvents makes a pass over the parts that events are about, or over everything if
-// the last one has failed.
+// the last one has failed. The state of the slave is used at once: routes have a pass of
+// their own behind it, as looking for them is long on a host with many.
 func (f *follower) passEvents(e host.Events) {
 	d := f.device
 	about := d.about.Load()
 	which := about.Affected(e)
+	tell := func(o *observe.Observer) { o.WasDown = about.DownIn(e) }
 	if d.failed.Load() {
-		which = observe.Everything &^ observe.PartOwnership
+		d.pass(observe.ByLoop, tell)
+		return
 	}
-	d.pass(which, func(o *observe.Observer) { o.WasDown = about.DownIn(e) })
+	if quick := which &^ observe.PartRoutes; quick != 0 {
+		d.pass(quick, tell)
+	}
+	if which&observe.PartRoutes != 0 {
+		d.pass(observe.PartRoutes, nil)
+	}
 }
 
 // readTables reads the tables of the host whenever they are outdated. It is beside
@@ -183,6 +191,9 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 		seen = o.Look(which, seen)
 		d.mu.Lock()
 		outdated := changes != d.changes
+		if which&observe.ByLoop == observe.ByLoop && !outdated {
+			d.failed.Store(false) // all of it is tried again now
+		}
 		again := !outdated && !d.closed && d.apply(seen)
 		closed := d.closed
 		d.mu.Unlock()

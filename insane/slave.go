@@ -83,6 +83,19 @@ func (d *Device) checkChain(link host.Link) error {
 	return api.Errorf(api.ErrLoop, "slave", "slave: a chain of more than %d devices", maxChain)
 }
 
+// lookAgain looks at a link once more and checks its chain: it may be a device that has
+// published its own wish since it was looked up, and may have overlooked ours.
+func (d *Device) lookAgain(link host.Link) (host.Link, error) {
+	now, err := d.links.ByIndex(link.Index)
+	if errors.Is(err, host.ErrNoLink) {
+		return now, noDevice(link.Name)
+	}
+	if err != nil {
+		return now, err
+	}
+	return now, d.checkChain(now)
+}
+
 // attach makes a link the slave, in a receive mode; on any error the old one
 // stays, and its mode. A link that is the slave already only gets the mode. The
 // sockets of the new slave are open before those of the old one close. The caller
@@ -100,17 +113,8 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 			d.restore(before)
 		}
 	}()
-	// Look again: the link may be a device that has published its own wish
-	// since it was looked up, and may have overlooked ours.
 	name := link.Name
-	link, err = d.links.ByIndex(link.Index)
-	if errors.Is(err, host.ErrNoLink) {
-		return noDevice(name)
-	}
-	if err != nil {
-		return err
-	}
-	if err := d.checkChain(link); err != nil {
+	if link, err = d.lookAgain(link); err != nil {
 		return err
 	}
 	s, err := slave.Open(slave.Options{

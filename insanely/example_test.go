@@ -147,10 +147,8 @@ func ExampleDial() {
 // exampleDaemon is a client of something that answers as a daemon does whose device
 // stands in front of eth0, the only link there is.
 func exampleDaemon() (client *insanely.Client, stop func()) {
-	info := api.Info{
-		Name: "insane", Slave: "eth0", SlaveState: api.SlaveUp, Seed: 2000,
-		TX: api.Direction{Policy: "percent 60"}, RX: api.Direction{Policy: "pass"},
-	}
+	info := api.Info{Name: "insane", Slave: "eth0", SlaveState: api.SlaveUp, Seed: 2000}
+	info.TX.Policy, info.RX.Policy = "percent 60", "pass"
 	stats := api.DeviceStats{
 		TX: api.Stats{
 			Offered: api.Count{Packets: 205}, Relayed: api.Count{Packets: 121},

@@ -1,11 +1,13 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Address is an IP address of the host.
@@ -31,12 +33,12 @@ func (l *Links) Addresses() ([]Address, error) {
 	return list, nil
 }
 
-// AddAddress gives the interface an address with its network. It is no error if the
-// interface has the address already. The kernel refuses multicast addresses, and IPv6
+// AddAddress gives the interface an address with its network. If the interface has the
+// address already, nothing happens: no event says that it changed. The kernel refuses multicast addresses, and IPv6
 // addresses while the MTU is below MinIPv6MTU.
 func (i *Interface) AddAddress(p netip.Prefix) error {
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask(p)}}
-	if err := i.links.h.AddrReplace(i.link, addr); err != nil {
+	if err := i.links.h.AddrAdd(i.link, addr); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add address %s: %w", p, err)
 	}
 	return nil

@@ -16,7 +16,7 @@ type Events struct {
 	Addresses []AddressEvent
 	Routes    bool  // the main routing table
 	Rules     bool  // the rules of policy routing
-	Control   []int // indexes of links whose queueing disciplines or filters of tc changed
+	Control   []int // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
 	Lost      bool  // events were lost: everything may have changed
 }
 
@@ -32,6 +32,10 @@ type AddressEvent struct {
 	Address
 	Gone bool // from the link
 }
+
+// AnyLink stands for the links that share a block of filters of tc, which the kernel does
+// not name (uapi/linux/rtnetlink.h, TCM_IFINDEX_MAGIC_BLOCK).
+const AnyLink = -1
 
 // maxEvents bounds the links, and the addresses, that are told one by one.
 const maxEvents = 1024
@@ -84,7 +88,13 @@ func (e *Events) addControl(index int) {
 
 // any reports whether anything has changed.
 func (e *Events) any() bool {
-	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Routes || e.Rules || e.Lost
+	return e.BesideRoutes() || e.Routes
+}
+
+// BesideRoutes reports whether anything but routes has changed. An attempt to make a
+// route that fails can be an event of routes itself, and is no reason to try again.
+func (e *Events) BesideRoutes() bool {
+	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.Lost
 }
 
 // add takes a message of the kernel over. One that cannot be read counts as lost.
@@ -127,8 +137,9 @@ func (e *Events) addLinkMessage(m *syscall.NetlinkMessage) {
 	e.addLink(LinkEvent{Link: link, Gone: gone, Down: gone || !link.Up})
 }
 
-// addAddressMessage takes over what happened to an address (struct ifaddrmsg). That of
-// a point-to-point link is its own, not the peer's.
+// addAddressMessage takes over what happened to an address (struct ifaddrmsg), in the
+// form in which Links.Addresses lists it. The network of a point-to-point address is
+// around the peer, so the address itself has none.
 func (e *Events) addAddressMessage(m *syscall.NetlinkMessage) {
 	a := AddressEvent{Gone: m.Header.Type == unix.RTM_DELADDR}
 	if len(m.Data) < unix.SizeofIfAddrmsg {
@@ -136,11 +147,17 @@ func (e *Events) addAddressMessage(m *syscall.NetlinkMessage) {
 		return
 	}
 	a.Link = int(binary.NativeEndian.Uint32(m.Data[4:]))
+	var local, peer netip.Addr
 	for kind, value := range attributes(m.Data[unix.SizeofIfAddrmsg:]) {
-		addr, ok := netip.AddrFromSlice(value)
-		if ok && (kind == unix.IFA_LOCAL || kind == unix.IFA_ADDRESS && !a.Prefix.IsValid()) {
-			a.Prefix = netip.PrefixFrom(addr, int(m.Data[1]))
+		switch kind {
+		case unix.IFA_LOCAL:
+			local, _ = netip.AddrFromSlice(value)
+		case unix.IFA_ADDRESS:
+			peer, _ = netip.AddrFromSlice(value)
 		}
+	}
+	if a.Prefix = netip.PrefixFrom(peer, int(m.Data[1])); local.IsValid() && local != peer {
+		a.Prefix = netip.PrefixFrom(local, local.BitLen())
 	}
 	if !a.Prefix.IsValid() {
 		e.Lost = true

@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"net/netip"
+	"slices"
 )
 
 // GivenRoutes are the destinations that were asked to lead through the device. They
@@ -57,6 +58,25 @@ func (i *Interface) AddAddresses(list []netip.Prefix) error {
 		}
 	}
 	return nil
+}
+
+// Restore gives the interface addresses that it has lost, and returns those that the
+// kernel refuses; they do not keep it from the others.
+func (i *Interface) Restore(list []netip.Prefix) (missing []netip.Prefix, err error) {
+	for _, a := range list {
+		if refused := i.AddAddress(a); refused != nil {
+			missing, err = append(missing, a), errors.Join(err, refused)
+		}
+	}
+	return missing, err
+}
+
+// Fitting are the addresses of a list that an interface with an MTU can have.
+func Fitting(all []netip.Prefix, mtu int) []netip.Prefix {
+	if mtu >= MinIPv6MTU {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(a netip.Prefix) bool { return a.Addr().Is6() })
 }
 
 // Only6 are the IPv6 addresses of a list: those that are lost when the kernel

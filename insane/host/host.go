@@ -46,8 +46,9 @@ import (
 // and every change waits for the kernel's lock on network configuration, which another
 // process may hold for seconds; ByIndexNoWait alone does not.
 type Links struct {
-	h   *netlink.Handle
-	raw *nl.SocketHandle // for requests that h has no call for
+	h      *netlink.Handle
+	tables *netlink.Handle  // for the routing table: a socket is locked as long as a list is read
+	raw    *nl.SocketHandle // for requests that h has no call for
 }
 
 // OpenLinks opens the sockets in the network namespace of the calling thread. The caller
@@ -57,17 +58,24 @@ func OpenLinks() (*Links, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	raw, err := nl.Subscribe(unix.NETLINK_ROUTE) // without a group: it gets answers only
+	tables, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		h.Close()
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	return &Links{h: h, raw: &nl.SocketHandle{Socket: raw}}, nil
+	raw, err := nl.Subscribe(unix.NETLINK_ROUTE) // without a group: it gets answers only
+	if err != nil {
+		h.Close()
+		tables.Close()
+		return nil, fmt.Errorf("open netlink socket: %w", err)
+	}
+	return &Links{h: h, tables: tables, raw: &nl.SocketHandle{Socket: raw}}, nil
 }
 
 // Close closes the sockets. No other method may be called during Close or after it.
 func (l *Links) Close() {
 	l.h.Close()
+	l.tables.Close()
 	l.raw.Close()
 }
 

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 
@@ -47,17 +48,32 @@ func NewInterface(links *Links, index int) (*Interface, error) {
 
 // Adopt copies the MAC address and the broadcast address of the slave, so that frames of
 // the host look like the slave's own. A loopback slave has no MAC address that an Ethernet
-// interface could take; then Adopt does nothing.
+// interface could take; then Adopt does nothing. Addresses that the interface has already
+// are not set again, as each setting is an event, even for the device itself.
 func (i *Interface) Adopt(slave Link) error {
 	if !validUnicast(slave.MAC) {
 		return nil
 	}
-	if err := i.links.h.LinkSetHardwareAddr(i.link, slave.MAC); err != nil {
-		return fmt.Errorf("set MAC address of %s to %s: %w", i.link.Attrs().Name, slave.MAC, err)
-	}
-	broadcast, err := i.links.broadcast(slave.Index)
+	self, err := i.links.ByIndex(i.index)
 	if err != nil {
 		return err
+	}
+	if !bytes.Equal(self.MAC, slave.MAC) {
+		if err := i.links.h.LinkSetHardwareAddr(i.link, slave.MAC); err != nil {
+			return fmt.Errorf("set MAC address of %s to %s: %w", i.link.Attrs().Name, slave.MAC, err)
+		}
+	}
+	return i.adoptBroadcast(slave.Index)
+}
+
+// adoptBroadcast copies the link-layer broadcast address of a link.
+func (i *Interface) adoptBroadcast(slave int) error {
+	broadcast, err := i.links.broadcast(slave)
+	if err != nil {
+		return err
+	}
+	if have, err := i.links.broadcast(i.index); err == nil && bytes.Equal(have, broadcast) {
+		return nil
 	}
 	if err := i.links.setBroadcast(i.index, broadcast); err != nil {
 		return fmt.Errorf("set broadcast address of %s to %s: %w", i.link.Attrs().Name, broadcast, err)
@@ -109,8 +125,12 @@ func (i *Interface) SetUp() error {
 	return nil
 }
 
-// SetAlias sets the alias that `ip link` shows: at most 255 bytes, "" for none.
+// SetAlias sets the alias that `ip link` shows: at most 255 bytes, "" for none. An alias
+// that the interface has already is not set again, as that would be an event.
 func (i *Interface) SetAlias(alias string) error {
+	if self, err := i.links.ByIndex(i.index); err == nil && self.Alias == alias {
+		return nil
+	}
 	if err := i.links.h.LinkSetAlias(i.link, alias); err != nil {
 		return fmt.Errorf("set alias of %s: %w", i.link.Attrs().Name, err)
 	}

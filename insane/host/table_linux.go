@@ -25,11 +25,11 @@ type Hop struct {
 
 // Routes lists the main routing table, first IPv4 and then IPv6. Routes of one destination
 // are in the order in which the kernel tries them. Routes for a type of service are left
-// out, since they do not apply to most packets.
+// out, since they do not apply to most packets. Other questions do not wait for the list.
 func (l *Links) Routes() ([]RouteEntry, error) {
 	var list []RouteEntry
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		found, err := dump(func() ([]netlink.Route, error) { return l.h.RouteList(nil, family) })
+		found, err := dump(func() ([]netlink.Route, error) { return l.tables.RouteList(nil, family) })
 		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
 			continue // a kernel without IPv6
 		}

@@ -193,7 +193,7 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 			which |= PartSlave | PartRoutes
 		}
 	}
-	if slices.Contains(e.Control, o.Index) {
+	if slices.Contains(e.Control, o.Index) || slices.Contains(e.Control, host.AnyLink) {
 		which |= PartInterface
 	}
 	if e.Rules || slices.ContainsFunc(e.Addresses, o.sourceFor) {

@@ -8,12 +8,14 @@ import (
 // Parts are the parts of the host that a device looks at.
 type Parts uint8
 
+// The parts.
 const (
 	PartInterface Parts = 1 << iota // the interface of the device
 	PartSlave                       // the link of the slave
 	PartRoutes                      // what the routes through the device are to be
 	PartOwnership                   // everything that decides whose a received frame is
 	Everything    = PartInterface | PartSlave | PartRoutes | PartOwnership
+	ByLoop        = Everything &^ PartOwnership // what the loop looks at itself
 )
 
 // Host is what the host was like when it was looked at. Decisions go by it

@@ -1,0 +1,86 @@
+package insane
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/seed-39a139a1/insane/insane/decide"
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// applyInterface makes the interface look like the slave, and gives it what it has
+// lost: the kernel takes away IPv6 addresses and all routes while an interface is
+// down. Routes that are asked for stay asked for; they are made again as soon as
+// the interface is up. It reports whether the routes must be looked at for that.
+func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (again bool) {
+	if d.slave.Name != "" {
+		if err := d.followSlave(); err != nil {
+			d.fail("follow slave", "slave", d.slave.Name, "err", err)
+		}
+	}
+	self := &d.seen.Interface
+	d.flushed = d.flushed || self.Down
+	self.Down = !self.Link.Up // that it was down at some time is in flushed now
+	if w.Restore {
+		d.flushed = false
+		d.routes.Forget()
+		d.missing = host.Fitting(d.addresses, self.Link.MTU) // adopt gives the others when it grows
+	}
+	if d.flushed {
+		return false // the kernel refuses routes while the interface is down
+	}
+	var err error
+	if d.missing, err = d.iface.Restore(d.missing); err != nil {
+		d.fail("restore addresses", "err", err)
+	}
+	if err := d.routes.Keep(d.iface, routes); err != nil {
+		d.fail("follow routes of slave", "err", err)
+	}
+	return w.Restore && routes == nil
+}
+
+// followSlave makes alias, MTU, link-layer address and carrier of the interface
+// those of the slave. MTU and address are set only when those of the slave change: a
+// person may give the interface others. The carrier is set each time, which costs
+// next to nothing. All errors are returned together.
+func (d *Device) followSlave() error {
+	var errs []error
+	link, name := d.slave.Link, d.slave.Name
+	if d.slave.IsOpen() && name != d.alias {
+		err := d.iface.SetAlias(host.AliasPrefix + name)
+		if err == nil {
+			d.alias = name
+		}
+		errs = append(errs, err)
+	}
+	if d.slave.IsOpen() && (link.MTU != d.adopted.MTU || !bytes.Equal(link.MAC, d.adopted.MAC)) {
+		err := d.adopt(link)
+		if err == nil {
+			d.adopted = link
+		}
+		errs = append(errs, err)
+	}
+	errs = append(errs, d.tap.SetCarrier(d.slave.State() == api.SlaveUp))
+	return errors.Join(errs...)
+}
+
+// skipQdisc takes away a queueing discipline that nobody has asked for: the kernel
+// puts one of its own choice there when a person deletes theirs. It reports whether
+// the interface must be looked at once more.
+func (d *Device) skipQdisc() (done bool) {
+	self := &d.seen.Interface
+	self.Spare = false // if it fails, the next look finds it again
+	if err := d.iface.SkipQdisc(); err != nil {
+		d.fail("look at the interface", "err", err)
+		return false
+	}
+	return true
+}
+
+// fail logs what could not be done. The next event of any kind makes a pass over
+// everything, which tries it again.
+func (d *Device) fail(what string, args ...any) {
+	d.failed.Store(true)
+	d.log.Error(what, args...)
+}
