@@ -5,12 +5,11 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// rxIndex makes the draws of rx independent of those of tx, which are made with
-// the seed itself: what a person sees of a device can be computed with package
-// policy alone.
+// rxIndex makes the draws of rx independent of the draws of tx. The draws of tx use the
+// seed itself, so that a user can compute them with package policy alone.
 const rxIndex = 0
 
-// seedOf is the seed of one direction.
+// seedOf returns the seed of one direction.
 func (d *Device) seedOf(r *relay.Relay) uint64 {
 	if r == d.rx {
 		return policy.Subseed(d.seed, rxIndex)

@@ -12,17 +12,20 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// maxChain bounds the walk along a chain of devices; chains are not deep.
+// maxChain limits the number of devices that checkChain follows.
 const maxChain = 32
 
-// MTUs that an Ethernet TAP takes (drivers/net/tun.c, tun_net_init).
+// The range of MTUs, in bytes, that an Ethernet TAP accepts (drivers/net/tun.c,
+// tun_net_init).
 const (
 	minMTU = 68
 	maxMTU = 65535 - 14
 )
 
-// checkSlave finds the link that is to be the slave and refuses what cannot be
-// one. Errors are those of the original: ENODEV, EINVAL.
+// checkSlave looks up the link that a user wants as slave, and checks that it can be one.
+// An *api.Error says why not: ErrNoDevice (ENODEV) if there is no such link, ErrWrongType
+// (EINVAL) if it is neither Ethernet nor loopback, ErrLoop (EINVAL) if it is the device's
+// own interface.
 func (d *Device) checkSlave(name string) (host.Link, error) {
 	if d.tap == nil {
 		return host.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
@@ -51,9 +54,10 @@ func checkType(link host.Link) error {
 	return nil
 }
 
-// checkChain follows the slaves of slaves and refuses a way back to this
-// device. The device has published its own wish before: of two devices that
-// choose each other at the same moment at least one sees the other's.
+// checkChain follows the chain from a slave to the slave of that slave, and returns an
+// error if the chain leads back to this device. Each device publishes its choice before it
+// checks. So if two devices choose each other at the same moment, at least one of them sees
+// the choice of the other.
 func (d *Device) checkChain(link host.Link) error {
 	way := link.Name
 	for range maxChain {
@@ -77,10 +81,10 @@ func (d *Device) checkChain(link host.Link) error {
 	return api.Errorf(api.ErrLoop, "slave", "slave: a chain of more than %d devices", maxChain)
 }
 
-// attach makes a link the slave, in a receive mode; on any error the old one
-// stays, and its mode. A link that is the slave already only gets the mode. The
-// sockets of the new slave are open before those of the old one close. The caller
-// holds d.mu, and refreshes the device afterwards.
+// attach makes a link the slave, in a receive mode. On any error the old slave and its mode
+// stay. If the link is the slave already, only the mode changes. The sockets of the new
+// slave are opened before the old sockets are closed. The caller holds d.mu, and refreshes
+// the device afterwards.
 func (d *Device) attach(link host.Link, mode string) (err error) {
 	if d.slave.On(link.Index) {
 		return d.switchMode(mode)
@@ -94,8 +98,8 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 			d.restore(before)
 		}
 	}()
-	// Look again: the link may be a device that has published its own wish
-	// since it was looked up, and may have overlooked ours.
+	// Check again: the link may be a device that has published its own choice after the
+	// first check, and that may not have seen ours.
 	name := link.Name
 	link, err = d.links.ByIndex(link.Index)
 	if errors.Is(err, host.ErrNoLink) {
@@ -128,8 +132,9 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	return nil
 }
 
-// adopt makes the interface look like the link. IPv6 addresses are given again:
-// an MTU that is too small for IPv6 takes them away, until it grows.
+// adopt gives the interface the MTU and the link-layer address of the link. It adds the
+// IPv6 addresses again, because the kernel removes them while the MTU is too small for
+// IPv6.
 func (d *Device) adopt(link host.Link) error {
 	if err := d.iface.Adopt(link); err != nil {
 		return err
@@ -141,8 +146,8 @@ func (d *Device) adopt(link host.Link) error {
 	return d.iface.AddAddresses(host.Only6(d.addresses))
 }
 
-// restore undoes what a failed attach did to the interface. What cannot be undone is
-// logged: the error that the caller gets is the one that came first.
+// restore undoes what a failed attach did to the interface. It logs its own errors: the
+// caller returns the first error.
 func (d *Device) restore(before slave.Slave) {
 	alias := ""
 	if before.Name != "" {
@@ -157,9 +162,9 @@ func (d *Device) restore(before slave.Slave) {
 	}
 }
 
-// exchange swaps the slave. The relay sends to the new one before the old one
-// closes, so that a batch in between finds either of them. The relay carries
-// everything until the device is refreshed.
+// exchange replaces the slave. The relay sends to the new slave before the old one is
+// closed, so that each batch finds one of them open. The relay carries everything until the
+// device is refreshed.
 func (d *Device) exchange(s slave.Slave) {
 	d.settle()
 	d.tx.CloseKernel()
@@ -176,8 +181,8 @@ func (d *Device) exchange(s slave.Slave) {
 	}
 }
 
-// startRX relays what arrives at far until far is closed. It begins when the
-// relay has done with the slave before. The caller holds d.mu.
+// startRX relays the frames that arrive at far until far is closed. It begins when the
+// relay has finished with the previous slave. The caller holds d.mu.
 func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
 	before, ended := d.rxEnded, make(chan struct{})
 	d.rxEnded = ended

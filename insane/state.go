@@ -10,9 +10,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// shown is what a device tells of itself without asking anybody. A change
-// publishes a new one, so that an answer never waits for a change, nor for the
-// kernel that the change is waiting for.
+// shown is what a device tells about itself without a look-up. Each change publishes a new
+// value, so that an answer waits neither for a change nor for the kernel.
 type shown struct {
 	slave, slaveState string
 	receive           string
@@ -20,11 +19,11 @@ type shown struct {
 	seed              uint64
 	tx, rx            *relay.Ruleset
 	txRelay, rxRelay  string      // why the relay carries everything; "": it does not
-	end               *relay.End  // where tx goes in this state
+	end               *relay.End  // where the relay of tx sends frames in this state
 	port              *port.Slave // nil if the link is gone
 }
 
-// publish makes the present state the one that State shows. The caller holds d.mu.
+// publish makes the present state the one that State returns. The caller holds d.mu.
 func (d *Device) publish() {
 	s := &shown{
 		slaveState: api.SlaveNone, receive: d.receive.mode, takes: d.receive.takes(),
@@ -39,7 +38,8 @@ func (d *Device) publish() {
 	d.shown.Store(s)
 }
 
-// observer is to be called with d.mu held.
+// observer returns an observer with a copy of the present configuration. The caller holds
+// d.mu.
 func (d *Device) observer() *observe.Observer {
 	o := &observe.Observer{
 		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
@@ -51,9 +51,10 @@ func (d *Device) observer() *observe.Observer {
 	return o
 }
 
-// State is the device as it is now. During a change it is what was before. It waits
-// neither for a change nor for anybody who changes the network: counters come from
-// memory, and the interface is read without the kernel's lock on configuration.
+// State returns the present state of the device; during a change it returns the state
+// before. It does not wait for a change or for another process that changes the network: it
+// reads counters from memory, and the interface without the kernel's lock on network
+// configuration. It may be called at any time, by any goroutine.
 func (d *Device) State() api.Info {
 	s := d.shown.Load()
 	info := api.Info{
@@ -63,7 +64,7 @@ func (d *Device) State() api.Info {
 	var tx, rx uint64
 	if d.tap != nil {
 		link := d.settle()
-		// The carrier is the slave's, unless the interface itself is down.
+		// The carrier is the one of the slave, unless the interface itself is down.
 		info.Carrier, info.MTU = link.Up && s.slaveState == api.SlaveUp, link.MTU
 		tx, rx = d.overruns()
 	}
@@ -72,8 +73,8 @@ func (d *Device) State() api.Info {
 	return info
 }
 
-// slowest is the path of a whole device: the slower path of the directions in use,
-// and why it is not a faster one.
+// slowest returns the path of the whole device, which is the slower path of the directions
+// in use, and the reason why that path is not faster.
 func slowest(i api.Info) (path, reason string) {
 	switch {
 	case i.TX.Path != api.PathKernel && i.RX.Path != api.PathKernel && i.Receive != api.ReceiveNone && i.TX.PathReason != i.RX.PathReason:
@@ -88,16 +89,16 @@ func slowest(i api.Info) (path, reason string) {
 	return api.PathKernel, ""
 }
 
-// losses are what the kernel lost before the relay was offered it.
+// losses count the frames that the kernel lost before they reached a relay.
 type losses struct {
 	mu         sync.Mutex
-	txDropped  uint64 // of the interface, as far as it is in the counters
-	txOverruns uint64 // the part of it that no state of the slave explains
+	txDropped  uint64 // of the interface: the part that the counters already include
+	txOverruns uint64 // the part of txDropped that no state of the slave explains
 	rxOverruns uint64 // of slaves that are closed
 }
 
-// overruns are the frames that the kernel lost in front of either relay. A reader
-// need not hold d.mu.
+// overruns returns how many frames the kernel lost before they reached each relay. The
+// caller need not hold d.mu.
 func (d *Device) overruns() (tx, rx uint64) {
 	l := &d.lost
 	l.mu.Lock()
@@ -113,11 +114,10 @@ func (d *Device) overruns() (tx, rx uint64) {
 	return tx, rx
 }
 
-// settle enters what the kernel dropped in front of the interface. While the
-// slave is away the interface has no carrier and the kernel drops everything
-// for it, so the state of the slave is the reason; otherwise the queue was full.
-// It returns the interface as the kernel shows it: one that is gone, over which
-// Run ends, shows nothing.
+// settle counts the frames that the kernel dropped at the interface. While the slave is
+// gone or down, the interface has no carrier and the kernel drops every frame, so the state
+// of the slave is the reason; otherwise the queue was full. It returns the interface as the
+// kernel shows it; the zero Link if it is gone, which also ends Run.
 func (d *Device) settle() host.Link {
 	l := &d.lost
 	l.mu.Lock()
@@ -138,8 +138,8 @@ func (d *Device) settle() host.Link {
 	return link
 }
 
-// keepLosses keeps the final counters of a slave's port before it is closed, and
-// shows the new state. The caller holds d.mu.
+// keepLosses keeps the final counters of a slave's port before the port is closed, and
+// publishes the new state. The caller holds d.mu.
 func (d *Device) keepLosses(old *port.Slave) {
 	l := &d.lost
 	l.mu.Lock()
