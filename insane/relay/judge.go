@@ -6,8 +6,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// judge decides one frame. Every packet offered takes a number, whatever
-// becomes of it, so that its verdict depends on nothing but what came before.
+// judge decides about one frame. Every offered packet takes a number, even if it is dropped
+// later, so that its verdict depends only on the packets before it.
 func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 	layout, err := frame.Inspect(f)
 	if err != nil {
