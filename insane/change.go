@@ -10,7 +10,8 @@ import (
 )
 
 // plan is a change whose members are all found possible. Device.Change makes it and carries
-// it out under one lock, so that only the kernel can make it impossible in between.
+// it out under one lock, so that only the kernel can make it impossible in between. A nil
+// member does not change.
 type plan struct {
 	slave   *host.Link // nil: the slave stays
 	receive string     // the receive mode after the change

@@ -23,6 +23,9 @@ import (
 // Neither the frames nor State wait for mu: a change reaches the relays through atomic
 // pointers, and it publishes everything that State needs as one value. Only a change that a
 // user asks for looks at the host while it holds mu.
+//
+// Call Run once and wait for it; when it returns, the device is closed. A closed Device
+// cannot be used again: Change fails.
 type Device struct {
 	name   string
 	log    *slog.Logger

@@ -21,6 +21,8 @@ type receiving struct {
 	idle     string             // why nothing is taken; "" if the device takes what it should
 }
 
+// newReceiving returns the state of a new device: it takes no frames and has no eBPF
+// objects.
 func newReceiving() receiving { return receiving{mode: api.ReceiveNone} }
 
 // loaded reports whether the eBPF objects are loaded.

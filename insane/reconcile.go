@@ -18,7 +18,6 @@ import (
 // events are about links that do not concern the device, and it ignores those. The second
 // makes the passes. The third reads the tables of the host: with many routes this takes
 // seconds, and must not delay a pass.
-// seconds where there are many routes, and must delay no pass.
 type follower struct {
 	device *Device
 	events chan host.Events       // unbuffered: events during a pass are merged
@@ -146,7 +145,9 @@ func (f *follower) readTables(ctx context.Context) {
 // a user's change came in between. The next event starts a new pass.
 const rounds = 8
 
-// reconcile brings the device in line with the host as it is now, without any event.
+// reconcile brings the device in line with the present host, without any event. It looks at
+// everything, which takes long on a host with many routes. Only one goroutine at a time may
+// call it.
 func (d *Device) reconcile() { d.pass(observe.Everything, nil) }
 
 // pass looks at parts of the host without the device's lock, decides, and applies the

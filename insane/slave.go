@@ -43,10 +43,13 @@ func (d *Device) checkSlave(name string) (host.Link, error) {
 	return link, checkType(link)
 }
 
+// noDevice returns the error for a name that no link has (ENODEV).
 func noDevice(name string) error {
 	return api.Errorf(api.ErrNoDevice, "slave", "slave: %q: no such device", name)
 }
 
+// checkType returns an *api.Error (EINVAL) if the link cannot be a slave: only Ethernet and
+// loopback links can.
 func checkType(link host.Link) error {
 	if !link.Ethernet && !link.Loopback {
 		return api.Errorf(api.ErrWrongType, "slave", "slave: %q: neither Ethernet nor loopback", link.Name)

@@ -11,7 +11,8 @@ import (
 )
 
 // shown is what a device tells about itself without a look-up. Each change publishes a new
-// value, so that an answer waits neither for a change nor for the kernel.
+// value, so that an answer waits neither for a change nor for the kernel. A published value
+// is never changed, and may be read without a lock.
 type shown struct {
 	slave, slaveState string
 	receive           string
@@ -89,7 +90,9 @@ func slowest(i api.Info) (path, reason string) {
 	return api.PathKernel, ""
 }
 
-// losses count the frames that the kernel lost before they reached a relay.
+// losses count the frames that the kernel lost before they reached a relay. They have a
+// separate mutex, because State reads them without waiting for a change. It may be locked
+// while Device.mu is held; a holder must not lock Device.mu.
 type losses struct {
 	mu         sync.Mutex
 	txDropped  uint64 // of the interface: the part that the counters already include

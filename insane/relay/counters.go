@@ -37,6 +37,7 @@ type delta struct {
 	verdicts         api.Verdicts
 }
 
+// drop counts packets that were dropped for a reason.
 func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
 
 // dropBy counts packets that a stage of the policy dropped.
@@ -45,6 +46,7 @@ func (p *delta) dropBy(stage policy.Verdict, c api.Count) {
 	add(&p.stages[stage], c)
 }
 
+// add adds packets and bytes to a sum.
 func add(sum *api.Count, c api.Count) {
 	sum.Packets += c.Packets
 	sum.Bytes += c.Bytes

@@ -49,6 +49,7 @@ func (r *Relay) decide(rs *Ruleset, now policy.Time, number, n uint64) policy.Ve
 	return v
 }
 
+// pass adds a frame to the frames that this batch relays. c counts its packets and bytes.
 func (r *Relay) pass(f frame.Frame, c api.Count) {
 	r.out = append(r.out, f)
 	r.outCount = append(r.outCount, c)

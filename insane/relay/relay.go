@@ -123,6 +123,8 @@ func (r *Relay) Works(now policy.Time) bool {
 // gets it.
 func (r *Relay) Idle() bool { return r.since.Load() == 0 }
 
+// batch judges all frames of one read, relays the survivors and adds the batch to the
+// counters.
 func (r *Relay) batch(frames []frame.Frame) {
 	rs := r.ruleset.Load()
 	now, to := r.clock(), r.to.Load()

@@ -35,6 +35,7 @@ func (r *Relay) flush() {
 	}
 }
 
+// refuse counts frames of the batch as dropped for a reason.
 func (r *Relay) refuse(why Reason, count []api.Count) {
 	for _, c := range count {
 		r.delta.drop(why, c)
