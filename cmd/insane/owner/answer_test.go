@@ -15,8 +15,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// question asks who has an address. Who answers it is known by what no other
-// question has: the MAC address that asks, or the IP address.
+// question asks which station has an address. The answer can be assigned to its question,
+// because each question has a different sender: a MAC address or an IP address.
 type question struct {
 	name  string
 	key   string
