@@ -30,7 +30,7 @@ func TestRoutesFollowAddresses(t *testing.T) {
 	near, far := "10.9.0.2/32", "203.0.113.0/24 via 10.9.0.254"
 	expectRoutes(b, "at first", near+" from 10.9.0.1", far+" from 10.9.0.1")
 
-	b.address("eth0", "10.9.0.1/24", b.h.AddrDel) // when a primary address is removed, the kernel removes its secondary addresses too
+	b.address("eth0", "10.9.0.1/24", b.h.AddrDel) // the kernel also removes secondary addresses
 	expectRoutes(b, "before anybody looks")
 	b.address("eth0", "10.9.0.7/24", b.h.AddrAdd)
 	b.must(b.h.RouteReplace(&netlink.Route{Gw: []byte{10, 9, 0, 253}}))

@@ -32,7 +32,7 @@ type Interface struct {
 	Away     bool      // the interface is not in this network namespace
 	Down     bool      // it is down, or was down since the last pass
 	Listened bool      // a packet socket gets the frames that it sends
-	Watched  string    // why what it sends must pass the interface; "": nobody would miss it
+	Watched  string    // why its frames must pass its own queue; "": they need not
 	Spare    bool      // nobody has configured its queueing discipline
 	Err      error     // of the look-up; then the other fields are those of the look before
 }

@@ -43,7 +43,7 @@ func SocketPath(name string) string { return SocketDir + "/" + name + ".sock" }
 // Receive modes: which of the frames that arrive at the slave the device takes.
 const (
 	ReceiveNone = "none" // the device only transmits; it gets copies of ARP replies and neighbour discovery
-	ReceiveAuto = "auto" // frames to addresses that only the device has, and frames from hosts that are routed through it
+	ReceiveAuto = "auto" // frames to addresses that only the device has, or from hosts routed through it
 	ReceiveAll  = "all"  // every frame
 )
 
@@ -167,7 +167,7 @@ const (
 	DropNoSlave   = "no-slave"   // the device has no slave yet
 	DropSlaveGone = "slave-gone" // the slave was deleted
 	DropSlaveDown = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
-	DropSlaveBusy = "slave-busy" // the queue of the far side was full: the slave's, or on receive the host's; no policy asked for this loss
+	DropSlaveBusy = "slave-busy" // the queue of the slave, or on receive of the host, was full; no policy asked for it
 	DropTooBig    = "too-big"    // larger than the far side's MTU
 	DropMalformed = "malformed"  // not an Ethernet frame, or an invalid super-frame
 	DropError     = "error"      // the kernel refused it for another reason; the log has the error

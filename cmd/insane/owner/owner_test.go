@@ -22,7 +22,7 @@ var (
 	ownAddrs   = addrs("10.8.0.1", "fd00:8::1")
 
 	otherHost  = addrs("10.9.0.4", "fd00:9::4") // in the slave's network
-	routedHost = addrs("10.9.0.2", "fd00:9::2") // also in the slave's network, but borea may have a route to it through insane
+	routedHost = addrs("10.9.0.2", "fd00:9::2") // there too, but borea may route it through insane
 	ownHost    = addrs("10.8.0.2", "fd00:8::2") // in insane's network
 )
 

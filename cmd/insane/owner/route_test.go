@@ -83,7 +83,7 @@ func familyOf(addr netip.Addr) int {
 	return 6
 }
 
-// routeOf adds a route, in the syntax of ip(8), until the test ends.
+// addRoute adds a route, in the syntax of ip(8), until the test ends.
 func addRoute(t testing.TB, b *testbed.Bed, link string, from netip.Addr, text string) {
 	t.Helper()
 	words := append(strings.Fields(text), "dev", link, "src", from.String())
