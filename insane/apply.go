@@ -12,8 +12,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/slave"
 )
 
-// config is what was asked for and what is open, for a decision. It is a copy. The
-// caller holds d.mu.
+// config returns a copy of what the user asked for and what the device has open: the input
+// of a decision. The caller holds d.mu.
 func (d *Device) config() decide.Config {
 	s := &d.slave
 	return decide.Config{
@@ -22,10 +22,10 @@ func (d *Device) config() decide.Config {
 	}
 }
 
-// refresh looks at the whole host and applies the difference, for a change that
-// holds d.mu from beginning to end: its answer is the state that it leads to, and no
-// other change comes in between. It waits for the kernel as often as a pass does.
-// What fails is logged; the change itself was carried out already.
+// refresh looks at the whole host and applies the difference. A change that a user asks for
+// calls it, and holds d.mu from beginning to end: the answer to the user is the new state,
+// and no other change comes in between. It waits for the kernel as often as a pass does.
+// Errors are logged only, because the change itself is already carried out.
 func (d *Device) refresh() {
 	if d.tap == nil {
 		d.publish()
@@ -39,15 +39,15 @@ func (d *Device) refresh() {
 	}
 }
 
-// apply makes the device what decide wants it to be on the host that was seen, and
-// shows the state. It reports whether it has changed what was seen: then the host
-// must be looked at once more. What fails is logged, and tried again after the next
-// event. The caller holds d.mu.
+// apply changes the device into what decide wants it to be on the host that was seen, and
+// publishes the state. It returns true if it has changed what was seen; then the caller
+// must look at the host once more. Errors are logged; the pass after the next event tries
+// again. The caller holds d.mu.
 //
-// The order matters. The state of the slave comes first, as the relay is to know at
-// once where its frames go and why they are lost. Then the kernel is told whose a
-// received frame is and which path packets take. Only then follows the interface,
-// where each step may wait for others who change the network.
+// The order matters. First comes the state of the slave, so that the relay knows at once
+// where its frames go and why frames are lost. Then the kernel learns who owns a received
+// frame and which path packets take. The interface comes last, because each of its steps
+// may wait for another process that changes the network.
 func (d *Device) apply(seen observe.Host) (again bool) {
 	if d.tap == nil {
 		d.publish()
@@ -82,9 +82,9 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	return w.SkipQdisc && d.skipQdisc() || again
 }
 
-// applyStep lets a slave go whose link is gone, or picks up one that is back. It
-// reports whether that succeeded: what was seen is outdated then. A link that cannot
-// be picked up stays where it is, and the slave stays gone.
+// applyStep detaches a slave whose link is gone, or attaches the slave whose link is back.
+// It returns true on success; then the last look at the host is outdated. If a link cannot
+// be attached, the slave stays gone.
 func (d *Device) applyStep(w decide.Wanted) (done bool) {
 	name := d.slave.Name
 	if w.Step == decide.ReleaseSlave {
@@ -99,9 +99,9 @@ func (d *Device) applyStep(w decide.Wanted) (done bool) {
 	return true
 }
 
-// applySlave takes over what has changed about the link of the slave, and tells the
-// relay where frames go from now on. Frames that the kernel has dropped until now are
-// counted by the state before.
+// applySlave records what has changed about the link of the slave, and tells the relay
+// where it sends frames from now on. It attributes the frames that the kernel has dropped
+// so far to the old state.
 func (d *Device) applySlave(w decide.Wanted) {
 	if !d.slave.IsOpen() {
 		return
@@ -110,7 +110,7 @@ func (d *Device) applySlave(w decide.Wanted) {
 	next := d.slave
 	next.Link, next.Name, next.Queues = w.Link, w.Link.Name, w.Queues
 	if end := next.End(); *end != *d.tx.End() {
-		d.settle() // by the state before
+		d.settle() // counted as losses of the old state
 		d.tx.SetEnd(end)
 	}
 	d.slave = next
@@ -122,10 +122,10 @@ func (d *Device) applySlave(w decide.Wanted) {
 	}
 }
 
-// applyOwnership makes the kernel take what is the device's, as long as the device
-// works. An exchange of claims waits for an RCU grace period, so it is made only if
-// they differ from those in force. Without eBPF objects nothing is taken, and the
-// reason is shown all the same.
+// applyOwnership makes the kernel take the frames that belong to the device, as long as the
+// relay of rx works. Replacing the claims waits for an RCU grace period, so it is done only
+// if the new claims differ from the old ones. Without eBPF objects the kernel takes no
+// frame; the reason is shown nevertheless.
 func (d *Device) applyOwnership(w decide.Wanted) {
 	d.receive.idle = w.Idle
 	if !d.receive.loaded() {
@@ -143,9 +143,9 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 	}
 }
 
-// steer says to the data planes which of them carries what, and shows the state. It
-// is the only place where the kernel's part of a direction is opened; every change
-// closes it before, so that a frame meets either the old state or the new one.
+// steer decides which data plane carries each direction, and publishes the state. It is the
+// only function that opens the kernel's part of a direction. Every change closes that part
+// first, so that each frame meets either the old state or the new one.
 func (d *Device) steer(w decide.Wanted) {
 	if d.path.exists() {
 		d.path.tx = lead(d.tx, w.RelayTX, d.slave.Index())
@@ -154,8 +154,9 @@ func (d *Device) steer(w decide.Wanted) {
 	d.publish()
 }
 
-// lead lets the kernel carry a direction to the link of an index, unless there is a
-// reason why the relay must carry everything. It returns the reason.
+// lead lets the kernel carry a direction to the link with the index to, unless why says why
+// the relay must carry everything. It returns the reason; "" if the kernel carries the
+// direction.
 func lead(r *relay.Relay, why string, to int) string {
 	if why == "" {
 		if err := r.OpenKernel(to); err != nil {
@@ -168,8 +169,8 @@ func lead(r *relay.Relay, why string, to int) string {
 	return why
 }
 
-// reattach picks up a slave that was gone. Its link may be quite another one than
-// before, so it is checked as if a person asked for it.
+// reattach attaches a slave that was gone. The link may be a different one than before, so
+// reattach checks it like a link that a user asks for.
 func (d *Device) reattach(link host.Link) error {
 	err := checkType(link)
 	if err == nil {

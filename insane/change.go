@@ -9,29 +9,29 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// plan is a change of which every member was found possible. It is made and carried
-// out under one lock, so that nothing can make it impossible in between but the kernel.
+// plan is a change whose members are all found possible. Device.Change makes it and carries
+// it out under one lock, so that only the kernel can make it impossible in between. A nil
+// member does not change.
 type plan struct {
-	slave   *host.Link // nil: stays
-	receive string     // mode; the present one if it stays
+	slave   *host.Link // nil: the slave stays
+	receive string     // the receive mode after the change
 	tx, rx  *policy.Policy
 	seed    *uint64
 }
 
-// Set changes the device: all of what is given, or nothing. It returns the
-// state read back, which is what the kernel does by then. Errors are *api.Error where
-// the request is at fault. It may be called before Run, and by many at a time: changes
-// follow each other.
+// Set changes the device: either all members of c or none. It returns the state after the
+// change. The error is an *api.Error if the request is at fault. Set waits like Change and
+// may be called at any time, by any goroutine.
 func (d *Device) Set(c api.Change) (api.Info, error) {
 	_, after, err := d.Change(c)
 	return after, err
 }
 
-// Change is Set that also returns the state before, with no other change in
-// between. It takes three steps: check finds errors before anything has changed,
-// connect does what the kernel can refuse and undoes it then, and swap cannot fail.
-// A change of policies alone does not look at the host. Change waits for other
-// changes, and for the kernel; State does not wait for Change.
+// Change does the same as Set and also returns the state before the change; no other change
+// comes in between. It takes three steps: check finds errors before anything has changed;
+// connect does what the kernel can refuse, and undoes it if the kernel refuses; swap cannot
+// fail. A change of policies alone does not look at the host. Change waits for other
+// changes and for the kernel; State does not wait for Change.
 func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -54,9 +54,9 @@ func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 	return before, d.State(), nil
 }
 
-// check finds out whether each member of a change is possible, and changes
-// nothing but that eBPF objects are loaded, if a receive mode needs them. The error
-// is an *api.Error that names the member, unless the kernel fails.
+// check finds out whether each member of a change is possible. It changes nothing, except
+// that it loads the eBPF objects if a receive mode needs them. The error is an *api.Error
+// that names the member, unless the kernel fails.
 func (d *Device) check(c api.Change) (p plan, err error) {
 	if p.tx, err = parse("tx", c.TX); err != nil {
 		return plan{}, err
@@ -76,9 +76,8 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 	return p, err
 }
 
-// checkReceiving checks the receive mode that a change leads to, together with
-// the slave and the policy of rx that it leads to: each can make the others
-// impossible. A change that names none of the three is not checked again.
+// checkReceiving returns the receive mode after a change. It checks that mode together with
+// the slave and the policy of rx after the change.
 func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
 	mode, rx, link := api.ReceiveNone, d.rx.Ruleset().Policy, host.Link{}
 	if d.tap != nil {
@@ -99,9 +98,8 @@ func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
 	return mode, d.checkReceive(mode, link, rx)
 }
 
-// connect makes the slave and the receive mode those of the plan; on any error
-// both stay. It reports whether one of them is another one now: then the host must be
-// looked at, and until that is done the relay carries everything.
+// connect attaches the slave of the plan and sets its receive mode; on any error both stay
+// as they were. moved is true if one of them has changed.
 func (d *Device) connect(p plan) (moved bool, err error) {
 	before := d.changes
 	switch {
@@ -113,9 +111,9 @@ func (d *Device) connect(p plan) (moved bool, err error) {
 	return d.changes != before, err
 }
 
-// swap makes the policies and the seed those of the plan. It cannot fail. A policy
-// whose text is the same as before begins a new phase, and the numbers of packets go
-// on; with a seed they begin at 0 again, and the phase goes on.
+// swap sets the policies and the seed of the plan. It cannot fail. A policy begins a new
+// phase even if its text is the same as before, and the packet numbers continue. A seed
+// restarts the packet numbers at 0, and the phase continues.
 func (d *Device) swap(p plan) {
 	now := d.clock()
 	if p.seed != nil {
@@ -131,8 +129,8 @@ func (d *Device) swap(p plan) {
 	}
 }
 
-// parse reads a policy text that may be absent. field names the member in an error,
-// which is an *api.Error if the text is at fault.
+// parse reads a policy text that may be absent. field is the member that an error names.
+// The error is an *api.Error if the text is at fault.
 func parse(field string, text *string) (*policy.Policy, error) {
 	if text == nil {
 		return nil, nil

@@ -17,14 +17,14 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// peer is a client of a device's control socket. It runs as the user of the
-// device and so may make changes.
+// peer is a client of a device's control socket. It runs as the user of the device, so it
+// may make changes.
 type peer struct {
 	t      *testing.T
 	client http.Client
 }
 
-// serve answers on a control socket of its own until the test ends.
+// serve answers on a new control socket until the test ends.
 func serve(t *testing.T, d *Device) *peer {
 	t.Helper()
 	path := t.TempDir() + "/insane.sock"
@@ -90,7 +90,7 @@ func TestInfo(t *testing.T) {
 	}
 }
 
-// A change is read back, and what it does not name stays.
+// A change can be read back, and members that it does not name do not change.
 func TestPut(t *testing.T) {
 	p := serve(t, idle(t))
 	for _, step := range []struct {
@@ -114,7 +114,7 @@ func TestPut(t *testing.T) {
 	}
 }
 
-// A request that cannot be carried out as a whole changes nothing.
+// A request that cannot be carried out completely changes nothing.
 func TestBadRequests(t *testing.T) {
 	d := idle(t)
 	p := serve(t, d)

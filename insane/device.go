@@ -19,10 +19,13 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Device relays between the host and a slave. Exported methods are safe for
-// concurrent use. No frame waits for mu, and neither does State: what the relays need
-// of a change reaches them by atomic pointers, and what State needs is published as a
-// whole. Nothing is looked up with mu held, but for a change that a person asks for.
+// Device relays between the host and a slave. Exported methods are safe for concurrent use.
+// Neither the frames nor State wait for mu: a change reaches the relays through atomic
+// pointers, and it publishes everything that State needs as one value. Only a change that a
+// user asks for looks at the host while it holds mu.
+//
+// Call Run once and wait for it; when it returns, the device is closed. A closed Device
+// cannot be used again: Change fails.
 type Device struct {
 	name   string
 	log    *slog.Logger
@@ -31,39 +34,39 @@ type Device struct {
 	tx, rx *relay.Relay
 	group  sync.WaitGroup // every goroutine of the device
 
-	// The device's presence in the kernel. New leaves it out.
+	// The parts of the device in the kernel. A Device made by New has none of them.
 	links   *host.Links
-	tap     *port.TAP             // the same as near
-	iface   *host.Interface       // what tap is in the kernel
-	control *host.ControlListener // nil if none was asked for
+	tap     *port.TAP             // the same port as near
+	iface   *host.Interface       // the same interface as tap, for netlink
+	control *host.ControlListener // nil if the user asked for none
 	members *uint32               // the group that may make changes
 	ticker  *watchdog.Ticker
 
-	shown atomic.Pointer[shown]            // what State shows of the fields below
-	about atomic.Pointer[observe.Observer] // what events can be about; nil between fakes
+	shown atomic.Pointer[shown]            // what State returns, apart from counters
+	about atomic.Pointer[observe.Observer] // decides which parts an event concerns; nil for a Device made by New
 	lost  losses
 
-	failed atomic.Bool // something of the last pass is to be tried again
+	failed atomic.Bool // the last pass failed in part; the next pass tries everything again
 
-	mu        sync.Mutex // guards what follows; changes wait for each other, and for the kernel
+	mu        sync.Mutex // guards the fields below; changes wait for each other and for the kernel
 	seed      uint64
-	addresses []netip.Prefix // that were asked for
+	addresses []netip.Prefix // the addresses that the user asked for
 	routes    host.GivenRoutes
 	slave     slave.Slave
-	alias     string    // name of the slave that the interface shows
-	adopted   host.Link // MTU and link-layer address that the interface was given
+	alias     string    // name of the slave in the alias of the interface
+	adopted   host.Link // MTU and link-layer address that the device last gave the interface
 	receive   receiving
 	path      path
 	seen      observe.Host   // the host, as of the last pass
-	changes   uint64         // how often another slave or receive mode was taken
-	missing   []netip.Prefix // of addresses, lost while it was down and not given back yet
-	flushed   bool           // the interface was down since it was given its addresses and routes
-	rxEnded   chan struct{}  // closed when the relay of rx lets go of the last slave
+	changes   uint64         // how often the slave or the receive mode changed
+	missing   []netip.Prefix // the addresses that the kernel removed and that are not restored yet
+	flushed   bool           // the interface was down after it had got its addresses and routes
+	rxEnded   chan struct{}  // closed when the relay of rx has finished with the last slave
 	closed    bool
 }
 
-// newDevice makes a device without a slave, which relays nothing before Run. The
-// clock must be CLOCK_MONOTONIC where there is a fast path: the kernel has no other.
+// newDevice makes a device without a slave. It relays nothing before Run. With a fast path,
+// the clock must be CLOCK_MONOTONIC, because the kernel reads no other clock.
 func newDevice(near port.Port, c Config) *Device {
 	if c.Clock == nil {
 		c.Clock = host.Now
@@ -88,8 +91,9 @@ func newDevice(near port.Port, c Config) *Device {
 	return d
 }
 
-// Run relays until ctx ends or the interface is lost, and takes observe.Everything
-// down. It returns nil if ctx ended it.
+// Run relays until ctx ends, Close is called or the interface is lost. Then it closes the
+// device. It returns nil if ctx ended it; otherwise the error says what failed. Call Run at
+// most once.
 func (d *Device) Run(outer context.Context) error {
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
@@ -106,9 +110,9 @@ func (d *Device) Run(outer context.Context) error {
 	return errors.Join(err, d.Close())
 }
 
-// serve starts what a device in the kernel does beside relaying: it follows the host
-// and answers on the control socket. What it starts ends with ctx, and Close waits
-// for it. An error of the control socket ends the device through cancel.
+// serve starts the two other tasks of a device in the kernel: it follows the host, and
+// answers on the control socket. Both tasks end with ctx, and Close waits for them. An
+// error of the control socket ends the device through cancel.
 func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) error {
 	if d.tap == nil {
 		return nil
@@ -116,7 +120,7 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 	if err := d.follow(ctx); err != nil {
 		return err
 	}
-	// Last, so that a device that answers is a device that is complete.
+	// The control socket comes last, so that a device that answers is complete.
 	if d.control != nil {
 		d.group.Go(func() {
 			o := control.Options{Name: d.name, Group: d.members, Log: d.log}
@@ -128,13 +132,9 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 	return nil
 }
 
-// Close takes the device down: the interface and with it its addresses and
-// routes, the packet socket, the control socket. It waits for the goroutines of
-// the device. Run does it by itself; a second time it does nothing.
-//
-// The order matters: the interface goes first, so that nothing comes in any more; the
-// far port wakes the relay of rx; the netlink sockets go last, when no goroutine is
-// left that uses them. Frames that are inflight by then are lost.
+// Close ends the device. It closes the interface, and so removes its addresses and routes;
+// it also closes the packet sockets and the control socket. It waits for the goroutines of
+// the device. Run calls it at its end; a second call does nothing.
 func (d *Device) Close() error {
 	err := d.near.Close()
 	d.mu.Lock()
@@ -150,7 +150,7 @@ func (d *Device) Close() error {
 	d.mu.Unlock()
 	d.group.Wait()
 	if d.links != nil {
-		d.links.Close() // the goroutines have used them
+		d.links.Close() // after the goroutines that use them have ended
 	}
 	return err
 }

@@ -48,7 +48,7 @@ func started(t *testing.T, near, far port.Port, c Config) *Device {
 	return d
 }
 
-// checkCounters asserts the law of the counters on both directions.
+// checkCounters checks that the counters of both directions balance.
 func checkCounters(t *testing.T, d *Device) {
 	t.Helper()
 	info := d.State()
@@ -56,8 +56,8 @@ func checkCounters(t *testing.T, d *Device) {
 	labtest.CheckCounters(t, info.RX.Stats)
 }
 
-// arrived collects the porttest.Indices that come out of a port until total packets
-// are in the counters of tx.
+// arrived collects the indices (porttest.Indices) of the packets that come out of a port,
+// until total packets are in the counters of tx.
 func arrived(d *Device, far *porttest.Port, size int, total uint64) (list []uint64) {
 	for {
 		select {
@@ -67,7 +67,8 @@ func arrived(d *Device, far *porttest.Port, size int, total uint64) (list []uint
 			if d.State().TX.Stats.Offered.Packets < total {
 				continue
 			}
-			// A batch is entered after it was written: the rest is there.
+			// The relay adds a batch to its counters after it has written the batch, so all
+			// packets have come out.
 			for len(far.Out) > 0 {
 				list = append(list, porttest.Indices(<-far.Out, size)...)
 			}
@@ -76,7 +77,7 @@ func arrived(d *Device, far *porttest.Port, size int, total uint64) (list []uint
 	}
 }
 
-// expected are the porttest.Indices below n that a policy relays at time 0.
+// expected returns the indices below n of the packets that a policy relays at time 0.
 func expected(p policy.Policy, seed, n uint64) (list []uint64) {
 	prog := p.Compile(0, seed)
 	for i := range n {
@@ -87,8 +88,9 @@ func expected(p policy.Policy, seed, n uint64) (list []uint64) {
 	return list
 }
 
-// The verdicts are the engine's, packet by packet, however many processors,
-// whatever the size of batches and whether packets come alone or in super-frames.
+// The verdicts are those of package policy, packet by packet. They do not depend on the
+// number of CPUs or the size of batches, nor on whether packets come alone or in
+// super-frames.
 func TestVerdictsAreTheEngines(t *testing.T) {
 	const total, size, seed = 30_000, 100, 42
 	for _, text := range []string{"pass", "percent 99", "percent 50", "percent 1", "percent 0", "time 0 1s"} {
@@ -117,8 +119,8 @@ func TestVerdictsAreTheEngines(t *testing.T) {
 	}
 }
 
-// Each packet that is dropped counts for the first stage that drops it, also in a
-// super-frame of which different stages drop packets.
+// Each dropped packet counts for the first stage that drops it, also in a super-frame whose
+// packets are dropped by different stages.
 func TestStagesAreCounted(t *testing.T) {
 	const total, size, seed = 10_000, 100, 7
 	for _, text := range []string{"percent 50", "percent 50 time 0 1s", "percent 0 time 0 1s", "percent 100 time 0 1s", "pass"} {
@@ -146,7 +148,7 @@ func TestStagesAreCounted(t *testing.T) {
 	}
 }
 
-// feed offers total packets in frames of up to n segments, of random length if n > 1.
+// feed offers total packets, in frames of up to n segments. The length is random if n > 1.
 func feed(near *porttest.Port, total uint64, n, size int) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for next := uint64(0); next < total; {
@@ -160,8 +162,8 @@ func feed(near *porttest.Port, total uint64, n, size int) {
 	}
 }
 
-// A policy that is changed and changed back goes on as if nothing had happened:
-// numbers belong to packets. A change that names the seed begins anew.
+// If a policy is changed and changed back, the verdicts are the same as without the change,
+// because numbers belong to packets. A change with a seed restarts the numbers.
 func TestNumbersSurviveChanges(t *testing.T) {
 	near, far := porttest.New(0, 1), porttest.New(1024, 1)
 	d := started(t, near, far, Config{Policy: mustParse(t, "percent 50"), Seed: 9, Clock: func() policy.Time { return 0 }})
@@ -206,7 +208,7 @@ func TestNumbersSurviveChanges(t *testing.T) {
 	}
 }
 
-// Time on and off goes by the clock of the device, from the moment of setting.
+// The stage time uses the clock of the device. Its phase begins when the policy is set.
 func TestTimePolicy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -235,7 +237,8 @@ func TestTimePolicy(t *testing.T) {
 	})
 }
 
-// What the far end refuses is counted by its reason, and the rest goes on.
+// Each frame that the far end refuses is counted by its reason; the other frames are
+// relayed.
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -294,7 +297,7 @@ func TestNoSlave(t *testing.T) {
 	checkCounters(t, d)
 }
 
-// Garbage is counted and takes a number, and good frames around it are relayed.
+// Malformed frames are counted and take a number; valid frames around them are relayed.
 func TestMalformed(t *testing.T) {
 	near, far := porttest.New(64, 64), porttest.New(64, 64)
 	d := started(t, near, far, Config{})
@@ -312,7 +315,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// A frame that the MTU of the far side does not hold is counted, whole or split.
+// A frame that exceeds the MTU of the far side is counted, whether whole or split.
 func TestTooBig(t *testing.T) {
 	near, far := porttest.New(64, 64), porttest.New(64, 64)
 	d := started(t, near, nil, Config{})
@@ -327,7 +330,8 @@ func TestTooBig(t *testing.T) {
 	}
 }
 
-// What a batch has not written when the slave is exchanged goes to the new one.
+// If the slave is replaced while a batch is written, the rest of the batch goes to the new
+// slave.
 func TestExchangeLosesNothing(t *testing.T) {
 	const total = 20_000
 	near, far := porttest.New(64, 64), porttest.New(8, 64)
@@ -341,7 +345,7 @@ func TestExchangeLosesNothing(t *testing.T) {
 		}
 		if n%50 == 0 {
 			next := porttest.New(0, 64)
-			next.Out = far.Out // one wire behind all of them
+			next.Out = far.Out // one wire behind all ports
 			d.tx.SetEnd(&relay.End{Port: next})
 			far.Close()
 			far = next

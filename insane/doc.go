@@ -1,46 +1,45 @@
-// Package insane is the device: an interface that stands in front of another
-// one, its slave, and relays what the host sends through it, minus the packets
-// that a policy drops.
+// Package insane is the device: an interface in front of another interface, its slave. The
+// device relays what the host sends through it, minus the packets that a policy drops.
 //
 //	tx: host → insane ─ fast path ─────────────────────────────→ slave → wire
 //	                  └ TAP queue → relay → packet socket ────↗
 //	rx: wire → slave → receive filter, fast path ────────────────→ insane → host
 //	                                 └ packet socket → relay → TAP ↗
 //
-// [Open] makes a device of the kernel's parts, [New] one of any two ports;
-// [Device.Run] works it. The device wires packages that know nothing of it:
+// [Open] makes a device with an interface and a slave in the kernel, [New] makes one of any
+// two ports; [Device.Run] runs it. The device connects packages that do not import it:
 //
 //	relay      one direction in user space
 //	kern       the eBPF programs: receive filter and fast path
 //	port       the two ends; host: questions to the host, and changes of it
-//	observe    what of the host a device has to know; ownership: what of it is the device's
-//	decide     what is wanted of the device
+//	observe    reads the part of the host's state that a device needs; ownership: which frames are the device's
+//	decide     the wanted state of the device
 //	slave      the sockets on the NIC
 //	control    requests on the control socket
-//	watchdog   what becomes of the slave's frames when the daemon hangs
+//	watchdog   gives the frames back to the slave when the daemon hangs
 //
-// Every change takes the same three steps, whoever asks for it: observe (all
-// look-ups, without the lock of the device), decide (a pure function of what was
-// asked for and what was seen), apply (the difference between what is wanted and
-// what there is). A person's change looks at the host with the lock held, since the
-// answer is the state that it leads to.
+// Every change takes the same three steps, no matter where it comes from: observe (all
+// look-ups, without the lock of the device), decide (a pure function of the request and of
+// the observed state), apply (the difference between the wanted state and the present one).
+// A change that a user asks for looks at the host while it holds the lock, because the
+// answer is the state after the change.
 //
-// The files. Each calls those below it, and none above it:
+// The files. Each file calls only files below it:
 //
 //	open.go       the device with its parts in the kernel
 //	device.go     goroutines, life and end
 //	reconcile.go  the loop that follows the host: events, ticks, passes
-//	change.go     a change that a person asks for: checked, then applied, as a whole
-//	apply.go      what is wanted, as far as it is not there yet
-//	interface.go  what is wanted of the interface
-//	slave.go      who can be the slave, and how it is attached
-//	state.go      what the device shows of itself
+//	change.go     a change that a user asks for: checked, then applied as a whole
+//	apply.go      applies the difference between the wanted state and the present one
+//	interface.go  applies what is wanted of the interface itself
+//	slave.go      which links can be the slave, and how one is attached
+//	state.go      the state that the device reports
 //	path.go       the fast path
 //	receive.go    the receive modes
 //	seed.go       the seed of each direction
 //	doc.go        this comment
 //
-// What holds everywhere:
+// These rules hold everywhere:
 //
 //   - A verdict is about a packet, not about a frame. Every packet that is
 //     offered takes the next number of its direction, and its verdict depends
@@ -54,7 +53,7 @@
 //     Only the file of the control socket can stay behind, and on old kernels a
 //     filter that does nothing (package kern); the next start replaces them.
 //
-// Whose a frame is that arrives is decided in the kernel (package kern), once for
-// each frame; what is the device's goes the same way back. The fast path is the
-// kernel's too: it carries every frame of which no byte has to change.
+// The kernel decides once for each received frame who owns it (package kern). A
+// frame of the device then takes the path rx above. The fast path is in the kernel too: it
+// carries every frame whose bytes need no change.
 package insane

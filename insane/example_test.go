@@ -13,9 +13,9 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// A test of yours can open a device by itself, without the daemon. It needs root,
-// and a slave with the name eth0; best it runs in a network namespace of its own,
-// where nobody else makes changes (unshare --net go test).
+// A test can open a device by itself, without the daemon. It needs root and a slave with
+// the name eth0. It should run in its own network namespace, where no other program makes
+// changes (unshare --net go test).
 func Example() {
 	lossy, err := policy.Parse("percent 80")
 	if err != nil {
@@ -38,7 +38,7 @@ func Example() {
 	ended := make(chan error, 1)
 	go func() { ended <- device.Run(ctx) }()
 
-	// Here your program talks to 10.9.0.2. Nothing in it has to be changed.
+	// Here the program under test talks to 10.9.0.2. It needs no change.
 
 	tx := device.State().TX.Stats
 	fmt.Println(tx.Dropped[api.DropPolicy].Packets, "packets of", tx.Offered.Packets, "were lost")

@@ -49,7 +49,7 @@ func (b *borea) runs(c Config) *Device {
 	return d
 }
 
-// addresses of a link, but for those that the kernel has made.
+// addresses returns the addresses of a link, except those that the kernel has made.
 func (b *borea) addresses(name string) (list []string) {
 	b.t.Helper()
 	all, err := b.h.AddrList(b.link(name), netlink.FAMILY_ALL)
@@ -70,8 +70,8 @@ func prefixes(texts ...string) (list []netip.Prefix) {
 	return list
 }
 
-// Addresses and routes that were asked for come back with the interface, for both
-// families; a route that somebody deletes while the interface is up does not.
+// The requested addresses and routes are restored when the interface comes up again, for
+// both families. A route that a user deletes while the interface is up is not restored.
 func TestInterfaceComesUpAgain(t *testing.T) {
 	if !labtest.InOwnProcess(t) {
 		return
@@ -117,8 +117,8 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 	}
 }
 
-// Addresses that the kernel refuses keep the device from no other one, and from no
-// route; what it tries in vain is no reason to try again.
+// An address that the kernel refuses does not stop the device from restoring the other
+// addresses and the routes, and does not make it try again and again.
 func TestInterfaceComesUpWithoutIPv6(t *testing.T) {
 	if !labtest.InOwnProcess(t) {
 		return
@@ -169,8 +169,8 @@ func (c *lineCounter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// BenchmarkLinkEvent says how much CPU time a device spends on an event of a link
-// that it has nothing to do with, on a host with 300 links.
+// BenchmarkLinkEvent measures the CPU time of a device for an event of a link that does not
+// concern it, on a host with 300 links.
 func BenchmarkLinkEvent(b *testing.B) {
 	const links, pairs = 300, 150
 	if !labtest.InOwnProcess(b) {
@@ -217,7 +217,7 @@ func BenchmarkLinkEvent(b *testing.B) {
 	}
 }
 
-// cpuTime is what the process has used.
+// cpuTime returns the CPU time that the process has used.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

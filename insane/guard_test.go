@@ -41,13 +41,13 @@ func (b *borea) openFast() *Device {
 // unknown is a stage that no version of the eBPF programs knows.
 const unknown policy.Stages = 1 << 63
 
-// A program with a stage that the kernel does not know goes through the relay, in either
-// direction, and the reason names the stage. The next program that the kernel knows
-// goes through the kernel again.
+// A program with a stage that the kernel does not know is carried out by the relay, in
+// either direction, and the reason names the stage. The next program that the kernel knows
+// is carried out by the kernel again.
 func TestUnknownStageIsTheRelays(t *testing.T) {
 	b := newBorea(t)
 	d := b.openFast()
-	// Else frames would wait in the interface's queue, and others behind them.
+	// Otherwise frames would wait in the interface's queue, and hold up later frames.
 	d.group.Go(func() { d.tx.Run(d.near, d.path.queue) })
 	set := func(r *relay.Relay, stages policy.Stages) api.Info {
 		d.mu.Lock()
@@ -75,7 +75,7 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 	}
 }
 
-// send makes the host send a frame towards an address: a question of ARP.
+// send makes the host send a frame to an address: an ARP request.
 func (b *borea) send(to string) {
 	b.t.Helper()
 	c, err := net.Dial("udp", net.JoinHostPort(to, "9"))
@@ -86,7 +86,7 @@ func (b *borea) send(to string) {
 	b.must(b.h.NeighDel(&netlink.Neigh{LinkIndex: b.link("insane").Attrs().Index, IP: net.ParseIP(to)}))
 }
 
-// brokenLinks are links whose sockets are of no use.
+// brokenLinks are netlink sockets whose requests all fail.
 func brokenLinks(t *testing.T) *host.Links {
 	t.Helper()
 	sockets := func() (list []string) {
@@ -127,8 +127,8 @@ func brokenLinks(t *testing.T) *host.Links {
 	return links
 }
 
-// An error of a look-up does not say that the interface is somewhere else. The relay
-// carries everything until a look succeeds.
+// After an error of a look-up, the device does not assume that the interface has left the
+// namespace. The relay carries everything until a look succeeds.
 func TestFailedLookIsNotAnotherNamespace(t *testing.T) {
 	b := newBorea(t)
 	d := b.openFast()

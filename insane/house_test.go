@@ -22,8 +22,8 @@ import (
 
 const module = "github.com/seed-39a139a1/insane"
 
-// rooms are the packages of the project and which of its other rooms each may
-// know. What is not here may not exist.
+// rooms lists all packages of the project, and for each the packages of the project that it
+// may import.
 var rooms = map[string][]string{
 	"policy":      {"policy/unit"},
 	"policy/unit": {},
@@ -61,11 +61,11 @@ var rooms = map[string][]string{
 	"cmd/insane/wire":    {},
 }
 
-// linuxRooms may make system calls. Others may name an errno or a signal, for
-// which the standard library's syscall is enough, and go no deeper.
+// linuxRooms may make system calls. Other packages may name an errno or a signal; for that
+// the standard library's syscall is enough.
 var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed"}
 
-// policyImports is all that the fault engine may stand on.
+// policyImports are the only imports of the fault engine.
 var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}
 
 type goPackage struct {
@@ -96,7 +96,7 @@ func packages(t *testing.T) map[string][]string {
 	}
 }
 
-// The import rules hold.
+// Every package imports only what it may import.
 func TestImports(t *testing.T) {
 	list := packages(t)
 	if len(list) < len(rooms) {
@@ -128,8 +128,8 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// Only a command knows the device. What the device is made of never does, so that
-// each part can be tested and read without it.
+// Only a command imports the device. The parts of the device never do, so that each part
+// can be tested and read without it.
 func TestPartsDoNotKnowTheDevice(t *testing.T) {
 	for room, allowed := range rooms {
 		if strings.HasPrefix(room, "insane/") && room != "insane/cli" && slices.Contains(allowed, "insane") {
@@ -138,9 +138,8 @@ func TestPartsDoNotKnowTheDevice(t *testing.T) {
 	}
 }
 
-// The two commands have no policy word of their own: what they say of policies is made
-// of package policy's list of stages. Their manuals have examples, which other tests
-// check.
+// The two commands contain no policy word: their texts about policies are made from package
+// policy's table of stages. Their manuals have examples, which other tests check.
 func TestCommandsKnowNoStage(t *testing.T) {
 	for _, dir := range []string{"cli", "../insanely/cli"} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -162,7 +161,7 @@ func TestCommandsKnowNoStage(t *testing.T) {
 					return true
 				}
 				if imports--; imports >= 0 {
-					return true // the first strings are what is imported
+					return true // the first strings are imports
 				}
 				for _, form := range policy.Forms()[1:] {
 					if text.Value == strconv.Quote(form.Name) || strings.Contains(text.Value, form.Usage) {
@@ -205,7 +204,7 @@ func goFiles(t *testing.T, f func(path string, text []byte)) {
 	}
 }
 
-// Every file is as gofmt would have it.
+// Every file is formatted by gofmt.
 func TestFormat(t *testing.T) {
 	goFiles(t, func(path string, text []byte) {
 		formatted, err := format.Source(text)
@@ -217,7 +216,7 @@ func TestFormat(t *testing.T) {
 	})
 }
 
-// A file that has grown beyond this holds two ideas.
+// A longer file has more than one subject.
 func TestFileLength(t *testing.T) {
 	const most = 300 // lines; tests may be longer
 	goFiles(t, func(path string, text []byte) {
@@ -227,21 +226,22 @@ func TestFileLength(t *testing.T) {
 	})
 }
 
-// neverUp are rooms that the device stands on: they do not know it.
+// neverUp are packages that the device imports; they must not import the device.
 var neverUp = []string{
 	"insane/relay", "insane/ownership", "insane/decide", "insane/observe", "insane/slave",
 	"insane/watchdog", "insane/control", "insane/kern", "insane/host", "insane/port", "insane/frame",
 }
 
-// pureRooms compute: they may import what computes, and rooms for their types.
+// pureRooms only compute: they may import other packages that compute, and some packages
+// for their types.
 var pureRooms = map[string][]string{
 	"insane/ownership": {"cmp", "maps", "net/netip", "slices"},
 	"insane/decide":    {"fmt"},
 	"insane/frame":     {"encoding/binary", "errors", "fmt", "math/bits", "slices"},
 }
 
-// No room that the device stands on imports the device, and the pure ones import
-// nothing that asks anybody.
+// No package below the device imports the device. The pure packages import nothing that
+// makes system calls.
 func TestNevers(t *testing.T) {
 	list := packages(t)
 	for _, room := range neverUp {
@@ -262,8 +262,8 @@ func TestNevers(t *testing.T) {
 	}
 }
 
-// The device speaks with its parts, and not with their parts: no expression of its
-// files is as long as device.part.part.name.
+// The device uses its parts, but not the parts of its parts: no expression in its files is
+// as long as device.part.part.name.
 func TestNoReachThrough(t *testing.T) {
 	fset := token.NewFileSet()
 	paths, err := filepath.Glob("*.go")
@@ -299,7 +299,7 @@ func TestNoReachThrough(t *testing.T) {
 	}
 }
 
-// The comment of each package names each of its files, in Go and in C.
+// Each package comment names each file of its package, in Go and in C.
 func TestPackageComments(t *testing.T) {
 	for room := range packages(t) {
 		paths, err := filepath.Glob(filepath.Join("..", room, "*.[cgh]*"))

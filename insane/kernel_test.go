@@ -11,9 +11,9 @@ import (
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
-// borea is a network namespace of a test's own. The thread is never unlocked and
-// dies with the goroutine of the test, and with it the namespace. Nothing here
-// runs a device: the test calls reconcile where a running one would.
+// borea is the network namespace of one test. The thread is never unlocked: it ends with
+// the goroutine of the test, and the namespace ends with it. No device runs here: the test
+// calls reconcile where a running device would.
 type borea struct {
 	t testing.TB
 	h *netlink.Handle
@@ -64,14 +64,14 @@ func (b *borea) address(name, text string, change func(netlink.Link, *netlink.Ad
 	b.must(change(b.link(name), addr))
 }
 
-// routes are those through the device, as "DESTINATION via GATEWAY from SOURCE".
+// routes returns the routes through the device, as "DESTINATION via GATEWAY from SOURCE".
 func (b *borea) routes(family int) (list []string) {
 	b.t.Helper()
 	all, err := b.h.RouteList(b.link("insane"), family)
 	b.must(err)
 	for _, r := range all {
 		if r.Dst.IP.IsLinkLocalUnicast() || r.Dst.IP.IsMulticast() {
-			continue // the kernel's own
+			continue // made by the kernel
 		}
 		text := r.Dst.String()
 		if r.Gw != nil {
@@ -86,7 +86,7 @@ func (b *borea) routes(family int) (list []string) {
 	return list
 }
 
-// open opens a device that goes with the test.
+// open opens a device that is closed when the test ends.
 func (b *borea) open(slave string, routes ...string) *Device {
 	b.t.Helper()
 	c := Config{Name: "insane", Slave: slave, Seed: 1}
@@ -99,7 +99,7 @@ func (b *borea) open(slave string, routes ...string) *Device {
 	return d
 }
 
-// portOf is the slave's packet socket at present.
+// portOf returns the present packet socket of the slave.
 func portOf(d *Device) *port.Slave {
 	d.mu.Lock()
 	defer d.mu.Unlock()

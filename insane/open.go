@@ -13,30 +13,28 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Config says what to open. The zero value is a plain wire. Open checks it as a whole;
-// the errors are those of Set and name the member, or those of the kernel.
+// Config says what to open. The zero value relays every packet.
 type Config struct {
 	Name     string             // of the interface; at most 15 bytes
 	Policy   policy.Policy      // of tx
-	RXPolicy policy.Policy      // of rx; with api.ReceiveNone only pass
-	Seed     uint64             // of every draw
+	RXPolicy policy.Policy      // of rx; with api.ReceiveNone it must be pass
+	Seed     uint64             // for the pseudo-random draws of both directions
 	Clock    func() policy.Time // CLOCK_MONOTONIC; nil: the system's
 	Log      *slog.Logger       // nil: nothing is logged
 
-	// The rest is for Open alone: New has its ports already.
+	// New ignores the fields below, because it gets open ports.
 	Slave     string         // name of the slave; "": none yet
-	Addresses []netip.Prefix // that the interface gets
-	Routes    []netip.Prefix // that lead through the interface, with the slave's gateway and source address
+	Addresses []netip.Prefix // addresses for the interface
+	Routes    []netip.Prefix // destinations to route through the interface, with the slave's gateway and source address
 	Receive   string         // one of the api.Receive… modes; "": none
 	Path      string         // api.PathAuto, PathRelay or PathKernel; "": relay
 	Socket    string         // path of the control socket; "": none
-	Group     *uint32        // whose members may change the device beside root and the daemon's own user
+	Group     *uint32        // members of this group may change the device, like root and the daemon's own user
 }
 
-// New makes a device between two open ports, near the host's and far the
-// slave's; far may be nil, and then every frame is lost for want of a slave. It opens
-// nothing, and Run closes both. Such a device has no receive mode but api.ReceiveNone
-// and no fast path, and its slave cannot be changed.
+// New makes a device between two open ports: near leads to the host, far to the slave. far
+// may be nil. New opens nothing; Run closes both ports. The clock need not be
+// CLOCK_MONOTONIC, because such a device has no fast path.
 func New(near, far port.Port, c Config) *Device {
 	d := newDevice(near, c)
 	if far != nil {
@@ -47,9 +45,10 @@ func New(near, far port.Port, c Config) *Device {
 	return d
 }
 
-// Open creates the interface and what Config asks for. With an address or a
-// route the interface is also set up. On an error nothing is left. The device
-// works from Run on; a caller that does not call Run calls Close.
+// Open creates the interface and everything else that Config asks for, in the network
+// namespace of the calling thread. With an address or a route it also sets the interface
+// up. On an error nothing is left. The device relays while Run runs; a caller that does not
+// call Run must call Close.
 func Open(c Config) (*Device, error) {
 	if err := CheckName(c.Name); err != nil {
 		return nil, err
@@ -68,9 +67,8 @@ func Open(c Config) (*Device, error) {
 	return d, nil
 }
 
-// open takes what makes a daemon the only one of its name: first the socket,
-// then the interface. Of two daemons that begin at the same moment one fails here,
-// before it has changed anything. On an error nothing is left.
+// open opens first the control socket and then the interface. Both exist once per name, so
+// a second daemon of this name fails here.
 func open(c Config) (d *Device, err error) {
 	var control *host.ControlListener
 	var links *host.Links
@@ -109,9 +107,7 @@ func open(c Config) (d *Device, err error) {
 	return d, nil
 }
 
-// furnish does to the interface what a person would do with ip and insanely. The
-// fast path comes first, while the interface has no frames; the routes come last, as
-// they borrow from the slave. On an error the caller closes the device.
+// furnish configures the interface as a user would with ip and insanely.
 func (d *Device) furnish(c Config) error {
 	if err := d.openPath(c.Path); err != nil {
 		return err
@@ -134,8 +130,7 @@ func (d *Device) furnish(c Config) error {
 	return d.setRoutes(c.Routes)
 }
 
-// setRoutes leads destinations through the interface for the first time. A destination
-// that the host leads elsewhere already is an error; later ones are only logged.
+// setRoutes adds the requested routes for the first time.
 func (d *Device) setRoutes(list []netip.Prefix) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -143,7 +138,7 @@ func (d *Device) setRoutes(list []netip.Prefix) error {
 	return d.routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes)
 }
 
-// change is the part of a Config that can be changed later.
+// change returns the part of a Config that can also be changed later.
 func (c *Config) change() (change api.Change) {
 	if c.Slave != "" {
 		change.Slave = &c.Slave
@@ -158,7 +153,7 @@ func (c *Config) change() (change api.Change) {
 	return change
 }
 
-// CheckName says whether an interface can have the name (see api.CheckName).
+// CheckName returns an error if an interface cannot have this name (see api.CheckName).
 func CheckName(name string) error {
 	if err := api.CheckName(name); err != nil {
 		return fmt.Errorf("name: %q: %w", name, err)

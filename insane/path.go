@@ -13,14 +13,14 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// path is the fast path, and which of the data planes packets take. Device.mu
-// guards it, but for the two atomics, which the ticker reads: it must wait for
-// nothing. Whether there is a fast path is decided once, before the interface is up;
-// which packets take it is decided by every pass.
+// path is the state of the fast path, and says which data plane carries packets. Device.mu
+// guards it, except for the two atomics: the ticker reads these, and the ticker must not
+// wait for a lock. The device decides once whether there is a fast path, before the
+// interface is up. Every pass decides which packets take it.
 type path struct {
 	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: there is no fast path
-	closer []io.Closer   // programs at the interface
-	clsact bool          // they are in a clsact qdisc
+	closer []io.Closer   // the programs attached to the interface
+	clsact bool          // the programs are in a clsact qdisc
 	none   string        // why there is no fast path
 
 	listened atomic.Bool // whether a packet socket listened at the last look; read without Device.mu
@@ -33,8 +33,8 @@ type path struct {
 // device is open.
 func (p *path) exists() bool { return p.queue != nil }
 
-// reasons are for people, and for State, which compares them with "" alone. They
-// say for each direction why the relay carries everything; "" if it does not.
+// reasons returns for each direction why the relay carries everything; "" if it does not.
+// Programs compare a reason with "" alone: the text is for users.
 func (p *path) reasons() (tx, rx string) {
 	if !p.exists() {
 		return p.none, p.none
@@ -42,7 +42,7 @@ func (p *path) reasons() (tx, rx string) {
 	return p.tx, p.rx
 }
 
-// observe takes over what follows from the interface alone.
+// observe records those facts about the interface that do not depend on a decision.
 func (p *path) observe(self observe.Interface) {
 	if !p.exists() {
 		return
@@ -54,10 +54,10 @@ func (p *path) observe(self observe.Interface) {
 	}
 }
 
-// attach hangs the programs into the interface, which is down still and has no
-// frames. Each program is on the interface until close, or until the process ends.
-// The error is kern.ErrUnsupported on kernels without tcx, unless clsact is set. What
-// was attached before an error stays for close.
+// attach attaches the programs to the interface, which is still down and has no frames.
+// Each program stays attached until close, or until the process ends. The error is
+// kern.ErrUnsupported on kernels without tcx, unless clsact is set. After an error, close
+// detaches the programs that are already attached.
 func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Objects) error {
 	if err := tap.SetFilter(objects.Enter()); err != nil {
 		return err
@@ -77,15 +77,15 @@ func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Object
 	return nil
 }
 
-// due reports whether the interface must be looked at though no event says so.
+// due reports whether the device must look at the interface although no event says so.
 // listens: a packet socket listens on it. The caller need not hold Device.mu.
 func (p *path) due(listens bool) bool { return p.failed.Load() || listens != p.listened.Load() }
 
-// settle says to the kernel that frames of the queue which are still missing got
-// lost, if the relay has been idle since the last call and none moved.
+// settle tells the kernel that the missing frames of the queue are lost, if the relay has
+// been idle since the last call and no frame has moved.
 func (p *path) settle(idle bool) { p.queue.Settle(idle) }
 
-// close takes the programs off the interface.
+// close detaches the programs from the interface.
 func (p *path) close() error {
 	var errs []error
 	for _, c := range p.closer {
@@ -94,9 +94,9 @@ func (p *path) close() error {
 	return errors.Join(errs...)
 }
 
-// openPath prepares the fast path. asked is one of the api.Path… values. With
-// api.PathKernel it is an error that there is none; with api.PathAuto the reason is
-// kept for State, and the relay carries everything.
+// openPath prepares the fast path. asked is one of the api.Path… values. If there can be no
+// fast path, api.PathKernel makes that an error; with api.PathAuto, State shows the reason
+// and the relay carries everything.
 func (d *Device) openPath(asked string) error {
 	p := &d.path
 	if asked == api.PathRelay {
@@ -121,9 +121,8 @@ func (d *Device) openPath(asked string) error {
 	return nil
 }
 
-// attachPath attaches the fast path and makes the relays share the numbers of the
-// packets with it. From then on the kernel takes numbers as well as the relays, and
-// the numbers of both directions begin at 0.
+// attachPath attaches the fast path, and makes the fast path and the relays share the
+// packet numbers.
 func (d *Device) attachPath() error {
 	objects := d.receive.objects
 	if err := d.path.attach(d.tap, d.iface, objects); err != nil {
@@ -132,16 +131,14 @@ func (d *Device) attachPath() error {
 	tx, rx := objects.TX(), objects.RX()
 	d.tx.ShareWith(tx, nil)
 	d.rx.ShareWith(rx, rx.Drain)
-	d.tx.Reseed(d.seedOf(d.tx)) // for numbers that the kernel shares
+	d.tx.Reseed(d.seedOf(d.tx)) // restarts the numbers, which the kernel shares from now on
 	d.rx.Reseed(d.seedOf(d.rx))
 	d.keepWatch(tx, d.tx).Arm(true)
 	return nil
 }
 
-// due is called by the ticker, without d.mu, and waits for nothing: it reads memory
-// and one file of /proc. It says at each tick whether there is something that raises no event: somebody
-// has begun or ceased to listen, the last look failed, or frames wait, which may have
-// got lost.
+// due reports at each tick whether a pass is needed that no event asks for: a packet socket
+// was opened or closed, the last look failed, or frames wait that may be lost.
 func (d *Device) due() bool {
 	listens, err := host.Listens(d.tap.Index())
 	return err != nil || d.path.due(listens) || d.tx.Waiting() || d.rx.Waiting()

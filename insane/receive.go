@@ -11,27 +11,27 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// receiving is what a device does about the frames that arrive at its slave.
-// Device.mu guards it.
+// receiving is how a device handles the frames that arrive at its slave. Device.mu guards
+// it.
 type receiving struct {
 	mode     string             // one of the api.Receive… modes
 	objects  *kern.Objects      // nil until a mode, or the fast path, needs them
-	watchdog *watchdog.Watchdog // of rx; nil as long as objects are
-	claims   kern.Claims        // in force
+	watchdog *watchdog.Watchdog // of rx; nil while objects is nil
+	claims   kern.Claims        // the claims in force
 	idle     string             // why nothing is taken; "" if the device takes what it should
 }
 
-// newReceiving takes nothing, and has loaded nothing.
+// newReceiving returns the state of a new device: it takes no frames and has no eBPF
+// objects.
 func newReceiving() receiving { return receiving{mode: api.ReceiveNone} }
 
-// loaded reports whether the eBPF objects are there.
+// loaded reports whether the eBPF objects are loaded.
 func (r *receiving) loaded() bool { return r.objects != nil }
 
 // takesFrames reports whether the mode takes frames.
 func (r *receiving) takesFrames() bool { return r.loaded() && r.mode != api.ReceiveNone }
 
-// claim exchanges the claims in force. It waits for an RCU grace period: when it
-// returns, no frame meets the old claims any more. On an error the old ones stay.
+// claim replaces the claims in force. It waits for an RCU grace period.
 func (r *receiving) claim(claims kern.Claims) error {
 	err := r.objects.Claim(claims)
 	if err == nil {
@@ -40,8 +40,8 @@ func (r *receiving) claim(claims kern.Claims) error {
 	return err
 }
 
-// arm makes the kernel take frames as long as the relay of rx works, or not at all.
-// It must not be called before the objects are loaded.
+// arm makes the kernel take frames as long as the relay of rx works; with false the kernel
+// takes none. It must not be called before the objects are loaded.
 func (r *receiving) arm(on bool) { r.watchdog.Arm(on) }
 
 // close releases the eBPF objects.
@@ -52,8 +52,7 @@ func (r *receiving) close() error {
 	return r.objects.Close()
 }
 
-// takes describes what is taken for a person. With any mode but api.ReceiveAuto the
-// lists are empty: nothing is taken, or everything.
+// takes describes for a user which frames the device takes.
 func (r *receiving) takes() api.Takes {
 	t := api.Takes{To: []string{}, From: []string{}}
 	if r.mode == api.ReceiveAuto {
@@ -63,9 +62,9 @@ func (r *receiving) takes() api.Takes {
 	return t
 }
 
-// load loads the eBPF objects if they are not there. They stay until the device is
-// closed, whatever the receive mode becomes. With them the ticker begins to run,
-// which has nothing to do before. The caller holds d.mu, or is Open.
+// load loads the eBPF objects, unless they are loaded. They stay loaded until the device is
+// closed, also if the receive mode changes. load also starts the ticker, which has no work
+// without them. The caller is Open, or holds d.mu.
 func (d *Device) load() error {
 	if d.receive.loaded() {
 		return nil
@@ -80,7 +79,7 @@ func (d *Device) load() error {
 	return nil
 }
 
-// keepWatch makes a watchdog that bites when a relay hangs, and kicks it until the
+// keepWatch makes a watchdog that expires when a relay hangs. The ticker kicks it until the
 // device is closed.
 func (d *Device) keepWatch(kernel *kern.Direction, r *relay.Relay) *watchdog.Watchdog {
 	w := watchdog.New(kernel, d.clock, r.Works)
@@ -88,10 +87,8 @@ func (d *Device) keepWatch(kernel *kern.Direction, r *relay.Relay) *watchdog.Wat
 	return w
 }
 
-// checkReceive finds out whether a mode is one, and possible with a slave and
-// with the policy of rx. It loads the filter that the mode needs. Errors are
-// *api.Error and name the member that is at fault. A zero link stands for a device
-// without a slave, which can have any mode.
+// checkReceive checks that mode is a receive mode, and that it is possible with a slave and
+// with the policy of rx. It loads the eBPF objects if the mode needs them.
 func (d *Device) checkReceive(mode string, link host.Link, rx policy.Policy) error {
 	if err := api.CheckReceive(mode); err != nil {
 		return api.Errorf(api.ErrInvalid, "receive", "receive: %q: %v", mode, err)
@@ -114,16 +111,15 @@ func (d *Device) checkReceive(mode string, link host.Link, rx policy.Policy) err
 	return nil
 }
 
-// switchMode makes the ports that are open work in another mode. Which frame is
-// whose changes between two of them. On an error the old mode stays. The caller holds
-// d.mu, and refreshes the device afterwards.
+// switchMode makes the open sockets work in another mode. Each frame belongs to its owner
+// in the old mode or in the new one. The caller refreshes the device afterwards.
 func (d *Device) switchMode(mode string) error {
 	r := &d.receive
 	if mode == r.mode {
 		return nil
 	}
 	if d.slave.IsOpen() {
-		// An exchange of claims waits until no frame meets the old ones.
+		// Replacing the claims waits until no program uses the old ones.
 		quiet := func() error { return r.claim(nil) }
 		if err := d.slave.SwitchMode(r.objects, mode, quiet); err != nil {
 			return err

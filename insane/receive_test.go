@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// What is taken, as a person wants it: no network inside a network, no hole.
+// Takes lists no network inside another network, and no excluded network.
 func TestTakes(t *testing.T) {
 	claims := kern.Claims{
 		netip.MustParsePrefix("10.9.0.0/24"):    kern.Routed | kern.Subnet,
@@ -46,7 +46,7 @@ func TestTakes(t *testing.T) {
 	}
 }
 
-// However much it is, an answer has room for it, and says how much is left out.
+// The answer has a limited size, and says how many entries are left out.
 func TestTakesMuch(t *testing.T) {
 	r := receiving{mode: api.ReceiveAuto, claims: make(kern.Claims)}
 	const many = 3 * api.MaxTakes
@@ -68,13 +68,14 @@ func (b *borea) openTaking(mode, slave string) *Device {
 	return d
 }
 
-// idleOf is why the device takes nothing, after it has looked.
+// idleOf returns why the device takes no frames, after a look at the host.
 func idleOf(d *Device) string {
 	d.reconcile()
 	return d.State().Takes.Idle
 }
 
-// What keeps a device from taking is said, and over when it is over.
+// Each reason that keeps a device from taking frames is reported, and disappears with its
+// cause.
 func TestIdle(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0, "192.0.2.1/24")
@@ -109,7 +110,7 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// A mode that cannot be is refused, and everything stays.
+// An impossible mode is refused, and nothing changes.
 func TestBadReceive(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0)
@@ -153,7 +154,7 @@ func shownChange(c api.Change) string {
 	return fmt.Sprintf("slave %s receive %s rx %s", text(c.Slave), text(c.Receive), text(c.RX))
 }
 
-// Modes are switched on the open socket, there and back.
+// Modes are switched on the open socket, in both directions.
 func TestSwitchMode(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0)
@@ -172,7 +173,7 @@ func TestSwitchMode(t *testing.T) {
 	}
 }
 
-// Closing a device twice is closing it once.
+// A second Close does nothing.
 func TestCloseTwice(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0)

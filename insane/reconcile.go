@@ -9,29 +9,29 @@ import (
 	"github.com/seed-39a139a1/insane/insane/observe"
 )
 
-// follower keeps a device in line with its host, in one loop: what comes in is an
-// event, a tick or what was read of the host's tables; what follows is one pass. The
-// loop goes by the state that it finds, not by what an event says: events only say
-// where to look, so one that is lost, or comes twice, does no harm.
+// follower keeps a device in line with its host, in one loop. The input of the loop is an
+// event, a tick or new contents of the host's tables; each leads to one pass. A pass uses
+// the state that it finds: an event only says where to look, so a lost or repeated event
+// does no harm.
 //
-// It has three goroutines beside each other. One receives events and notes them in
-// the tables; most are about links that the device has nothing to do with, and end
-// there. One makes the passes. One reads the tables of the host, which can take
-// seconds where there are many routes, and must delay no pass.
+// It has three goroutines. The first receives events and notes them in the tables; most
+// events are about links that do not concern the device, and it ignores those. The second
+// makes the passes. The third reads the tables of the host: with many routes this takes
+// seconds, and must not delay a pass.
 type follower struct {
 	device *Device
-	events chan host.Events       // unbuffered: what comes during a pass is merged
-	old    chan struct{}          // has a value if the tables are to be read
-	read   chan observe.Ownership // what the tables say
+	events chan host.Events       // unbuffered: events during a pass are merged
+	old    chan struct{}          // has a value if the tables must be read
+	read   chan observe.Ownership // the result of reading the tables
 	tables observe.Tables
 
 	since  time.Time // when the second began in which the loop counts its passes
 	passes int
 }
 
-// follow keeps the device in line with the host from now until ctx ends. It returns
-// after the first pass, which comes when the watch is in place already: no change of
-// the host is overlooked. The error is that of the watch.
+// follow keeps the device in line with the host until ctx ends. It returns after the first
+// pass. The watch is in place before that pass, so no change of the host is missed. An
+// error means that the watch failed.
 func (d *Device) follow(ctx context.Context) error {
 	f := &follower{
 		device: d, events: make(chan host.Events), old: make(chan struct{}, 1), read: make(chan observe.Ownership),
@@ -48,24 +48,24 @@ func (d *Device) follow(ctx context.Context) error {
 	if d.path.exists() {
 		d.ticker.Ask(d.due)
 	}
-	d.reconcile() // what happened before the watch was in place
+	d.reconcile() // covers changes from before the watch
 	d.group.Go(func() { <-watch })
 	d.group.Go(func() { f.loop(ctx) })
 	d.group.Go(func() { f.readTables(ctx) })
 	return nil
 }
 
-// How much longer than its last run a loop waits before the next, and at most:
-// following a host that changes all the time must not cost a processor.
+// How much longer a loop waits than its last run took, and the longest such wait. On a host
+// that changes all the time, they limit the CPU time of the device.
 const (
 	pauseFactor = 9
 	passPause   = 50 * time.Millisecond
 	passBurst   = 100         // passes a second without any pause
-	tablesPause = time.Second // reading may be long on a host with many routes
+	tablesPause = time.Second // reading takes long on a host with many routes
 )
 
-// pause keeps a loop from taking more than its share of a processor: a tenth, unless
-// one run takes very long. It waits in proportion to the time since began, unless ctx ends.
+// pause keeps a loop below a tenth of a CPU: it waits in proportion to the time since
+// began, at most for longest. It returns early if ctx ends.
 func pause(ctx context.Context, began time.Time, longest time.Duration) {
 	select {
 	case <-ctx.Done():
@@ -73,9 +73,8 @@ func pause(ctx context.Context, began time.Time, longest time.Duration) {
 	}
 }
 
-// loop makes a pass after each event. What comes during a pass shares the next one,
-// and in a storm of events so does what comes during the pause after it: then the
-// passes cost no more than a tenth of a processor.
+// loop makes a pass after each event. Events that come during a pass, or during the pause
+// after it, share the next pass: a storm of events costs at most a tenth of a CPU.
 func (f *follower) loop(ctx context.Context) {
 	d := f.device
 	for ctx.Err() == nil {
@@ -100,8 +99,8 @@ func (f *follower) loop(ctx context.Context) {
 	}
 }
 
-// storm reports whether more passes than passBurst began within the last second.
-// Single events are followed at once: what the device shows must not lag behind.
+// storm reports whether more passes than passBurst began within the last second. Single
+// events are followed at once, because the shown state must not lag behind the host.
 func (f *follower) storm(began time.Time) bool {
 	if began.Sub(f.since) > time.Second {
 		f.since, f.passes = began, 0
@@ -110,9 +109,9 @@ func (f *follower) storm(began time.Time) bool {
 	return f.passes > passBurst
 }
 
-// note takes events over into the tables, has the tables read if they are outdated,
-// and reports whether the events are about a part that the device looks at itself. It
-// waits for nothing.
+// note records events in the tables and requests a read of the tables if they are outdated.
+// It returns true if the events concern a part that the loop itself looks at. It never
+// waits.
 func (f *follower) note(e host.Events) bool {
 	d := f.device
 	outdated := f.tables.Note(e)
@@ -120,15 +119,14 @@ func (f *follower) note(e host.Events) bool {
 	if outdated && about.Takes {
 		select {
 		case f.old <- struct{}{}:
-		default: // they will be read anyway
+		default: // a read is already requested
 		}
 	}
 	return d.failed.Load() && e.BesideRoutes() || about.Affected(e) != 0
 }
 
-// passEvents makes a pass over the parts that events are about, or over everything if
-// the last one has failed. The state of the slave is used at once: routes have a pass of
-// their own behind it, as looking for them is long on a host with many.
+// passEvents makes a pass over the parts that the events concern. If the last pass failed,
+// it makes a pass over all parts.
 func (f *follower) passEvents(e host.Events) {
 	d := f.device
 	about := d.about.Load()
@@ -146,9 +144,8 @@ func (f *follower) passEvents(e host.Events) {
 	}
 }
 
-// readTables reads the tables of the host whenever they are outdated. It is beside
-// the loop, which must not wait for it. A failure is passed on like a result: the
-// claims in force stay, and the next event has everything read anew.
+// readTables reads the tables of the host whenever they are outdated. It has its own
+// goroutine, because the loop must not wait for it.
 func (f *follower) readTables(ctx context.Context) {
 	d := f.device
 	for {
@@ -167,19 +164,21 @@ func (f *follower) readTables(ctx context.Context) {
 	}
 }
 
-// rounds bounds how often a pass is repeated because it has changed what it had
-// seen, or because a change came in between. The next event begins a new pass.
+// rounds limits how often a pass is repeated because it has changed what it saw, or because
+// a user's change came in between. The next event starts a new pass.
 const rounds = 8
 
-// reconcile brings the device in line with the host as it is now, without any event.
+// reconcile brings the device in line with the present host, without any event. It looks at
+// everything, which takes long on a host with many routes. Only one goroutine at a time may
+// call it.
 func (d *Device) reconcile() { d.pass(observe.Everything, nil) }
 
-// pass looks at parts of the host without the device's lock, decides, and applies
-// the difference. If a step has changed what was seen, all parts are looked at once
-// more. tell, if not nil, tells the observer what is known already. A change of the
-// slave or of the receive mode that comes between the look and the decision makes the
-// look worthless, and it is repeated. One goroutine may call it at a time, as what
-// was seen last counts.
+// pass looks at parts of the host without the device's lock, decides, and applies the
+// difference. If a step has changed what was seen, it looks at all parts once more. tell
+// may be nil; otherwise it gives the observer what is already known. If the slave or the
+// receive mode changes between the look and the decision, pass discards the look and
+// repeats it. Only one goroutine may call pass at a time, because it compares with the
+// previous look.
 func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 	for range rounds {
 		d.mu.Lock()
@@ -204,9 +203,9 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 	}
 }
 
-// settleWaiting says to the kernel which frames got lost: the relay will never have
-// them. Until it knows, the fast path stays closed, as later frames must not overtake
-// those.
+// settleWaiting tells the kernel which frames are lost, so that the relay will never get
+// them. Until then the fast path stays closed, because later frames must not overtake
+// frames that may still come.
 func (d *Device) settleWaiting() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

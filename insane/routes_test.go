@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// expectRoutes fails unless just these lead through the device over IPv4.
+// expectRoutes fails unless exactly these routes lead through the device over IPv4.
 func expectRoutes(b *borea, when string, want ...string) {
 	b.t.Helper()
 	if got := b.routes(syscall.AF_INET); !slices.Equal(got, want) {
@@ -20,7 +20,8 @@ func expectRoutes(b *borea, when string, want ...string) {
 	}
 }
 
-// Routes borrow from the slave's, and follow its addresses.
+// Routes have the gateway and source address of the slave's routes, and follow its
+// addresses.
 func TestRoutesFollowAddresses(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0, "10.9.0.1/24", "10.9.0.7/24")
@@ -29,7 +30,7 @@ func TestRoutesFollowAddresses(t *testing.T) {
 	near, far := "10.9.0.2/32", "203.0.113.0/24 via 10.9.0.254"
 	expectRoutes(b, "at first", near+" from 10.9.0.1", far+" from 10.9.0.1")
 
-	b.address("eth0", "10.9.0.1/24", b.h.AddrDel) // a primary takes its secondaries along
+	b.address("eth0", "10.9.0.1/24", b.h.AddrDel) // the kernel also removes secondary addresses
 	expectRoutes(b, "before anybody looks")
 	b.address("eth0", "10.9.0.7/24", b.h.AddrAdd)
 	b.must(b.h.RouteReplace(&netlink.Route{Gw: []byte{10, 9, 0, 253}}))
@@ -41,8 +42,8 @@ func TestRoutesFollowAddresses(t *testing.T) {
 	expectRoutes(b, "without an address", near, "203.0.113.0/24")
 }
 
-// An address that goes and comes back between two looks leaves everything as it
-// was but for the routes, which the kernel has removed.
+// If an address is removed and added again between two looks, nothing differs except the
+// routes, which the kernel has removed.
 func TestRoutesSurviveQuickChange(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0, "10.9.0.1/24")
@@ -56,8 +57,8 @@ func TestRoutesSurviveQuickChange(t *testing.T) {
 	}
 }
 
-// Without a slave the routes lead into the device all the same: what is routed
-// into it must not slip past it.
+// Without a slave the routes still lead into the device: packets for them must not bypass
+// it.
 func TestRoutesWithoutSlave(t *testing.T) {
 	b := newBorea(t)
 	d := b.open("", "10.9.0.2/32")
@@ -78,8 +79,8 @@ func TestRoutesWithoutSlave(t *testing.T) {
 	expectRoutes(b, "after it has come back", "10.9.0.2/32 from 10.9.0.3")
 }
 
-// A destination that the host leads elsewhere already stays the host's, and
-// Open fails with nothing left.
+// Open fails if the host already has a route to a requested destination. That route stays,
+// and Open leaves nothing behind.
 func TestRoutesOfTheHost(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0, "10.9.0.1/24")

@@ -12,20 +12,20 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// maxChain bounds the walk along a chain of devices. Chains are not deep: each device
-// adds the cost of a relay to every frame. The bound ends the walk where other devices
-// change their slaves all the time.
+// maxChain limits the number of devices that checkChain follows.
 const maxChain = 32
 
-// MTUs that an Ethernet TAP takes (drivers/net/tun.c, tun_net_init).
+// The range of MTUs, in bytes, that an Ethernet TAP accepts (drivers/net/tun.c,
+// tun_net_init).
 const (
 	minMTU = 68
 	maxMTU = 65535 - 14
 )
 
-// checkSlave finds the link that is to be the slave and refuses what cannot be
-// one. Errors are *api.Error: api.ErrNoDevice, ErrLoop or ErrWrongType. Nothing has
-// changed when it returns. It waits for the kernel's lock on configuration.
+// checkSlave looks up the link that a user wants as slave, and checks that it can be one.
+// An *api.Error says why not: ErrNoDevice (ENODEV) if there is no such link, ErrWrongType
+// (EINVAL) if it is neither Ethernet nor loopback, ErrLoop (EINVAL) if it is the device's
+// own interface.
 func (d *Device) checkSlave(name string) (host.Link, error) {
 	if d.tap == nil {
 		return host.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
@@ -43,13 +43,13 @@ func (d *Device) checkSlave(name string) (host.Link, error) {
 	return link, checkType(link)
 }
 
-// noDevice is the error for a name that no link has.
+// noDevice returns the error for a name that no link has (ENODEV).
 func noDevice(name string) error {
 	return api.Errorf(api.ErrNoDevice, "slave", "slave: %q: no such device", name)
 }
 
-// checkType refuses a link whose frames the device could not carry: they must begin
-// with an Ethernet header, as those of loopback do.
+// checkType returns an *api.Error (EINVAL) if the link cannot be a slave: only Ethernet and
+// loopback links can.
 func checkType(link host.Link) error {
 	if !link.Ethernet && !link.Loopback {
 		return api.Errorf(api.ErrWrongType, "slave", "slave: %q: neither Ethernet nor loopback", link.Name)
@@ -57,9 +57,10 @@ func checkType(link host.Link) error {
 	return nil
 }
 
-// checkChain follows the slaves of slaves and refuses a way back to this
-// device. The device has published its own wish before: of two devices that
-// choose each other at the same moment at least one sees the other's.
+// checkChain follows the chain from a slave to the slave of that slave, and returns an
+// error if the chain leads back to this device. Each device publishes its choice before it
+// checks. So if two devices choose each other at the same moment, at least one of them sees
+// the choice of the other.
 func (d *Device) checkChain(link host.Link) error {
 	way := link.Name
 	for range maxChain {
@@ -83,8 +84,8 @@ func (d *Device) checkChain(link host.Link) error {
 	return api.Errorf(api.ErrLoop, "slave", "slave: a chain of more than %d devices", maxChain)
 }
 
-// lookAgain looks at a link once more and checks its chain: it may be a device that has
-// published its own wish since it was looked up, and may have overlooked ours.
+// lookAgain looks a link up once more and checks its chain. The link may be another device
+// that has published its slave since the first look-up, and may not have seen ours.
 func (d *Device) lookAgain(link host.Link) (host.Link, error) {
 	now, err := d.links.ByIndex(link.Index)
 	if errors.Is(err, host.ErrNoLink) {
@@ -96,10 +97,10 @@ func (d *Device) lookAgain(link host.Link) (host.Link, error) {
 	return now, d.checkChain(now)
 }
 
-// attach makes a link the slave, in a receive mode; on any error the old one
-// stays, and its mode. A link that is the slave already only gets the mode. The
-// sockets of the new slave are open before those of the old one close. The caller
-// holds d.mu, and refreshes the device afterwards.
+// attach makes a link the slave, in a receive mode. On any error the old slave and its mode
+// stay. If the link is the slave already, only the mode changes. The sockets of the new
+// slave are opened before the old sockets are closed. The caller holds d.mu, and refreshes
+// the device afterwards.
 func (d *Device) attach(link host.Link, mode string) (err error) {
 	if d.slave.On(link.Index) {
 		return d.switchMode(mode)
@@ -113,6 +114,8 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 			d.restore(before)
 		}
 	}()
+	// Check again: the link may be a device that has published its own choice after the
+	// first check, and that may not have seen ours.
 	name := link.Name
 	if link, err = d.lookAgain(link); err != nil {
 		return err
@@ -135,10 +138,10 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	return nil
 }
 
-// warnReversePath says in the log that with receive none the host will refuse IPv4
-// answers: they come in through the slave, and reverse path filtering in its strict
-// mode wants them to come in where they would leave, which is the device. The setting
-// may be changed at any time, so it is no error.
+// warnReversePath warns in the log if the host will refuse IPv4 answers with receive none.
+// They arrive at the slave, and strict reverse path filtering accepts them only at the
+// interface of the route back, which is the device. A user can change the setting at any
+// time, so it is no error.
 func (d *Device) warnReversePath(name, mode string) {
 	if mode == api.ReceiveNone && host.StrictReversePath(name) {
 		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
@@ -146,8 +149,9 @@ func (d *Device) warnReversePath(name, mode string) {
 	}
 }
 
-// adopt makes the interface look like the link. IPv6 addresses are given again:
-// an MTU that is too small for IPv6 takes them away, until it grows.
+// adopt gives the interface the MTU and the link-layer address of the link. It adds the
+// IPv6 addresses again, because the kernel removes them while the MTU is too small for
+// IPv6.
 func (d *Device) adopt(link host.Link) error {
 	if err := d.iface.Adopt(link); err != nil {
 		return err
@@ -159,8 +163,8 @@ func (d *Device) adopt(link host.Link) error {
 	return d.iface.AddAddresses(host.Only6(d.addresses))
 }
 
-// restore undoes what a failed attach did to the interface. What cannot be undone is
-// logged: the error that the caller gets is the one that came first.
+// restore undoes what a failed attach did to the interface. It logs its own errors: the
+// caller returns the first error.
 func (d *Device) restore(before slave.Slave) {
 	alias := ""
 	if before.Name != "" {
@@ -175,10 +179,9 @@ func (d *Device) restore(before slave.Slave) {
 	}
 }
 
-// exchange swaps the slave for another one, or for none. The counters of the old one
-// stay in those of the device. The relay sends to the new one before the old one
-// closes, so that a batch in between finds either of them. The relay carries
-// everything until the device is refreshed.
+// exchange replaces the slave. The relay sends to the new slave before the old one is
+// closed, so that each batch finds one of them open. The relay carries everything until the
+// device is refreshed.
 func (d *Device) exchange(s slave.Slave) {
 	d.settle()
 	d.tx.CloseKernel()
@@ -195,10 +198,8 @@ func (d *Device) exchange(s slave.Slave) {
 	}
 }
 
-// startRX relays what arrives at far until far is closed. It begins when the
-// relay has done with the slave before: one goroutine at a time works the relay. In
-// backlog the kernel counts what waits at far; nil without a fast path. The caller
-// holds d.mu, or nobody else knows the device yet.
+// startRX relays the frames that arrive at far until far is closed. It begins when the
+// relay has finished with the previous slave. The caller holds d.mu.
 func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
 	before, ended := d.rxEnded, make(chan struct{})
 	d.rxEnded = ended

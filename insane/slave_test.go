@@ -11,10 +11,10 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// attachTo asks for a slave as the control socket would.
+// attachTo asks for a slave as a request on the control socket does.
 func attachTo(d *Device, name string) (api.Info, error) { return d.Set(api.Change{Slave: &name}) }
 
-// What cannot be a slave is refused in words, and everything stays.
+// A link that cannot be a slave is refused with a message, and nothing changes.
 func TestBadSlaves(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0)
@@ -77,8 +77,8 @@ func TestSlaveFollowed(t *testing.T) {
 	}
 }
 
-// A slave that went is picked up again by its name, and one that was exchanged
-// for another of the same name and index is noticed.
+// A deleted slave is attached again when a link of its name returns. The device also
+// notices that a slave was replaced by another link with the same name and index.
 func TestSlavePickedUpAgain(t *testing.T) {
 	b := newBorea(t)
 	b.veth("eth0", 0)
@@ -96,15 +96,15 @@ func TestSlavePickedUpAgain(t *testing.T) {
 		if info := d.State(); info.SlaveState != api.SlaveUp || portOf(d) == before || !portOf(d).Bound() {
 			t.Fatalf("%+v, want eth0 up with a socket of its own", info)
 		}
-		b.must(b.h.LinkDel(b.link("eth0"))) // and at once comes another
+		b.must(b.h.LinkDel(b.link("eth0"))) // and another one is made at once
 	}
 }
 
-// Of a chain of devices none may lead back, however long it is.
+// No chain of devices may lead back to the device, no matter how long the chain is.
 func TestSlaveChain(t *testing.T) {
 	b := newBorea(t)
 	d := b.open("")
-	for i := range maxChain + 1 { // what other daemons would have published
+	for i := range maxChain + 1 { // as other daemons would publish it
 		name := "d" + strconv.Itoa(i)
 		b.veth(name, 0)
 		b.must(b.h.LinkSetAlias(b.link(name), host.AliasPrefix+"d"+strconv.Itoa(i+1)))
@@ -112,7 +112,7 @@ func TestSlaveChain(t *testing.T) {
 	if _, err := attachTo(d, "d0"); !errors.Is(err, api.ErrLoop) {
 		t.Errorf("a chain without end in sight: %v, want %v", err, api.ErrLoop)
 	}
-	if _, err := attachTo(d, "d3"); err != nil { // ends at a link that is not there
+	if _, err := attachTo(d, "d3"); err != nil { // the chain ends at a link that does not exist
 		t.Errorf("a chain of %d: %v", maxChain-2, err)
 	}
 	b.must(b.h.LinkSetAlias(b.link("d5"), host.AliasPrefix+"insane"))
@@ -125,7 +125,7 @@ func TestSlaveChain(t *testing.T) {
 	}
 }
 
-// MTUs that an Ethernet TAP cannot have are the nearest that it can.
+// If an Ethernet TAP cannot have the MTU of the slave, it gets the nearest possible MTU.
 func TestSlaveOfOddMTU(t *testing.T) {
 	b := newBorea(t)
 	d := b.open("lo")

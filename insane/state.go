@@ -10,9 +10,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// shown is what a device tells of itself without asking anybody. A change
-// publishes a new one, so that an answer never waits for a change, nor for the
-// kernel that the change is waiting for.
+// shown is what a device tells about itself without a look-up. Each change publishes a new
+// value, so that an answer waits neither for a change nor for the kernel. A published value
+// is never changed, and may be read without a lock.
 type shown struct {
 	slave, slaveState string
 	receive           string
@@ -20,14 +20,11 @@ type shown struct {
 	seed              uint64
 	tx, rx            *relay.Ruleset
 	txRelay, rxRelay  string      // why the relay carries everything; "": it does not
-	end               *relay.End  // where tx goes in this state
+	end               *relay.End  // where the relay of tx sends frames in this state
 	port              *port.Slave // nil if the link is gone
 }
 
-// publish makes the present state the one that State shows, and the one by which the
-// events that concern the device are told from others. The caller holds d.mu. It comes
-// before the look at the host that follows a change: an event after it is not
-// overlooked, and one before it is older than the look.
+// publish makes the present state the one that State returns. The caller holds d.mu.
 func (d *Device) publish() {
 	s := &shown{
 		slaveState: api.SlaveNone, receive: d.receive.mode, takes: d.receive.takes(),
@@ -42,8 +39,8 @@ func (d *Device) publish() {
 	d.shown.Store(s)
 }
 
-// observer is what a look at the host needs to know of the device. It is a copy, for
-// use without the lock. The caller holds d.mu.
+// observer returns an observer with a copy of the present configuration. The caller holds
+// d.mu.
 func (d *Device) observer() *observe.Observer {
 	o := &observe.Observer{
 		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
@@ -55,9 +52,10 @@ func (d *Device) observer() *observe.Observer {
 	return o
 }
 
-// State is the device as it is now. During a change it is what was before. It waits
-// neither for a change nor for anybody who changes the network: counters come from
-// memory, and the interface is read without the kernel's lock on configuration.
+// State returns the present state of the device; during a change it returns the state
+// before. It does not wait for a change or for another process that changes the network: it
+// reads counters from memory, and the interface without the kernel's lock on network
+// configuration. It may be called at any time, by any goroutine.
 func (d *Device) State() api.Info {
 	s := d.shown.Load()
 	info := api.Info{
@@ -67,7 +65,7 @@ func (d *Device) State() api.Info {
 	var tx, rx uint64
 	if d.tap != nil {
 		link := d.settle()
-		// The carrier is the slave's, unless the interface itself is down.
+		// The carrier is the one of the slave, unless the interface itself is down.
 		info.Carrier, info.MTU = link.Up && s.slaveState == api.SlaveUp, link.MTU
 		tx, rx = d.overruns()
 	}
@@ -76,8 +74,8 @@ func (d *Device) State() api.Info {
 	return info
 }
 
-// slowest is the path of a whole device: the slower path of the directions in use,
-// and why it is not a faster one.
+// slowest returns the path of the whole device, which is the slower path of the directions
+// in use, and the reason why that path is not faster.
 func slowest(i api.Info) (path, reason string) {
 	switch {
 	case i.TX.Path != api.PathKernel && i.RX.Path != api.PathKernel && i.Receive != api.ReceiveNone && i.TX.PathReason != i.RX.PathReason:
@@ -92,20 +90,18 @@ func slowest(i api.Info) (path, reason string) {
 	return api.PathKernel, ""
 }
 
-// losses are what the kernel lost before the relay was offered it, in frames: the
-// kernel does not tell how many packets those were. The lock is held for as long as
-// it takes to read counters.
+// losses count the frames that the kernel lost before they reached a relay. They have a
+// separate mutex, because State reads them without waiting for a change. It may be locked
+// while Device.mu is held; a holder must not lock Device.mu.
 type losses struct {
 	mu         sync.Mutex
-	txDropped  uint64 // of the interface, as far as it is in the counters
-	txOverruns uint64 // the part of it that no state of the slave explains
+	txDropped  uint64 // of the interface: the part that the counters already include
+	txOverruns uint64 // the part of txDropped that no state of the slave explains
 	rxOverruns uint64 // of slaves that are closed
 }
 
-// overruns are the frames that the kernel lost in front of either relay, for no
-// reason that a policy or the state of the slave gives. A reader need not hold d.mu:
-// the slave's port is taken from what is shown, under the lock of the losses, so
-// that one which closes meanwhile is counted once.
+// overruns returns how many frames the kernel lost before they reached each relay. The
+// caller need not hold d.mu.
 func (d *Device) overruns() (tx, rx uint64) {
 	l := &d.lost
 	l.mu.Lock()
@@ -121,11 +117,10 @@ func (d *Device) overruns() (tx, rx uint64) {
 	return tx, rx
 }
 
-// settle enters what the kernel dropped in front of the interface. While the
-// slave is away the interface has no carrier and the kernel drops everything
-// for it, so the state of the slave is the reason; otherwise the queue was full.
-// It returns the interface as the kernel shows it: one that is gone, over which
-// Run ends, shows nothing.
+// settle counts the frames that the kernel dropped at the interface. While the slave is
+// gone or down, the interface has no carrier and the kernel drops every frame, so the state
+// of the slave is the reason; otherwise the queue was full. It returns the interface as the
+// kernel shows it; the zero Link if it is gone, which also ends Run.
 func (d *Device) settle() host.Link {
 	l := &d.lost
 	l.mu.Lock()
@@ -146,8 +141,8 @@ func (d *Device) settle() host.Link {
 	return link
 }
 
-// keepLosses keeps the final counters of a slave's port before it is closed, and
-// shows the new state. The caller holds d.mu.
+// keepLosses keeps the final counters of a slave's port before the port is closed, and
+// publishes the new state. The caller holds d.mu.
 func (d *Device) keepLosses(old *port.Slave) {
 	l := &d.lost
 	l.mu.Lock()

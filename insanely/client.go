@@ -1,14 +1,14 @@
-// Package insanely controls a running insane daemon: it is the Go client of the
-// protocol in package api, and what the insanely command is made of.
+// Package insanely controls a running insane daemon. It is the Go client of the protocol in
+// package api; the insanely command uses it.
 //
 //	client := insanely.Dial(api.SocketPath("insane"))
 //	defer client.Close()
 //	policy := "percent 80"
 //	info, err := client.Set(ctx, api.Change{TX: &policy})
 //
-// A refusal of the daemon is a *api.Error, so errors.Is(err, api.ErrNoDevice)
-// tells what was wrong. When there is nobody to refuse, the error is ErrNoDaemon
-// or ErrPermission.
+// If the daemon refuses a request, the error is an *api.Error: errors.Is(err,
+// api.ErrNoDevice) and so on tell the reason. If no daemon can be reached, the error is
+// ErrNoDaemon or ErrPermission.
 //
 //	client.go  the client of one daemon
 //	wait.go    waiting until a daemon answers
@@ -30,8 +30,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Timeout bounds every request from connecting to the last byte of the answer.
-// A context with an earlier deadline bounds it further.
+// Timeout limits every request, from connecting to the last byte of the answer. A context
+// with an earlier deadline shortens it.
 const Timeout = 2 * time.Second
 
 // Client talks to one daemon. All methods may be called from any goroutine.
@@ -39,9 +39,9 @@ type Client struct {
 	transport *http.Transport
 }
 
-// Dial makes a client of the daemon that listens on socket: a path, or "@name"
-// for a socket of Linux' abstract namespace (unix(7)). It does not connect yet,
-// so it cannot fail; the first request tells whether there is a daemon.
+// Dial makes a client of the daemon that listens on socket: a path, or "@name" for a socket
+// of Linux' abstract namespace (unix(7)). It does not connect, so it cannot fail; the first
+// request fails if there is no daemon.
 func Dial(socket string) *Client {
 	var dialer net.Dialer
 	return NewClient(func(ctx context.Context) (net.Conn, error) {
@@ -49,34 +49,34 @@ func Dial(socket string) *Client {
 	})
 }
 
-// NewClient makes a client that connects with dial, for sockets that cannot be
-// reached by name from here, such as one in another network namespace. Every
-// request calls dial once, on a goroutine of its own. Errors of dial should be
-// those of net.Dialer, or wrap them, to be told apart.
+// NewClient makes a client that connects with dial. Use it for a socket that cannot be
+// reached by its name, such as a socket in another network namespace. Every request calls
+// dial once, on a separate goroutine. Errors of dial should be errors of net.Dialer or wrap
+// them; otherwise the client cannot return ErrNoDaemon and ErrPermission.
 func NewClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	return &Client{transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
-		// A kept connection would outlive a daemon that is started again, and
-		// the first change after that would be lost in it.
+		// A kept connection would outlive a daemon that is restarted, and the first change
+		// after the restart would be lost.
 		DisableKeepAlives:  true,
 		DisableCompression: true,
 	}}
 }
 
-// Close releases what the client holds. Requests under way go on.
+// Close releases the resources of the client. Requests that are running continue.
 func (c *Client) Close() error {
 	c.transport.CloseIdleConnections()
 	return nil
 }
 
-// Info asks what the device is and does.
+// Info asks for the state of the device.
 func (c *Client) Info(ctx context.Context) (api.Info, error) {
 	return c.info(ctx, http.MethodGet, nil)
 }
 
-// Set asks for a change and returns the device as it is afterwards. If it fails
-// with a *api.Error nothing has changed. If it fails with any other error after
-// the daemon was reached, ask Info what came of it.
+// Set asks for a change and returns the state of the device after it. If the error is an
+// *api.Error, nothing has changed. After any other error of a daemon that was reached, the
+// change may or may not have happened: call Info to find out.
 func (c *Client) Set(ctx context.Context, change api.Change) (api.Info, error) {
 	body, err := json.Marshal(change)
 	if err != nil {
@@ -91,8 +91,8 @@ func (c *Client) Stats(ctx context.Context) (api.DeviceStats, error) {
 	if err := c.do(ctx, http.MethodGet, api.PathStats, nil, &stats); err != nil {
 		return api.DeviceStats{}, err
 	}
-	// The daemon always names every reason; without them somebody else
-	// answered, and zeros would look like a quiet device.
+	// The daemon always names every reason. If reasons are missing, another program has
+	// answered, and zeros would look like a device without traffic.
 	if stats.TX.Dropped == nil || stats.RX.Dropped == nil {
 		return api.DeviceStats{}, errors.New("read answer: no counters in it")
 	}
@@ -114,7 +114,7 @@ func (c *Client) info(ctx context.Context, method string, body []byte) (api.Info
 func (c *Client) do(ctx context.Context, method, path string, body []byte, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	// The host part is there because HTTP wants one; the dialer ignores it.
+	// HTTP requires a host; the dialer ignores it.
 	req, err := http.NewRequestWithContext(ctx, method, "http://insane"+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
@@ -122,7 +122,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, v any
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	// RoundTrip and not http.Client, which would follow redirects.
+	// Use RoundTrip, because http.Client would follow redirects.
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return explain(ctx, err)

@@ -14,20 +14,23 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Errors of reaching a daemon at all. Nothing was changed when they are returned.
+// Errors of a client that cannot reach a daemon. Then nothing has changed.
 var (
-	ErrNoDaemon   = errors.New("no daemon")     // the socket is missing, or nobody listens on it
+	ErrNoDaemon   = errors.New("no daemon")     // the socket does not exist, or no process listens on it
 	ErrPermission = errors.New("not permitted") // the socket's mode, or a directory's, forbids connecting
 )
 
-// timeoutError is context.DeadlineExceeded in words that fit the occasion.
+// timeoutError is context.DeadlineExceeded with a text for users.
 type timeoutError struct{}
 
+// Error returns a text for users.
 func (timeoutError) Error() string { return "the daemon did not answer in time" }
+
+// Unwrap makes errors.Is(err, context.DeadlineExceeded) true.
 func (timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// decode turns an answer into v or into the error that it is. Both sides keep
-// api.MaxBody, so a longer answer is not the daemon's.
+// decode decodes an answer into v, or returns the error in it. A valid answer is at most
+// api.MaxBody long.
 func decode(status int, answer []byte, v any) error {
 	if len(answer) > api.MaxBody {
 		return fmt.Errorf("read answer: longer than %d bytes", api.MaxBody)
@@ -41,8 +44,8 @@ func decode(status int, answer []byte, v any) error {
 	return nil
 }
 
-// refusal is the *api.Error in the answer, or an error that shows what was
-// there instead.
+// refusal returns the *api.Error in an answer. If the answer has none, it returns an error
+// that quotes the answer.
 func refusal(status int, answer []byte) error {
 	var refused api.Error
 	if json.Unmarshal(answer, &refused) != nil || refused.Code == "" || refused.Message == "" {
@@ -51,7 +54,7 @@ func refusal(status int, answer []byte) error {
 	return &refused
 }
 
-// excerpt quotes the beginning of an answer, so that a person sees who spoke.
+// excerpt quotes the beginning of an answer, so that a user sees which program answered.
 func excerpt(answer []byte) string {
 	const shown = 40 // bytes
 	if len(answer) == 0 {
@@ -63,8 +66,8 @@ func excerpt(answer []byte) string {
 	return fmt.Sprintf("%q", answer)
 }
 
-// explain turns what went wrong with the connection into one line. The errors of
-// connect are those that unix(7) lists.
+// explain turns an error of the connection into one line. unix(7) lists the errors of
+// connect.
 func explain(ctx context.Context, err error) error {
 	dial, ok := errors.AsType[*net.OpError](err)
 	connecting := ok && dial.Op == "dial" && dial.Addr != nil
@@ -92,11 +95,11 @@ func explainDial(dial *net.OpError) error {
 	case errors.Is(dial, fs.ErrPermission): // EACCES, and EPERM of a security module
 		return fmt.Errorf("%w: may not connect to %s", ErrPermission, dial.Addr)
 	case errors.Is(dial, syscall.EINVAL):
-		// The address family's sun_path has 108 bytes with its final zero.
+		// The field sun_path of the address has 108 bytes, including the final zero.
 		return fmt.Errorf("connect to %s: not a socket address (longer than 107 bytes?)", dial.Addr)
 	case errors.Is(dial, syscall.EAGAIN):
-		// The one way in which a Unix connect waits is for a place in the
-		// listener's backlog, and a non-blocking one is told this instead.
+		// A connect to a Unix socket waits only if the listener's backlog is full. A
+		// non-blocking connect gets EAGAIN instead.
 		return fmt.Errorf("connect to %s: the daemon accepts nobody: %w", dial.Addr, dial.Err)
 	default:
 		return fmt.Errorf("connect to %s: %w", dial.Addr, dial.Err)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// No daemon is one error, whatever the reason, and says the reason.
+// A missing daemon is always the same error; the text has the reason.
 func TestNoDaemon(t *testing.T) {
 	missing := socketIn(t)
 	dead := socketIn(t)

@@ -16,22 +16,21 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// listTimeout bounds List as a whole: all daemons are asked at once, and one
-// that hangs costs a person this much.
+// listTimeout limits List as a whole. List asks all daemons at the same time, so a daemon
+// that hangs delays the user by at most this.
 const listTimeout = time.Second
 
-// Entry is one device of this host: a socket, and what its daemon answered.
+// Entry is one device of this host: a control socket and the answer of its daemon.
 type Entry struct {
-	Name   string    // of the device, after its socket
+	Name   string    // of the device, taken from the name of the socket
 	Socket string    // path
-	Info   *api.Info // nil if Err is not
+	Info   *api.Info // nil if Err is not nil
 	Err    error     // ErrNoDaemon if the daemon died and left its socket
 }
 
-// List asks the daemons behind all sockets called *.sock in dir, usually
-// api.SocketDir, and returns them sorted by name. A daemon that does not answer
-// is an entry with an error. Without the directory no daemon ever ran, and
-// the list is empty.
+// List asks the daemons behind all sockets called *.sock in dir, usually api.SocketDir, and
+// returns them sorted by name. If a daemon does not answer, its entry has an error. If the
+// directory does not exist, the list is empty.
 func List(dir string) ([]Entry, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

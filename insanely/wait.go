@@ -8,17 +8,16 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Between two tries of Wait. A daemon is up a few tens of milliseconds after it
-// was started; the longer pause is for those that wait for a whole boot.
+// The pauses between two attempts of Wait. A daemon answers a few tens of milliseconds
+// after its start; the longer pause is for a caller that waits for a whole boot.
 const (
 	firstPause = 10 * time.Millisecond
 	lastPause  = 100 * time.Millisecond
 )
 
-// Wait asks Info until a daemon answers, for those who have just started one. It
-// goes on only as long as there is none: any other error is returned at once.
-// When ctx ends first, the error is the ErrNoDaemon that was last seen, which
-// says what is missing.
+// Wait calls Info until a daemon answers. Use it after starting a daemon. It repeats only
+// after ErrNoDaemon and returns any other error at once. If ctx ends first, Wait returns
+// the last ErrNoDaemon, which says what is missing.
 func (c *Client) Wait(ctx context.Context) (api.Info, error) {
 	info, err := c.Info(ctx)
 	for pause := firstPause; errors.Is(err, ErrNoDaemon); pause = min(2*pause, lastPause) {
@@ -29,7 +28,7 @@ func (c *Client) Wait(ctx context.Context) (api.Info, error) {
 		}
 		again, errAgain := c.Info(ctx)
 		if errAgain != nil && ctx.Err() != nil {
-			return api.Info{}, err // and not that this last try was cut short
+			return api.Info{}, err // the earlier error tells more than the interruption of this attempt
 		}
 		info, err = again, errAgain
 	}

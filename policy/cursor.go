@@ -2,38 +2,38 @@ package policy
 
 import "strings"
 
-// cursor walks over the words of a policy text. Each stage takes from it what it
-// understands: first the arguments that it must have, then named ones in any way it
-// likes. An argument that must be there is never a stage's name; a named argument may
-// be called like a stage, since the stage that reads asks for it first.
+// cursor walks over the words of a policy text. Each stage takes words from it: first the
+// required arguments, then named arguments in any order. A required argument is never the
+// name of a stage. A named argument may have the name of a stage, because the stage that is
+// reading asks for it first.
 //
-// A stage need not look at errors: they are kept, and what is wrong with the form of a
-// text is said before what is wrong with a value.
+// A stage need not check for errors: the cursor keeps them. An error about the form of a
+// text takes precedence over an error about a value.
 type cursor struct {
-	words []string // what is left of the text
-	stage row      // the stage that reads
+	words []string // the rest of the text
+	stage row      // the stage that is reading
 	taken []string // the words that it has taken so far, without its name
 
 	incomplete bool  // an argument was missing
 	refused    error // the first value that was refused
 }
 
-// more says whether anything is left.
+// more reports whether words are left.
 func (c *cursor) more() bool { return len(c.words) > 0 }
 
-// word takes the next word. There must be one.
+// word takes the next word. The caller must know that there is one.
 func (c *cursor) word() string {
 	word := c.words[0]
 	c.words = c.words[1:]
 	return word
 }
 
-// argument says whether another argument follows: a word that begins no other stage.
-// An optional argument is asked for so.
+// argument reports whether another argument follows: a word that is not the name of a
+// stage. A stage calls it before it takes an optional argument.
 func (c *cursor) argument() bool { return c.more() && !isName(c.words[0]) }
 
-// named takes the next word if it is that one, such as the name of an optional
-// argument, and says whether it was.
+// named takes the next word if it equals word, such as the name of an optional argument,
+// and reports whether it did.
 func (c *cursor) named(word string) bool {
 	if !c.more() || c.words[0] != word {
 		return false
@@ -42,16 +42,16 @@ func (c *cursor) named(word string) bool {
 	return true
 }
 
-// refuse says that the arguments taken so far cannot be together.
+// refuse records that the arguments taken so far do not fit together.
 func (c *cursor) refuse(why string) {
 	if c.refused == nil {
 		c.refused = &FieldError{c.stage.name, strings.Join(c.taken, " "), why}
 	}
 }
 
-// take takes an argument that must be there, as a value that parse reads. name is what
-// the argument is called beside others of its stage, and "" if it is the only one. If
-// something is wrong, the cursor keeps the error and the value is zero.
+// take takes a required argument, which parse turns into a value. name is the name of the
+// argument if the stage has several, and "" if it has only one. After an error the cursor
+// keeps the error, and the value is zero.
 func take[T any](c *cursor, name string, parse func(string) (T, error)) (value T) {
 	if !c.argument() {
 		c.incomplete = true
@@ -69,7 +69,8 @@ func take[T any](c *cursor, name string, parse func(string) (T, error)) (value T
 	return value
 }
 
-// read lets a stage read its arguments into p. What follows them must be another stage.
+// read lets a stage read its arguments into p. The next word must then be the name of
+// another stage.
 func (c *cursor) read(p *Policy, r row) error {
 	c.stage, c.taken = r, nil
 	s := r.settings(p)

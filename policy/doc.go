@@ -1,12 +1,10 @@
-// Package policy is the fault engine: it says of each packet whether it is
-// relayed, or which stage drops it. It reads no clock, does no I/O, starts no
-// goroutine and allocates nothing while it decides. Time and the packet's number
-// come in as arguments, so a test can run a year in a second and every run can be
-// repeated.
+// Package policy is the fault engine: for each packet it decides whether the packet is
+// relayed, or which stage drops it. It reads no clock, does no I/O, starts no goroutine and
+// allocates nothing while it decides. The time and the packet's number are arguments, so a
+// test can run through a year in a second, and every run can be repeated.
 //
-// A policy is text that a person types, a [Policy] is that text checked, and a
-// [Program] is a policy compiled to flat integers that Go and eBPF execute
-// alike:
+// A policy is text that a user types. A [Policy] is that text after it was checked. A
+// [Program] is a policy compiled to integers, which Go and eBPF execute in the same way:
 //
 //	p, err := policy.Parse("percent 99 time 1s 10ms")
 //	prog := p.Compile(now, seed)
@@ -23,8 +21,8 @@
 //	words.go    policies in words: for help, completion, sentences and tables
 //	error.go    FieldError, which refuses a text
 //
-// Each stage has a file of its own; they are listed below, under Stages. Package unit
-// has the values that a text is made of.
+// Each stage has its own file; the section Stages lists them. Package unit has the types of
+// the values in a text.
 //
 // # Policies
 //
@@ -33,35 +31,33 @@
 // by the first of them in canonical order, which is the order of the table in
 // stages.go.
 //
-// Policies judge packets: a GSO super-frame of n segments is n packets with n
-// numbers. [Program.Whole] says when one verdict serves them all.
+// Policies judge packets: a GSO super-frame of n segments is n packets with n numbers.
+// [Program.Whole] reports when one verdict is valid for all of them.
 //
 // # Randomness
 //
-// A random decision is a hash of the seed, the stage and the packet's number.
-// There is no stream that threads could race for or that a change could
-// disturb: packet 1000 has its verdict however many others were asked about
-// before, and in which order, and adding a stage does not move the verdicts of
-// another. With the same seed, a higher percentage relays every packet that a
-// lower one relays, and more. The hash is part of the interface. A seed written
-// down with a failed test replays the same losses in every later version;
-// testdata/traces.txt holds it to that, here and in the kernel.
+// A random decision is a hash of the seed, the stage and the packet's number. There is no
+// random stream whose position could depend on threads or on a change. The verdict of
+// packet 1000 does not depend on which packets were judged before it, and a new stage does
+// not change the verdicts of another. With the same seed, a higher percentage relays every
+// packet that a lower one relays, and more. The hash is part of the interface: a seed that
+// was recorded with a failed test gives the same losses in every later version.
+// testdata/traces.txt checks this, here and in the kernel.
 //
 // # Adding a stage
 //
-// A stage is one new file and a few lines of stages.go; and lines of decide.h if
-// the kernel is to carry it out, too. All else follows by itself: help, completion,
-// the sentences of insanely, counters, JSON and metrics are made of the list.
+// A stage is one new file and a few lines of stages.go, and lines of decide.h if the kernel
+// should also carry it out. Everything else is derived from the table: help, completion,
+// the sentences of insanely, counters, JSON and metrics.
 //
-// The file has the settings, a comparable struct whose zero value is absent, with
-// the methods of the interface stage (stage.go), and the function that decides,
-// a method of Program without a pointer to follow. every.go is the shortest example:
-// it goes by the packet's number alone. percent.go is the example of a stage with
-// random draws: it gives compile's key to draw and compares the result with a
-// [Chance]. time.go is the example of one that depends on the time: it counts from
-// the epoch. parse takes from the cursor what the stage understands,
-// optional and named arguments as well (cursor.go). Numbers are values of package
-// unit, which print what they read.
+// The file has the settings: a comparable struct whose zero value means that the stage is
+// absent, with the methods of the interface stage (stage.go). It also has the function that
+// decides, a method of Program that follows no pointer. percent.go is an example of a
+// random stage: it passes compile's key to draw and compares the result with a [Chance].
+// time.go is an example of a stage that depends on the time: it counts from the epoch.
+// parse takes from the cursor the words that the stage understands, including optional and
+// named arguments (cursor.go). Numbers are values of package unit; they print the text that
+// they parse.
 //
 // The lines of stages.go, here those of the stage "every N" of number 3:
 //
@@ -76,19 +72,19 @@
 //  5. [Program.Decide]: the condition, in the order of the table.
 //  6. [Program.Whole]: whether packets of one instant may now differ.
 //
-// And its file gets a line in the list of stages, in the comment of stages.go.
+// The new file also gets a line in the list under Stages.
 //
-// A stage that decide.h does not know is the relay's, and the reason is shown: a
-// program says which stages it has ([Stages]), the compiled object says which it
-// knows. To teach it, decide.h gets the stage's bit in knows, its number, the
-// fields in the same place and the function under the same name, and
-// "make generate" compiles it.
+// If decide.h does not know a stage, the relay carries the policy out and the device shows
+// the reason: a program says which stages it has ([Stages]), and the compiled object says
+// which stages it knows. To add the stage to decide.h, add its bit to knows, its number,
+// the fields in the same place and the function under the same name; "make generate"
+// compiles it.
 //
-// Then come its tests: exact edges, rate against the exact binomial distribution,
-// independence of the other stages, its bad inputs in the table of bad_test.go,
-// its texts among the seeds of FuzzParse, traces in testdata/traces.txt, and its
-// fields in the random programs of the test of decide.h. "go test ./policy -run
-// README -update" writes the table of README.md.
+// Then come the tests: exact edges, the rate against the exact binomial distribution,
+// independence of the other stages, bad inputs in the table of bad_test.go, texts among the
+// seeds of FuzzParse, traces in testdata/traces.txt, and the fields in the random programs
+// of the test of decide.h. "go test ./policy -run README -update" writes the table of
+// README.md.
 //
 // # What does not belong here
 //

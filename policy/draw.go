@@ -1,12 +1,12 @@
 package policy
 
-// Draws are a counter-based use of SplitMix64: number i of a stream is a hash
-// of the key and i, so any of them can be had at any time and in any order.
-// (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators,
-// OOPSLA 2014; the constants of the finaliser are Stafford's variant 13.)
+// Draws use SplitMix64 with a counter: number i of a stream is a hash of the key and i, so
+// each number can be computed at any time and in any order. (Steele, Lea, Flood: Fast
+// Splittable Pseudorandom Number Generators, OOPSLA 2014; the constants of the finaliser
+// are Stafford's variant 13.)
 
-// gamma is the odd integer nearest to 2⁶⁴ divided by the golden ratio. Being
-// odd, its multiples take every 64-bit value before one repeats.
+// gamma is the odd integer nearest to 2⁶⁴ divided by the golden ratio. Because it is odd,
+// its multiples take every 64-bit value before one repeats.
 const gamma = 0x9e3779b97f4a7c15
 
 // mix64 is SplitMix64's finaliser: a bijection in which each bit of the
@@ -17,16 +17,16 @@ func mix64(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-// Subseed makes independent seeds of one: index 0 for this, index 1 for that.
-// A device needs it to give each of its directions a seed, and Compile uses it
-// to give each stage a key. The seed is mixed before the index is added, so that
-// no two seeds that a person would choose share the subseeds of each other.
+// Subseed makes independent seeds from one seed, one for each index. A device uses it to
+// give each direction a seed, and Compile uses it to give each stage a key. It mixes the
+// seed before it adds the index, so that two seeds that a user would choose never share a
+// subseed.
 func Subseed(seed, index uint64) uint64 {
 	return mix64(mix64(seed+gamma) + index*gamma)
 }
 
-// draw is the draw of packet seq under a key, uniform in [0, 2³²). The upper
-// half is taken because it is what all bits of the argument reach best.
+// draw returns the draw of packet seq under a key, uniform in [0, 2³²). It uses the upper
+// half of the hash, because all bits of the argument affect that half best.
 func draw(key, seq uint64) uint32 {
 	return uint32(mix64(key+seq*gamma) >> 32)
 }
@@ -38,11 +38,12 @@ type Chance uint64
 // Always is the chance that covers every draw.
 const Always Chance = 1 << 32
 
-// chance is n/of rounded to the nearest Chance, at most 2⁻³³ off. It wants
-// n ≤ of < 2³¹.
+// chance returns n/of, rounded to the nearest Chance; the error is at most 2⁻³³. It
+// requires n ≤ of < 2³¹.
 func chance(n, of uint64) Chance {
 	return Chance((n<<32 + of/2) / of)
 }
 
-// covers says whether a draw hits: chance·2⁻³² of all draws do.
+// covers reports whether a draw is below the chance; this is true for chance·2⁻³² of all
+// draws.
 func (c Chance) covers(draw uint32) bool { return Chance(draw) < c }

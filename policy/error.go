@@ -5,12 +5,12 @@ import "strconv"
 // FieldError refuses a policy text. Every error of [Parse] is one.
 type FieldError struct {
 	Field string // what is at fault: "policy", "percent", "time", "time ON" or "time OFF"
-	Value string // what was given there, unabridged; may be empty
-	Why   string // what is wrong with it, in words that need no context
+	Value string // the value given there, unabridged; may be empty
+	Why   string // what is wrong with it, complete without context
 }
 
-// maxShown bounds the bytes of a value that an error repeats, so that a long
-// or binary text cannot flood a terminal or a log.
+// maxShown is the most bytes of a value that an error repeats, so that a long or binary
+// text cannot flood a terminal or a log.
 const maxShown = 64
 
 // Error is one line that names the field, the value and what is wrong.

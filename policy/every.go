@@ -21,7 +21,7 @@ func (s *every) words() string { return s.n.String() }
 
 func (s *every) compile(prog *Program, _ Time, _ uint64) { prog.EveryN = uint64(s.n) }
 
-// everyDrops says whether the stage drops packet seq.
+// everyDrops reports whether the stage drops packet seq.
 func (p *Program) everyDrops(seq uint64) bool {
 	return p.EveryN != 0 && seq%p.EveryN == p.EveryN-1
 }

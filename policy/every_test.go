@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Each Nth packet is dropped and no other, whatever the seed and the time.
+// Exactly each Nth packet is dropped, for every seed and time.
 func TestEveryIsExact(t *testing.T) {
 	for text, n := range map[string]uint64{"every 1": 1, "every 2": 2, "every 3": 3, "every 45": 45, "every 1000": 1000} {
 		for _, seed := range []uint64{0, 1, math.MaxUint64} {

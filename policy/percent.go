@@ -2,14 +2,14 @@ package policy
 
 import "github.com/seed-39a139a1/insane/policy/unit"
 
-// The stage "percent N" relays N per cent of the packets, each by its own
-// draw. The argument is what is relayed, not what is lost, as it was in the
-// original insane module of 2000.
+// The stage "percent N" relays N per cent of the packets; each packet has its own draw. The
+// argument is the share that is relayed, not the share that is lost, as in the first insane
+// module of 2000.
 
-// percent is the stage's settings. They keep the number as it was written, not
-// the chance made of it, so that what is printed is what was asked for.
+// percent has the stage's settings. It keeps the number as it was written, and not the
+// chance computed from it, so that printing gives the number that the user wrote.
 type percent struct {
-	set   bool // as relay 0 has a meaning
+	set   bool // necessary because relay 0 has a meaning
 	relay unit.Percent
 }
 
@@ -19,7 +19,7 @@ func (s *percent) parse(c *cursor) {
 	*s = percent{set: true, relay: take(c, "", unit.ParsePercent)}
 }
 
-// words is the shortest decimal number that says it.
+// words returns the shortest decimal number with this value.
 func (s *percent) words() string { return s.relay.String() }
 
 func (s *percent) compile(prog *Program, _ Time, key uint64) {
@@ -27,8 +27,8 @@ func (s *percent) compile(prog *Program, _ Time, key uint64) {
 	prog.PercentKey = key
 }
 
-// percentDrops says whether the stage drops packet seq. An absent stage has
-// the chance 0, which no draw is below.
+// percentDrops reports whether the stage drops packet seq. An absent stage has the chance
+// 0, and no draw is below 0.
 func (p *Program) percentDrops(seq uint64) bool {
 	return Chance(p.PercentDrop).covers(draw(p.PercentKey, seq))
 }

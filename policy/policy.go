@@ -5,10 +5,9 @@ import "strings"
 // pass is the policy without a stage, and a word that stands alone.
 const pass = "pass"
 
-// Parse reads a policy text such as "pass", "percent 80" or
-// "percent 99.5 time 500ms 1s"; the package comment has the grammar. Words are
-// separated by white space and case matters. The error is a *[FieldError], and
-// the policy beside it is the zero Policy.
+// Parse reads a policy text such as "pass", "percent 80" or "percent 99.5 time 500ms 1s";
+// the package comment has the grammar. White space separates words, and case matters. The
+// error is a *[FieldError]; then the Policy is the zero Policy.
 func Parse(text string) (Policy, error) {
 	c := cursor{words: strings.Fields(text)}
 	if !c.more() {
@@ -48,20 +47,20 @@ func (p Policy) String() string {
 	return p.print(" ", func(r row, s stage) string { return r.name + " " + s.words() }, pass)
 }
 
-// Mode is the names of the stages joined by "+": "pass", "percent", "time" or
+// Mode returns the names of the stages, joined by "+": "pass", "percent", "time" or
 // "percent+time".
 func (p Policy) Mode() string {
 	return p.print("+", func(r row, _ stage) string { return r.name }, pass)
 }
 
-// Arguments is the canonical text without the stages' names: "80",
-// "500ms 1s", "80 500ms 1s", and "" for pass.
+// Arguments returns the canonical text without the names of the stages: "80", "500ms 1s",
+// "80 500ms 1s", and "" for pass.
 func (p Policy) Arguments() string {
 	return p.print(" ", func(_ row, s stage) string { return s.words() }, "")
 }
 
-// print joins what each stage of the policy says; none is what a policy without
-// stages is.
+// print joins the results of say for each stage of the policy. It returns none if the
+// policy has no stage.
 func (p Policy) print(sep string, say func(row, stage) string, none string) string {
 	var words []string
 	for _, r := range p.given() {
@@ -73,10 +72,10 @@ func (p Policy) print(sep string, say func(row, stage) string, none string) stri
 	return strings.Join(words, sep)
 }
 
-// Compile makes the policy executable. Phases in time begin at epoch, usually
-// the moment of the change; seed decides all that is random. The same epoch
-// and seed make the same program. Two directions that are to be independent
-// need two seeds; [Subseed] makes them.
+// Compile makes a program of the policy. Phases in time begin at epoch, which is usually
+// the moment of the change; seed determines all random decisions. The same epoch and seed
+// make the same program. Two directions whose losses should be independent need two seeds;
+// [Subseed] makes them.
 func (p Policy) Compile(epoch Time, seed uint64) Program {
 	var prog Program
 	for _, r := range p.given() {

@@ -2,35 +2,34 @@ package policy
 
 import "fmt"
 
-// stage is one fault with its settings in a Policy. Its zero value is absent. It is
-// used while parsing, printing and compiling, never while deciding. Each stage is one
-// file.
+// stage is one fault with its settings in a Policy. Its zero value is an absent stage. It
+// is used to parse, print and compile, never to decide. Each stage has its own file.
 type stage interface {
-	// given says whether the policy has the stage.
+	// given reports whether the policy has the stage.
 	given() bool
 	// parse takes the arguments from the cursor. If the cursor refuses none of them,
 	// given is true afterwards.
 	parse(c *cursor)
 	// words prints the arguments such that parse reads the same settings.
 	words() string
-	// compile writes the stage's fields of the program. The key is the
-	// stage's own, for its random draws.
+	// compile writes the stage's fields of the program. The key is for the stage's random
+	// draws; no other stage has it.
 	compile(prog *Program, epoch Time, key uint64)
 
-	// usage is how the stage is written: "time ON OFF". It may be asked of an absent
-	// stage, as may summary.
+	// usage returns the form in which the stage is written: "time ON OFF". usage and
+	// summary may be called on an absent stage.
 	usage() string
-	// summary is what the stage does, for help pages: a phrase without a full stop.
+	// summary says what the stage does, for help pages: a phrase without a full stop.
 	summary() string
 	// meaning says what the stage does with these settings, for a sentence.
 	meaning() meaning
-	// share is how much the stage loses by itself. It is false if nobody can say.
+	// share returns how much the stage alone loses. It returns false if that is not known.
 	share() (Share, bool)
 }
 
-// meaning is a stage in words with the actual numbers. A policy of one stage says
-// alone. One of several says "all packets relayed", into which each stage puts its
-// words; those that a stage has nothing to say with are empty.
+// meaning describes a stage in words, with its actual numbers. If the policy has one stage,
+// the text is alone. If it has several, the text is "all packets relayed", to which each
+// stage adds its words; a stage leaves a field empty if it has nothing to add.
 type meaning struct {
 	alone  string // "80 % of packets relayed, 20 % dropped"
 	of     string // before the packets that the stages behind it leave: "80 % of"
@@ -38,14 +37,14 @@ type meaning struct {
 	during string // behind "relayed": "for 1s, then none for 2s"
 }
 
-// row is a stage's place in the table of stages.
+// row is the entry of a stage in the table of stages.
 type row struct {
-	name     string                // the word that begins it
+	name     string                // the word that begins the stage in a text
 	number   Verdict               // unique, from 1 to StageNumbers-1, and the same in every version
-	settings func(p *Policy) stage // where it is in a policy
+	settings func(p *Policy) stage // finds the settings of the stage in a policy
 }
 
-// given is the rows of the stages that the policy has, in canonical order.
+// given returns the rows of the stages that the policy has, in canonical order.
 func (p *Policy) given() []row {
 	var given []row
 	for _, r := range table {
@@ -66,14 +65,13 @@ func rowOf(name string) (row, bool) {
 	return row{}, false
 }
 
-// isName says whether a word begins a stage, or is pass.
+// isName reports whether a word is the name of a stage, or pass.
 func isName(word string) bool {
 	_, ok := rowOf(word)
 	return ok || word == pass
 }
 
-// stageName is the name of the stage of a number. A number that no stage has is
-// "stage N".
+// stageName returns the name of the stage with this number; "stage N" if no stage has it.
 func stageName(number uint64) string {
 	for _, r := range table {
 		if uint64(r.number) == number {
@@ -83,12 +81,12 @@ func stageName(number uint64) string {
 	return fmt.Sprintf("stage %d", number)
 }
 
-// Stages is a set of stages: bit n stands for the stage of number n. The zero value
-// is the empty set.
+// Stages is a set of stages: bit n stands for the stage with number n. The zero value is
+// the empty set.
 type Stages uint64
 
-// String names the stages of the set in canonical order, joined by ", ". A bit that no
-// stage has is printed as "stage N".
+// String returns the names of the stages in the set in canonical order, joined by ", ". A
+// bit that belongs to no stage is printed as "stage N".
 func (s Stages) String() string {
 	text, sep := "", ""
 	add := func(number uint64) {

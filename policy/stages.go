@@ -9,31 +9,30 @@
 //	            as 500ms, 1.5s or 1h30m, or whole numbers of jiffies of 10 ms; one may be zero
 package policy
 
-// This is the only file that knows all stages. A stage is a line in each of the places
-// below; doc.go has the list.
+// This is the only file that knows all stages. Each stage has a line in each of the places
+// below; doc.go lists them.
 
-// Policy is what a person asks for one direction: a list of stages, checked.
-// It is an immutable value, compared with ==. The zero value is "pass", which
-// relays everything.
+// Policy is the checked policy of one direction: a list of stages. It is an immutable value
+// and can be compared with ==. The zero value is "pass", which relays everything.
 type Policy struct {
 	percent percent
 	every   every
 	time    onOff
 }
 
-// The numbers of the stages: of their verdicts, of their random keys and of their bits
-// in Stages. Seeds that were written down depend on them, so none ever changes.
+// The numbers of the stages: for verdicts, random keys and bits in Stages. Recorded seeds
+// depend on them, so a number never changes.
 const (
 	byPercent Verdict = 1
 	byTime    Verdict = 2
 	byEvery   Verdict = 3
 )
 
-// StageNumbers is more than any stage's number. What counts by stage has so many
-// counters, in the kernel as well (decide.h).
+// StageNumbers is greater than any stage's number. It is the number of counters wherever
+// packets are counted by stage, also in the kernel (decide.h).
 const StageNumbers = 16
 
-// table is all stages in canonical order, which is also the order of their effects.
+// table lists all stages in canonical order, which is also the order of their effects.
 var table = []row{
 	{"percent", byPercent, func(p *Policy) stage { return &p.percent }},
 	{"every", byEvery, func(p *Policy) stage { return &p.every }},
@@ -48,9 +47,8 @@ var table = []row{
 //
 // A program is never changed, only replaced. Any number of goroutines may use it.
 type Program struct {
-	// Stages is the set of the stages that the program has. A data plane that
-	// does not know one of them must not carry the program out. Decide does not
-	// read it.
+	// Stages is the set of stages that the program has. A data plane must not carry out a
+	// program with a stage that it does not know. Decide does not read this field.
 	Stages Stages
 
 	// PercentDrop is the [Chance] that a packet is dropped: 0 is never,
@@ -63,17 +61,17 @@ type Program struct {
 	TimeEpoch uint64
 	// TimeOn is how long each relaying phase lasts, in nanoseconds.
 	TimeOn uint64
-	// TimeCycle is ON + OFF, in nanoseconds; 0 means that there is no such stage.
+	// TimeCycle is ON + OFF, in nanoseconds; 0 means that the stage is absent.
 	TimeCycle uint64
 
-	// EveryN is N: each Nth packet is dropped; 0 means that there is no such stage.
+	// EveryN is N: each Nth packet is dropped; 0 means that the stage is absent.
 	EveryN uint64
 }
 
-// Decide is the verdict on packet number seq passing at now: the first stage in
-// canonical order that drops the packet, or Relay. It depends on nothing but the
-// program and these two. Numbers are the caller's: one for each packet of a direction,
-// in any order and from any goroutine.
+// Decide returns the verdict on packet number seq at the time now: the first stage in
+// canonical order that drops the packet, or Relay. It depends only on the program and the
+// two arguments. The caller assigns the numbers, one to each packet of a direction; it may
+// ask in any order and from any goroutine.
 func (p *Program) Decide(now Time, seq uint64) Verdict {
 	if p.percentDrops(seq) {
 		return byPercent
@@ -87,11 +85,11 @@ func (p *Program) Decide(now Time, seq uint64) Verdict {
 	return Relay
 }
 
-// Whole says whether one verdict may serve a frame of that many segments: if
-// it is true, Decide gives all of them the same verdict at any one time,
-// whatever their numbers. If it is false, they may still happen to agree.
-// What passes at one time is in one phase, so only stages that go by the number can
-// tell segments apart, and only those that do not drop all or none of them.
+// Whole reports whether one verdict is valid for a frame with this many segments. If it
+// returns true, Decide gives all segments the same verdict at any one time, no matter what
+// their numbers are. If it returns false, the verdicts may still be equal. All segments of
+// a frame have the same time, so only stages that use the number can distinguish them, and
+// only if they drop neither all packets nor none.
 func (p *Program) Whole(segments uint32) bool {
 	return segments <= 1 || Chance(p.PercentDrop) >= Always || p.PercentDrop == 0 && p.EveryN <= 1
 }

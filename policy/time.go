@@ -2,11 +2,11 @@ package policy
 
 import "github.com/seed-39a139a1/insane/policy/unit"
 
-// The stage "time ON OFF" relays for ON, then drops for OFF, and repeats. The
-// phase is counted from the epoch each time it is asked for and never
-// accumulated, so a late or missing packet shifts no edge and nothing drifts.
+// The stage "time ON OFF" relays for ON, then drops for OFF, and repeats. Each decision
+// computes the phase from the epoch; nothing is accumulated, so a late or missing packet
+// moves no edge.
 
-// onOff is the stage's settings. Both zero is absent; no text can say it.
+// onOff has the stage's settings. Both zero means absent; no text has this value.
 type onOff struct{ on, off unit.Span }
 
 func (s *onOff) given() bool { return s.on != 0 || s.off != 0 }
@@ -26,9 +26,9 @@ func (s *onOff) compile(prog *Program, epoch Time, _ uint64) {
 	prog.TimeCycle = uint64(s.on + s.off)
 }
 
-// timeDrops says whether the stage drops what passes at now. A time before the
-// epoch is the epoch: a batch may carry a clock reading that is a little older
-// than the program it meets.
+// timeDrops reports whether the stage drops a packet at the time now. It treats a time
+// before the epoch as the epoch, because the clock reading of a batch may be a little older
+// than the program.
 func (p *Program) timeDrops(now Time) bool {
 	if p.TimeCycle == 0 {
 		return false

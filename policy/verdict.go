@@ -4,17 +4,17 @@ package policy
 // bpf_ktime_get_ns reads (kernel/bpf/helpers.c).
 type Time uint64
 
-// Verdict is what a policy says of one packet: Relay, or the number of the stage that
-// drops it, from 1 to StageNumbers-1.
+// Verdict is the decision about one packet: Relay, or the number of the stage that drops
+// it, from 1 to StageNumbers-1.
 type Verdict uint8
 
-// Relay is the zero verdict, which is the harmless one.
+// Relay is the zero verdict, so that an unset verdict loses no packet.
 const Relay Verdict = 0
 
-// Drops says whether the packet is to be dropped.
+// Drops reports whether the packet must be dropped.
 func (v Verdict) Drops() bool { return v != Relay }
 
-// String is "relay", or says which stage drops the packet: "drop by percent".
+// String returns "relay", or the stage that drops the packet: "drop by percent".
 func (v Verdict) String() string {
 	if v == Relay {
 		return "relay"

@@ -5,15 +5,15 @@ import "strings"
 // Example is a policy for help pages and error messages.
 const Example = "percent 80"
 
-// Form is one thing that a policy may be, for help pages.
+// Form is one kind of policy, for help pages: pass, or one stage.
 type Form struct {
-	Name    string  // the word that begins it, and the name that it is counted under
+	Name    string  // the word that begins it; its counters have the same name
 	Number  Verdict // of the stage; Relay for pass
 	Usage   string  // how it is written: "time ON OFF"
 	Summary string  // what it does, a phrase without a full stop
 }
 
-// Forms lists what a policy may be: pass, and then each stage in canonical order.
+// Forms lists all forms: pass, and then each stage in canonical order.
 func Forms() []Form {
 	forms := []Form{{Name: pass, Usage: pass, Summary: "relay every packet"}}
 	for _, r := range table {
@@ -23,7 +23,7 @@ func Forms() []Form {
 	return forms
 }
 
-// Several is what a policy of more than one stage is.
+// Several returns the form of a policy with more than one stage.
 func Several() Form {
 	return Form{
 		Usage:   "STAGE STAGE ...",
@@ -31,8 +31,7 @@ func Several() Form {
 	}
 }
 
-// Grammar is what a policy may be, for error messages: "pass, percent N, every N or
-// time ON OFF".
+// Grammar lists all forms for error messages: "pass, percent N, every N or time ON OFF".
 func Grammar() string {
 	var usages []string
 	for _, form := range Forms() {
@@ -42,8 +41,8 @@ func Grammar() string {
 	return strings.Join(usages[:last], ", ") + " or " + usages[last]
 }
 
-// Meaning says in words and with the actual numbers what the policy does:
-// "80 % of packets relayed, 20 % dropped".
+// Meaning describes what the policy does, in words and with the actual numbers: "80 % of
+// packets relayed, 20 % dropped".
 func (p Policy) Meaning() string {
 	given := p.given()
 	if len(given) == 1 {
@@ -53,7 +52,8 @@ func (p Policy) Meaning() string {
 	packets := all
 	var during []string
 	for i := range given {
-		// The packets are those that the stages behind leave, so the last one is first.
+		// A stage reduces the packets of the stages before it, so the last stage comes
+		// first in the text.
 		m := given[len(given)-1-i].settings(&p).meaning()
 		if m.except != "" && packets == all {
 			packets = "all " + all
@@ -78,14 +78,14 @@ func join(sep string, parts ...string) string {
 	return strings.Join(some, sep)
 }
 
-// Share is how much a stage loses by itself, exactly: Lost of Of. Of is above 0.
+// Share is how much one stage loses, exactly: Lost of Of. Of is above 0.
 type Share struct {
 	Lost, Of uint64
-	Time     bool // of the time; it is one of the packets only if they come evenly
+	Time     bool // a share of the time; it equals a share of the packets only if they come evenly
 }
 
-// Shares are what the stages of the policy lose, each of what the others leave. It is
-// false if one of the stages cannot say.
+// Shares returns how much each stage of the policy loses, of the packets that the other
+// stages leave. ok is false if that is not known for one of the stages.
 func (p Policy) Shares() (shares []Share, ok bool) {
 	for _, r := range p.given() {
 		share, ok := r.settings(&p).share()

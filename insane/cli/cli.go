@@ -1,15 +1,9 @@
-// Package cli is the insane command: it turns a command line into a device and
-// runs it until a signal comes, or into a lab.
+// Package cli is the insane command. It makes a device from a command line and runs it
+// until a signal comes, or it runs a lab.
 //
-// config.go makes a Config of the flags and refuses what cannot be before
-// anything is created; daemon.go runs it; lab.go leads into package lab.
-//
-//	cli.go         the commands and their exit codes
-//	config.go      the flags of a device
-//	directions.go  the flags for what either direction is to do
-//	daemon.go      a device from its start to its end
-//	lab.go         two hosts for a demonstration
-//	help.go        the manual
+// config.go makes a Config from the flags and checks everything before anything is created;
+// directions.go reads the policies and the receive mode; daemon.go runs the device; lab.go
+// runs package lab; help.go has the manual; cli.go has the rest.
 package cli
 
 import (
@@ -26,16 +20,15 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// Exit codes, as --help has them.
+// Exit codes; --help lists them.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// Main runs the command line args, where args[0] is the name of the program,
-// until it is done or a SIGINT or SIGTERM asks it to end, and returns its exit
-// code.
+// Main runs the command line args, where args[0] is the name of the program. It returns the
+// exit code when the command has ended, or when SIGINT or SIGTERM has ended it.
 func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -70,9 +63,10 @@ func (p *program) app() *cli.App {
 	}
 }
 
-// usageError is a command line that cannot be. Nothing was created.
+// usageError is an invalid command line. Nothing was created.
 type usageError struct{ message string }
 
+// Error returns the message.
 func (e *usageError) Error() string { return e.message }
 
 func usagef(format string, args ...any) error {
@@ -83,7 +77,8 @@ func badFlag(_ *cli.Context, err error, _ bool) error {
 	return usagef("%v (see insane --help)", err)
 }
 
-// exitCode is 0, the status of a command that was run for the user, or ours.
+// exitCode returns 0, or the status of a command that was run for the user, or the code for
+// an error of this program.
 func exitCode(err error) int {
 	var usage *usageError
 	var status statusError
@@ -100,7 +95,7 @@ func exitCode(err error) int {
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
-// version is what the go command stamped into the binary.
+// version returns the version that the go command wrote into the binary.
 func version() string {
 	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
 		return build.Main.Version

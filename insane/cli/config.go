@@ -41,8 +41,8 @@ func daemonFlags() []cli.Flag {
 	}
 }
 
-// config reads the flags. Everything that can be refused is refused here, when
-// nothing has been created yet.
+// config reads the flags. It checks everything that it can check, before anything is
+// created.
 func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 	conf := insane.Config{Name: c.String("name"), Slave: c.String("slave"), Socket: c.String("socket")}
 	if c.IsSet("group") && c.String("group") == "" {
@@ -74,8 +74,8 @@ func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 	return conf, nil
 }
 
-// seed is the one that was asked for, or 32 random bits: few enough to be typed
-// again by hand.
+// seed returns the given seed, or else 32 random bits. 32 bits are few enough for a user to
+// type the seed again.
 func seed(c *cli.Context) (uint64, error) {
 	if c.IsSet("seed") {
 		return parseSeed(c.String("seed"))
@@ -95,7 +95,8 @@ func parseSeed(text string) (uint64, error) {
 	return n, nil
 }
 
-// addresses reads what `ip address add` would take; a bare address is a host's.
+// addresses reads addresses as `ip address add` does. An address without a length is a
+// single host.
 func addresses(texts []string) (list []netip.Prefix, err error) {
 	for _, text := range texts {
 		p, err := prefix(text)
@@ -107,7 +108,7 @@ func addresses(texts []string) (list []netip.Prefix, err error) {
 	return list, nil
 }
 
-// routes reads what `ip route add` would take, and names of hosts.
+// routes reads destinations as `ip route add` does, and also names of hosts.
 func routes(ctx context.Context, texts []string) (list []netip.Prefix, err error) {
 	for _, text := range texts {
 		p, err := prefix(text)
@@ -116,7 +117,7 @@ func routes(ctx context.Context, texts []string) (list []netip.Prefix, err error
 			list = append(list, p.Masked())
 		case text == "default":
 			list = append(list, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
-		case strings.ContainsAny(text, "/:%"): // no name of a host has these
+		case strings.ContainsAny(text, "/:%"): // no name of a host contains these
 			return nil, fmt.Errorf("route: %q: want an address, a prefix such as 10.9.0.0/24, a host name or default", text)
 		default:
 			hosts, err := resolve(ctx, text)
@@ -129,7 +130,7 @@ func routes(ctx context.Context, texts []string) (list []netip.Prefix, err error
 	return list, nil
 }
 
-// resolve makes a route of each address of a host.
+// resolve returns a route for each address of a host.
 func resolve(ctx context.Context, name string) (list []netip.Prefix, err error) {
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 	if err != nil {
@@ -146,8 +147,8 @@ func resolve(ctx context.Context, name string) (list []netip.Prefix, err error) 
 	return list, nil
 }
 
-// prefix reads ADDRESS or ADDRESS/BITS. It refuses what the kernel would take for
-// something else: zones, and IPv4 addresses in the clothes of IPv6.
+// prefix reads ADDRESS or ADDRESS/BITS. It refuses forms that the kernel would read
+// differently: zones, and IPv4 addresses in IPv6 form.
 func prefix(text string) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(text)
 	if addr, addrErr := netip.ParseAddr(text); addrErr == nil && addr.Zone() == "" {
@@ -159,7 +160,7 @@ func prefix(text string) (netip.Prefix, error) {
 	return p, err
 }
 
-// group finds the number of a group by name or number; "" is none.
+// group returns the number of a group, given its name or number; nil for "".
 func group(name string) (*uint32, error) {
 	if name == "" {
 		return nil, nil
@@ -169,14 +170,14 @@ func group(name string) (*uint32, error) {
 		id = g.Gid
 	}
 	n, err := strconv.ParseUint(id, 10, 32)
-	if err != nil || n == math.MaxUint32 { // (gid_t)-1 is no group
+	if err != nil || n == math.MaxUint32 { // (gid_t)-1 is not a valid group
 		return nil, fmt.Errorf("group: %q: no such group", name)
 	}
 	gid := uint32(n)
 	return &gid, nil
 }
 
-// logger writes to w as asked.
+// logger makes a logger that writes to w, with the given level and format.
 func logger(w io.Writer, level, format string) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{}
 	var l slog.Level

@@ -17,7 +17,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane"
 )
 
-// parse reads a command line that must be good, and opens nothing.
+// parse reads a valid command line and opens nothing.
 func parse(t *testing.T, stderr io.Writer, args ...string) (conf insane.Config) {
 	t.Helper()
 	app := &cli.App{Flags: daemonFlags(), Action: func(c *cli.Context) (err error) {
@@ -30,11 +30,11 @@ func parse(t *testing.T, stderr io.Writer, args ...string) (conf insane.Config) 
 	return conf
 }
 
-// clearEnvironment takes away what could stand in for a flag, for this test.
+// clearEnvironment removes the variables that replace flags, for this test.
 func clearEnvironment(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"INSANE_NAME", "INSANE_SOCKET"} {
-		t.Setenv(name, "") // so that it comes back
+		t.Setenv(name, "") // so that it is restored afterwards
 		os.Unsetenv(name)
 	}
 }
@@ -77,8 +77,8 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// An address keeps its host part, a route does not; either is a host's if it
-// says nothing else.
+// An address keeps its host part, a route does not. Without a length, either is a single
+// host.
 func TestConfigPrefixes(t *testing.T) {
 	c := parse(t, io.Discard, "--address", "10.9.0.1", "--address", "10.8.0.1/24", "--address", "fd00:9::1/64,fd00:8::1",
 		"--route", "10.9.0.2", "--route", "10.7.0.5/24", "--route", "fd00:7::5/64", "--route", "default", "--route", "::/0")
@@ -90,7 +90,7 @@ func TestConfigPrefixes(t *testing.T) {
 	}
 }
 
-// The name of a host is a route to each of its addresses.
+// The name of a host gives a route to each of its addresses.
 func TestConfigHostName(t *testing.T) {
 	list, err := routes(context.Background(), []string{"localhost"})
 	if err != nil || len(list) == 0 {
@@ -106,8 +106,7 @@ func TestConfigHostName(t *testing.T) {
 	}
 }
 
-// A seed that nobody asked for is another one each time, and short enough to be
-// typed.
+// A seed that is not given is different each time, and short enough to type.
 func TestConfigDrawsSeed(t *testing.T) {
 	seen := make(map[uint64]bool)
 	for range 20 {
@@ -122,7 +121,7 @@ func TestConfigDrawsSeed(t *testing.T) {
 	}
 }
 
-// The environment fills in what no flag says.
+// The environment replaces missing flags.
 func TestConfigEnvironment(t *testing.T) {
 	clearEnvironment(t)
 	t.Setenv("INSANE_NAME", "bad1")
@@ -135,7 +134,7 @@ func TestConfigEnvironment(t *testing.T) {
 	}
 }
 
-// The log has the format and begins at the level that were asked for.
+// The log has the requested format and level.
 func TestConfigLog(t *testing.T) {
 	for format, want := range map[string]string{"text": "level=WARN msg=heard n=1", "json": `"level":"WARN","msg":"heard","n":1`} {
 		var log bytes.Buffer

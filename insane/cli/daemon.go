@@ -38,14 +38,15 @@ func (p *program) daemon(c *cli.Context) error {
 	return nil
 }
 
-// announce logs what was asked for. Policies are written out here, since JSON
-// would see nothing in them.
+// announce logs the configuration. It logs policies as text, because encoding/json would
+// print an empty object for them.
 func announce(conf insane.Config) {
 	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket, "slave", conf.Slave,
 		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed)
 }
 
-// notify tells the service manager that asked to be told (sd_notify(3)).
+// notify sends a state to the service manager, if the service manager wants it
+// (sd_notify(3)).
 func (p *program) notify(conf insane.Config, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		conf.Log.Warn("notify service manager", "err", err)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The line that says that the device is there has all that can be changed later,
-// as a person would type it, in either format.
+// The log line about the start of the device has every setting that can be changed later,
+// in the form that a user types, in both formats.
 func TestAnnounce(t *testing.T) {
 	clearEnvironment(t)
 	for format, want := range map[string]string{

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// directions reads what the device is to do about either direction: the two
-// policies and the receive mode, which must go together.
+// directions reads the policies of both directions and the receive mode, and checks that
+// they fit together.
 func directions(c *cli.Context, conf *insane.Config) (err error) {
 	if conf.Policy, err = parsePolicy("policy", c.String("policy")); err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The status tells what kind of end it was, however deep in the error.
+// The status shows the kind of the error, even if the error is wrapped several times.
 func TestExitCode(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -26,7 +26,7 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
-// What fails in two ways is still one line.
+// An error with two causes still has one line.
 func TestOneLine(t *testing.T) {
 	if got := oneLine(errors.Join(errors.New("one"), errors.New("two"))); got != "one; two" {
 		t.Errorf("%q", got)

@@ -1,7 +1,7 @@
 package cli
 
-// help is the whole manual, at most 80 columns wide. It is a template of
-// urfave/cli, hence no braces in pairs.
+// help is the whole manual, at most 80 columns wide. It is a template of urfave/cli, so it
+// must not contain pairs of braces.
 const help = `insane - a network device that loses packets as you wish
 
   insane [FLAG...]                 make the device, run it until SIGINT, SIGTERM

@@ -11,12 +11,14 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// labSeed makes every show the same; the year is that of the first insane.
+// labSeed makes every run show the same losses. Its value is the year of the first insane.
 const labSeed = 2000
 
-// statusError is the end of a command that was run for the user, who has seen it.
+// statusError is the exit status of a command that was run for the user. The user has
+// already seen its output.
 type statusError int
 
+// Error returns the status as text.
 func (e statusError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 func (p *program) lab() *cli.Command {
@@ -34,7 +36,7 @@ func (p *program) lab() *cli.Command {
 	}
 }
 
-// visitLab shows the device, or runs a command or a shell beside it.
+// visitLab shows the device at work, or runs a command or a shell beside it.
 func (p *program) visitLab(c *cli.Context) error {
 	command := c.Args().Slice()
 	if c.Bool("shell") && len(command) > 0 {
@@ -52,7 +54,7 @@ func (p *program) visitLab(c *cli.Context) error {
 	if !c.Bool("shell") && len(command) == 0 {
 		return lab.Tour(c.Context, p.out, options)
 	}
-	// Signals are for the command, so ours do not end it.
+	// Signals go to the command, so they must not end this process.
 	ctx := context.WithoutCancel(c.Context)
 	run := func() (int, error) { return lab.Exec(ctx, options, command) }
 	if c.Bool("shell") {

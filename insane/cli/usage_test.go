@@ -8,16 +8,14 @@ import (
 	"testing"
 )
 
-// run runs a command line. No device comes of it even if nothing is wrong with
-// it, since its control socket cannot be.
+// run runs a command line. It never makes a device, because its control socket is invalid.
 func run(args ...string) (status int, stdout, stderr string) {
 	var out, err bytes.Buffer
 	status = Main(append([]string{"insane", "--socket", "/proc/nowhere/insane.sock"}, args...), &out, &err)
 	return status, out.String(), err.String()
 }
 
-// What cannot be is refused with status 2 and in one line that names the flag
-// and the value.
+// An invalid value is refused with status 2 and one line that names the flag and the value.
 func TestBadUsage(t *testing.T) {
 	long := strings.Repeat("x", 16)
 	for _, c := range []struct {
@@ -93,7 +91,7 @@ func TestBadUsage(t *testing.T) {
 	}
 }
 
-// A line that nothing is wrong with gets as far as the kernel: status 1.
+// A valid command line reaches the kernel: status 1.
 func TestGoodUsage(t *testing.T) {
 	for _, args := range [][]string{
 		nil,
@@ -111,7 +109,7 @@ func TestGoodUsage(t *testing.T) {
 	}
 }
 
-// A usage error leaves not even the directory of the control socket.
+// After a usage error, not even the directory of the control socket exists.
 func TestBadUsageMakesNothing(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "run", "insane.sock")
 	var out, err bytes.Buffer
@@ -123,7 +121,7 @@ func TestBadUsageMakesNothing(t *testing.T) {
 	}
 }
 
-// The environment is held to the same rules as the flags that it stands for.
+// The environment is checked like the flags that it replaces.
 func TestBadEnvironment(t *testing.T) {
 	t.Setenv("INSANE_NAME", "a/b")
 	if status, _, stderr := run(); status != exitUsage || !strings.Contains(stderr, `name: "a/b"`) {

@@ -1,5 +1,5 @@
-// Package control answers the requests of package api on the control socket of a
-// device. It knows the device as the interface [Device] alone.
+// Package control answers the requests of package api on the control socket of a device. It
+// uses the device through the interface [Device] only.
 //
 // control.go serves the requests and decides who may make a change; message.go
 // reads and writes the JSON; limiter.go bounds the connections and gives each
@@ -26,17 +26,17 @@ import (
 
 // Limits of a control connection beside api.MaxBody.
 const (
-	maxHeader      = 16 << 10         // bytes
-	requestTimeout = 10 * time.Second // to read a request, and to write its answer
+	maxHeader      = 16 << 10         // bytes of the header of a request
+	requestTimeout = 10 * time.Second // longest time to read a request, and to write its answer
 	idleTimeout    = 10 * time.Second // between requests
 
 	refusedInterval = time.Second // between log lines about peers that may not make a change
 )
 
-// Device is what the requests read and change. Its methods are called by many
-// goroutines at the same time.
+// Device is the device that requests read and change. Many goroutines may call its methods
+// at the same time.
 type Device interface {
-	// State is the device as it is now. It must not wait for a change.
+	// State returns the present state. It must not wait for a change.
 	State() api.Info
 
 	// Change carries out a change as a whole or not at all, and returns the
@@ -45,7 +45,7 @@ type Device interface {
 	Change(api.Change) (before, after api.Info, err error)
 }
 
-// Options are what Serve needs beside the listener and the device.
+// Options are the parameters of Serve besides the listener and the device.
 type Options struct {
 	Name  string       // of the device, for messages
 	Group *uint32      // its members may make changes, beside root and the user of this process; nil: no group
@@ -59,9 +59,9 @@ type server struct {
 	refused rate.Sometimes // log lines about peers that may not make a change
 }
 
-// Serve answers requests about d that come over l. When ctx ends it closes every
-// connection; it then returns nil as soon as the caller has closed l, which Serve
-// itself never does. It returns an error if l fails earlier.
+// Serve answers requests about d that come over l. When ctx ends, it closes every
+// connection; it returns nil once the caller has closed l as well. Serve itself never
+// closes l. It returns an error if l fails before ctx ends.
 func Serve(ctx context.Context, l Listener, d Device, o Options) error {
 	s := newServer(d, o)
 	srv := &http.Server{
@@ -71,7 +71,7 @@ func Serve(ctx context.Context, l Listener, d Device, o Options) error {
 		WriteTimeout:      requestTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          log.New(io.Discard, "", 0), // errors of clients are not ours to log
+		ErrorLog:          log.New(io.Discard, "", 0), // errors of clients do not belong into the log
 		ConnContext:       withPeer,
 	}
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
@@ -90,9 +90,9 @@ func newServer(d Device, o Options) *server {
 	return &server{Options: o, device: d, refused: rate.Sometimes{Interval: refusedInterval}}
 }
 
-// handler serves the requests of package api. Every answer but the metrics is
-// JSON, also the answer to a request that makes no sense; http.ServeMux would
-// redirect some of those.
+// handler serves the requests of package api. Every answer is JSON, except the metrics.
+// That includes the answer to a malformed request, which http.ServeMux might redirect
+// instead.
 func (s *server) handler() http.Handler {
 	metrics := promhttp.HandlerFor(newRegistry(s.device), promhttp.HandlerOpts{})
 	paths := map[string]http.HandlerFunc{
@@ -158,13 +158,13 @@ func (s *server) put(w http.ResponseWriter, r *http.Request) {
 	answer(w, after)
 }
 
-// mayChange says whether the credentials suffice for a change: those of root, of
-// the user of this process, or of a member of the control group.
+// mayChange reports whether a peer may change the device: root, the user of this process,
+// and members of the control group may.
 func (s *server) mayChange(p host.Peer) bool {
 	return p.UID == 0 || p.UID == uint32(os.Geteuid()) || s.Group != nil && p.In(*s.Group)
 }
 
-// transition is how a log line shows a member before and after.
+// transition shows a member before and after a change, for a log line.
 func transition[T comparable](before, after T) string {
 	if before == after {
 		return fmt.Sprint(after)

@@ -43,7 +43,7 @@ func (f *fake) Change(c api.Change) (before, after api.Info, err error) {
 	return before, f.info, nil
 }
 
-// newFake is a device in which every number that an answer shows is another one.
+// newFake makes a device in which all numbers that an answer shows differ.
 func newFake() *fake {
 	stats := func(n uint64) api.Stats {
 		return api.Stats{
@@ -69,8 +69,8 @@ func ask(s *server, peer host.Peer, method, path, body string) *httptest.Respons
 	return w
 }
 
-// A request that makes no sense, or from a peer that may not make changes, does
-// not reach the device, and the answer is one line of JSON.
+// An invalid request, or one from a peer that may not make changes, does not reach the
+// device. The answer is one line of JSON.
 func TestRefusals(t *testing.T) {
 	d := newFake()
 	s := newServer(d, Options{Name: "insane"})
@@ -115,8 +115,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// An error of the device is answered as it is if it is of package api, and as an
-// internal error if not.
+// If the device returns an *api.Error, it is the answer; any other error is answered as an
+// internal error.
 func TestDeviceErrors(t *testing.T) {
 	for _, c := range []struct{ err, want error }{
 		{api.Errorf(api.ErrNoDevice, "slave", "no eth7"), api.ErrNoDevice},
@@ -133,8 +133,8 @@ func TestDeviceErrors(t *testing.T) {
 	}
 }
 
-// The log has each change with what it was before, and a peer that may not make
-// changes cannot fill it.
+// The log has each change with the state before it. A peer that may not make changes cannot
+// flood the log.
 func TestLog(t *testing.T) {
 	var log bytes.Buffer
 	s := newServer(newFake(), Options{Name: "insane", Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -153,7 +153,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// Reading is free, and shows the state as it is.
+// Every user may read, and gets the present state.
 func TestState(t *testing.T) {
 	d := newFake()
 	s := newServer(d, Options{})

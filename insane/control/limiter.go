@@ -8,14 +8,14 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 )
 
-// Connections served at a time. Peers that may make changes have a limit of
-// their own, so that no number of readers can keep them out.
+// The limits of connections at the same time. Peers that may make changes have a separate
+// limit, so that readers cannot keep them out.
 const (
 	maxReaders  = 64
 	maxChangers = 64
 )
 
-// Listener is a listening Unix socket: *net.UnixListener is one.
+// Listener is a listening Unix socket. *net.UnixListener implements it.
 type Listener interface {
 	net.Listener
 	AcceptUnix() (*net.UnixConn, error)
@@ -55,7 +55,7 @@ func (l *limiter) Accept() (net.Conn, error) {
 // socket.
 func (l *limiter) Close() error { return nil }
 
-// enter counts one more connection, unless the limit is reached.
+// enter counts one more connection. It returns false if the limit is reached.
 func (l *limiter) enter(changer bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,14 +66,14 @@ func (l *limiter) enter(changer bool) bool {
 	return true
 }
 
-// leave takes back one enter with the same argument.
+// leave undoes one enter with the same argument.
 func (l *limiter) leave(changer bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open[changer]--
 }
 
-// conn is a connection that counts for the limit until it is closed.
+// conn is a connection that counts towards the limit until it is closed.
 type conn struct {
 	*net.UnixConn
 	peer    host.Peer
@@ -99,8 +99,8 @@ func withPeer(ctx context.Context, nc net.Conn) context.Context {
 	return ctx
 }
 
-// nobody is the peer of a request whose context has no credentials: it may not
-// make changes.
+// nobody is the peer of a request whose context has no credentials. It may not make
+// changes.
 var nobody = host.Peer{UID: ^uint32(0), GID: ^uint32(0)}
 
 func peerOf(ctx context.Context) host.Peer {

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 )
 
-// limited is a limiter on a socket of its own. It counts every peer as what
-// changer says when the peer connects.
+// limited is a limiter on a new socket. It calls changer when a peer connects, to decide
+// what the peer counts as.
 type limited struct {
 	t        *testing.T
 	path     string
@@ -91,8 +91,8 @@ func (d *limited) fill() (conns []net.Conn) {
 	return nil
 }
 
-// The number of readers is limited, and readers do not keep out peers that may
-// make changes, nor the other way round.
+// The number of readers is limited. Readers do not keep out peers that may make changes,
+// and the other way round.
 func TestLimiterLimits(t *testing.T) {
 	d := newLimited(t)
 	if n := len(d.fill()); n != maxReaders {
@@ -108,8 +108,8 @@ func TestLimiterLimits(t *testing.T) {
 	}
 }
 
-// A closed connection makes room for one of the kind under which it was counted,
-// however often it is closed.
+// A closed connection makes room for one of the same kind, even if it is closed several
+// times.
 func TestLimiterLeave(t *testing.T) {
 	d := newLimited(t)
 	readers := d.fill()

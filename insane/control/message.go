@@ -10,8 +10,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// decode reads one Change and nothing else. Every error is an *api.Error of one
-// line that names the member at fault if there is one.
+// decode reads exactly one Change. Every error is an *api.Error of one line; it names the
+// member at fault, if there is one.
 func decode(body io.Reader) (api.Change, error) {
 	var c api.Change
 	dec := json.NewDecoder(body)
@@ -42,8 +42,8 @@ func answer(w http.ResponseWriter, v any) {
 	json.NewEncoder(w).Encode(v) // fails only if the peer has closed the connection
 }
 
-// refuse answers with an error. An error that is not of package api is the fault
-// of the machine and not of the request.
+// refuse writes an error as the answer. An error that is not an *api.Error is answered as
+// an internal error.
 func refuse(w http.ResponseWriter, err error) {
 	var e *api.Error
 	if !errors.As(err, &e) {

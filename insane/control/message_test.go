@@ -10,7 +10,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Whatever comes as a body, decode answers with a change or with one line.
+// For every body, decode returns a change or an error of one line.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{`{"slave":"eth0","tx":"percent 80","rx":"pass","seed":7}`, `{}`, `null`, `[[[[`,
 		`{"tx":null}`, `{"seed":1e400}`, `{"tx":"\u0000"}`, `{"tx":1}{}`, "\xff"} {

@@ -6,7 +6,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// collector shows the state of a device to Prometheus; it keeps nothing.
+// collector shows the state of a device to Prometheus. It has no state of its own.
 type collector struct {
 	device Device
 

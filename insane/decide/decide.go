@@ -1,9 +1,8 @@
-// Package decide says what is wanted of a device and its interface, from what was
-// asked for and what was seen of the host. It is pure: it asks nobody, changes
-// nothing and keeps nothing.
+// Package decide computes the wanted state of a device and its interface, from the request
+// of the user and the observed host. It is pure: its result depends on the arguments only.
 //
-// The file is decide.go: what a decision goes by, its result, and the reasons that
-// people are shown.
+// The file is decide.go: the input of a decision, its result, and the reasons that users
+// are shown.
 package decide
 
 import (
@@ -15,62 +14,63 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Config is what Decide goes by beside the host: what was asked for, and what the
-// device has open.
+// Config is the input of Decide besides the host: the request of the user, and the sockets
+// and state of the device.
 type Config struct {
 	Name    string    // of the device
 	Slave   string    // name of the slave; "": none was given yet
-	Link    host.Link // of the slave, as of the last pass
-	Queues  int       // of link, for transmitting
-	Open    bool      // sockets are open on link
+	Link    host.Link // of the slave, as the last pass saw it
+	Queues  int       // transmit queues of Link
+	Open    bool      // the sockets are open on Link
 	Receive string    // one of the api.Receive… modes
-	Uneven  bool      // packets of one super-frame of tx can get different verdicts
-	Flushed bool      // the interface was down since it was given its addresses and routes
+	Uneven  bool      // the packets of one super-frame of tx can get different verdicts
+	Flushed bool      // the interface was down after it had got its addresses and routes
 }
 
-// Step is what is to be done about the slave before anything else.
+// Step is what the device must do about the slave before anything else.
 type Step int
 
-// The steps. After any but KeepSlave the host is to be looked at once more.
+// The steps. After ReleaseSlave and AttachSlave the device must look at the host once more.
 const (
-	KeepSlave    Step = iota // it is as it should be
-	ReleaseSlave             // its link is gone
-	AttachSlave              // its link is back
+	KeepSlave    Step = iota // nothing to do
+	ReleaseSlave             // the link of the slave is gone
+	AttachSlave              // the link of the slave is back
 )
 
-// Wanted is what the device and the interface are to be.
+// Wanted is the state that the device and the interface should have.
 type Wanted struct {
 	Step   Step
-	Link   host.Link // of the slave: to attach, or as it is now
-	Queues int       // of link
+	Link   host.Link // of the slave: the link to attach, or the present state of the link
+	Queues int       // transmit queues of Link
 
-	SkipQdisc bool // the interface is to have no queueing discipline
-	Restore   bool // the interface has lost the addresses and routes that were asked for
+	SkipQdisc bool // the interface should have no queueing discipline
+	Restore   bool // the interface has lost the addresses and routes that the user asked for
 
-	Claims      kern.Claims // nil: what they are
+	Claims      kern.Claims // nil: no change
 	Idle        string      // why nothing is taken; "": what was asked for is taken
-	Armed       bool        // frames are taken from the slave as long as the device works
-	Promiscuous bool        // the slave is to receive frames to other link-layer addresses
+	Armed       bool        // the kernel takes frames from the slave as long as the relay of rx works
+	Promiscuous bool        // the slave should receive frames for other link-layer addresses
 
 	RelayTX, RelayRX string // why the relay carries everything; "": the kernel may carry
 }
 
-// Decide says what is wanted of a device on a host. It is a pure function.
+// Decide computes the wanted state of a device on a host. It is a pure function, and may be
+// called by any goroutine.
 func Decide(c Config, o observe.Host) (w Wanted) {
 	w.Link, w.Queues, w.Step = c.Link, c.Queues, decideSlave(c, o.Slave)
 	if w.Step == AttachSlave || o.Slave.Bound {
 		w.Link, w.Queues = o.Slave.Link, o.Slave.Queues
 	}
 	if w.Step != KeepSlave {
-		return w // the host is looked at once more after that
+		return w // the device looks at the host once more after this step
 	}
 	self := o.Interface
 	w.SkipQdisc = self.Spare
 	w.Restore = (c.Flushed || self.Down) && self.Link.Up
 	w.Idle = idleReason(c, self)
 	w.Armed = c.Receive != api.ReceiveNone && w.Idle == ""
-	// Promiscuous mode of the interface means that somebody wants frames to other
-	// link-layer addresses: a bridge that it is part of, or tcpdump.
+	// Promiscuous mode of the interface means that somebody wants frames for other
+	// link-layer addresses: a bridge that the interface is part of, or tcpdump.
 	w.Promiscuous = self.Link.Promiscuity > 0 &&
 		(c.Receive == api.ReceiveAll || c.Receive == api.ReceiveAuto && self.Link.Master != 0)
 	w.Claims = o.Ownership.Claims
@@ -80,8 +80,8 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	return w
 }
 
-// decideSlave keeps a slave as long as its sockets are on its link. After an error
-// of the look-up it stays as it is.
+// decideSlave keeps a slave as long as its sockets are on its link. After an error of the
+// look-up nothing changes.
 func decideSlave(c Config, s observe.Slave) Step {
 	switch {
 	case s.Err != nil || c.Slave == "":
@@ -94,8 +94,9 @@ func decideSlave(c Config, s observe.Slave) Step {
 	return KeepSlave
 }
 
-// idleReason says why nothing can be taken, if so. While the interface is down nothing
-// is: a person who takes it down does not want to be cut off.
+// idleReason returns why the device can take no frames; "" if it can. While the interface
+// is down it takes none: a user who sets the interface down expects that the slave works as
+// before.
 func idleReason(c Config, self observe.Interface) string {
 	switch {
 	case c.Receive == api.ReceiveNone:
@@ -112,10 +113,10 @@ func idleReason(c Config, self observe.Interface) string {
 	return ""
 }
 
-// noFastTX says why the kernel must leave tx to the relay. The fast path is used
-// wherever its result is exactly the relay's, and as long as nobody would miss
-// anything: what it sends does not pass the interface's own queue, so a person who
-// watches the interface, or shapes it, must have the relay.
+// noFastTX returns why the kernel must leave tx to the relay; "" if it need not. The kernel
+// may carry tx only if the result is exactly the relay's. Frames of the fast path bypass
+// the queue of the interface, so the relay must carry everything if a user watches or
+// shapes the traffic of the interface.
 func noFastTX(c Config, self observe.Interface) string {
 	switch state := SlaveState(c.Slave, c.Open, c.Link); {
 	case state == api.SlaveNone:
@@ -127,13 +128,13 @@ func noFastTX(c Config, self observe.Interface) string {
 	case self.Away:
 		return "the interface is not in this network namespace"
 	case c.Queues > 1 && c.Uneven:
-		// The relay's socket and the host's may choose different ones.
+		// The relay's socket and the host's may choose different queues.
 		return fmt.Sprintf("%s has %d transmit queues, in which packets of one super-frame could overtake the next", c.Slave, c.Queues)
 	}
 	return self.Watched
 }
 
-// noFastRX says why the kernel must leave rx to the relay.
+// noFastRX returns why the kernel must leave rx to the relay; "" if it need not.
 func noFastRX(c Config, idle string, self observe.Interface) string {
 	switch {
 	case c.Receive == api.ReceiveNone:
@@ -144,8 +145,8 @@ func noFastRX(c Config, idle string, self observe.Interface) string {
 	return idle
 }
 
-// SlaveState is one of the api.Slave… states: that of a slave of a name. open: there
-// are sockets on the link.
+// SlaveState returns one of the api.Slave… states, for a slave with this name and link.
+// open: the sockets are open on the link.
 func SlaveState(name string, open bool, link host.Link) string {
 	switch {
 	case name == "":

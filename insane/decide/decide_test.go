@@ -18,7 +18,7 @@ var (
 // with returns a link changed by f.
 func with(l host.Link, f func(*host.Link)) host.Link { f(&l); return l }
 
-// working is a device that takes frames at a slave that is up, and its host.
+// working is a device that takes frames from a slave that is up, and its host.
 func working() (Config, observe.Host) {
 	c := Config{Name: "insane", Slave: "eth0", Link: eth0, Queues: 1, Open: true, Receive: api.ReceiveAuto}
 	h := observe.Host{
@@ -28,8 +28,8 @@ func working() (Config, observe.Host) {
 	return c, h
 }
 
-// Each thing that a device can be asked for, or that can be seen of its host, decides
-// what it decides and nothing else: of a working device one thing is changed.
+// Each input of a decision changes exactly one part of the result: each case changes one
+// thing of a working device.
 func TestDecide(t *testing.T) {
 	fine := Wanted{Link: eth0, Queues: 1, Armed: true}
 	for _, tt := range []struct {
@@ -108,7 +108,7 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// same compares all but the slices and maps of two results.
+// same compares two results, except for slices and maps.
 func same(a, b Wanted) bool {
 	a.Claims, b.Claims = nil, nil
 	la, lb := a.Link, b.Link

@@ -12,9 +12,9 @@ const (
 	tcpLen     = 20 // without options
 	udpLen     = 8
 
-	// maxHeaders bounds the headers of a super-frame, virtio header included.
-	// All but IPv6 extension headers are 142 at most; the rest holds a
-	// segment routing header of twenty hops.
+	// maxHeaders is the most bytes that the headers of a super-frame may have, with the
+	// virtio header. Without IPv6 extension headers they have at most 142 bytes; the rest
+	// is enough for a segment routing header with twenty hops.
 	maxHeaders = 512
 )
 
@@ -69,8 +69,8 @@ func linkHeader(e []byte) (length int, etherType uint16) {
 	return length, etherType
 }
 
-// inspectSuper is Inspect for a super-frame: h is its virtio header, e its
-// Ethernet bytes, of which link are the link header.
+// inspectSuper is Inspect for a super-frame. h is its virtio header and e its Ethernet
+// bytes; the link header is the first link bytes of e.
 func inspectSuper(h Header, e []byte, link int, etherType uint16) (Layout, error) {
 	l, err := walk(h, e, link, etherType)
 	switch {

@@ -27,8 +27,8 @@ func (l Layout) Bytes(from, to int) uint64 {
 	return uint64((to-from)*l.headers + l.offset(to) - l.offset(from))
 }
 
-// MTU is the number of bytes of the largest packet behind its Ethernet header
-// and up to two VLAN tags, which is what the MTU of an interface must hold.
+// MTU returns the size in bytes of the largest packet, without its Ethernet header and up
+// to two VLAN tags. The MTU of an interface must be at least this.
 func (l Layout) MTU() int {
 	return l.headers - l.link + min(l.size, l.payload)
 }

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Events is what has changed since the events before.
+// Events says what has changed since the previous Events.
 type Events struct {
-	Links     []LinkEvent // the last one of each link
+	Links     []LinkEvent // the last event of each link
 	Addresses []AddressEvent
 	Routes    bool  // the main routing table
 	Rules     bool  // the rules of policy routing
@@ -22,15 +22,15 @@ type Events struct {
 
 // LinkEvent is a change of one link.
 type LinkEvent struct {
-	Link Link // as it was then; of a link that is gone only Index and Name count
-	Gone bool // from the namespace
-	Down bool // it was down at some time since the events before, if only for a moment
+	Link Link // as of the event; if the link is gone, only Index and Name count
+	Gone bool // the link is not in the namespace any more
+	Down bool // the link was down at some time since the previous Events, even if only for a moment
 }
 
 // AddressEvent is a change of one address of a link.
 type AddressEvent struct {
 	Address
-	Gone bool // from the link
+	Gone bool // the link does not have the address any more
 }
 
 // AnyLink stands for the links that share a block of filters of tc, which the kernel does
@@ -40,7 +40,7 @@ const AnyLink = -1
 // maxEvents bounds the links, and the addresses, that are told one by one.
 const maxEvents = 1024
 
-// merge adds events that came later. Of each link the last one stays.
+// merge adds later events. It keeps only the last event of each link.
 func (e *Events) merge(later *Events) {
 	for _, l := range later.Links {
 		e.addLink(l)
@@ -65,7 +65,7 @@ func (e *Events) addLink(l LinkEvent) {
 		}
 	}
 	if len(e.Links) == maxEvents {
-		e.Lost, e.Links = true, e.Links[:0] // a list of all links is cheaper by now
+		e.Lost, e.Links = true, e.Links[:0] // a list of all links now costs less
 	}
 	e.Links = append(e.Links, l)
 }
@@ -97,7 +97,7 @@ func (e *Events) BesideRoutes() bool {
 	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.Lost
 }
 
-// add takes a message of the kernel over. One that cannot be read counts as lost.
+// add records a message of the kernel. A message that it cannot parse counts as lost.
 func (e *Events) add(m *syscall.NetlinkMessage) {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
@@ -108,7 +108,7 @@ func (e *Events) add(m *syscall.NetlinkMessage) {
 		e.Routes = e.Routes || decidesRoutes(m.Data)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		e.Rules = true
-	default: // of traffic control: struct tcmsg
+	default: // traffic control: struct tcmsg
 		if len(m.Data) < 8 {
 			e.Lost = true
 			return
@@ -117,8 +117,8 @@ func (e *Events) add(m *syscall.NetlinkMessage) {
 	}
 }
 
-// addLinkMessage takes over what happened to a link. A bridge tells of its ports in
-// messages of its own family; the links themselves have messages beside those.
+// addLinkMessage records a change of a link. It ignores messages of the bridge family about
+// ports, because the kernel sends a separate message about the link itself.
 func (e *Events) addLinkMessage(m *syscall.NetlinkMessage) {
 	if len(m.Data) < unix.SizeofIfInfomsg {
 		e.Lost = true
@@ -137,9 +137,8 @@ func (e *Events) addLinkMessage(m *syscall.NetlinkMessage) {
 	e.addLink(LinkEvent{Link: link, Gone: gone, Down: gone || !link.Up})
 }
 
-// addAddressMessage takes over what happened to an address (struct ifaddrmsg), in the
-// form in which Links.Addresses lists it. The network of a point-to-point address is
-// around the peer, so the address itself has none.
+// addAddressMessage records a change of an address (struct ifaddrmsg). For a point-to-point
+// link it is the link's own address, not the peer's.
 func (e *Events) addAddressMessage(m *syscall.NetlinkMessage) {
 	a := AddressEvent{Gone: m.Header.Type == unix.RTM_DELADDR}
 	if len(m.Data) < unix.SizeofIfAddrmsg {
@@ -166,8 +165,8 @@ func (e *Events) addAddressMessage(m *syscall.NetlinkMessage) {
 	e.addAddress(a)
 }
 
-// attributes are the kinds and values of a list of struct rtattr, up to the first one
-// that makes no sense.
+// attributes returns the types and values of a list of struct rtattr, up to the first
+// invalid one.
 func attributes(list []byte) iter.Seq2[uint16, []byte] {
 	return func(yield func(uint16, []byte) bool) {
 		for len(list) >= unix.SizeofRtAttr {
@@ -180,8 +179,8 @@ func attributes(list []byte) iter.Seq2[uint16, []byte] {
 	}
 }
 
-// decidesRoutes reports whether a message is about a route of the main table to
-// somewhere beyond the link itself (struct rtmsg).
+// decidesRoutes reports whether a message is about a route of the main table (struct rtmsg)
+// whose destination is not link-local.
 func decidesRoutes(m []byte) bool {
 	if len(m) < unix.SizeofRtMsg {
 		return true

@@ -6,27 +6,28 @@ import (
 	"slices"
 )
 
-// GivenRoutes are the destinations that were asked to lead through the device. They
-// borrow gateway and source address from the slave, and follow them: when an
-// address goes, the kernel removes the IPv4 routes that prefer it
-// (net/ipv4/fib_semantics.c, fib_sync_down_addr), and the packets would slip
-// past the device. An address that goes and comes back before anybody looks leaves
-// no other trace, so such a route is looked for after every change; a person who
-// wants it gone ends the device. Any other route that a person removes while the
-// interface is up stays removed until the slave's addresses change.
-// One goroutine may use them at a time.
+// GivenRoutes are the routes through the device that the user asked for. Each route has the
+// same gateway and source address as the slave's own route, and follows changes of the
+// slave's addresses. When an address is removed, the kernel removes the IPv4 routes that
+// prefer it as source (net/ipv4/fib_semantics.c, fib_sync_down_addr), and the packets would
+// bypass the device. If an address is removed and added again before the device looks, the
+// lost route is the only trace; so the device looks for such routes after every change. A
+// user who wants such a route removed must end the device. Any other route that a user
+// removes while the interface is up stays removed until the slave's addresses change. Only
+// one goroutine at a time may use GivenRoutes.
 type GivenRoutes struct {
 	Wanted []netip.Prefix
-	have   map[netip.Prefix]Route // as they were made
+	have   map[netip.Prefix]Route // as last added
 }
 
-// RouteState is what is to be done about one of the routes.
+// RouteState says what the device must do about one of the routes.
 type RouteState struct {
-	Want Route // with what it borrows from the slave's addresses now
-	Lost bool  // the kernel has removed it, with an address that it preferred
+	Want Route // with the gateway and source address that the slave's addresses give now
+	Lost bool  // the kernel has removed it, together with an address that it preferred
 }
 
-// Keep makes each route what it is to be by now.
+// Keep adds or changes the routes according to seen. It waits for the kernel's lock on
+// network configuration. It joins all errors.
 func (r *GivenRoutes) Keep(i *Interface, seen []RouteState) error {
 	if r.have == nil {
 		r.have = make(map[netip.Prefix]Route)
@@ -37,7 +38,7 @@ func (r *GivenRoutes) Keep(i *Interface, seen []RouteState) error {
 		if have, ok := r.have[dst]; ok && have == s.Want && !s.Lost {
 			continue
 		}
-		delete(r.have, dst) // on an error the next change of anything tries again
+		delete(r.have, dst) // after an error, the next change of any kind tries again
 		if err := i.ReplaceRoute(s.Want); err != nil {
 			errs = append(errs, err)
 			continue
@@ -47,10 +48,11 @@ func (r *GivenRoutes) Keep(i *Interface, seen []RouteState) error {
 	return errors.Join(errs...)
 }
 
-// Forget says that the interface has lost all routes.
+// Forget records that the interface has lost all routes.
 func (r *GivenRoutes) Forget() { r.have = nil }
 
-// AddAddresses gives the interface addresses. Those that it has stay.
+// AddAddresses adds addresses to the interface. It is no error if the interface has one
+// already.
 func (i *Interface) AddAddresses(list []netip.Prefix) error {
 	for _, a := range list {
 		if err := i.AddAddress(a); err != nil {
@@ -60,8 +62,8 @@ func (i *Interface) AddAddresses(list []netip.Prefix) error {
 	return nil
 }
 
-// Restore gives the interface addresses that it has lost, and returns those that the
-// kernel refuses; they do not keep it from the others.
+// Restore adds addresses that the interface has lost. It returns the addresses that the
+// kernel refuses; it adds the others nevertheless. err joins the refusals.
 func (i *Interface) Restore(list []netip.Prefix) (missing []netip.Prefix, err error) {
 	for _, a := range list {
 		if refused := i.AddAddress(a); refused != nil {
@@ -71,7 +73,8 @@ func (i *Interface) Restore(list []netip.Prefix) (missing []netip.Prefix, err er
 	return missing, err
 }
 
-// Fitting are the addresses of a list that an interface with an MTU can have.
+// Fitting returns the addresses of a list that an interface with this MTU (bytes) can have:
+// the kernel has no IPv6 on an interface whose MTU is below MinIPv6MTU.
 func Fitting(all []netip.Prefix, mtu int) []netip.Prefix {
 	if mtu >= MinIPv6MTU {
 		return all

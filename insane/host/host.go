@@ -1,7 +1,6 @@
-// Package host is what the device asks of the host that it runs on, and what it
-// changes there: links, addresses, routes, settings of /proc, the clock and the
-// listener of the control socket. It makes the system calls for that; the frames
-// themselves are package port's.
+// Package host asks and changes the host that the device runs on: links, addresses, routes,
+// settings of /proc, the clock and the listener of the control socket. It makes the system
+// calls for that. The frames themselves belong to package port.
 //
 // An answer is a copy of what the kernel had when it was asked, and may be out of date
 // when the caller reads it. Links.Watch says when to ask again. A function that returns
@@ -19,9 +18,9 @@
 //   - address_linux.go: the addresses of the host and of the device
 //   - table_linux.go: the main routing table
 //   - route_linux.go: the routes that lead through the device
-//   - given_linux.go: addresses and routes that were asked for
+//   - given_linux.go: addresses and routes that the user asked for
 //   - watch_linux.go: one subscription to all changes
-//   - events_linux.go: what has changed
+//   - events_linux.go: Events, which say what has changed
 //   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: settings of IPv4
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias

@@ -45,7 +45,7 @@ func (l *Links) Routes() ([]RouteEntry, error) {
 	return list, nil
 }
 
-// toRouteEntry returns false if the route does not belong into the list.
+// toRouteEntry returns false if the route does not belong to the list.
 func toRouteEntry(r netlink.Route, family int) (RouteEntry, bool) {
 	e := RouteEntry{Dst: everything(family), Metric: r.Priority}
 	if r.Dst != nil {

@@ -10,32 +10,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resubscribeDelay bounds the rate of subscriptions in a storm of events that
-// overflows the socket again and again.
+// resubscribeDelay limits how often the watcher subscribes again in a storm of events that
+// overflows the socket repeatedly.
 const resubscribeDelay = 100 * time.Millisecond
 
-// watchGroups are all groups of changes that a device has to follow.
+// watchGroups are the groups of rtnetlink events that a device needs.
 var watchGroups = []uint{
 	unix.RTNLGRP_LINK, unix.RTNLGRP_TC, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
 	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
 }
 
-// watcher is one subscription to all of watchGroups, and what it was told.
+// watcher is one subscription to all of watchGroups, and the events received so far.
 type watcher struct {
-	keep  func(Events) bool // whether to wake; nil: always
+	keep  func(Events) bool // whether the events need a call of wake; nil: always
 	ready chan struct{}     // has a value while there are pending events
 
 	mu      sync.Mutex
 	pending Events
 }
 
-// Watch calls wake after changes of links, addresses, routes, rules and traffic control
-// in the namespace, which must be that of the whole process, until ctx ends. Calls
-// follow each other, and events that come during one share the next. When the socket
-// overflows, events get lost: then Events.Lost is set, and wake is to look at the
-// state itself. keep is called with each event before, and may say that wake need not
-// have it; it must not wait for anything. Without keep wake has all events. Watch returns when the subscription is in place; wait for done before
-// closing what keep and wake use.
+// Watch calls wake after changes of links, addresses, routes, rules and traffic control in
+// the namespace, until ctx ends. The calling thread must be in the namespace of the
+// process. Calls of wake do not overlap; the next call gets all events that came during
+// one. When the socket overflows, events are lost: then Events.Lost is set, and wake must
+// look at the state itself. Watch calls keep with each event first; if keep returns false,
+// wake does not get the event. keep must not wait for anything; nil: wake gets all events.
+// Watch returns when the subscription is in place. Wait for done before closing anything
+// that keep and wake use.
 func (l *Links) Watch(ctx context.Context, keep func(Events) bool, wake func(Events)) (done <-chan struct{}, err error) {
 	socket, err := subscribe()
 	if err != nil {
@@ -68,21 +69,21 @@ func subscribe() (*nl.NetlinkSocket, error) {
 	return socket, nil
 }
 
-// listen receives events until ctx ends. A socket that has failed, as it does when
-// it overflows (ENOBUFS), is replaced by a new one.
+// listen receives events until ctx ends. When a socket fails, for example because it
+// overflows (ENOBUFS), listen replaces it.
 func (w *watcher) listen(ctx context.Context, socket *nl.NetlinkSocket) {
 	for {
 		w.receive(ctx, socket)
-		w.note(&Events{Lost: true}) // whatever was missed until now
+		w.note(&Events{Lost: true}) // covers all events missed so far
 		for socket = nil; socket == nil; {
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(resubscribeDelay):
 			}
-			socket, _ = subscribe() // tried again until it succeeds
+			socket, _ = subscribe() // repeated until it succeeds
 		}
-		w.note(&Events{Lost: true}) // and until there was a new subscription
+		w.note(&Events{Lost: true}) // covers events missed before the new subscription
 	}
 }
 
@@ -104,7 +105,7 @@ func (w *watcher) receive(ctx context.Context, socket *nl.NetlinkSocket) {
 	}
 }
 
-// note adds events to those that wake has not got yet.
+// note adds events to the pending ones, which wake has not got yet.
 func (w *watcher) note(e *Events) {
 	if !e.any() || w.keep != nil && !w.keep(*e) {
 		return
@@ -114,7 +115,7 @@ func (w *watcher) note(e *Events) {
 	w.mu.Unlock()
 	select {
 	case w.ready <- struct{}{}:
-	default: // the call that is due will have these too
+	default: // a call of wake is already due and gets these events too
 	}
 }
 

@@ -15,11 +15,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// watched is a running Watch that counts how often it wakes.
+// watched is a running Watch that counts the calls of wake.
 type watched struct {
 	links *Links
 	wakes atomic.Int64
-	end   func() // ends it and waits
+	end   func() // ends the Watch and waits
 }
 
 func watch(t *testing.T) *watched {
@@ -35,7 +35,7 @@ func watch(t *testing.T) *watched {
 	return w
 }
 
-// quiet waits until nothing has woken for a while, and returns the count.
+// quiet waits until wake has not been called for a while, and returns the count.
 func (w *watched) quiet() (count int64) {
 	for count = -1; w.wakes.Load() != count; time.Sleep(100 * time.Millisecond) {
 		count = w.wakes.Load()
@@ -43,7 +43,7 @@ func (w *watched) quiet() (count int64) {
 	return count
 }
 
-// Every kind of change of a link or an address wakes.
+// Every kind of change of a link or an address calls wake.
 func TestWatch(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -81,8 +81,8 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// raiseStorm changes links of its namespace while the process that started it
-// is stopped and cannot empty its sockets.
+// raiseStorm changes links of its namespace while its parent process is stopped and cannot
+// read its sockets.
 func raiseStorm([]string) error {
 	parent, err := os.FindProcess(os.Getppid())
 	if err != nil {
@@ -115,8 +115,8 @@ func raiseStorm([]string) error {
 	return nil
 }
 
-// Whatever was lost when the sockets overflowed: there is a wake-up behind it,
-// later changes wake again, and nothing is left of the subscriptions that ended.
+// After the sockets have overflowed, wake is called, later changes call wake again, and the
+// failed subscriptions leave nothing behind.
 func TestWatchSurvivesOverflow(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -155,8 +155,8 @@ func TestWatchSurvivesOverflow(t *testing.T) {
 	}
 }
 
-// netlinkDrops is how much each routing socket of the namespace that listens to
-// a group has lost, as /proc/net/netlink has it.
+// netlinkDrops returns how many messages each routing socket of the namespace has lost that
+// listens to a group, from /proc/net/netlink.
 func netlinkDrops(t *testing.T) (drops []int) {
 	t.Helper()
 	table, err := os.ReadFile("/proc/self/net/netlink")
@@ -174,7 +174,7 @@ func netlinkDrops(t *testing.T) (drops []int) {
 	return drops
 }
 
-// Changes that come while wake is at work share one call behind it.
+// Changes that come while wake runs share the next call.
 func TestWatchCallsFollowEachOther(t *testing.T) {
 	if !inOwnProcess(t) {
 		return
@@ -214,7 +214,7 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 		}
 		break
 	}
-	// One stands for what came meanwhile; a few more for events that were
+	// One call is for the events that came meanwhile; a few more are for events that were
 	// still in the socket when it began.
 	if calls == 0 || calls > 100 {
 		t.Errorf("%d calls after 200 changes during one, want one or a few", calls)
@@ -223,7 +223,7 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 	<-done
 }
 
-// The end of the context is the end of it: no goroutine and no socket stays.
+// When the context ends, Watch leaves no goroutine and no socket behind.
 func TestWatchEnds(t *testing.T) {
 	if !inOwnProcess(t) {
 		return

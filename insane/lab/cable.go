@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkIndex is borea's index of Link. The peer gets the first free one of its
-// own namespace, so any large number differs from it; if both were equal, the
-// kernel would take the veth for an ordinary NIC and report its carrier up to
-// a second late (net/core/link_watch.c, linkwatch_urgent_event).
+// linkIndex is the index of Link in borea. The peer gets the first free index of its own
+// namespace, so any large number differs from it. If both indexes were equal, the kernel
+// would treat the veth as an ordinary NIC and report its carrier up to a second late
+// (net/core/link_watch.c, linkwatch_urgent_event).
 const linkIndex = 9
 
-// connect joins the two hosts by a veth pair and addresses its ends.
+// connect joins the two hosts by a veth pair and gives addresses to its ends.
 func (l *Lab) connect() error {
 	if err := l.makePair(); err != nil {
 		return fmt.Errorf("join %s and %s: %w", l.Borea.Name, l.Morgana.Name, err)
@@ -44,8 +44,8 @@ func (l *Lab) connect() error {
 	return nil
 }
 
-// makePair makes the cable from borea's side, its other end born in morgana.
-// The MAC addresses are fixed and locally administered: every run looks alike.
+// makePair makes the cable from borea, and puts its other end into morgana at once. The MAC
+// addresses are fixed and locally administered, so that every run has the same ones.
 func (l *Lab) makePair() error {
 	return onFile(l.Morgana.ns, func(fd int) error {
 		attrs := netlink.NewLinkAttrs()
@@ -63,14 +63,14 @@ func (l *Lab) makePair() error {
 	})
 }
 
-// disconnect deletes the pair, both ends at once.
+// disconnect deletes the pair, and so both ends at once.
 func (l *Lab) disconnect() error {
 	if l.Borea.handle == nil {
 		return nil
 	}
 	link, err := l.Borea.handle.LinkByName(Link)
 	if err != nil {
-		return nil // never made, or deleted by a test
+		return nil // it was never made, or a test has deleted it
 	}
 	if err := l.Borea.handle.LinkDel(link); err != nil {
 		return fmt.Errorf("delete %s of %s: %w", Link, l.Borea.Name, err)
@@ -91,7 +91,7 @@ func (h *Host) linksUp() error {
 	return nil
 }
 
-// address gives Link the addresses, each with its subnet.
+// address adds the addresses to Link, each with its subnet.
 func (h *Host) address(addrs ...netip.Addr) error {
 	link, err := h.handle.LinkByName(Link)
 	if err != nil {
@@ -110,10 +110,9 @@ func (h *Host) address(addrs ...netip.Addr) error {
 	return nil
 }
 
-// awaitCarrier waits until Link is operationally up and its IPv6 addresses may be
-// used as sources. The kernel holds them back as tentative until there is a
-// carrier, and for a moment longer even where it looks for no duplicate
-// (net/ipv6/addrconf.c, addrconf_dad_work).
+// awaitCarrier waits until Link is operationally up and its IPv6 addresses may be used as
+// source. The kernel keeps them tentative until there is a carrier, and for a moment longer
+// even if it looks for no duplicates (net/ipv6/addrconf.c, addrconf_dad_work).
 func (h *Host) awaitCarrier() error {
 	const patience = 5 * time.Second
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
@@ -127,7 +126,7 @@ func (h *Host) awaitCarrier() error {
 	}
 }
 
-// ready reports whether Link and all addresses on it are.
+// ready reports whether Link and all its addresses can be used.
 func (h *Host) ready() (bool, error) {
 	link, err := h.handle.LinkByName(Link)
 	if err != nil {

@@ -9,17 +9,16 @@ import (
 	"syscall"
 )
 
-// Cmd is an exec.Cmd that runs in a host. Set its fields before Start and use
-// it like the original. Two things differ: the process sees the host's name and
-// /sys and an /etc/hosts that knows both hosts, in namespaces of its own; and the
-// kernel kills it when this process dies.
+// Cmd is an exec.Cmd that runs in a host. Set its fields before Start and use it like an
+// exec.Cmd. There are two differences. The process has its own namespaces, in which it sees
+// the host's name and /sys, and an /etc/hosts with both hosts. The kernel kills it when
+// this process dies.
 type Cmd struct {
 	*exec.Cmd
 	host *Host
 
-	// The kernel's death signal is tied to the thread that started the
-	// child (prctl(2), PR_SET_PDEATHSIG), so that thread stays until the
-	// child was waited for.
+	// The kernel sends the death signal when the thread that started the child ends
+	// (prctl(2), PR_SET_PDEATHSIG). So the thread stays until Wait has returned.
 	release sync.Once
 	waited  chan struct{}
 }
@@ -34,8 +33,8 @@ func (h *Host) Command(ctx context.Context, name string, args ...string) *Cmd {
 	}
 }
 
-// Start starts the command. Whoever starts it must Wait: until then a thread
-// is kept for it.
+// Start starts the command. The caller must call Wait: until then the command occupies a
+// thread.
 func (c *Cmd) Start() error {
 	if c.SysProcAttr == nil {
 		c.SysProcAttr = &syscall.SysProcAttr{}
@@ -52,7 +51,8 @@ func (c *Cmd) Start() error {
 	return <-started
 }
 
-// startHere starts the command from the calling thread, which it ruins.
+// startHere starts the command from the calling thread, which cannot be used for anything
+// else afterwards.
 func (c *Cmd) startHere() error {
 	if err := c.host.enter(); err != nil {
 		return err
@@ -80,8 +80,8 @@ func (c *Cmd) Run() error {
 	return c.Wait()
 }
 
-// Output runs the command and returns what it wrote on its standard output.
-// Unlike that of exec.Cmd, an exit error carries no copy of standard error.
+// Output runs the command and returns its standard output. Unlike exec.Cmd, it does not
+// copy standard error into an exit error.
 func (c *Cmd) Output() ([]byte, error) {
 	if c.Stdout != nil {
 		return nil, errors.New("lab: Stdout already set")

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// run runs a shell script in a host and returns what it said.
+// run runs a shell script in a host and returns its output.
 func run(t *testing.T, h *Host, script string) string {
 	t.Helper()
 	out, err := h.Command(background, "sh", "-c", script).CombinedOutput()
@@ -62,7 +62,7 @@ func TestCommandSeesTheHost(t *testing.T) {
 	}
 }
 
-// On most machines mounts are shared between namespaces unless one objects.
+// On most machines mounts are shared between namespaces by default.
 func TestCommandKeepsMountsToItself(t *testing.T) {
 	NeedRoot(t)
 	cmd := reexec(t, "role-mounts")
@@ -100,8 +100,8 @@ func TestCommandDiesWithItsContext(t *testing.T) {
 	}
 }
 
-// Close must not leave anybody behind who would keep a host alive, not even
-// one who ignores SIGTERM and has no parent any more.
+// Close ends every process that keeps a host, also a process that ignores SIGTERM and has
+// no parent any more.
 func TestCloseEndsProcesses(t *testing.T) {
 	l := newLab(t, Options{})
 	pid := run(t, l.Morgana, "trap '' TERM; sleep 60 >/dev/null 2>&1 & echo $!")

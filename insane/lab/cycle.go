@@ -8,25 +8,25 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// tolerance is how far from its nominal time a change between on and off may
-// be seen: user space decides, and somebody else may have the processor.
+// tolerance is how late a change between on and off may be seen: user space decides, and
+// may have to wait for a CPU.
 const tolerance = 20 * time.Millisecond
 
 // cycle is a policy that relays for on and drops for off, repeating.
 type cycle struct{ on, off time.Duration }
 
-// edges is what a measurement shows of a cycle.
+// edges is the result of comparing a measurement with a cycle.
 type edges struct {
-	count int           // changes between arriving and not, in order of sending
-	worst time.Duration // the farthest from an edge that a packet had the wrong verdict
+	count int           // changes between arrived and lost, in the order of sending
+	worst time.Duration // the greatest distance from an edge of a packet with the wrong verdict
 }
 
-// observe compares what became of every packet with the phase of the cycle at the
-// time it was sent. The cycle began at some time between m.set and m.ready.
+// observe compares what happened to every packet with the phase of the cycle when the
+// packet was sent. The cycle began between m.set and m.ready.
 func (c cycle) observe(m measurement) edges {
 	var s edges
 	slack := m.ready.Sub(m.set)
-	last := -1 // number of the packet before
+	last := -1 // number of the previous packet
 	for i, at := range m.result.SentAt {
 		if at < 0 {
 			continue
@@ -43,8 +43,8 @@ func (c cycle) observe(m measurement) edges {
 	return s
 }
 
-// distance is how far a phase is from the nearest edge, each of which is
-// somewhere in an interval of slack behind its nominal place.
+// distance returns the distance of a phase from the nearest edge. The actual place of an
+// edge is up to slack behind its nominal place.
 func (c cycle) distance(phase, slack time.Duration) time.Duration {
 	nearest := c.on + c.off
 	for _, edge := range []time.Duration{0, c.on, c.on + c.off} {
@@ -60,7 +60,7 @@ func (c cycle) distance(phase, slack time.Duration) time.Duration {
 	return nearest
 }
 
-// judge says what of a measurement does not follow the cycle.
+// judge lists how a measurement differs from the cycle.
 func (c cycle) judge(m measurement) []string {
 	var faults []string
 	s := c.observe(m)
@@ -74,8 +74,8 @@ func (c cycle) judge(m measurement) []string {
 	return faults
 }
 
-// prompt reports whether everybody involved was given the processor in time: no
-// packet was sent long after the one before, or came long after it was sent.
+// prompt reports whether sender and receiver got a CPU in time: no packet was sent long
+// after the previous one, and none was received long after it was sent.
 func (c cycle) prompt(m measurement) bool {
 	var before time.Duration
 	for i, at := range m.result.SentAt {
@@ -90,13 +90,13 @@ func (c cycle) prompt(m measurement) bool {
 	return true
 }
 
-// expected is how many edges a measurement should see.
+// expected returns how many edges a measurement should see.
 func (c cycle) expected(m measurement) int {
 	return int(2 * m.result.Duration() / (c.on + c.off))
 }
 
-// timeline draws which packets arrived, in order of time, one mark for every column
-// of time: a full one where most of them did.
+// timeline draws which packets arrived, over time, with one mark for each column of time. A
+// full mark means that most packets of the column arrived.
 func timeline(r *probe.Result, column time.Duration) string {
 	const on, off = "█", "▁"
 	sent := make([]int, r.Duration()/column+1)

@@ -15,31 +15,30 @@ import (
 )
 
 const (
-	readyTimeout = 30 * time.Second // for a daemon to answer after it was started
-	stopTimeout  = 5 * time.Second  // for it to end after SIGTERM, then SIGKILL
+	readyTimeout = 30 * time.Second // from the start of a daemon until it answers
+	stopTimeout  = 5 * time.Second  // from SIGTERM until the daemon ends; then SIGKILL
 )
 
-// Daemon is an insane process that runs in borea. Its methods may be called
-// from any goroutine.
+// Daemon is an insane process in borea. Its methods may be called from any goroutine.
 type Daemon struct {
-	// Socket is its control socket in the form the commands take. It is
-	// abstract: it has no file, and it is known in borea alone.
+	// Socket is its control socket, in the form that the commands accept. It is abstract:
+	// it has no file, and exists in the network namespace of borea only.
 	Socket string
 
-	// Client reaches it from any namespace. It is closed when the daemon ends.
+	// Client reaches the daemon from any namespace. It is closed when the daemon ends.
 	Client *insanely.Client
 
 	host   *Host
 	cmd    *Cmd
 	log    tail          // of both outputs
-	exited chan struct{} // closed after err was set
+	exited chan struct{} // closed after err is set
 	err    error
 }
 
-// Daemon starts Options.Insane in borea with a control socket and args, and
-// returns when it answers. If it ends instead, the error has the last lines it
-// wrote. The daemon is stopped when ctx ends, and killed when the lab is closed.
-// It is outside the terminal's foreground group, so Ctrl-C is not for it.
+// Daemon starts Options.Insane in borea with a control socket and args, and returns when
+// the daemon answers. If the process ends instead, the error has the last lines of its
+// output. The daemon is stopped when ctx ends, and killed when the lab is closed. Ctrl-C
+// does not reach it, because it is outside the foreground process group of the terminal.
 func (l *Lab) Daemon(ctx context.Context, args ...string) (*Daemon, error) {
 	d := &Daemon{
 		Socket: fmt.Sprintf("@insane-lab-%d", l.daemons.Add(1)),
@@ -50,7 +49,7 @@ func (l *Lab) Daemon(ctx context.Context, args ...string) (*Daemon, error) {
 	d.Client = insanely.NewClient(d.dial)
 	d.cmd = l.Borea.Command(ctx, argv[0], argv[1:]...)
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
-	// A group of its own: Ctrl-C is for the terminal's foreground group.
+	// A separate process group: Ctrl-C goes to the terminal's foreground group.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	d.cmd.Cancel = func() error { return d.cmd.Process.Signal(syscall.SIGTERM) }
 	d.cmd.WaitDelay = stopTimeout
@@ -64,7 +63,7 @@ func (l *Lab) Daemon(ctx context.Context, args ...string) (*Daemon, error) {
 	return d, nil
 }
 
-// reap waits for the process, once, and lets everybody know.
+// reap waits for the process, once, and closes exited.
 func (d *Daemon) reap() {
 	d.err = d.cmd.Wait()
 	_ = d.Client.Close()
@@ -88,8 +87,8 @@ func (d *Daemon) awaitReady(ctx context.Context) error {
 	}
 }
 
-// answer waits for the first answer. The client's own timeout is for daemons that
-// run; one that has just made its socket may take longer on a busy machine.
+// answer waits for the first answer. The timeout of the client fits daemons that run
+// already; a daemon that has just made its socket may take longer on a busy machine.
 func (d *Daemon) answer(ctx context.Context) error {
 	for {
 		_, err := d.Client.Wait(ctx)
@@ -99,8 +98,8 @@ func (d *Daemon) answer(ctx context.Context) error {
 	}
 }
 
-// dial connects to the control socket. An abstract socket belongs to the network
-// namespace it was made in (unix(7)), so the connecting one is made in borea too.
+// dial connects to the control socket. An abstract socket belongs to the network namespace
+// in which it was made (unix(7)), so the connecting socket is made in borea too.
 func (d *Daemon) dial(ctx context.Context) (conn net.Conn, err error) {
 	err = d.host.Do(func() error {
 		var dialer net.Dialer
@@ -110,19 +109,19 @@ func (d *Daemon) dial(ctx context.Context) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// Command prepares a command to be run in borea in whose environment this
-// daemon is the one that insanely talks to.
+// Command prepares a command to be run in borea. Its environment makes insanely talk to
+// this daemon.
 func (d *Daemon) Command(ctx context.Context, name string, args ...string) *Cmd {
 	c := d.host.Command(ctx, name, args...)
 	c.Env = append(os.Environ(), "INSANE_SOCKET="+d.Socket)
 	return c
 }
 
-// PID is the daemon's process, also after it has ended.
+// PID returns the process ID of the daemon, also after it has ended.
 func (d *Daemon) PID() int { return d.cmd.Process.Pid }
 
-// Stop asks the daemon to end with SIGTERM, waits, and returns how it ended.
-// One that takes longer than 5 s is killed.
+// Stop sends SIGTERM to the daemon, waits, and returns how the daemon ended. It kills a
+// daemon that takes longer than 5 s.
 func (d *Daemon) Stop() error {
 	if err := d.signal(syscall.SIGTERM); err != nil {
 		return err
@@ -150,10 +149,10 @@ func (d *Daemon) Wait() error {
 	return d.err
 }
 
-// Logs is what the daemon has written on both outputs, the last 64 KiB of it.
+// Logs returns the last 64 KiB of what the daemon has written on both outputs.
 func (d *Daemon) Logs() string { return d.log.String() }
 
-// signal sends a signal; a process that has ended is fine.
+// signal sends a signal. It is no error if the process has ended.
 func (d *Daemon) signal(s os.Signal) error {
 	if err := d.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal the daemon: %w", err)
@@ -161,10 +160,10 @@ func (d *Daemon) signal(s os.Signal) error {
 	return nil
 }
 
-// explain adds to an error of somebody who needed the daemon that it is no more.
+// explain adds to an error that the daemon has ended, if it has.
 func (d *Daemon) explain(err error) error {
 	if errors.Is(err, context.Canceled) {
-		return err // and so the daemon was told to end
+		return err // the daemon ended because ctx did
 	}
 	select {
 	case <-d.exited:
@@ -174,7 +173,7 @@ func (d *Daemon) explain(err error) error {
 	}
 }
 
-// lastWords is the end of the log, to be hung behind an error.
+// lastWords returns the end of the log, for the text of an error.
 func (d *Daemon) lastWords() string {
 	const most = 5 // lines
 	lines := strings.Split(strings.TrimSpace(d.Logs()), "\n")

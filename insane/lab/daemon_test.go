@@ -30,7 +30,7 @@ func TestDaemonAnswers(t *testing.T) {
 			t.Errorf("daemon %s: environment has %q, want %q (%v)", want, out, d.Socket, err)
 		}
 	}
-	// The socket must be borea's alone: the same name may be in use elsewhere.
+	// The socket must exist in borea only: the same name may be in use elsewhere.
 	if conn, err := net.Dial("unix", first.Socket); err == nil {
 		conn.Close()
 		t.Error("the socket can be reached from outside")
@@ -44,7 +44,7 @@ func TestDaemonStops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = stop(d) // the fake one dies of any signal
+		_ = stop(d) // the fake daemon ends with each signal
 		if _, err := os.Stat("/proc/" + pidText(d)); err == nil {
 			t.Errorf("%s: the process is still there", name)
 		}
@@ -82,7 +82,7 @@ func TestDaemonThatFailsSaysWhy(t *testing.T) {
 	}
 }
 
-// A daemon that is slow to begin is not one that hangs.
+// A daemon that starts slowly is not treated as hanging.
 func TestDaemonMayBeSlow(t *testing.T) {
 	l := newLab(t, Options{})
 	if _, err := l.Daemon(background, "--slow"); err != nil {

@@ -1,6 +1,5 @@
-// Package lab is two hosts on one machine, joined by one cable, for whoever
-// wants to see, test or measure an insane device without touching the real
-// network:
+// Package lab makes two hosts on one machine, joined by one cable, to show, test or measure
+// an insane device without touching the real network:
 //
 //	 borea                                         morgana
 //	┌──────────────────────────┐                 ┌──────────────────────────┐
@@ -9,34 +8,34 @@
 //	│               fd00:9::1  │                 │  fd00:9::2    fd00:9::4  │
 //	└──────────────────────────┘                 └──────────────────────────┘
 //
-// A host is an anonymous network namespace. It has no name in /run/netns and
-// is held by a file descriptor alone, so it goes when the process goes, however
-// the process goes; the veth pair, the addresses and the daemon's abstract
-// control socket live inside and go with it. No file is ever made. Processes
-// started in a host are killed by the kernel when this one dies; what they in
-// turn left in the background is killed by Close, but not by a kill -9.
+// A host is an anonymous network namespace. It has no name in /run/netns; only a file
+// descriptor holds it, so it ends with the process, no matter how the process ends. The
+// veth pair, the addresses and the daemon's abstract control socket are inside the
+// namespaces and end with them. No file is ever made. The kernel kills the processes of a
+// host when this process dies. Close kills the background processes that those have left,
+// but a kill -9 of this process does not.
 //
 // The files:
 //
 //	lab.go       a lab, its addresses and its end
-//	host.go      a host: its namespace, and functions run inside of it; thread.go: on a thread
-//	cable.go     the veth pair; sysctl.go: a host that is quiet
-//	command.go   processes in a host; private.go: names and files that they see
-//	daemon.go    the device in borea; tail.go: the end of what it wrote
-//	evict.go     processes left in the background, killed
+//	host.go      a host: its namespace, and functions that run inside; thread.go: threads for them
+//	cable.go     the veth pair; sysctl.go: settings that keep a host quiet
+//	command.go   processes in a host; private.go: the names and files that they see
+//	daemon.go    the device in borea; tail.go: the end of its output
+//	evict.go     kills processes that were left in the background
 //	exec.go      one command in a lab of its own; terminal.go: on this terminal
-//	story.go     the guided tour; tour.go: one stop of it, measured and shown
-//	stop.go      the stops, what they ask for and what they allow
+//	story.go     the guided tour; tour.go: measures and shows one stop of it
+//	stop.go      the stops, their policies and the results that they allow
 //	measurement.go  a probe's result beside the device's counters
-//	cycle.go     a policy that goes on and off, seen in a result
-//	print.go     numbers and rows for people; words.go: the longer texts
+//	cycle.go     compares a result with a policy that relays and drops in turn
+//	print.go     numbers and rows for users; words.go: the longer texts
 //
 // Package probe sends the packets that are measured, and labtest is for tests.
 //
-// Namespaces belong to threads. Everything here that enters one does so on a
-// thread made for that purpose, which is destroyed afterwards and never handed
-// back to the Go scheduler.
+// Namespaces belong to threads. Every function of this package that enters a namespace does
+// so on a thread that was made for it. The thread is destroyed afterwards, and never
+// returned to the Go scheduler.
 //
-// Making a lab needs root: CAP_SYS_ADMIN for the namespaces and CAP_NET_ADMIN
-// for what is put into them.
+// To make a lab, a process must be root: it needs CAP_SYS_ADMIN for the namespaces and
+// CAP_NET_ADMIN for the links in them.
 package lab

@@ -13,11 +13,11 @@ import (
 
 const (
 	gracePeriod = 500 * time.Millisecond // between SIGTERM and SIGKILL
-	killTimeout = 10 * time.Second       // for SIGKILL to be obeyed, on a busy machine
+	killTimeout = 10 * time.Second       // from SIGKILL until the process has ended, on a busy machine
 )
 
-// evict ends every other process that lives in one of the hosts, politely
-// first. A host is not gone while somebody is in.
+// evict ends every other process in one of the hosts, first with SIGTERM. A namespace stays
+// as long as a process is in it.
 func evict(hosts ...*Host) error {
 	var homes []uint64
 	for _, h := range hosts {
@@ -30,7 +30,7 @@ func evict(hosts ...*Host) error {
 		}
 		homes = append(homes, inode)
 	}
-	// Again and again: a process may start another while it is looked for.
+	// Repeat: a process may start another one during the search.
 	for deadline := time.Now().Add(gracePeriod); ; time.Sleep(5 * time.Millisecond) {
 		signal := syscall.SIGTERM
 		if time.Now().After(deadline) {
@@ -46,8 +46,8 @@ func evict(hosts ...*Host) error {
 	}
 }
 
-// signalInhabitants signals the processes whose network namespace is one of
-// homes and returns how many there are. A zombie has no namespace any more.
+// signalInhabitants signals the processes whose network namespace is one of homes, and
+// returns their number. A zombie has no namespace any more.
 func signalInhabitants(homes []uint64, signal os.Signal) (int, error) {
 	links, err := filepath.Glob("/proc/[0-9]*/ns/net")
 	if err != nil {
@@ -59,8 +59,8 @@ func signalInhabitants(homes []uint64, signal os.Signal) (int, error) {
 		if err != nil || pid == os.Getpid() || !livesIn(link, homes) {
 			continue
 		}
-		// FindProcess pins the process, so asking again afterwards makes
-		// sure that the number was not given to another meanwhile.
+		// FindProcess holds a reference to the process. The second check makes sure that
+		// the number did not belong to a new process by then.
 		process, err := os.FindProcess(pid)
 		if err != nil || !livesIn(link, homes) {
 			continue
@@ -72,11 +72,11 @@ func signalInhabitants(homes []uint64, signal os.Signal) (int, error) {
 	return count, nil
 }
 
-// livesIn reports whether a /proc/PID/ns/net points to one of the namespaces.
+// livesIn reports whether a link /proc/PID/ns/net points to one of the namespaces.
 func livesIn(link string, homes []uint64) bool {
 	var stat unix.Stat_t
 	if unix.Stat(link, &stat) != nil {
-		return false // gone, or a zombie
+		return false // the process is gone, or a zombie
 	}
 	for _, home := range homes {
 		if stat.Ino == home {
@@ -86,7 +86,7 @@ func livesIn(link string, homes []uint64) bool {
 	return false
 }
 
-// inodeOf is the number that tells one namespace from another (namespaces(7)).
+// inodeOf returns the number that identifies a namespace (namespaces(7)).
 func inodeOf(ns *os.File) (uint64, error) {
 	var stat unix.Stat_t
 	if err := onFile(ns, func(fd int) error { return unix.Fstat(fd, &stat) }); err != nil {

@@ -12,22 +12,21 @@ import (
 	"syscall"
 )
 
-// Statuses of a command that could not be run, as shells have them.
+// Exit statuses of a command that could not be run, as in shells.
 const (
 	statusNotExecutable = 126
 	statusNotFound      = 127
 	statusSignal        = 128 // plus the signal's number
 )
 
-// Exec makes a lab with a device that relays everything between borea and
-// morgana, runs argv in borea on this process's own terminal, and returns its exit
-// status, or 128 plus the signal that ended it. The commands of this project
-// find the device. While argv runs, signals are for it: those of the terminal
-// reach it from there, others are passed on. When ctx ends it is told to end by
-// SIGTERM, and 5 s later killed.
+// Exec makes a lab with a device that relays everything between borea and morgana, runs
+// argv in borea on this process's own terminal, and returns its exit status, or 128 plus
+// the number of the signal that ended it. The commands of this project find the device.
+// While argv runs, it gets all signals: those from the terminal directly, others through
+// this process. When ctx ends, argv gets SIGTERM, and 5 s later SIGKILL.
 //
-// With an error the status is 126 or 127 if argv could not be run, and 1 if the
-// lab failed.
+// If there is an error, the status is 126 or 127 if argv could not be run, and 1 if the lab
+// failed.
 func Exec(ctx context.Context, options Options, argv []string) (status int, err error) {
 	if len(argv) == 0 {
 		return 1, errors.New("no command given")
@@ -35,7 +34,8 @@ func Exec(ctx context.Context, options Options, argv []string) (status int, err 
 	return session{options: options, argv: argv, polite: syscall.SIGTERM}.run(ctx)
 }
 
-// Shell is Exec of $SHELL, or else of /bin/sh, after a few hints on out.
+// Shell runs Exec with $SHELL, or else with /bin/sh, after it has printed a few hints to
+// out.
 func Shell(ctx context.Context, options Options, out io.Writer) (status int, err error) {
 	shell := os.Getenv("SHELL")
 	if shell == "" {
@@ -50,7 +50,7 @@ func Shell(ctx context.Context, options Options, out io.Writer) (status int, err
 	}.run(ctx)
 }
 
-// session is one command in a lab of its own.
+// session is one command in its own lab.
 type session struct {
 	options Options
 	argv    []string
@@ -74,12 +74,12 @@ func (s session) run(ctx context.Context) (status int, err error) {
 	return s.foreground(ctx, d)
 }
 
-// foreground runs the command with this process's terminal and signals.
+// foreground runs the command with the terminal and the signals of this process.
 func (s session) foreground(ctx context.Context, d *Daemon) (status int, err error) {
 	c := s.command(ctx, d)
 	defer holdTerminal()()
-	// Before the start: the command may make itself known to somebody who
-	// then signals us at once.
+	// Catch signals before the start, because another process may signal us as soon as the
+	// command runs.
 	signals := catchSignals()
 	defer func() { signal.Stop(signals); close(signals) }() // ends passSignals
 	if err := c.Start(); err != nil {
@@ -89,7 +89,7 @@ func (s session) foreground(ctx context.Context, d *Daemon) (status int, err err
 	return exitStatus(c.Wait())
 }
 
-// command prepares the command, and what it needs to find the device.
+// command prepares the command and the environment in which it finds the device.
 func (s session) command(ctx context.Context, d *Daemon) *Cmd {
 	name, dir := s.argv[0], companions()
 	if beside := filepath.Join(dir, name); dir != "" && filepath.Base(name) == name && executable(beside) {
@@ -98,7 +98,7 @@ func (s session) command(ctx context.Context, d *Daemon) *Cmd {
 	c := d.Command(ctx, name, s.argv[1:]...)
 	c.Args[0] = s.argv[0]
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	// For shells whose prompt does not show the host's name by itself.
+	// For shells whose prompt does not show the host's name.
 	c.Env = append(c.Env, "PS1="+d.host.Name+"# ")
 	if dir != "" {
 		c.Env = append(c.Env, "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -108,8 +108,8 @@ func (s session) command(ctx context.Context, d *Daemon) *Cmd {
 	return c
 }
 
-// companions is the directory of this executable if the insanely command lies
-// there too, so that a build can be tried before it is installed.
+// companions returns the directory of this executable if the insanely command is there too,
+// so that a user can try a build before it is installed.
 func companions() string {
 	self, err := os.Executable()
 	if err != nil {
@@ -139,7 +139,7 @@ func startStatus(err error) int {
 	}
 }
 
-// exitStatus turns what Wait said into a status; how a command ends is no error.
+// exitStatus turns the result of Wait into a status. A failed command is no error.
 func exitStatus(err error) (int, error) {
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// reexec prepares this binary to be run in a role, and to die with the test.
+// reexec prepares this binary to run in a role. The process ends with the test.
 func reexec(t *testing.T, role string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", append([]string{role}, args...)...)
@@ -49,7 +49,7 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// A signal to the lab is for the command, whose answer to it counts.
+// A signal to the lab goes to the command, and the command's status counts.
 func TestExecPassesSignalsOn(t *testing.T) {
 	NeedRoot(t)
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
@@ -93,7 +93,7 @@ func TestExecEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A build that was not installed must find its own insanely.
+// A build that is not installed must find its own insanely.
 func TestExecFindsCompanions(t *testing.T) {
 	NeedRoot(t)
 	dir := t.TempDir()
@@ -128,7 +128,7 @@ func TestExecNothing(t *testing.T) {
 	}
 }
 
-// Without root there is one line that says what is needed.
+// Without root there is one line that says what is missing.
 func TestWithoutRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		_, err := New(Options{})

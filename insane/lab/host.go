@@ -11,33 +11,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Link is the name of the one wired interface of either host.
+// Link is the name of the only wired interface of each host.
 const Link = "eth0"
 
-// Host is one machine of a lab: a network namespace with a loopback and a
-// wired interface called Link. Its methods may be called from any goroutine
-// and fail with os.ErrClosed once the lab is closed.
+// Host is one machine of a lab: a network namespace with a loopback and a wired interface
+// called Link. Its methods may be called from any goroutine. They fail with os.ErrClosed
+// after the lab was closed.
 type Host struct {
 	Name string
 
 	// IPv4 and IPv6 are the host's addresses on Link, in a /24 and a /64.
 	IPv4, IPv6 netip.Addr
 
-	// SpareIPv4 and SpareIPv6 are a second pair from the same subnets.
-	// Morgana has hers on Link, for traffic that is not re-routed; borea's
-	// are nobody's, for a device that wants an address of its own.
+	// SpareIPv4 and SpareIPv6 are second addresses from the same subnets. Those of morgana
+	// are on Link, for traffic that does not pass the device. Those of borea are unused,
+	// for a device that needs its own address.
 	SpareIPv4, SpareIPv6 netip.Addr
 
-	ns     *os.File // holds the namespace alive
+	ns     *os.File // keeps the namespace
 	handle *netlink.Handle
 }
 
-// Do runs fn inside the host, on a locked thread made for this call and
-// destroyed after it, and returns what fn returns. Sockets that fn opens stay in the
-// host wherever they are used later; goroutines that fn starts are outside.
-// Inside fn the host's files are under /proc/thread-self/net: /proc/net is
-// that of the process's first thread. A fn that calls runtime.Goexit, as
-// testing.T.FailNow does, ends the caller's goroutine too.
+// Do runs fn inside the host and returns the result of fn. It makes a locked thread for the
+// call and destroys the thread afterwards. Sockets that fn opens stay in the host, no
+// matter where they are used later; goroutines that fn starts are outside. Inside fn, read
+// /proc/thread-self/net: /proc/net belongs to the first thread of the process. If fn calls
+// runtime.Goexit, as testing.T.FailNow does, the caller's goroutine ends too.
 func (h *Host) Do(fn func() error) error {
 	result := make(chan error, 1)
 	onThread(func() {
@@ -55,10 +54,11 @@ func (h *Host) Do(fn func() error) error {
 	return err
 }
 
-// Netlink is the host's route socket. It is closed with the lab, not by the caller.
+// Netlink returns the route socket of the host. The lab closes it; the caller must not.
 func (h *Host) Netlink() *netlink.Handle { return h.handle }
 
-// enter moves the calling thread into the host's network namespace, for good.
+// enter moves the calling thread into the host's network namespace. The thread cannot
+// return.
 func (h *Host) enter() error {
 	if err := onFile(h.ns, setns); err != nil {
 		return fmt.Errorf("enter %s: %w", h.Name, err)
@@ -84,7 +84,8 @@ func (h *Host) open() error {
 	})
 }
 
-// unshare gives the calling thread a new network namespace and keeps a file of it.
+// unshare moves the calling thread into a new network namespace and keeps a file of the
+// namespace.
 func (h *Host) unshare() error {
 	err := unix.Unshare(unix.CLONE_NEWNET)
 	if errors.Is(err, unix.EPERM) {
@@ -99,8 +100,8 @@ func (h *Host) unshare() error {
 	return nil
 }
 
-// close lets go of the namespace; the kernel takes it down when the last
-// process in it and the last socket of it are gone too.
+// close releases the namespace. The kernel removes it when its last process and its last
+// socket are gone too.
 func (h *Host) close() error {
 	if h.handle != nil {
 		h.handle.Close()
@@ -113,8 +114,8 @@ func (h *Host) close() error {
 
 func setns(fd int) error { return unix.Setns(fd, unix.CLONE_NEWNET) }
 
-// onFile runs fn on the descriptor of f, which cannot be closed and its number
-// given to another file meanwhile.
+// onFile runs fn on the descriptor of f. While fn runs, f cannot be closed and the number
+// cannot be given to another file.
 func onFile(f *os.File, fn func(fd int) error) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -122,7 +123,7 @@ func onFile(f *os.File, fn func(fd int) error) error {
 	}
 	var failed error
 	if err := raw.Control(func(fd uintptr) { failed = fn(int(fd)) }); err != nil {
-		return os.ErrClosed // the one way in which Control fails
+		return os.ErrClosed // the only error of Control
 	}
 	return failed
 }

@@ -16,7 +16,7 @@ import (
 
 var background = context.Background()
 
-// here is the network namespace of the calling thread.
+// here returns the network namespace of the calling thread.
 func here() (string, error) { return os.Readlink("/proc/thread-self/ns/net") }
 
 func TestDoRunsInsideTheHost(t *testing.T) {
@@ -45,8 +45,8 @@ func TestDoRunsInsideTheHost(t *testing.T) {
 	}
 }
 
-// Every thread must be where it was, whatever was done in the hosts meanwhile
-// and however many threads that took.
+// Every thread must stay in its namespace, no matter what runs in the hosts and how many
+// threads that needs.
 func TestDoLeaksNoNamespace(t *testing.T) {
 	l := newLab(t, Options{})
 	outside, err := here()

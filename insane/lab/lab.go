@@ -8,22 +8,22 @@ import (
 	"sync/atomic"
 )
 
-// Options say how a lab differs from the usual one. The zero value is the usual one.
+// Options are the parameters of a lab. The zero value gives the usual lab.
 type Options struct {
-	// MTU of both ends of the cable, in bytes; 0 means 1500.
+	// MTU is the MTU of both ends of the cable, in bytes; 0 means 1500.
 	MTU int
 
-	// Queues is how many transmit and as many receive queues either end of
-	// the cable has; 0 means 1.
+	// Queues is the number of transmit queues, and of receive queues, of each end of the
+	// cable; 0 means 1.
 	Queues int
 
-	// Insane is the command that runs a daemon, to which Daemon adds its
-	// arguments; nil means this executable.
+	// Insane is the command that runs a daemon; Daemon appends its arguments. nil means
+	// this executable.
 	Insane []string
 }
 
-// Limits of Options: what a veth of the kernel accepts (drivers/net/veth.c,
-// ETH_MAX_MTU) and IPv6 needs (RFC 8200 section 5); and a sane number of queues.
+// Limits of Options: the largest MTU of a veth (drivers/net/veth.c, ETH_MAX_MTU), the
+// smallest MTU for IPv6 (RFC 8200 section 5), and a reasonable number of queues.
 const (
 	minMTU, maxMTU = 1280, 65535
 	maxQueues      = 64
@@ -35,16 +35,16 @@ type Lab struct {
 	Morgana *Host // receives
 
 	options Options
-	daemons atomic.Uint32 // how many were started, for their sockets' names
+	daemons atomic.Uint32 // number of daemons started, for the names of their sockets
 
 	closing sync.Once
 	closed  error
 }
 
-// New makes the two hosts and the cable between them, up and addressed:
-// both can reach each other over IPv4 and IPv6 when New returns. It fails with
-// an error that is unix.EPERM for want of root. Close releases the lab; so
-// does the end of the process, whatever ends it.
+// New makes the two hosts and the cable between them. When New returns, the links are up
+// and each host can reach the other over IPv4 and IPv6. Without root the error is
+// unix.EPERM. Close releases the lab; the end of the process does too, no matter how it
+// ends.
 func New(options Options) (*Lab, error) {
 	options, err := options.complete()
 	if err != nil {
@@ -59,9 +59,9 @@ func New(options Options) (*Lab, error) {
 	return l, nil
 }
 
-// Close kills every process that is still in either host and takes hosts and
-// cable down. The cable is gone when Close returns; what is left of the
-// namespaces the kernel collects on its own within moments.
+// Close kills every process that is still in one of the hosts, and removes the hosts and
+// the cable. The cable is gone when Close returns; the kernel removes the rest of the
+// namespaces shortly afterwards.
 func (l *Lab) Close() error {
 	l.closing.Do(func() {
 		hosts := []*Host{l.Borea, l.Morgana}
@@ -73,7 +73,7 @@ func (l *Lab) Close() error {
 	return l.closed
 }
 
-// complete checks what was given and fills in what was not.
+// complete checks the options and sets the missing ones.
 func (o Options) complete() (Options, error) {
 	if o.MTU == 0 {
 		o.MTU = 1500
@@ -93,8 +93,8 @@ func (o Options) complete() (Options, error) {
 	return o, nil
 }
 
-// The addresses are private ones (RFC 1918, RFC 4193). They never leave the
-// namespaces, so they may be in use outside.
+// The addresses are private (RFC 1918, RFC 4193). They never leave the namespaces, so other
+// hosts may use them.
 
 func borea() *Host {
 	return &Host{

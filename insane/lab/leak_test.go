@@ -12,15 +12,15 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// A canary is a veth pair from a host of one lab into a namespace that is about
-// to go. As long as anything keeps that namespace, the pair lives; there is no
-// other way to see from outside that an anonymous namespace is gone.
+// canary is a veth pair from a host of one lab into a namespace that should be removed. As
+// long as the namespace exists, the pair exists; there is no other way to see from outside
+// that an anonymous namespace is gone.
 type canary struct {
 	host *Host
 	name string
 }
 
-// sing puts a canary into the namespace that file is of.
+// sing puts a canary into the namespace of a file.
 func sing(t *testing.T, host *Host, name, file string) canary {
 	t.Helper()
 	ns, err := os.Open(file)
@@ -50,8 +50,7 @@ func (c canary) awaitDeath(t *testing.T) {
 	})
 }
 
-// snapshot is what a lab could leave behind in the namespace and the file
-// system it is started in.
+// snapshot is everything that a lab could leave behind in its namespace and file system.
 func snapshot(t *testing.T, h *Host) []string {
 	t.Helper()
 	var all []string
@@ -101,7 +100,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 }
 
-// The law: kill -9 takes namespaces, cable, daemon and commands along.
+// kill -9 also removes namespaces, cable, daemon and commands.
 func TestKillLeavesNothing(t *testing.T) {
 	if !inOwnMounts(t) {
 		return
@@ -138,7 +137,7 @@ func TestKillLeavesNothing(t *testing.T) {
 	}
 }
 
-// If New fails, all that it has made so far goes again.
+// If New fails, it removes everything that it has made.
 func TestFailedNewLeavesNothing(t *testing.T) {
 	NeedRoot(t)
 	before := openFiles(t)

@@ -9,25 +9,25 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// maxForeign is how many packets that are not the probe's the kernel may send
-// through the device during one measurement: neighbours are sought and multicast
-// groups announced, and all of it is in the device's counters.
+// maxForeign is how many packets, besides those of the probe, the kernel may send through
+// the device during one measurement: for neighbour discovery and reports of multicast
+// groups. The device counts them too.
 const maxForeign = 8
 
-// measurement is what one probe saw and what the device's counters say of the same time.
+// measurement is the result of one probe, and the device's counters for the same time.
 type measurement struct {
 	result   *probe.Result
 	counters counters
 
-	// set and ready are when the change of policy was asked for and when the
-	// answer was there; the policy took effect in between.
+	// set is when the change of policy was requested, and ready is when the answer arrived.
+	// The policy took effect in between.
 	set, ready time.Time
 }
 
 // counters are the difference between two readings of one direction, in packets.
 type counters struct {
 	offered, relayed, held uint64
-	dropped                uint64 // by the policy
+	dropped                uint64 // dropped by the policy
 	others                 uint64 // dropped for any other reason
 	overruns               uint64
 }
@@ -51,31 +51,31 @@ func between(before, after api.Stats) counters {
 	return b
 }
 
-// reached is how many of the probe's packets the device was offered.
+// reached returns how many of the probe's packets reached the device.
 func (m measurement) reached() uint64 {
 	return uint64(m.result.Sent) - min(m.counters.overruns, uint64(m.result.Sent))
 }
 
-// foreign is how many packets the device was offered that the probe had not
-// sent; negative if some are missing. A probe's packet is one frame, so overruns,
-// which are frames, can be counted in.
+// foreign returns how many packets reached the device that the probe had not sent; it is
+// negative if some are missing. Overruns count frames, but they can be added, because a
+// packet of the probe is one frame.
 func (m measurement) foreign() int64 {
 	return int64(m.counters.offered+m.counters.overruns) - int64(m.result.Sent)
 }
 
-// difference is how many packets the device says it relayed beyond those that
-// arrived. Foreign packets are relayed and do not arrive at the probe.
+// difference returns how many packets the device says it relayed, minus those that arrived.
+// The device relays foreign packets, but they do not arrive at the probe.
 func (m measurement) difference() int64 {
 	return int64(m.counters.relayed) - int64(m.result.Received)
 }
 
-// lossless reports whether the machine kept up: otherwise packets were lost that
-// no policy asked to lose, and measuring again is fairer than judging.
+// lossless reports whether the machine was fast enough. Otherwise packets were lost that
+// the policy did not drop, and the measurement must be repeated.
 func (m measurement) lossless() bool {
 	return m.counters.overruns == 0 && m.result.Overflowed == 0
 }
 
-// judge says what is wrong whatever the policy is.
+// judge lists the faults that do not depend on the policy.
 func (m measurement) judge() []string {
 	var faults []string
 	fault := func(wrong bool, format string, args ...any) {

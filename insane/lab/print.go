@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// printer writes for a person and remembers the first error of writing.
+// printer writes for a user and keeps the first error of a write.
 type printer struct {
 	out    io.Writer
 	colour bool
 	err    error
 }
 
-// newPrinter uses colours if out is a terminal and nobody objects
+// newPrinter uses colours if out is a terminal and the user has not disabled them
 // (https://no-color.org).
 func newPrinter(out io.Writer) *printer {
 	return &printer{out: out, colour: isTerminal(out) && os.Getenv("NO_COLOR") == ""}
@@ -28,7 +28,7 @@ func (p *printer) printf(format string, args ...any) {
 	}
 }
 
-// row writes a label and what it stands for.
+// row writes a label and its value.
 func (p *printer) row(label, format string, args ...any) {
 	p.printf("   %-9s %s\n", label, fmt.Sprintf(format, args...))
 }
@@ -56,7 +56,7 @@ func number[T int | int64 | uint64](n T) string {
 	return digits
 }
 
-// packets is a number of them, in words.
+// packets writes a number of packets in words.
 func packets[T int | int64 | uint64](n T) string {
 	if n == 1 {
 		return "1 packet"
@@ -64,7 +64,7 @@ func packets[T int | int64 | uint64](n T) string {
 	return number(n) + " packets"
 }
 
-// share is part of whole in per cent.
+// share returns part of whole in per cent.
 func share(part, whole int) float64 { return 100 * float64(part) / float64(max(whole, 1)) }
 
 // isTerminal reports whether a stream is a file that is a terminal.

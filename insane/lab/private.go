@@ -12,11 +12,10 @@ import (
 
 const hostsFile = "/etc/hosts"
 
-// private gives the calling thread what makes a network namespace look like a
-// machine: the host's name, a /sys that shows its interfaces and a hostsFile
-// that knows both hosts. All of it is in namespaces of the thread's own; nothing
-// is seen outside or touches a disk. As with ip-netns(8), what was mounted below
-// /sys is not there.
+// private makes the network namespace of the calling thread look like a machine: with the
+// host's name, a /sys that shows its interfaces and a hostsFile with both hosts. It uses
+// separate namespaces of the thread, so nothing is visible outside and no disk is written.
+// As with ip-netns(8), file systems that were mounted below /sys are missing.
 func (h *Host) private() error {
 	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_NEWUTS); err != nil {
 		return fmt.Errorf("make mount namespace: %w", err)
@@ -24,8 +23,8 @@ func (h *Host) private() error {
 	if err := unix.Sethostname([]byte(h.Name)); err != nil {
 		return fmt.Errorf("set host name %s: %w", h.Name, err)
 	}
-	// Slave: mounts made here stay here, unmounts made outside still arrive
-	// and so are not held up by us.
+	// MS_SLAVE: mounts made here stay here. Unmounts made outside still happen here too, so
+	// we do not block them.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
@@ -39,10 +38,10 @@ func (h *Host) private() error {
 	return nil
 }
 
-// mountHosts puts a file from a memory file system over hostsFile. /sys, about
-// to be hidden anyway, lends the place where that file system is mounted while
-// the file is made; the bind keeps the file system afterwards. A machine
-// without hostsFile does without.
+// mountHosts mounts a file from a memory file system over hostsFile. It mounts that file
+// system on /sys for as long as it makes the file, because /sys is hidden afterwards
+// anyway; the bind mount keeps the file system. Without a hostsFile on the machine it does
+// nothing.
 func mountHosts() error {
 	old, err := os.ReadFile(hostsFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +61,7 @@ func mountHosts() error {
 	return errors.Join(err, unix.Unmount("/sys", unix.MNT_DETACH))
 }
 
-// hosts is what a lab adds in front of a hostsFile (hosts(5)).
+// hosts returns the lines that a lab adds at the beginning of a hostsFile (hosts(5)).
 func hosts() string {
 	var text strings.Builder
 	for _, h := range []*Host{borea(), morgana()} {

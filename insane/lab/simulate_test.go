@@ -11,8 +11,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// device is a stand-in for a daemon and the probe's way through it: it keeps
-// flawless counters of packets it has only imagined. Tests spoil what it says.
+// device simulates a daemon and the probe's way through it. It keeps correct counters of
+// packets that it only simulates. Tests change its answers.
 type device struct {
 	mu     sync.Mutex
 	tx, rx imagined
@@ -24,10 +24,10 @@ type device struct {
 	spoilStats  func(*api.Stats)    // of what Info answers of the last one
 }
 
-// never is the time of what did not happen.
+// never stands for the time of an event that did not happen.
 const never = time.Duration(-1)
 
-// imagined is one direction.
+// imagined is one simulated direction.
 type imagined struct {
 	policy string
 	stats  api.Stats
@@ -75,8 +75,8 @@ func (d *device) state() api.Info {
 	}
 }
 
-// run imagines a probe: what the stop with the present policy asks for, unless
-// the probe is the bystander's.
+// run simulates a probe: with the present policy of the stop, unless the probe is the
+// bystander's.
 func (d *device) run(p probe.Probe, _ context.Context) (*probe.Result, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -9,26 +9,27 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// bystanderRate is what a bystander sends at, in packets per second.
+// bystanderRate is the rate of a bystander, in packets per second. A bystander is traffic
+// that must not pass the device.
 const bystanderRate = 500
 
-// stop is one station of the story: a policy to set, a probe to send under it,
-// and what to expect.
+// stop is one station of the story: a policy, a probe under that policy, and the result to
+// expect.
 type stop struct {
 	title  string
 	policy string
 	asked  string // the policy in words
-	rx     bool   // the policy is that of receiving, and morgana sends
-	ipv6   bool   // between the IPv6 addresses
+	rx     bool   // the policy is for receiving, and morgana sends
+	ipv6   bool   // use the IPv6 addresses
 
-	count, rate int // of the probe, packets and packets per second
+	count, rate int // of the probe: packets, and packets per second
 
-	// chance is the probability of being relayed; unused if cycle is set.
+	// chance is the probability that a packet is relayed; unused if cycle is set.
 	chance float64
 	cycle  cycle
 }
 
-// stops are the whole tour. At the rates given here they take about 12 s.
+// stops returns the whole tour. At the given rates it takes about 12 s.
 func stops() []stop {
 	return []stop{{
 		title: "A plain wire", policy: "pass",
@@ -61,7 +62,7 @@ func stops() []stop {
 	}}
 }
 
-// command is what a person types after insanely and the slave to ask for it.
+// command returns what a user types after "insanely" and the slave to set the policy.
 func (s stop) command() string {
 	if s.rx {
 		return "rx " + s.policy
@@ -69,7 +70,8 @@ func (s stop) command() string {
 	return s.policy
 }
 
-// change asks for the same. What is set for the other direction stays.
+// change returns the same request for the control socket. The policy of the other direction
+// stays.
 func (s stop) change() api.Change {
 	link := Link
 	if s.rx {
@@ -78,7 +80,7 @@ func (s stop) change() api.Change {
 	return api.Change{Slave: &link, TX: &s.policy}
 }
 
-// stats are the counters of the direction that the stop is about.
+// stats returns the counters of the direction that the stop tests.
 func (s stop) stats(info api.Info) api.Stats {
 	if s.rx {
 		return info.RX.Stats
@@ -86,7 +88,7 @@ func (s stop) stats(info api.Info) api.Stats {
 	return info.TX.Stats
 }
 
-// probe is what is sent at this stop.
+// probe returns the probe of this stop.
 func (s stop) probe(l *Lab) probe.Probe {
 	from, to := s.ends(l)
 	p := probe.Probe{From: from, To: to, Source: from.IPv4, Address: to.IPv4, Count: s.count, Rate: s.rate}
@@ -96,7 +98,7 @@ func (s stop) probe(l *Lab) probe.Probe {
 	return p
 }
 
-// ends are the hosts between which the probe is sent.
+// ends returns the sending and the receiving host of the probe.
 func (s stop) ends(l *Lab) (from, to *Host) {
 	if s.rx {
 		return l.Morgana, l.Borea
@@ -104,8 +106,8 @@ func (s stop) ends(l *Lab) (from, to *Host) {
 	return l.Borea, l.Morgana
 }
 
-// bystander goes the same way, for as long, but at morgana's end it has the
-// address that the device has nothing to do with.
+// bystander returns a probe in the same direction and of the same duration. Its address in
+// morgana is the one that is not routed through the device.
 func (s stop) bystander(l *Lab) probe.Probe {
 	p := stop{rx: s.rx, count: max(1, s.count*bystanderRate/s.rate), rate: bystanderRate}.probe(l)
 	if s.rx {
@@ -116,25 +118,25 @@ func (s stop) bystander(l *Lab) probe.Probe {
 	return p
 }
 
-// slower is the stop for a machine that was too busy for it.
+// slower returns the stop for a machine that was too busy for it.
 func (s stop) slower() stop {
 	s.rate /= 2
 	if s.timed() {
-		s.count /= 2 // the same time, or fewer cycles would be seen
+		s.count /= 2 // keep the duration; otherwise fewer cycles would be seen
 	}
 	return s
 }
 
 func (s stop) timed() bool { return s.cycle != cycle{} }
 
-// unfair reports whether a measurement with a fault says nothing of the device,
-// because the machine was too busy to measure it.
+// unfair reports whether a measurement with a fault says nothing about the device, because
+// the machine was too busy.
 func (s stop) unfair(m measurement) bool {
 	late := s.timed() && !s.cycle.prompt(m)
 	return (late || !m.lossless()) && len(s.judge(m)) > 0
 }
 
-// judge says what of a measurement is not as asked; nothing if all is.
+// judge lists how a measurement differs from the expected result; nothing if it does not.
 func (s stop) judge(m measurement) []string {
 	faults := m.judge()
 	if s.timed() {
@@ -147,7 +149,7 @@ func (s stop) judge(m measurement) []string {
 	return faults
 }
 
-// allowed is how many may arrive of those that reached the device.
+// allowed returns how many of the packets that reached the device may arrive.
 func (s stop) allowed(m measurement) (lo, hi uint64) {
 	return probe.Interval(m.reached(), s.chance, probe.Alpha)
 }

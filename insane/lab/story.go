@@ -12,20 +12,20 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// ErrNotAsAsked is what Tour returns when the device did not do what it was asked.
+// ErrNotAsAsked is the error of Tour if the device did not do what it was asked to do.
 var ErrNotAsAsked = errors.New("not as asked")
 
-// Tour makes a lab, runs a device in borea, and shows on out what it does:
-// for each policy the command, what was asked, and what was measured beside it.
-// It takes about 20 seconds, leaves nothing behind, and returns ErrNotAsAsked if any
-// measurement was outside of what the policy and chance allow. Whatever is to
-// be given to the daemon besides, say a seed, belongs into options.Insane.
+// Tour makes a lab, runs a device in borea, and shows on out what the device does: for each
+// policy the command, the request and the measurement. It takes about 20 seconds and leaves
+// nothing behind. It returns ErrNotAsAsked if a measurement was outside of what the policy
+// and chance allow. Further arguments for the daemon, such as a seed, belong into
+// options.Insane.
 func Tour(ctx context.Context, out io.Writer, options Options) (err error) {
 	l, err := New(options)
 	if err != nil {
 		return err
 	}
-	// Close is called below too, as nothing may be said to be gone before.
+	// Close is also called below, because the text about the end must come after it.
 	defer func() { err = errors.Join(err, l.Close()) }()
 	p := newPrinter(out)
 	welcome(p)
@@ -47,8 +47,8 @@ func Tour(ctx context.Context, out io.Writer, options Options) (err error) {
 	return p.err
 }
 
-// routeArgs are the daemon's arguments for the usual set-up: insane in front of
-// Link, and morgana reached through it, but not her spare addresses.
+// routeArgs returns the daemon's arguments for the usual set-up: insane in front of Link,
+// and a route through it to morgana, but not to her spare addresses.
 func (l *Lab) routeArgs() []string {
 	return []string{
 		"--slave", Link,
@@ -57,14 +57,14 @@ func (l *Lab) routeArgs() []string {
 	}
 }
 
-// control is what the story needs of a daemon; a client of one has it.
+// control is the part of a client that the story needs. *insanely.Client implements it.
 type control interface {
 	Info(context.Context) (api.Info, error)
 	Set(context.Context, api.Change) (api.Info, error)
 }
 
-// story walks through the stops. All that it needs of the kernel comes in by
-// control and run, so that its judgement can be tested with imagined devices.
+// story goes through the stops. It reaches the kernel only through control and run, so that
+// a test can replace both with simulated devices.
 type story struct {
 	*printer
 	lab     *Lab
@@ -72,11 +72,11 @@ type story struct {
 	run     func(probe.Probe, context.Context) (*probe.Result, error) // probe.Probe.Run
 	stops   []stop
 
-	bystander probe.Result // sums of all that went to and from the address that is not re-routed
+	bystander probe.Result // sums over all packets to and from the address that is not routed through the device
 	wrong     []string
 }
 
-// tell is the whole story. It fails with ErrNotAsAsked if any of it was not.
+// tell runs the whole story. It fails with ErrNotAsAsked if any result was not as expected.
 func (s *story) tell(ctx context.Context) error {
 	info, err := s.control.Info(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *story) tell(ctx context.Context) error {
 	return s.tour(ctx)
 }
 
-// tour goes to every stop, and asks the bystander at the end.
+// tour goes to every stop, and reports about the bystander at the end.
 func (s *story) tour(ctx context.Context) error {
 	for i, stop := range s.stops {
 		if err := s.halt(ctx, i+1, stop); err != nil {
@@ -105,8 +105,8 @@ func (s *story) tour(ctx context.Context) error {
 	return s.err
 }
 
-// greet sends a few packets each way of addressing, so that the neighbours are
-// known before faults begin, and keeps it that way.
+// greet sends a few packets over each address family, so that the hosts know their
+// neighbours before faults begin, and keeps these entries.
 func (s *story) greet(ctx context.Context, device string) error {
 	b, m := s.lab.Borea, s.lab.Morgana
 	if err := b.Do(func() error { return keepNeighbours(device) }); err != nil {
@@ -131,7 +131,7 @@ func (s *story) greet(ctx context.Context, device string) error {
 	return nil
 }
 
-// askBystander says how the traffic fared that the device had nothing to do with.
+// askBystander reports what happened to the traffic that did not pass the device.
 func (s *story) askBystander() {
 	s.printf("And the bystander: all the while packets went past insane, between borea and\n")
 	s.printf("%s, which is not re-routed. %s sent, %s lost.  ",
@@ -143,7 +143,7 @@ func (s *story) askBystander() {
 	s.verdict("bystander", faults)
 }
 
-// verdict closes a stop.
+// verdict prints the result of a stop.
 func (s *story) verdict(name string, faults []string) {
 	if len(faults) == 0 {
 		s.printf("%s\n\n", s.paint(green, "ok"))

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// tell tells the story of some stops with an imagined device.
+// tell runs the story of some stops with a simulated device.
 func tell(d *device, stops ...stop) (string, error) {
 	var out bytes.Buffer
 	s := &story{
@@ -97,8 +97,7 @@ All 3 were as asked.
 	}
 }
 
-// Every way in which something can be wrong must be seen, named, and make the
-// whole story fail.
+// Every possible error is detected and named, and makes the whole story fail.
 func TestStoryOfABadDevice(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -187,8 +186,8 @@ func lateFates(by time.Duration) func(*probe.Result) {
 	}
 }
 
-// Up to a few packets of the kernel's own belong into the counters and may be
-// relayed; they are shown and are no fault.
+// Up to a few packets of the kernel itself may be counted and relayed; they are shown and
+// are no fault.
 func TestStoryForgivesTheKernelsOwnPackets(t *testing.T) {
 	d := newDevice(1)
 	d.spoilStats = func(s *api.Stats) {
@@ -201,7 +200,7 @@ func TestStoryForgivesTheKernelsOwnPackets(t *testing.T) {
 	}
 }
 
-// An overrun says nothing of the policy: the measurement is repeated, slower.
+// An overrun says nothing about the policy: the measurement is repeated at a lower rate.
 func TestStoryMeasuresAgain(t *testing.T) {
 	d := newDevice(1)
 	readings := 0
@@ -232,7 +231,7 @@ func TestStoryOfADisturbedBystander(t *testing.T) {
 	}
 }
 
-// failingWriter is a reader who has gone away.
+// failingWriter is a writer whose writes fail.
 type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, unix.EPIPE }
@@ -248,7 +247,7 @@ func TestStoryNobodyReads(t *testing.T) {
 	}
 }
 
-// On a real cable, a daemon that does nothing at all must not be praised.
+// On a real cable, a daemon that does nothing must not pass.
 func TestVisitOfAnIdleDaemon(t *testing.T) {
 	l := newLab(t, Options{})
 	daemon, err := l.Daemon(background, "--name", Link)

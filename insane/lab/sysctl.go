@@ -6,9 +6,10 @@ import (
 	"os"
 )
 
-// setSysctls makes the calling thread's network namespace quiet and
-// predictable, before there are interfaces to inherit it: addresses usable at
-// once, no router sought, no packet refused for the way it came.
+// setSysctls makes the calling thread's network namespace quiet and predictable: addresses
+// can be used at once, no router is searched, and no packet is refused because of the link
+// on which it arrives. It must run before there are interfaces, because they inherit the
+// settings.
 func setSysctls() error {
 	if _, err := os.Stat("/proc/sys/net/ipv6"); err != nil {
 		return errors.New("the lab needs IPv6, which this kernel has not or has switched off")
@@ -30,11 +31,10 @@ func setSysctls() error {
 	return nil
 }
 
-// keepNeighbours makes the calling thread's namespace believe for the next hour
-// what it has learnt about neighbours on the link. Otherwise the kernel would ask
-// again after 5 s for those that only asked it, after some 30 s for all
-// (RFC 4861 section 10), through whatever fault is set by then; and question or
-// answer would be in the device's counters.
+// keepNeighbours keeps the neighbour entries of the calling thread's namespace on the link
+// valid for an hour. Otherwise the kernel would ask again (RFC 4861 section 10): after 5 s
+// for neighbours that only asked it, and after some 30 s for all. The question or the
+// answer could be lost by a fault that is set by then, and the device would count both.
 func keepNeighbours(link string) error {
 	for _, family := range []string{"ipv4", "ipv6"} {
 		dir := family + "/neigh/" + link + "/"
@@ -48,10 +48,10 @@ func keepNeighbours(link string) error {
 	return nil
 }
 
-// writeSysctl sets a value below net/ of the calling thread's namespace. The
-// kernel finds it by who asks, not by path (net/sysctl_net.c, net_ctl_header_lookup).
+// writeSysctl sets a value below net/ of the calling thread's namespace. The kernel chooses
+// the namespace by the thread, not by the path (net/sysctl_net.c, net_ctl_header_lookup).
 func writeSysctl(name, value string) error {
-	// Not os.WriteFile, which would try to create what the kernel lacks.
+	// os.WriteFile would try to create a file that the kernel does not have.
 	f, err := os.OpenFile("/proc/sys/net/"+name, os.O_WRONLY, 0)
 	if err != nil {
 		return fmt.Errorf("set sysctl: %w", err)

@@ -5,13 +5,13 @@ import "sync"
 // tailSize is how much of a log is kept, in bytes.
 const tailSize = 64 << 10
 
-// tail is a writer that remembers the end of what was written to it.
+// tail is a writer that keeps the end of what was written to it.
 type tail struct {
 	mu   sync.Mutex
-	text []byte // guarded by mu; at most 2*tailSize, so that cutting is rare
+	text []byte // guarded by mu; at most 2*tailSize, so that it is rarely cut
 }
 
-// Write never fails.
+// Write implements io.Writer. It never fails.
 func (t *tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -22,7 +22,7 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is the last tailSize bytes.
+// String returns the last tailSize bytes.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is a pseudo-terminal with somebody who types and reads.
+// terminal is a pseudo-terminal with a simulated user.
 type terminal struct {
 	t      *testing.T
 	master *os.File
@@ -71,7 +71,7 @@ func (term *terminal) press(keys string) {
 	}
 }
 
-// expect waits until something appears and forgets what came up to its end.
+// expect waits until a text appears, and discards the output up to its end.
 func (term *terminal) expect(what string) {
 	term.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -97,8 +97,8 @@ const (
 	ctrlZ = "\x1a"
 )
 
-// In a shell in the lab, the keys must do what they do in every shell: end or
-// stop what runs in front, and neither the shell nor the lab around it.
+// In a shell in the lab, the keys work as in every shell: they end or stop the foreground
+// process, and neither the shell nor the lab.
 func TestShellHasATerminal(t *testing.T) {
 	NeedRoot(t)
 	term := openTerminal(t)
@@ -111,7 +111,7 @@ func TestShellHasATerminal(t *testing.T) {
 	term.expect("exit  ") // of the hints
 	term.expect("borea# ")
 
-	// What is typed is echoed, so no answer may look like its question.
+	// The terminal echoes the input, so an answer must not look like its question.
 	term.press("sleep 600; echo status $((0+$?))\n")
 	term.expect("$?))")
 	Await(t, "sleep to take the terminal", term.sleeping)
@@ -127,7 +127,7 @@ func TestShellHasATerminal(t *testing.T) {
 	term.press("kill -KILL %1; wait %1; echo ended-$((100+$?/137))\n")
 	term.expect("ended-101")
 
-	// The daemon is not in the foreground, so all this was nothing to it.
+	// The daemon is not in the foreground, so it got none of these signals.
 	term.press("grep -c insane-lab-1 /proc/net/unix | sed 's/^[1-9].*/still-listening/'\n")
 	term.expect("\nstill-listening")
 	term.press("exit 3\n")
@@ -137,7 +137,7 @@ func TestShellHasATerminal(t *testing.T) {
 	}
 }
 
-// sleeping reports whether sleep is what runs in front.
+// sleeping reports whether sleep is the foreground process.
 func (term *terminal) sleeping() bool {
 	group, err := foreground(term.master)
 	if err != nil {
@@ -147,8 +147,8 @@ func (term *terminal) sleeping() bool {
 	return err == nil && string(name) == "sleep\n"
 }
 
-// Ctrl-C ends the command and, after it, the lab; with the command's status. The
-// daemon is spared, or a command could not look at the counters before it ends.
+// Ctrl-C ends the command and then the lab, with the command's status. The daemon does not
+// get the signal; otherwise a command could not read the counters before it ends.
 func TestExecHasATerminal(t *testing.T) {
 	NeedRoot(t)
 	term := openTerminal(t)
@@ -169,8 +169,8 @@ func TestExecHasATerminal(t *testing.T) {
 	}
 }
 
-// A shell that is killed cannot give the terminal back. Whoever comes after the
-// lab must be able to read from it all the same.
+// A shell that is killed cannot give the terminal back. After the lab, another process must
+// be able to read from the terminal nevertheless.
 func TestShellGivesTheTerminalBack(t *testing.T) {
 	NeedRoot(t)
 	term := openTerminal(t)

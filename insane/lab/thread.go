@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onThread runs fn on a thread of its own and returns at once. The thread ends
-// with fn, whatever fn did to it: a goroutine that exits while locked takes its
-// thread along (runtime.LockOSThread). The runtime clones new threads from a
-// clean one when the asking thread is locked, so nothing fn enters spreads.
+// onThread runs fn on a new thread and returns at once. The thread ends with fn, no matter
+// what fn did to it: when a locked goroutine exits, its thread ends too
+// (runtime.LockOSThread). If the calling thread is locked, the runtime clones new threads
+// from a clean one, so the namespaces that fn enters do not spread.
 func onThread(fn func()) {
 	go func() {
 		runtime.LockOSThread()
@@ -17,8 +17,8 @@ func onThread(fn func()) {
 			fn()
 			return
 		}
-		// The first thread cannot end before the process does, and it is
-		// what /proc/self shows. Keep it busy until fn has another one.
+		// The first thread cannot end before the process does, and /proc/self shows it.
+		// Keep it busy until fn has another thread.
 		taken := make(chan struct{})
 		onThread(func() {
 			close(taken)
@@ -29,6 +29,6 @@ func onThread(fn func()) {
 	}()
 }
 
-// firstThread reports whether the caller runs on the thread the process
-// started with, whose id is the process's.
+// firstThread reports whether the caller runs on the first thread of the process, whose ID
+// equals that of the process.
 func firstThread() bool { return unix.Gettid() == unix.Getpid() }

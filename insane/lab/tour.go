@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// attempts is how often a stop is measured when the machine is too busy.
+// attempts is how often a stop is measured if the machine is too busy.
 const attempts = 3
 
-// halt shows one stop.
+// halt measures and shows one stop.
 func (s *story) halt(ctx context.Context, nth int, stop stop) error {
 	s.printf("%d. %s\n", nth, stop.title)
 	s.printf("   borea# %s\n", s.paint(bold, "insanely "+Link+" "+stop.command()))
@@ -28,8 +28,8 @@ func (s *story) halt(ctx context.Context, nth int, stop stop) error {
 	return s.err
 }
 
-// measure sets the policy, sends the probe and the bystander's at the same
-// time, and reads the counters before and after.
+// measure sets the policy, sends the probe and the bystander's packets at the same time,
+// and reads the counters before and after.
 func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 	m := measurement{set: time.Now()}
 	before, err := s.control.Set(ctx, stop.change())
@@ -37,8 +37,8 @@ func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 		return m, err
 	}
 	m.ready = time.Now()
-	// The answer to the change is the reading before: what was sent between
-	// change and probe would be in the counters and not in the probe.
+	// The first reading of the counters is the answer to the change. Packets between the
+	// change and the probe are counted by the device, but do not belong to the probe.
 	bystander := make(chan error, 1)
 	go func() { bystander <- s.bystand(ctx, stop) }()
 	m.result, err = s.run(stop.probe(s.lab), ctx)
@@ -56,7 +56,7 @@ func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 	return m, nil
 }
 
-// bystand sends past the device for as long as the stop's probe takes.
+// bystand sends packets that do not pass the device, for as long as the stop's probe takes.
 func (s *story) bystand(ctx context.Context, stop stop) error {
 	r, err := s.run(stop.bystander(s.lab), ctx)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *story) bystand(ctx context.Context, stop stop) error {
 	return nil
 }
 
-// show prints what was measured.
+// show prints the measurement.
 func (s *story) show(stop stop, m measurement) {
 	r, b := m.result, m.counters
 	p := stop.probe(s.lab)

@@ -7,7 +7,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// welcome says where the visitor is.
+// welcome says where the user is.
 func welcome(p *printer) {
 	p.printf(`Welcome to the lab. Two hosts, one cable:
 
@@ -32,7 +32,7 @@ leaves it about once in %d measurements.
 `, int(math.Round(1/probe.Alpha)))
 }
 
-// farewell says what is left and where to go on.
+// farewell says what is left on the machine and how to continue.
 func farewell(p *printer) {
 	p.printf(`
 Nothing is left: both hosts, the cable and insane are gone.
@@ -40,7 +40,7 @@ To play on: insane lab --shell
 `)
 }
 
-// hint says what can be done in a shell.
+// hint says what a user can do in the shell.
 func hint(p *printer) {
 	p.printf(`This shell is on borea; morgana is one cable away, behind insane. Try:
   ping morgana
@@ -53,7 +53,7 @@ func hint(p *printer) {
 `)
 }
 
-// arrived says how many packets did, beside what chance allows.
+// arrived says how many packets arrived, and how many chance allows.
 func arrived(s stop, m measurement) string {
 	n := number(m.result.Received)
 	if s.timed() {

@@ -1,9 +1,9 @@
-// Package observe looks at the host that a device runs on, and says what the device
-// has to know of it. It changes nothing.
+// Package observe reads the part of the host's state that a device needs. It changes
+// nothing.
 //
-//	observe.go  a look at each part of the host
+//	observe.go  Observer reads each part of the host
 //	tables.go   the links, addresses and routes of the host, kept up to date
-//	seen.go     what was seen
+//	seen.go     Host, the result
 package observe
 
 import (
@@ -15,36 +15,36 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 )
 
-// Observer looks at the host for a device. Its fields say what it needs to know of
-// the device; they are a copy, so that a look needs no lock of the device. It holds
-// nothing of its own.
+// Observer looks at the host for a device. Its fields describe the device; they are a copy,
+// so that a look needs no lock of the device. An Observer owns no resources.
 type Observer struct {
 	Name   string // of the device
 	Links  *host.Links
 	Iface  *host.Interface
 	Index  int  // of the interface
-	Fast   bool // the device has a fast path
-	Clsact bool // its programs are in a clsact qdisc
+	Fast   bool // there is a fast path
+	Clsact bool // the programs of the device are in a clsact qdisc
 
 	Slave   string         // name of the slave; "": none was given yet
-	Sockets Sockets        // on the slave; nil if it is gone
+	Sockets Sockets        // on the slave; nil if the slave is gone
 	On      int            // index of the link that Sockets were opened on
-	Routes  []netip.Prefix // that were asked for
+	Routes  []netip.Prefix // the destinations that the user asked for
 	Takes   bool           // the receive mode takes frames
 
-	WasDown bool       // events say that the interface was down, if only for a moment
-	Read    *Ownership // what was read already; nil: a look reads all tables anew
+	WasDown bool       // an event says that the interface was down, even if only for a moment
+	Read    *Ownership // the tables, if they are already read; nil: Look reads all tables again
 }
 
-// Sockets are the packet sockets on the slave.
+// Sockets are the packet sockets on the slave. port.Slave implements it.
 type Sockets interface {
-	// Bound reports whether the sockets are still on the link.
+	// Bound reports whether the link that the sockets were opened on still exists.
 	Bound() bool
 }
 
-// Look looks at some parts of the host anew; the others stay as they were seen.
-// It may wait for the kernel as long as others hold the lock of the network
-// configuration, and takes long on a host with many routes.
+// Look looks at the parts in which, and copies the other parts from seen. An error of a
+// look-up is in the Err field of its part. Look waits for the kernel's lock on network
+// configuration, which another process may hold, and takes long on a host with many routes.
+// Call it without a lock.
 func (o *Observer) Look(which Parts, seen Host) Host {
 	if which&PartInterface != 0 {
 		seen.Interface = o.observeInterface(seen.Interface)
@@ -62,8 +62,8 @@ func (o *Observer) Look(which Parts, seen Host) Host {
 	return seen
 }
 
-// observeInterface looks at the interface. After an error the relay carries
-// everything until a later look succeeds.
+// observeInterface looks at the interface. After an error the relay carries everything
+// until a later look succeeds.
 func (o *Observer) observeInterface(before Interface) Interface {
 	s, err := o.lookUpInterface()
 	if err != nil {
@@ -90,7 +90,7 @@ func (o *Observer) lookUpInterface() (s Interface, err error) {
 	}
 	watchers := link.Promiscuity
 	if link.Master != 0 {
-		watchers-- // a bridge is promiscuous itself
+		watchers-- // the bridge itself makes the link promiscuous
 	}
 	switch {
 	case watchers > 0:
@@ -103,9 +103,9 @@ func (o *Observer) lookUpInterface() (s Interface, err error) {
 	return s, err
 }
 
-// observeEgress finds out what else has to do with what the interface sends. If
-// somebody deletes a queueing discipline of theirs, the kernel puts one of its own
-// choice there, which is not for anybody.
+// observeEgress finds out what else works on the frames that the interface sends. If a user
+// deletes a queueing discipline, the kernel installs a default one, which nobody has
+// configured.
 func (o *Observer) observeEgress(s *Interface) error {
 	found, err := o.Links.Egress(s.Link.Index, o.Clsact)
 	if err != nil || found == "" {
@@ -116,8 +116,8 @@ func (o *Observer) observeEgress(s *Interface) error {
 	return err
 }
 
-// observeSlave looks for the link of the slave. The number of its queues comes
-// first: the state of the link is to be used as soon as it is known.
+// observeSlave looks for the link of the slave. It asks for the number of queues first, so
+// that the state of the link is as fresh as possible when it is used.
 func (o *Observer) observeSlave() (s Slave) {
 	if o.Slave == "" {
 		return s
@@ -140,7 +140,8 @@ func foundLink(link host.Link, err error) Slave {
 	return Slave{Err: err}
 }
 
-// observeRoutes finds out what the routes are to be, and which are missing.
+// observeRoutes finds out which routes the device should have, and which of them are
+// missing.
 func (o *Observer) observeRoutes() []host.RouteState {
 	list := make([]host.RouteState, 0, len(o.Routes))
 	for _, dst := range o.Routes {
@@ -157,7 +158,7 @@ func (o *Observer) observeRoutes() []host.RouteState {
 	return list
 }
 
-// observeOwnership finds out what the host makes the property of the device.
+// observeOwnership computes the claims of the device from the state of the host.
 func (o *Observer) observeOwnership(before Ownership) Ownership {
 	read := o.Read
 	if read == nil {
@@ -170,7 +171,9 @@ func (o *Observer) observeOwnership(before Ownership) Ownership {
 	return *read
 }
 
-// ReadOwnership reads the links, addresses and routes of the host through t.
+// ReadOwnership reads the tables through t and computes the claims. It waits for the
+// kernel, and takes long on a host with many routes. One goroutine at a time may call it
+// for one t.
 func (o *Observer) ReadOwnership(t *Tables) Ownership {
 	h, err := t.Read(o.Links, o.Name)
 	if err != nil {
@@ -179,8 +182,8 @@ func (o *Observer) ReadOwnership(t *Tables) Ownership {
 	return Ownership{Claims: h.Claims(o.Index)}
 }
 
-// Affected are the parts that events may have changed, but for PartOwnership, which
-// Tables know about. It is a pure function.
+// Affected returns the parts that events may have changed. PartOwnership is not among them:
+// Tables.Note reports that. It waits for nothing.
 func (o *Observer) Affected(e host.Events) (which Parts) {
 	if e.Lost {
 		return Everything &^ PartOwnership
@@ -202,13 +205,14 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 	return which
 }
 
-// sourceFor reports whether packets through the slave may have an address as their
-// source, or had it: of another link one that is not link-local.
+// sourceFor reports whether packets through the slave may have the address of the event as
+// their source, or had it. On a link other than the slave, that needs an address that is
+// not link-local.
 func (o *Observer) sourceFor(a host.AddressEvent) bool {
 	return a.Link == o.On || !a.Prefix.Addr().IsLinkLocalUnicast()
 }
 
-// DownIn reports whether the interface was down at some time, by events.
+// DownIn reports whether events say that the interface was down, even if only for a moment.
 func (o *Observer) DownIn(e host.Events) bool {
 	return e.Lost || slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Down })
 }

@@ -12,44 +12,47 @@ type Parts uint8
 const (
 	PartInterface Parts = 1 << iota // the interface of the device
 	PartSlave                       // the link of the slave
-	PartRoutes                      // what the routes through the device are to be
-	PartOwnership                   // everything that decides whose a received frame is
-	Everything    = PartInterface | PartSlave | PartRoutes | PartOwnership
-	ByLoop        = Everything &^ PartOwnership // what the loop looks at itself
+	PartRoutes                      // the routes that should lead through the device
+	PartOwnership                   // everything that decides who owns a received frame
+
+	// Everything is all parts.
+	Everything = PartInterface | PartSlave | PartRoutes | PartOwnership
+	// ByLoop is all parts that the loop looks at itself, without reading the whole tables.
+	ByLoop = Everything &^ PartOwnership
 )
 
-// Host is what the host was like when it was looked at. Decisions go by it
-// alone. It is a value: a pass changes its own copy.
+// Host is the state of the host at the last look. Decisions use nothing else. It is a
+// value: a pass changes its own copy.
 type Host struct {
 	Interface Interface
 	Slave     Slave
-	Routes    []host.RouteState // nil: nobody has looked since they were applied
+	Routes    []host.RouteState // nil: nobody has looked since the routes were last applied
 	Ownership Ownership
 }
 
 // Interface is the device's own interface.
 type Interface struct {
 	Link     host.Link // zero if the interface is away
-	Away     bool      // it is not in this network namespace
+	Away     bool      // the interface is not in this network namespace
 	Down     bool      // it is down, or was down since the last pass
-	Listened bool      // a packet socket gets what it sends
-	Watched  string    // why what it sends must pass the interface; "": nobody would miss it
-	Spare    bool      // its queueing discipline is one that nobody has asked for
-	Err      error     // of the look-up; the rest is then as it was before
+	Listened bool      // a packet socket gets the frames that it sends
+	Watched  string    // why its frames must pass its own queue; "": they need not
+	Spare    bool      // nobody has configured its queueing discipline
+	Err      error     // of the look-up; then the other fields are those of the look before
 }
 
-// Slave is the link of the slave: the one that the sockets are open on, or else
-// the one that has the slave's name.
+// Slave is the link of the slave: the link that the sockets are open on, or else the link
+// that has the slave's name.
 type Slave struct {
 	Link   host.Link
 	Found  bool
-	Bound  bool // found, and the open sockets are on it
+	Bound  bool // the link was found, and the open sockets are on it
 	Queues int  // for transmitting
 	Err    error
 }
 
-// Ownership are what the host makes the property of the device.
+// Ownership holds the claims that follow from the state of the host.
 type Ownership struct {
 	Claims kern.Claims // nil: nobody has looked
-	Err    error       // of the look-up; set is then as it was before
+	Err    error       // of the look-up; then the other fields are those of the look before
 }

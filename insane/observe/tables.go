@@ -9,22 +9,22 @@ import (
 	"github.com/seed-39a139a1/insane/insane/ownership"
 )
 
-// Tables are the links, addresses and routes of the host. Events keep links and
-// addresses up to date; the list of routes, of which some go without an event, is read
-// again if it may have changed, and everything if events were lost. The zero value has read nothing yet. Note and Read may be called
-// by two goroutines at the same time.
+// Tables are the links, addresses and routes of the host. Events keep links and addresses
+// up to date. The kernel removes some routes without an event, so the list of routes is
+// read again whenever it may have changed. If events were lost, all lists are read again.
+// The zero value is empty; the first Read fills it. Note and Read may run at the same time.
 type Tables struct {
 	mu        sync.Mutex
-	links     map[int]host.Link // nil: to be read again
+	links     map[int]host.Link // nil: must be read again
 	addresses map[host.Address]bool
 	routes    []host.RouteEntry
 
-	oldRoutes bool // to be read again
+	oldRoutes bool // must be read again
 	reading   bool // lists of all links and addresses are being read
 }
 
-// Note takes events over and reports whether they can change whose a received frame
-// is. It waits for nothing.
+// Note records events. It returns true if they can change who owns a received frame. It
+// waits for nothing.
 func (t *Tables) Note(e host.Events) (changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -36,7 +36,7 @@ func (t *Tables) Note(e host.Events) (changed bool) {
 	}
 	for _, l := range e.Links {
 		if l.Gone && t.reading {
-			t.links = nil // the list may have the link still
+			t.links = nil // the list may still contain the link
 			return true
 		}
 		changed = t.noteLink(l) || changed
@@ -52,8 +52,8 @@ func (t *Tables) Note(e host.Events) (changed bool) {
 	return changed || t.oldRoutes
 }
 
-// noteAddress takes over what happened to one address. The kernel takes away the IPv4
-// routes that prefer an address that goes, without an event.
+// noteAddress records an event of one address. When an address is removed, the kernel
+// removes the IPv4 routes that prefer it, without an event.
 func (t *Tables) noteAddress(e host.AddressEvent) (changed bool) {
 	known := t.addresses[e.Address]
 	if e.Gone {
@@ -65,9 +65,10 @@ func (t *Tables) noteAddress(e host.AddressEvent) (changed bool) {
 	return known == e.Gone && t.relevant(e.Address)
 }
 
-// relevant reports whether an address can say anything of a received frame. A
-// link-local one cannot, unless another link has it as well, or its own link may stand
-// on the device: devices and masters of links may.
+// relevant reports whether an address can matter for the owner of a received frame. A
+// link-local address cannot, with two exceptions: another link has the same address, or the
+// address is on a link that may be above the device. Devices and links with ports may be
+// above it.
 func (t *Tables) relevant(a host.Address) bool {
 	link := t.links[a.Link]
 	if !a.Prefix.Addr().IsLinkLocalUnicast() || link.IsDevice() {
@@ -86,8 +87,8 @@ func (t *Tables) relevant(a host.Address) bool {
 	return false
 }
 
-// noteLink takes over what happened to one link. The kernel takes away the IPv4
-// routes through a link that goes down, without an event.
+// noteLink records an event of one link. When a link goes down, the kernel removes the IPv4
+// routes through it, without an event.
 func (t *Tables) noteLink(e host.LinkEvent) (changed bool) {
 	was, known := t.links[e.Link.Index]
 	if e.Gone {
@@ -109,13 +110,13 @@ func (t *Tables) routed(index int) bool {
 	})
 }
 
-// readTries bounds how often the tables are read again because events were lost, or
-// a link went, while they were read.
+// readTries limits how often Read starts again because events were lost, or a link was
+// deleted, during the read.
 const readTries = 30
 
-// Read brings the tables up to date and returns the state of the host. It may take
-// long on a host with many routes, and fails if a list cannot be read; the next Read
-// tries again. One goroutine may call it at a time.
+// Read brings the tables up to date and returns the state of the host. It waits for the
+// kernel, and takes long on a host with many routes. It fails if a list cannot be read; the
+// next Read tries again. Only one goroutine may call it at a time.
 func (t *Tables) Read(links *host.Links, name string) (h ownership.HostState, err error) {
 	for range readTries {
 		var done bool
@@ -127,13 +128,13 @@ func (t *Tables) Read(links *host.Links, name string) (h ownership.HostState, er
 	return h, err
 }
 
-// read is one try of Read. done: nothing has come in between.
+// read is one attempt of Read. done is true if no event came in between.
 func (t *Tables) read(links *host.Links) (h ownership.HostState, done bool, err error) {
 	t.mu.Lock()
 	all := t.links == nil
 	routes := all || t.oldRoutes
 	t.oldRoutes = false
-	if all { // for events that come during the lists
+	if all { // for events that come while the lists are read
 		t.links, t.addresses = make(map[int]host.Link), make(map[host.Address]bool)
 	}
 	t.reading = all
@@ -164,7 +165,7 @@ func (t *Tables) read(links *host.Links) (h ownership.HostState, done bool, err 
 	}, true, nil
 }
 
-// list reads those of the tables that are wanted.
+// list reads the tables that are asked for.
 func list(l *host.Links, all, routes bool) (h ownership.HostState, err error) {
 	if all {
 		if h.Links, err = l.All(); err != nil {

@@ -1,10 +1,9 @@
-// Package ownership decides whose a received frame is, the slave's stack's or the
-// device's, from the links, addresses and routes of the host. It is pure: it asks
-// nobody and changes nothing. The kernel applies its result to each frame (package
-// kern).
+// Package ownership decides who owns a received frame, the slave's stack or the device,
+// from the links, addresses and routes of the host. It is pure: its results depend on the
+// arguments only. The kernel applies the result to each frame (package kern).
 //
-//	claims.go    what the host is known to have, and what follows for an address
-//	describe.go  the result, for a person
+//	claims.go    HostState, the state of the host, and the claims that follow from it
+//	describe.go  the claims in words for a user
 package ownership
 
 import (
@@ -16,17 +15,17 @@ import (
 	"github.com/seed-39a139a1/insane/insane/kern"
 )
 
-// HostState is what a device knows of its host when it decides which received
-// frames are its own. The fields are as the kernel had them, one after the other: a
-// change in between is followed by another reading.
+// HostState is the state of the host that ownership depends on. The fields were read one
+// after the other; if the host changes in between, an event makes the device read them
+// again.
 type HostState struct {
 	Links      []host.Link
 	Addresses  []host.Address
 	Routes     []host.RouteEntry // in the order of the kernel
-	IgnoresARP bool              // the host answers ARP only where the address is
+	IgnoresARP bool              // the host answers an ARP request only on the link that has the address (arp_ignore)
 }
 
-// Link finds a link by its index.
+// Link finds a link by its index. ok is false if there is no such link.
 func (h *HostState) Link(index int) (host.Link, bool) {
 	i := slices.IndexFunc(h.Links, func(l host.Link) bool { return l.Index == index })
 	if i < 0 {
@@ -35,8 +34,8 @@ func (h *HostState) Link(index int) (host.Link, bool) {
 	return h.Links[i], true
 }
 
-// above are the links that stand on one, itself included: what is theirs comes
-// in through it. A bridge stands on its ports, a device on its slave.
+// above returns the links above a link, including itself: their frames arrive through it. A
+// bridge is above its ports, a device is above its slave.
 func (h *HostState) above(index int) map[int]bool {
 	above := map[int]bool{index: true}
 	for grown := true; grown; {
@@ -53,7 +52,7 @@ func (h *HostState) above(index int) map[int]bool {
 	return above
 }
 
-// standsOn reports whether a link is a device whose slave is one of those.
+// standsOn reports whether a link is a device whose slave is one of the given links.
 func (h *HostState) standsOn(l host.Link, those map[int]bool) bool {
 	slaveOf, ok := l.SlaveName()
 	if !ok {
@@ -67,23 +66,23 @@ func (h *HostState) standsOn(l host.Link, those map[int]bool) bool {
 	return false
 }
 
-// unrouted are the networks that no route says anything about as a source: what is
-// not an address, and what is on every link of its own.
+// unrouted are the prefixes for which a route says nothing about a source address: they
+// contain no unicast addresses, or they exist on every link (link-local addresses).
 var unrouted = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), // RFC 1122 section 3.2.1.3
 	netip.MustParsePrefix("::/127"),    // RFC 4291 sections 2.5.2, 2.5.3
 	netip.MustParsePrefix("fe80::/10"), // RFC 4291 section 2.5.6
 }
 
-// Claims are what the host's state makes the property of the device whose interface
-// has that index. It reads the state only.
+// Claims computes the claims of the device whose interface has this index. It only reads h,
+// and may be called by several goroutines.
 func (h *HostState) Claims(index int) kern.Claims {
 	above := h.above(index)
 	c := make(kern.Claims)
 	gateways := h.claimRoutes(c, above)
 	own, others := h.owners(above)
 	claimSubnets(c, own)
-	// Hosts last, as they inherit what is said of their network.
+	// Hosts come last, because they inherit the claim of their network.
 	hosts := make(kern.Claims)
 	claim := func(addr netip.Addr, what kern.Claim) {
 		host := netip.PrefixFrom(addr, addr.BitLen())
@@ -112,9 +111,9 @@ func (h *HostState) Claims(index int) kern.Claims {
 	return c
 }
 
-// claimSubnets marks the networks that the links above are in themselves, as far
-// as the host sends there through these links. A network without a route of its own
-// is part of what a wider route leads to.
+// claimSubnets marks the networks of the addresses that the links above have, if the host
+// sends to these networks through these links. A network without its own route belongs to
+// the wider route that contains it.
 func claimSubnets(c kern.Claims, own map[netip.Prefix]bool) {
 	for p := range own {
 		network := p.Masked()
@@ -139,8 +138,8 @@ func within(p, network netip.Prefix) bool {
 	return p.Bits() >= network.Bits() && network.Contains(p.Addr())
 }
 
-// owners are the addresses that the links above have, with their networks, and
-// those that other links have.
+// owners returns the addresses of the links above, with their networks, and the addresses
+// of all other links.
 func (h *HostState) owners(above map[int]bool) (own map[netip.Prefix]bool, others map[netip.Addr]bool) {
 	own, others = make(map[netip.Prefix]bool), make(map[netip.Addr]bool)
 	for _, a := range h.Addresses {
@@ -153,16 +152,16 @@ func (h *HostState) owners(above map[int]bool) (own map[netip.Prefix]bool, other
 	return own, others
 }
 
-// claimRoutes claims what the host sends through the links above, and returns the
-// gateways on the way. Of two routes to one destination the one of the lesser
-// metric counts, else the first, as for the host.
+// claimRoutes claims the destinations that the host reaches through the links above, and
+// returns the gateways on the way. If two routes have the same destination, the one with
+// the lower metric counts; with equal metrics the first one, as in the kernel.
 func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) (gateways []netip.Addr) {
 	routes := slices.Clone(h.Routes)
-	// What is around a network comes before it.
+	// Wider networks come before the networks inside them.
 	slices.SortStableFunc(routes, func(a, b host.RouteEntry) int {
 		return cmp.Or(a.Dst.Compare(b.Dst), cmp.Compare(a.Metric, b.Metric))
 	})
-	var around []netip.Prefix // claimed, from the widest on
+	var around []netip.Prefix // the networks claimed so far that contain the present one, widest first
 	var last netip.Prefix
 	for _, r := range routes {
 		if r.Dst == last || slices.ContainsFunc(unrouted, func(p netip.Prefix) bool { return within(r.Dst, p) }) {
@@ -194,7 +193,7 @@ func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) (gateways []n
 	return gateways
 }
 
-// through reports whether whatever takes a route goes through the links above.
+// through reports whether every hop of a route uses one of the links above.
 func through(r host.RouteEntry, above map[int]bool) bool {
 	for _, hop := range r.Hops {
 		if !above[hop.Link] {

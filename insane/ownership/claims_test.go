@@ -11,7 +11,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/kern"
 )
 
-// Links of the hosts below.
+// Links of the hosts in the cases.
 const (
 	onLo = iota + 1
 	onSlave
@@ -34,7 +34,7 @@ func someLinks() []host.Link {
 	}
 }
 
-// linkNamed is the index of the links of someLinks.
+// linkNamed returns the index of one of someLinks.
 func linkNamed(name string) int {
 	for _, l := range someLinks() {
 		if l.Name == name {
@@ -44,8 +44,8 @@ func linkNamed(name string) int {
 	panic(name)
 }
 
-// newHost reads lines as ip shows them: "LINK ADDRESS/BITS", or "DESTINATION
-// [via GATEWAY] dev LINK [metric N]", where a second dev or via begins another hop.
+// newHost reads lines in the form of ip(8): "LINK ADDRESS/BITS", or "DESTINATION [via
+// GATEWAY] dev LINK [metric N]". A second dev or via begins another hop.
 func newHost(lines ...string) *HostState {
 	o := &HostState{Links: someLinks()}
 	for _, line := range lines {
@@ -77,7 +77,7 @@ func newRoute(words []string) host.RouteEntry {
 	return r
 }
 
-// claimText is what a test says of an address.
+// claimText describes a claim in a test.
 func claimText(c kern.Claim) string {
 	var words []string
 	for i, word := range []string{"own", "host", "routed", "subnet", "neighbour"} {
@@ -88,7 +88,7 @@ func claimText(c kern.Claim) string {
 	return strings.Join(words, " ")
 }
 
-// claimCases are hosts and what the device makes of some addresses.
+// claimCases are hosts, and the claims of the device for some addresses.
 var claimCases = []struct {
 	what       string
 	ignoresARP bool
@@ -173,7 +173,7 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// The claims are those of the device asked about, and not of one that stands on it.
+// Claims returns the claims of the given device, not those of a device above it.
 func TestClaimsOfUpperDevice(t *testing.T) {
 	o := newHost("insane 10.9.0.1/24", "insane2 10.8.0.1/24", "10.9.0.0/24 dev insane", "10.8.0.0/24 dev insane2")
 	claims := o.Claims(onUpper)
@@ -187,7 +187,7 @@ func TestClaimsOfUpperDevice(t *testing.T) {
 	}
 }
 
-// chance makes random hosts, with few addresses, so that everything meets.
+// chance makes random hosts with few addresses, so that all combinations occur.
 type chance struct{ *rand.Rand }
 
 func (c chance) addr() netip.Addr {
@@ -226,7 +226,7 @@ func (c chance) host() *HostState {
 			r.Hops = append(r.Hops, hop)
 		}
 		o.Routes = append(o.Routes, r)
-		if c.IntN(4) == 0 { // a rival
+		if c.IntN(4) == 0 { // another link with the same address
 			r.Metric, r.Hops = c.IntN(3), []host.Hop{{Link: 2 + c.IntN(3)}}
 			o.Routes = append(o.Routes, r)
 		}
@@ -234,14 +234,14 @@ func (c chance) host() *HostState {
 	return o
 }
 
-// naive says what is known of addresses from the rules, one address at a time.
+// naive computes the claim of one address at a time, directly from the rules.
 type naive struct {
 	*HostState
 	above map[int]bool
 }
 
-// best is the route that the host takes to all of a network, of those that are not
-// about addresses without meaning outside their link.
+// best returns the route that the host uses for a whole network. It ignores routes to
+// addresses that have a meaning only on their link.
 func (n naive) best(p netip.Prefix) (best host.RouteEntry, ok bool) {
 	for _, r := range n.Routes {
 		longer := r.Dst.Bits() - best.Dst.Bits()
@@ -300,7 +300,7 @@ func (n naive) of(addr netip.Addr) (claim kern.Claim) {
 	return claim
 }
 
-// On random hosts the claims say of every address what the rules do.
+// On random hosts, Claims gives every address the claim that the rules give.
 func TestClaimsAgainstNaive(t *testing.T) {
 	c := chance{rand.New(rand.NewPCG(2000, 13))}
 	above := map[int]bool{onDevice: true, onBridge: true, onUpper: true, onTop: true}

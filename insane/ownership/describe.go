@@ -9,10 +9,10 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Describe says for a person which frames claims make the device's: those to its
-// addresses, and those from networks and hosts that are reached through it. A network
-// inside another one is left out, and a hole is not shown. Of more than most entries
-// only the number is given.
+// Describe lists for a user which frames claims give to the device: frames to its addresses
+// (To), and frames from networks and hosts that are reached through it (From). It leaves
+// out a network inside another one, and does not show networks that are excluded from a
+// wider one. It lists at most most entries; More counts the rest.
 func Describe(claims kern.Claims, most int) api.Takes {
 	t := api.Takes{To: []string{}, From: []string{}}
 	for _, p := range slices.SortedFunc(maps.Keys(claims), netip.Prefix.Compare) {

@@ -12,7 +12,7 @@ type Reason int
 
 // The reasons, in the order in which they are shown.
 const (
-	DropPolicy    Reason = iota // the policy asked for it
+	DropPolicy    Reason = iota // the policy dropped the packet
 	DropNoSlave                 // the device has no slave
 	DropSlaveGone               // the slave was deleted
 	DropSlaveDown               // the slave has no carrier
@@ -20,13 +20,13 @@ const (
 	DropTooBig                  // a packet exceeds the MTU of the far side
 	DropMalformed               // a frame makes no sense
 	DropError                   // the kernel refused the frame for another reason
-	reasons                     // how many there are
+	reasons                     // number of reasons
 )
 
-// reasonNames are the reasons as the control socket says them.
+// reasonNames are the names of the reasons in the protocol of the control socket.
 var reasonNames = api.DropReasons()
 
-// String is the reason as the control socket says it.
+// String returns the name of the reason in the protocol of the control socket.
 func (r Reason) String() string { return reasonNames[r] }
 
 // delta is what one batch adds to the counters.
@@ -37,32 +37,32 @@ type delta struct {
 	verdicts         api.Verdicts
 }
 
-// drop counts packets that are lost.
+// drop counts packets that were dropped for a reason.
 func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
 
-// dropBy counts what a stage of the policy dropped.
+// dropBy counts packets that a stage of the policy dropped.
 func (p *delta) dropBy(stage policy.Verdict, c api.Count) {
 	p.drop(DropPolicy, c)
 	add(&p.stages[stage], c)
 }
 
-// add adds packets and their bytes.
+// add adds packets and bytes to a sum.
 func add(sum *api.Count, c api.Count) {
 	sum.Packets += c.Packets
 	sum.Bytes += c.Bytes
 }
 
-// counters are the counters of one direction. A batch is entered as a whole, so
-// whoever reads sees counters that balance: offered = relayed + Σ dropped.
-// They are safe for concurrent use.
+// counters are the counters of one direction. A whole batch is added at once, so every
+// reader sees counters that balance: offered = relayed + Σ dropped. All methods are safe
+// for concurrent use.
 type counters struct {
 	mu      sync.Mutex
 	total   delta
-	ruleset *Ruleset // the one whose verdicts total.verdicts counts
+	ruleset *Ruleset // the ruleset whose verdicts total.verdicts counts
 }
 
-// enter adds a batch that a ruleset judged. The verdicts of an earlier ruleset are
-// forgotten: they would say nothing of what is asked now.
+// enter adds a batch, which the ruleset r judged. With a new ruleset the counters of
+// verdicts restart at 0, because a user reads them beside the present policy.
 func (b *counters) enter(p *delta, r *Ruleset) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,8 +82,8 @@ func (b *counters) enter(p *delta, r *Ruleset) {
 	b.total.verdicts.Drop += p.verdicts.Drop
 }
 
-// enterLost adds frames that the kernel dropped in front of the relay for a
-// reason that is known. It tells their number and not their bytes.
+// enterLost adds frames that the kernel dropped before they reached the relay, for a known
+// reason. It counts frames only, since their bytes are not known.
 func (b *counters) enterLost(frames uint64, why Reason) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,7 +91,7 @@ func (b *counters) enterLost(frames uint64, why Reason) {
 	b.total.dropped[why].Packets += frames
 }
 
-// stats reads the counters. Overruns are the caller's to add.
+// stats reads the counters. It leaves Overruns at 0; the caller sets them.
 func (b *counters) stats() api.Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,7 +110,7 @@ func (b *counters) stats() api.Stats {
 	return s
 }
 
-// verdicts are what a ruleset has said so far.
+// verdicts returns the verdicts of a ruleset so far; zeros if no batch has met it yet.
 func (b *counters) verdicts(r *Ruleset) api.Verdicts {
 	b.mu.Lock()
 	defer b.mu.Unlock()

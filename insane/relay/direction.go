@@ -5,10 +5,11 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Direction is what the control socket says of the direction with a ruleset, in
-// the relay and in the kernel together. why says why the relay carries everything;
-// "": the kernel carries what it can. overruns
-// are the frames that the kernel lost in front of the relay.
+// Direction returns the state of the direction with the ruleset rs as the control socket
+// reports it: the counters of the relay and of the kernel together. why is the reason why
+// the relay carries everything; "" if the kernel carries what it can. overruns counts the
+// frames that the kernel lost before they reached the relay. It waits for no batch, and may
+// be called by any goroutine.
 func (r *Relay) Direction(rs *Ruleset, why string, overruns uint64) api.Direction {
 	d := api.Direction{
 		Policy: rs.Policy.String(), Verdicts: r.counters.verdicts(rs), Stats: r.counters.stats(),
@@ -37,7 +38,7 @@ func (r *Relay) Direction(rs *Ruleset, why string, overruns uint64) api.Directio
 	return d
 }
 
-// addDropped enters packets that the kernel was offered and dropped.
+// addDropped adds packets that the kernel's part dropped, as offered and as dropped.
 func addDropped(s *api.Stats, why Reason, c api.Count) {
 	add(&s.Offered, c)
 	sum := s.Dropped[why.String()]
@@ -45,12 +46,12 @@ func addDropped(s *api.Stats, why Reason, c api.Count) {
 	s.Dropped[why.String()] = sum
 }
 
-// EnterLost counts frames that the kernel dropped in front of the relay, for a
-// reason that is known. Their bytes are not known.
+// EnterLost counts frames that the kernel dropped before they reached the relay, for a
+// known reason. Their bytes are not known. It may be called by any goroutine.
 func (r *Relay) EnterLost(frames uint64, why Reason) { r.counters.enterLost(frames, why) }
 
-// LostInKernel is how many frames the fast path has lost between the slave and
-// the interface; 0 without a fast path.
+// LostInKernel returns how many frames the fast path has lost between the slave and the
+// interface; 0 without a fast path.
 func (r *Relay) LostInKernel() uint64 {
 	if r.kernel == nil {
 		return 0

@@ -6,8 +6,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// judge decides one frame. Every packet offered takes a number, whatever
-// becomes of it, so that its verdict depends on nothing but what came before.
+// judge decides about one frame. Every offered packet takes a number, even if it is dropped
+// later, so that its verdict depends only on the packets before it.
 func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 	layout, err := frame.Inspect(f)
 	if err != nil {
@@ -49,7 +49,7 @@ func (r *Relay) decide(rs *Ruleset, now policy.Time, number, n uint64) policy.Ve
 	return v
 }
 
-// pass puts a frame, with what is in it, among those that the batch relays.
+// pass adds a frame to the frames that this batch relays. c counts its packets and bytes.
 func (r *Relay) pass(f frame.Frame, c api.Count) {
 	r.out = append(r.out, f)
 	r.outCount = append(r.outCount, c)

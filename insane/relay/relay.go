@@ -15,15 +15,15 @@
 // What the fast path carries never comes here. The relay and the fast path share
 // the numbers of the packets, so that both give a packet the same verdict.
 //
-// The files, each of which calls those below it:
+// The files. Each file calls only files below it:
 //
-//	direction.go  what the control socket says of a direction
-//	relay.go      the batch: from one port to another
+//	direction.go  the state of a direction, as the control socket reports it
+//	relay.go      Relay, End, and the loop over batches
 //	judge.go      numbers and verdicts
-//	split.go      a super-frame of which some packets are dropped
-//	write.go      what the far port refuses, and why
+//	split.go      a super-frame with dropped packets
+//	write.go      frames that the far port refuses, and the reason
 //	ruleset.go    the policy in force, in the relay and in the kernel
-//	counters.go   what became of the packets, by reason
+//	counters.go   counts packets by what happened to them
 package relay
 
 import (
@@ -40,46 +40,48 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Options are what a relay needs. Clock and Log must be set.
+// Options are the parameters of New. Clock and Log must be set.
 type Options struct {
 	Clock func() policy.Time // CLOCK_MONOTONIC
 	Log   *slog.Logger       // gets at most one line a second about bad frames
 	Limit time.Duration      // a batch that takes longer counts as hanging
 }
 
-// End is where frames go: a port, or the reason why there is none.
+// End is the destination of frames: a port, or the reason why there is none. An End is
+// immutable; SetEnd replaces it.
 type End struct {
 	Port port.Port
 	MTU  int    // bytes; 0: the port takes any length
-	Why  Reason // counts for every frame if Port is nil
+	Why  Reason // the reason that counts for every frame if Port is nil
 }
 
-// Relay is one direction. Run has one caller. The methods that change the ruleset
-// or the kernel's part are to be called by one goroutine at a time; all others are
-// safe for concurrent use.
+// Relay is one direction. Only one goroutine at a time may call Run, and only one goroutine
+// at a time may call the methods that change the ruleset or the kernel's part: SetPolicy,
+// SetRuleset, Reseed, ShareWith, OpenKernel and CloseKernel. All other methods are safe for
+// concurrent use.
 type Relay struct {
-	kernel   *kern.Direction // the kernel's part of the direction; nil: it has none
-	next     *atomic.Uint64  // of the ruleset that is set next
+	kernel   *kern.Direction // the kernel's part of the direction; nil without a fast path
+	next     *atomic.Uint64  // packet numbers of the ruleset that is set next
 	ruleset  atomic.Pointer[Ruleset]
 	to       atomic.Pointer[End]
 	counters counters
 	clock    func() policy.Time
 	limit    policy.Time
 	log      *slog.Logger
-	often    rate.Sometimes // limits the log lines about frames
-	since    atomic.Int64   // when the present batch began; 0: Run waits for one
+	often    rate.Sometimes // limits the rate of log lines about frames
+	since    atomic.Int64   // when the present batch began; 0: Run waits for a batch
 
-	// The rest belongs to the goroutine in Run.
-	drain    func() // waits for what the kernel has sent on before; nil: there is nothing to wait for
+	// Only the goroutine in Run uses the fields below.
+	drain    func() // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
 	delta    delta
 	splitter frame.Splitter
-	verdicts []policy.Verdict // of one frame's packets
-	keep     []bool           // which of them are relayed
-	out      []frame.Frame    // what this batch relays
-	outCount []api.Count      // what is in each of out
+	verdicts []policy.Verdict // of the packets of one frame
+	keep     []bool           // whether the packet of each verdict is relayed
+	out      []frame.Frame    // the frames that this batch relays
+	outCount []api.Count      // the packets and bytes of each frame in out
 }
 
-// New makes a relay. SetEnd and SetPolicy come before Run.
+// New makes a relay. The caller must call SetEnd and SetPolicy before Run.
 func New(o Options) *Relay {
 	return &Relay{
 		next: new(atomic.Uint64), clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
@@ -87,16 +89,16 @@ func New(o Options) *Relay {
 	}
 }
 
-// End is where frames go at present.
+// End returns the present destination of frames.
 func (r *Relay) End() *End { return r.to.Load() }
 
-// SetEnd says where frames go from now on. A batch that is being written goes on
-// to the new end if the old one is closed.
+// SetEnd sets the destination of frames. If the old port is closed while a batch is being
+// written, the rest of the batch goes to the new end.
 func (r *Relay) SetEnd(e *End) { r.to.Store(e) }
 
-// Run relays from a port until the port is closed or fails, and returns the error
-// of the port. In backlog the kernel counts the frames that it leaves in the port;
-// nil: it does not count them.
+// Run relays from a port until the port is closed or fails, and returns the error of the
+// port. The kernel counts in backlog the frames that wait in the port; nil: it does not
+// count them. Run waits for frames, and for room at the far port.
 func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	for {
 		frames, err := from.Read()
@@ -110,18 +112,19 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	}
 }
 
-// Works reports whether the relay gets on with what it is given: no batch takes
-// longer than the limit.
+// Works reports whether the relay works: it is idle, or its present batch is not older than
+// the limit. It waits for nothing.
 func (r *Relay) Works(now policy.Time) bool {
 	since := policy.Time(r.since.Load())
 	return since == 0 || now < since+r.limit
 }
 
-// Idle reports whether Run waits for frames.
+// Idle reports whether Run waits for frames. The answer may be outdated when the caller
+// gets it.
 func (r *Relay) Idle() bool { return r.since.Load() == 0 }
 
-// batch relays frames under one ruleset, at one time. The counters are entered when
-// all of them are written: a reader may see a batch as a whole or not at all.
+// batch judges all frames of one read, relays the survivors and adds the batch to the
+// counters.
 func (r *Relay) batch(frames []frame.Frame) {
 	rs := r.ruleset.Load()
 	now, to := r.clock(), r.to.Load()

@@ -31,7 +31,7 @@ func TestRelayWorks(t *testing.T) {
 	}
 }
 
-// Nothing is allocated for a frame, whatever becomes of it.
+// The relay allocates nothing for a frame, no matter what happens to the frame.
 func TestBatchDoesNotAllocate(t *testing.T) {
 	r := New(Options{Clock: func() policy.Time { return 0 }, Log: slog.New(slog.DiscardHandler)})
 	p, err := policy.Parse("percent 90")
@@ -59,14 +59,14 @@ func TestBatchDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// sink is a port that takes everything.
+// sink is a port that accepts every frame.
 type sink struct{}
 
 func (sink) Read() ([]frame.Frame, error)       { return nil, os.ErrClosed }
 func (sink) Write(f []frame.Frame) (int, error) { return len(f), nil }
 func (sink) Close() error                       { return nil }
 
-// The names of the reasons are those of the protocol, in its order.
+// The reasons have the names of the protocol, in the same order.
 func TestReasonNames(t *testing.T) {
 	got := []string{}
 	for why := range reasons {

@@ -7,42 +7,43 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Ruleset is what one direction carries out. It is immutable and swapped as a
-// whole: a batch is judged by one ruleset from its first packet to its last.
+// Ruleset is a policy in the form in which a direction carries it out. It is immutable and
+// replaced as a whole: one ruleset judges all packets of a batch.
 type Ruleset struct {
 	Policy  policy.Policy
 	Epoch   policy.Time    // when the phase of the policy began, on CLOCK_MONOTONIC
-	Program policy.Program // of Policy
+	Program policy.Program // compiled from Policy
 
-	// next is the number of the next packet. Rulesets that share it go on with
-	// each other's numbers. With a fast path, the kernel takes numbers as well.
+	// next is the number of the next packet. Rulesets that share this counter continue one
+	// numbering. With a fast path, the kernel takes numbers from it too.
 	next *atomic.Uint64
 }
 
-// Uniform reports whether a frame of so many segments can get one verdict as a
-// whole, whatever its numbers are.
+// Uniform reports whether all packets of a frame with this many segments get the same
+// verdict, no matter which numbers they have.
 func (rs *Ruleset) Uniform(segments uint32) bool { return rs.Program.Whole(segments) }
 
-// Ruleset is the one in force. It stays valid when another one is set.
+// Ruleset returns the ruleset in force. It stays valid when another one is set.
 func (r *Relay) Ruleset() *Ruleset { return r.ruleset.Load() }
 
-// SetPolicy makes the direction carry out a policy whose phase begins at epoch,
-// with a seed of the direction's own. The numbers of the packets go on.
+// SetPolicy sets the policy of the direction. Its phase begins at epoch; seed is the seed
+// of this direction. The packet numbers continue. The kernel leaves everything to the relay
+// until OpenKernel is called.
 func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
 	r.SetRuleset(&Ruleset{Policy: p, Epoch: epoch, Program: p.Compile(epoch, seed), next: r.next})
 }
 
-// SetRuleset makes the direction carry out a copy of one that Ruleset has returned.
-// The kernel leaves everything to the relay until OpenKernel is called, so that no
-// frame meets the new ruleset in the relay and a later one the old ruleset in the
-// kernel.
+// SetRuleset sets a copy of a ruleset that Ruleset has returned. The kernel leaves
+// everything to the relay until OpenKernel is called: otherwise one frame could meet the
+// new ruleset in the relay, and a later frame the old ruleset in the kernel.
 func (r *Relay) SetRuleset(rs *Ruleset) {
 	r.CloseKernel()
 	r.ruleset.Store(rs)
 }
 
-// Reseed compiles the present policy anew with another seed. The phase of the
-// policy goes on; the numbers of the packets begin at 0 again.
+// Reseed compiles the present policy with another seed. The phase of the policy continues;
+// the packet numbers restart at 0. The kernel leaves everything to the relay until
+// OpenKernel is called.
 func (r *Relay) Reseed(seed uint64) {
 	if r.kernel != nil {
 		r.next = r.kernel.Numbers()
@@ -53,34 +54,34 @@ func (r *Relay) Reseed(seed uint64) {
 	r.SetPolicy(old.Policy, old.Epoch, seed)
 }
 
-// ShareWith gives the relay the kernel's part of the direction. It comes before
-// Run, and Reseed comes after it: from then on the kernel takes numbers as well.
-// Each batch calls drain before it writes; nil: there is nothing to wait for.
+// ShareWith gives the relay the kernel's part of the direction. Call it before Run, and
+// Reseed after it: from then on the kernel takes numbers too. Each batch calls drain before
+// it writes; nil: there is nothing to wait for.
 func (r *Relay) ShareWith(kernel *kern.Direction, drain func()) { r.kernel, r.drain = kernel, drain }
 
-// Kernel is the kernel's part of the direction; nil if it has none.
+// Kernel returns the kernel's part of the direction; nil without a fast path.
 func (r *Relay) Kernel() *kern.Direction { return r.kernel }
 
-// OpenKernel lets the kernel carry out the present ruleset and send what it relays
-// to the link of an index. On an error, which names a stage that the kernel does
-// not know, the caller closes the kernel's part.
+// OpenKernel lets the kernel carry out the present ruleset and send relayed frames to the
+// link with the index to. The error names a stage that the kernel does not know; then the
+// caller must call CloseKernel.
 func (r *Relay) OpenKernel(to int) error {
 	rs := r.ruleset.Load()
 	return r.kernel.Open(rs.Program, to, rs)
 }
 
-// CloseKernel leaves everything to the relay until OpenKernel is called. Without a
-// kernel's part it does nothing.
+// CloseKernel makes the kernel leave everything to the relay until OpenKernel is called.
+// Without a fast path it does nothing.
 func (r *Relay) CloseKernel() {
 	if r.kernel != nil {
 		r.kernel.Close()
 	}
 }
 
-// Waiting reports whether frames are on their way through the relay, as far as the
-// kernel counts them.
+// Waiting reports whether frames wait for the relay, as far as the kernel counts them;
+// false without a fast path.
 func (r *Relay) Waiting() bool { return r.kernel != nil && r.kernel.Waiting() }
 
-// SettleKernel says to the kernel that frames of the fast path which are still
-// missing got lost. It is to be called now and then.
+// SettleKernel tells the kernel that frames of the fast path which are still missing are
+// lost. Call it from time to time, and only with a fast path.
 func (r *Relay) SettleKernel() { r.kernel.Settle() }

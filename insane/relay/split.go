@@ -6,8 +6,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// split asks for the verdict of each packet of a super-frame and relays the
-// runs of survivors as smaller ones.
+// split asks for the verdict of each packet of a super-frame, and relays each run of
+// survivors as a smaller frame.
 func (r *Relay) split(f frame.Frame, layout frame.Layout, rs *Ruleset, now policy.Time, number uint64) {
 	n := layout.Packets()
 	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
@@ -23,7 +23,7 @@ func (r *Relay) split(f frame.Frame, layout frame.Layout, rs *Ruleset, now polic
 		}
 		c := api.Count{Packets: uint64(to - from), Bytes: layout.Bytes(from, to)}
 		if r.keep[from] {
-			r.outCount = append(r.outCount, c) // beside the frame that Split made of this run
+			r.outCount = append(r.outCount, c) // belongs to the frame that Split made of this run
 		} else {
 			r.delta.dropBy(r.verdicts[from], c)
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// flush writes the batch. If the far end is exchanged meanwhile, what is left
-// goes to the new one: a change loses nothing.
+// flush writes the batch. If SetEnd replaces the end meanwhile, the rest goes to the new
+// end, so that a change of the slave loses no frame.
 func (r *Relay) flush() {
 	out, count := r.out, r.outCount
 	for len(out) > 0 {
@@ -28,21 +28,21 @@ func (r *Relay) flush() {
 		case !errors.Is(err, os.ErrClosed):
 			r.refuse(r.reasonOf(err), count[:1])
 			out, count = out[1:], count[1:]
-		case r.to.Load() == to: // closed for good
+		case r.to.Load() == to: // the port is closed, and no new end was set
 			r.refuse(DropSlaveGone, count)
 			return
 		}
 	}
 }
 
-// refuse counts frames that were to be relayed as lost.
+// refuse counts frames of the batch as dropped for a reason.
 func (r *Relay) refuse(why Reason, count []api.Count) {
 	for _, c := range count {
 		r.delta.drop(why, c)
 	}
 }
 
-// reasonOf says what the refusal of a frame counts as.
+// reasonOf returns the reason that a refused frame counts for.
 func (r *Relay) reasonOf(err error) Reason {
 	switch {
 	case errors.Is(err, port.ErrBusy):
@@ -62,8 +62,8 @@ func (r *Relay) reasonOf(err error) Reason {
 	}
 }
 
-// trouble logs what befell a frame, at most once a second: the counters tell
-// how often.
+// trouble logs an error about a frame, at most once a second; the counters show how often
+// such errors occur.
 func (r *Relay) trouble(what string, err error) {
 	r.often.Do(func() { r.log.Warn(what, "err", err) })
 }

@@ -10,18 +10,19 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Options say how to open a slave.
+// Options are the parameters of Open.
 type Options struct {
 	Link    host.Link
 	Receive string          // one of the api.Receive… modes
 	Objects *kern.Objects   // nil only with api.ReceiveNone
 	Kernel  *kern.Direction // of rx; nil without a fast path
-	Before  *Slave          // the slave that this one will take the place of; still open
+	Before  *Slave          // the slave that this one will replace; still open
 }
 
-// Open opens the sockets of a slave. The program at ingress comes first and goes
-// last: a frame that the socket takes must not be the stack's too. On an error
-// nothing is left; one about the receive mode is an *api.Error.
+// Open opens the sockets of a slave, in the network namespace of the calling thread. It
+// attaches the program at ingress before it opens the socket, because otherwise the stack
+// too would get a frame that the socket takes. On an error nothing is left open. An error
+// about the receive mode is an *api.Error. Open may wait for an RCU grace period.
 func Open(o Options) (s Slave, err error) {
 	s = Slave{Name: o.Link.Name, Link: o.Link, Queues: host.TxQueues(o.Link.Name)}
 	defer func() {
@@ -36,7 +37,7 @@ func Open(o Options) (s Slave, err error) {
 	}
 	if o.Kernel != nil {
 		if old := o.Before; old.backlog != nil && old.Link.Index == o.Link.Index {
-			old.backlog.Release() // its socket lost the link, which is back
+			old.backlog.Release() // its socket has lost the link, which is back now
 		}
 		if s.backlog, err = o.Kernel.Register(o.Link.Index); err != nil {
 			return s, err
@@ -46,14 +47,16 @@ func Open(o Options) (s Slave, err error) {
 	return s, err
 }
 
-// NoReceive says that a receive mode cannot be had, and how to do without.
+// NoReceive returns the error for a receive mode that is not possible. It tells the user
+// how to do without.
 func NoReceive(mode string, err error) error {
 	return api.Errorf(api.ErrNoReceive, "receive", "receive: %q: %v; --receive none does without", mode, err)
 }
 
-// SwitchMode makes the sockets work in another receive mode, between two frames. On
-// an error the old mode stays. quiet, which is called before the program at ingress
-// goes, must wait until the kernel has done with every frame that met the old filter.
+// SwitchMode makes the sockets work in another receive mode. Each frame meets either the
+// old mode or the new one. On an error the old mode stays. SwitchMode calls quiet before it
+// detaches the program at ingress; quiet must wait until the kernel has finished every
+// frame that met the old filter.
 func (s *Slave) SwitchMode(objects *kern.Objects, mode string, quiet func() error) (err error) {
 	steal := s.steal
 	if mode != api.ReceiveNone && steal == nil {
@@ -70,18 +73,18 @@ func (s *Slave) SwitchMode(objects *kern.Objects, mode string, quiet func() erro
 	s.steal = steal
 	if mode == api.ReceiveNone && steal != nil {
 		s.steal = nil
-		// The old filter may be deciding still, on another processor, and its
-		// decision must be met.
+		// Another CPU may still run the old filter, and the program at ingress must carry
+		// out the decision of that filter.
 		return errors.Join(quiet(), steal.Close())
 	}
 	return nil
 }
 
-// Steals reports whether a program keeps from the slave's stack what is taken.
+// Steals reports whether a program keeps the device's frames from the slave's stack.
 func (s *Slave) Steals() bool { return s.steal != nil }
 
-// Close closes what a slave has open. The socket goes first: what it no longer
-// decides about is the stack's.
+// Close closes the sockets and then detaches the program. In this order no frame reaches
+// both the device and the stack.
 func (s *Slave) Close() (err error) {
 	if s.Port != nil {
 		err = s.Port.Close()
@@ -95,12 +98,12 @@ func (s *Slave) Close() (err error) {
 	return err
 }
 
-// attach hangs the program that steals frames into a slave's ingress.
+// attach attaches the program that steals frames to the ingress of the slave.
 func attach(objects *kern.Objects, link host.Link) (io.Closer, error) {
 	return objects.AttachSlave(kern.SlaveOptions{Link: link.Index, Device: link.IsDevice()})
 }
 
-// filter is what the slave's socket gets in a mode.
+// filter returns the filter of the slave's socket in a receive mode.
 func filter(objects *kern.Objects, mode string) port.Filter {
 	switch {
 	case mode == api.ReceiveAuto:

@@ -1,8 +1,8 @@
-// Package slave is the NIC that a device stands in front of: the sockets on it, and
-// the program that keeps from its own stack what is the device's.
+// Package slave is the NIC that a device relays to: the sockets on it, and the program that
+// keeps the device's frames from the NIC's own stack.
 //
-//	open.go   the sockets of a slave, opened, switched to another mode and closed
-//	slave.go  a slave and its state
+//	open.go   opens the sockets of a slave, switches the receive mode, closes
+//	slave.go  Slave and its state
 package slave
 
 import (
@@ -16,38 +16,37 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Slave is a NIC that was asked for by its name, whether its link is there or not.
-// The zero value is that of a device without a slave. It is not safe for concurrent
-// use, but for Port.
+// Slave is a NIC that a user named. Its link may be gone. The zero value means that the
+// device has no slave. A Slave is not safe for concurrent use; its Port is.
 type Slave struct {
 	Name   string      // "" if none was given yet
-	Link   host.Link   // as it was seen last; zero if it was never there
-	Queues int         // of Link, for transmitting
+	Link   host.Link   // as last seen; zero if the link never existed
+	Queues int         // transmit queues of Link
 	Port   *port.Slave // the sockets on Link; nil if the link is gone
 
-	backlog *kern.Backlog // where what arrives waits for the relay; nil without a fast path
-	steal   io.Closer     // keeps from the slave's stack what is taken; nil if nothing is
+	backlog *kern.Backlog // counts received frames that wait for the relay; nil without a fast path
+	steal   io.Closer     // detaches the program that steals frames from the slave's stack; nil if none is attached
 }
 
-// IsOpen reports whether there are sockets, on whatever link.
+// IsOpen reports whether the sockets are open. The link may be gone nevertheless.
 func (s *Slave) IsOpen() bool { return s.Port != nil }
 
-// Index is that of the link; 0: none was found yet.
+// Index returns the index of the link; 0 if the link was never found.
 func (s *Slave) Index() int { return s.Link.Index }
 
-// On reports whether the sockets are open on the link of an index, and still bound to
+// On reports whether the sockets are open on the link with this index, and still bound to
 // it.
 func (s *Slave) On(index int) bool {
 	return s.Port != nil && s.Link.Index == index && s.Port.Bound()
 }
 
-// Backlog is where the kernel counts what waits for the relay; nil without a fast path.
+// Backlog returns the counter of frames that wait for the relay; nil without a fast path.
 func (s *Slave) Backlog() *kern.Backlog { return s.backlog }
 
-// State is one of the api.Slave… states.
+// State returns one of the api.Slave… states.
 func (s *Slave) State() string { return decide.SlaveState(s.Name, s.Port != nil, s.Link) }
 
-// End is where the relay sends to, in this state.
+// End returns the destination of the relay in the present state of the slave.
 func (s *Slave) End() *relay.End {
 	switch s.State() {
 	case api.SlaveNone:
@@ -60,8 +59,8 @@ func (s *Slave) End() *relay.End {
 	return &relay.End{Port: s.Port, MTU: s.Link.MTU}
 }
 
-// Settle says to the kernel what got lost on the way to the relay. It is to be
-// called now and then, each time with whether the relay has been idle since.
+// Settle tells the kernel which frames were lost on the way to the relay. Call it from time
+// to time; idle says whether the relay has been idle since the last call.
 func (s *Slave) Settle(idle bool) {
 	if s.backlog != nil {
 		s.backlog.Lost(s.Port.Overruns())
@@ -69,8 +68,8 @@ func (s *Slave) Settle(idle bool) {
 	}
 }
 
-// SetPromiscuous makes the slave receive frames to other link-layer addresses, or no
-// longer. Without sockets it does nothing.
+// SetPromiscuous makes the slave receive frames for other link-layer addresses, or ends
+// that. Without sockets it does nothing.
 func (s *Slave) SetPromiscuous(on bool) error {
 	if s.Port == nil {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// The state of a slave decides where tx goes, and nothing else does.
+// The destination of tx depends on the state of the slave only.
 func TestSlaveState(t *testing.T) {
 	far := &port.Slave{}
 	up := host.Link{Name: "eth0", MTU: 1400, Carrier: true}

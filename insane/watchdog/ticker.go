@@ -5,42 +5,43 @@ import (
 	"time"
 )
 
-// Ticker is the one timer for all periodic work: a process that is idle otherwise
-// should not wake more often than it must. It is safe for concurrent use.
+// Ticker is the one timer for all periodic work, so that an otherwise idle process wakes as
+// rarely as possible. It is safe for concurrent use.
 type Ticker struct {
 	stop chan struct{}
-	due  chan struct{} // gets a value when something is due; the receiver may be late
+	due  chan struct{} // has a value when something is due; the receiver may read it late
 
 	mu        sync.Mutex
 	watchdogs []*Watchdog
-	ask       func() bool // whether anything is due; nil: never
+	ask       func() bool // reports whether something is due; nil: never
 	ended     bool
 }
 
-// NewTicker makes a ticker that does not run yet.
+// NewTicker makes a ticker. Call Run to start it.
 func NewTicker() *Ticker {
 	return &Ticker{stop: make(chan struct{}), due: make(chan struct{}, 1)}
 }
 
-// Keep kicks a watchdog from now on.
+// Keep makes each tick kick a watchdog.
 func (t *Ticker) Keep(w *Watchdog) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.watchdogs = append(t.watchdogs, w)
 }
 
-// Ask makes each tick ask whether anything is due. due must not wait for anything.
+// Ask makes each tick call due, which reports whether periodic work is due. due must not
+// wait for anything.
 func (t *Ticker) Ask(due func() bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ask = due
 }
 
-// Due gets a value when a tick has found something due. Values that nobody has
-// received yet are one.
+// Due returns a channel that gets a value when a tick has found work. Values that nobody
+// has received yet count as one.
 func (t *Ticker) Due() <-chan struct{} { return t.due }
 
-// Run ticks until the ticker ends.
+// Run kicks and asks at every tick. It returns after End. Call it once.
 func (t *Ticker) Run() {
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
@@ -66,7 +67,7 @@ func (t *Ticker) Run() {
 	}
 }
 
-// End ends all watchdogs and the ticker. A second time it does nothing.
+// End disarms all watchdogs for good and stops the ticker. A second call does nothing.
 func (t *Ticker) End() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,9 +1,9 @@
-// Package watchdog gives the slave its frames back when the daemon hangs: the
-// kernel takes the daemon for dead unless the watchdog of a direction is kicked,
-// which happens only while the relay of the direction works.
+// Package watchdog gives frames back to the slave when the daemon hangs. The kernel treats
+// the daemon as dead unless someone kicks the watchdog of a direction, and that happens
+// only while the relay of the direction works.
 //
-//	ticker.go    one timer for all periodic work of a device
-//	watchdog.go  how long the kernel may go by the daemon
+//	ticker.go    Ticker, the one timer for all periodic work of a device
+//	watchdog.go  Watchdog, and how long the kernel relies on the daemon
 package watchdog
 
 import (
@@ -14,44 +14,44 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// If somebody stops the daemon, or the machine has no time for it, the slave gets
-// its frames back after Limit at the latest, and what is sent is relayed without
-// verdicts. Kicks are as rare as that allows: each wakes a process that may have
-// nothing else to do.
+// If the daemon is stopped, or gets no CPU time, the slave gets its frames back at most
+// Limit after the last kick, and the frames of tx are relayed without verdicts. Kicks are
+// as rare as Limit allows, because each kick wakes a process that may otherwise be idle.
 const (
-	Limit    = 900 * time.Millisecond // from the last kick to the end of all verdicts
+	Limit    = 900 * time.Millisecond // from the last kick until the kernel ignores all verdicts
 	interval = 400 * time.Millisecond
 )
 
-// Watchdog says to the kernel how long one direction may go by the daemon. It is
-// safe for concurrent use, and has a lock of its own: nothing that the device waits
-// for may delay a kick.
+// Watchdog tells the kernel how long it may rely on the daemon, for one direction. It is
+// safe for concurrent use. It has its own lock, so that nothing that the device waits for
+// delays a kick.
 type Watchdog struct {
 	kernel *kern.Direction
 	clock  func() policy.Time
-	works  func(now policy.Time) bool // whether the relay gets on
+	works  func(now policy.Time) bool // reports whether the relay works
 
 	mu    sync.Mutex
 	armed bool
 	ended bool
 }
 
-// New makes a watchdog for the kernel's part of a direction. works reports whether
-// the relay of the direction gets on; it must not wait for anything. The watchdog is
-// not armed.
+// New makes a watchdog for the kernel's part of a direction. works reports whether the
+// relay of the direction works; it must not wait for anything. The new watchdog is not
+// armed.
 func New(kernel *kern.Direction, clock func() policy.Time, works func(now policy.Time) bool) *Watchdog {
 	return &Watchdog{kernel: kernel, clock: clock, works: works}
 }
 
-// Armed reports whether the kernel goes by the daemon while the relay works.
+// Armed reports whether the watchdog is armed: the kernel relies on the daemon while the
+// relay works.
 func (w *Watchdog) Armed() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.armed
 }
 
-// Arm starts the watchdog, or takes the daemon for dead at once. After the Ticker
-// that keeps the watchdog has ended it does nothing.
+// Arm arms the watchdog and kicks it; with false the kernel treats the daemon as dead at
+// once. After Ticker.End it does nothing.
 func (w *Watchdog) Arm(on bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -69,7 +69,7 @@ func (w *Watchdog) end() {
 	w.write()
 }
 
-// kick gives the direction another Limit. Unless armed it does nothing.
+// kick lets the kernel rely on the daemon for another Limit, if the watchdog is armed.
 func (w *Watchdog) kick() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -78,7 +78,7 @@ func (w *Watchdog) kick() {
 	}
 }
 
-// write tells the kernel. The caller holds w.mu.
+// write tells the kernel the new limit. The caller holds w.mu.
 func (w *Watchdog) write() {
 	now := w.clock()
 	switch {

@@ -15,13 +15,13 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// watched is a watchdog at work, and the filter whose it is, as the kernel has it.
+// watched is a running watchdog, and a filter whose decision depends on it.
 type watched struct {
 	*Watchdog
 	ticker  *Ticker
 	t       *testing.T
 	program *ebpf.Program
-	works   atomic.Bool // what the relay would say
+	works   atomic.Bool // the answer of the relay
 	asked   atomic.Int64
 	ticks   sync.WaitGroup
 }
@@ -63,7 +63,7 @@ func (l *watched) takes() bool {
 	return kept != 0
 }
 
-// becomes waits until the filter takes frames, or no longer does.
+// becomes waits until the filter takes frames, or until it does not any more.
 func (l *watched) becomes(takes bool, when string) {
 	l.t.Helper()
 	for end := time.Now().Add(20 * time.Second); l.takes() != takes; time.Sleep(5 * time.Millisecond) {
@@ -73,7 +73,7 @@ func (l *watched) becomes(takes bool, when string) {
 	}
 }
 
-// kicked waits until the watchdog has asked the relay so many times more.
+// kicked waits until the watchdog has asked the relay this many times more.
 func (l *watched) kicked(times int64) {
 	l.t.Helper()
 	end := time.Now().Add(20 * time.Second)
@@ -84,8 +84,8 @@ func (l *watched) kicked(times int64) {
 	}
 }
 
-// The watchdog follows what it is told at once, and is put off while the relay works.
-// It runs out by itself when the relay hangs, and comes back with it.
+// The watchdog follows Arm at once, and is kicked while the relay works. It runs out when
+// the relay hangs, and takes frames again when the relay works again.
 func TestWatchdog(t *testing.T) {
 	l := newWatched(t)
 	if l.takes() {
@@ -106,25 +106,25 @@ func TestWatchdog(t *testing.T) {
 	if l.takes() {
 		t.Error("takes while the relay hangs")
 	}
-	l.Arm(true) // a change of something else
+	l.Arm(true) // some other change
 	if l.takes() {
 		t.Error("armed again while the relay hangs, and takes")
 	}
 	l.works.Store(true)
 	l.becomes(true, "the relay works again")
 	l.ticker.End()
-	l.ticker.End() // a second time
-	l.ticks.Wait() // or the test hangs
+	l.ticker.End() // a second call
+	l.ticks.Wait() // otherwise the test hangs
 	l.becomes(false, "ended")
 }
 
-// A watchdog that is not armed stays so, however well the relay works.
+// A watchdog that is not armed stays disarmed, even if the relay works.
 func TestWatchdogStaysDisarmed(t *testing.T) {
 	l := newWatched(t)
 	l.Arm(true)
 	l.Arm(false)
 	asked := l.asked.Load()
-	time.Sleep(2 * interval) // long enough for a beat that should not be to be seen
+	time.Sleep(2 * interval) // long enough for a wrong kick to be seen
 	if l.takes() || l.asked.Load() != asked {
 		t.Error("put off without being armed")
 	}

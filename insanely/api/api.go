@@ -1,17 +1,16 @@
-// Package api is what the daemon and the client say to each other: the JSON
-// objects of the control socket, the paths they travel on and the error codes.
-// It is the only package that both sides import, and it does nothing: no I/O,
-// no policy, no kernel.
+// Package api is the protocol between the daemon and the client: the JSON objects of the
+// control socket, the paths of requests and the error codes. It is the only package that
+// both sides import. It does no I/O and knows neither policies nor the kernel.
 //
-// The protocol is HTTP over a Unix socket, one object a request:
+// The protocol is HTTP over a Unix socket, with one object per request:
 //
-//	GET /v1/info    Info      what the device is and does (SIOCINSANEGETINFO of the original)
-//	PUT /v1/info    Change    set any of it; the answer is the Info read back (SIOCINSANESETINFO)
-//	GET /v1/stats   DeviceStats  the counters alone
-//	GET /metrics              the counters for Prometheus
+//	GET /v1/info    Info         the state of the device (the ioctl SIOCINSANEGETINFO of the module of 2000)
+//	PUT /v1/info    Change       sets any of it; the answer is the Info after the change (SIOCINSANESETINFO)
+//	GET /v1/stats   DeviceStats  the counters only
+//	GET /metrics                 the counters for Prometheus
 //
-// Reading is free; a change wants root, the daemon's own user or a member of
-// the daemon's control group.
+// Every user may read. Root, the daemon's own user and members of the daemon's control
+// group may make changes.
 //
 //	api.go    requests, answers and limits
 //	error.go  errors, their codes and HTTP statuses
@@ -31,7 +30,7 @@ const (
 	PathMetrics = "/metrics"
 )
 
-// Limits both sides keep.
+// The limits that both sides keep.
 const (
 	MaxBody = 64 << 10 // bytes of a request body, and of an answer that the client reads
 )
@@ -42,38 +41,37 @@ const (
 	SocketDir   = "/run/insane"
 )
 
-// SocketPath is where the daemon of the device called name listens unless told
-// otherwise.
+// SocketPath returns the default path of the control socket of the device called name.
 func SocketPath(name string) string { return SocketDir + "/" + name + ".sock" }
 
-// Receive modes: which of the frames that arrive at the slave become the device's.
+// Receive modes: which of the frames that arrive at the slave the device takes.
 const (
-	ReceiveNone = "none" // transmit only; answers of ARP and neighbour discovery are copied
-	ReceiveAuto = "auto" // what is for addresses that only the device has, or from hosts routed through it
-	ReceiveAll  = "all"  // everything
+	ReceiveNone = "none" // the device only transmits; it gets copies of ARP replies and neighbour discovery
+	ReceiveAuto = "auto" // frames to addresses that only the device has, or from hosts routed through it
+	ReceiveAll  = "all"  // every frame
 )
 
 // ReceiveModes lists every mode, in the order in which they are shown.
 func ReceiveModes() []string { return []string{ReceiveAuto, ReceiveNone, ReceiveAll} }
 
-// CheckReceive says what is wanted if mode is none of the Receive… modes.
+// CheckReceive returns an error that lists the modes, if mode is not one of them.
 func CheckReceive(mode string) error { return oneOf(ReceiveModes(), mode) }
 
-// Paths that packets can take: the data planes, and the wish to have the faster one
-// wherever its result is exactly the other one's.
+// Paths that packets can take: the two data planes. PathAuto asks for the faster one
+// wherever both give the same result.
 const (
 	PathAuto   = "auto"
 	PathRelay  = "relay"  // the user-space data plane
-	PathKernel = "kernel" // the in-kernel data plane; what it cannot do, the relay does
+	PathKernel = "kernel" // the in-kernel data plane; the relay handles the frames that the kernel cannot
 )
 
-// Paths lists every path that can be asked for, in the order in which they are shown.
+// Paths lists every path that a user can ask for, in the order in which they are shown.
 func Paths() []string { return []string{PathAuto, PathRelay, PathKernel} }
 
-// CheckPath says what is wanted if path is none of the Path… values.
+// CheckPath returns an error that lists the paths, if path is not one of them.
 func CheckPath(path string) error { return oneOf(Paths(), path) }
 
-// oneOf says what is wanted if word is none of the words.
+// oneOf returns an error that lists the words, if word is not one of them.
 func oneOf(words []string, word string) error {
 	if slices.Contains(words, word) {
 		return nil
@@ -82,7 +80,7 @@ func oneOf(words []string, word string) error {
 	return fmt.Errorf("want %s or %s", strings.Join(words[:last], ", "), words[last])
 }
 
-// Info is a device as its daemon knows it.
+// Info is the state of a device.
 type Info struct {
 	Name       string    `json:"name"`       // of the interface
 	Slave      string    `json:"slave"`      // name of the slave, "" if none was ever given
@@ -90,94 +88,93 @@ type Info struct {
 	Carrier    bool      `json:"carrier"`    // of the interface; follows the slave's
 	MTU        int       `json:"mtu"`        // bytes, of the interface; follows the slave's
 	Receive    string    `json:"receive"`    // one of the Receive… modes
-	Takes      Takes     `json:"takes"`      // what receive means at the moment
-	Path       string    `json:"path"`       // PathKernel if each direction in use has it, else PathRelay
+	Takes      Takes     `json:"takes"`      // the frames that the receive mode covers at present
+	Path       string    `json:"path"`       // PathKernel if each direction in use has it, otherwise PathRelay
 	PathReason string    `json:"pathReason"` // why not a faster one; "" if there is none
-	Seed       uint64    `json:"seed"`       // of every draw
+	Seed       uint64    `json:"seed"`       // of all random draws
 	TX         Direction `json:"tx"`         // host → slave
 	RX         Direction `json:"rx"`         // slave → host
 }
 
-// Takes says what of that which arrives at the slave is the device's.
+// Takes says which of the frames that arrive at the slave belong to the device.
 type Takes struct {
-	To   []string `json:"to"`   // addresses that only the device has; auto only, at most MaxTakes
-	From []string `json:"from"` // prefixes of hosts that are routed through it; auto only, at most MaxTakes
+	To   []string `json:"to"`   // addresses that only the device has; in mode auto only, at most MaxTakes
+	From []string `json:"from"` // prefixes of hosts that are routed through it; in mode auto only, at most MaxTakes
 	More int      `json:"more"` // how many addresses and prefixes are left out above
 
-	// Idle says why nothing is taken, and all of it stays with the slave;
-	// "" if the device takes what it should.
+	// Idle says why the device takes no frame, so that the slave keeps every frame; "" if
+	// the device takes frames as the mode says.
 	Idle string `json:"idle,omitempty"`
 }
 
-// MaxTakes bounds the lists of Takes, so that an answer fits into MaxBody.
+// MaxTakes limits the lists of Takes, so that an answer fits into MaxBody.
 const MaxTakes = 64
 
 // States of a slave.
 const (
-	SlaveNone = "none" // none was given yet
-	SlaveUp   = "up"   // there, up, with carrier
-	SlaveDown = "down" // there, but down or without carrier
-	SlaveGone = "gone" // deleted; picked up again when a link of that name returns
+	SlaveNone = "none" // the device has no slave yet
+	SlaveUp   = "up"   // the link exists, is up and has carrier
+	SlaveDown = "down" // the link exists, but is down or has no carrier
+	SlaveGone = "gone" // the link was deleted; the device attaches it again when a link of that name returns
 )
 
-// Direction is one direction of a device: what was asked for and what was done.
+// Direction is one direction of a device: the policy and the counters.
 type Direction struct {
-	Policy   string   `json:"policy"` // canonical text, parses to the same policy
+	Policy   string   `json:"policy"` // canonical text; Parse makes the same policy of it
 	Verdicts Verdicts `json:"verdicts"`
 	Stats    Stats    `json:"stats"`
 
-	// Path is PathKernel or PathRelay, and PathReason why not the faster of the
-	// two. In the kernel path the relay still carries what the kernel cannot.
+	// Path is PathKernel or PathRelay; PathReason says why it is not the faster one. With
+	// PathKernel the relay still carries the frames that the kernel cannot.
 	Path       string `json:"path"`
 	PathReason string `json:"pathReason"`
 }
 
-// Verdicts counts, in packets, what the present policy said since it was set,
-// whatever became of the packets afterwards. Setting a policy begins again at 0.
+// Verdicts counts the packets that the present policy has decided about. It does not matter
+// what happened to them afterwards. Setting a policy restarts the counters at 0.
 type Verdicts struct {
 	Relay uint64 `json:"relay"`
 	Drop  uint64 `json:"drop"`
 }
 
-// Count is a number of wire packets and of their Ethernet bytes (no preamble, no FCS).
+// Count is a number of wire packets and their Ethernet bytes (no preamble, no FCS).
 type Count struct {
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
 }
 
-// Stats are the counters of one direction since the daemon started. They balance
-// at any moment: Offered = Relayed + Held + the sum of Dropped.
+// Stats are the counters of one direction since the start of the daemon. They balance at
+// any moment: Offered = Relayed + Held + the sum of Dropped.
 type Stats struct {
-	Offered Count            `json:"offered"` // what the device was given, on either path
-	Relayed Count            `json:"relayed"` // what it passed on
-	Held    Count            `json:"held"`    // what it has not decided on yet
-	Dropped map[string]Count `json:"dropped"` // by reason, one of the Drop… reasons; every reason is always present
-	// Stages is what the policies dropped, by the name of the stage that did. Every stage
-	// that the daemon has is present. The sum is that of the reason DropPolicy.
+	Offered Count            `json:"offered"` // what the device got, on either path
+	Relayed Count            `json:"relayed"` // what the device passed on
+	Held    Count            `json:"held"`    // what the device has not decided about yet
+	Dropped map[string]Count `json:"dropped"` // by reason, one of the Drop… constants; every reason is always present
+	// Stages counts what the policies dropped, by the name of the stage. Every stage that
+	// the daemon has is present. The sum is Dropped[DropPolicy].
 	Stages map[string]Count `json:"stages"`
-	// Overruns are frames (buffers, not packets: the kernel counts in its own
-	// unit) that the kernel lost before the relay was offered them, because
-	// a queue in front of it was full, or because it could not hand them over.
-	// No policy asked for them.
+	// Overruns counts frames that the kernel lost before they reached the relay, because a
+	// queue was full or because the kernel could not pass them on. It counts buffers and
+	// not packets, because the kernel does. No policy asked for these losses.
 	Overruns uint64 `json:"overruns"`
 }
 
-// DeviceStats is the answer of GET /v1/stats.
+// DeviceStats is the answer to GET /v1/stats.
 type DeviceStats struct {
 	TX Stats `json:"tx"`
 	RX Stats `json:"rx"`
 }
 
-// Reasons a packet is dropped for.
+// The reasons for which a packet is dropped.
 const (
-	DropPolicy    = "policy"     // the policy said so
-	DropNoSlave   = "no-slave"   // no slave was given yet
+	DropPolicy    = "policy"     // the policy dropped it
+	DropNoSlave   = "no-slave"   // the device has no slave yet
 	DropSlaveGone = "slave-gone" // the slave was deleted
 	DropSlaveDown = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
-	DropSlaveBusy = "slave-busy" // the far side's queue did not take it: the slave's, or on receive the host's; a loss no policy asked for
+	DropSlaveBusy = "slave-busy" // the queue of the slave, or on receive of the host, was full; no policy asked for it
 	DropTooBig    = "too-big"    // larger than the far side's MTU
-	DropMalformed = "malformed"  // not an Ethernet frame, or a super-frame that makes no sense
-	DropError     = "error"      // the kernel refused it for another reason; see the log
+	DropMalformed = "malformed"  // not an Ethernet frame, or an invalid super-frame
+	DropError     = "error"      // the kernel refused it for another reason; the log has the error
 )
 
 // DropReasons lists every reason, in the order in which they are shown.
@@ -188,14 +185,14 @@ func DropReasons() []string {
 	}
 }
 
-// Change asks for another state. A nil member stays as it is; all given
-// members are checked before the first is applied.
+// Change asks for a new state. A nil member does not change; the daemon checks all given
+// members before it applies the first.
 type Change struct {
 	Slave   *string `json:"slave,omitempty"`
 	Receive *string `json:"receive,omitempty"` // one of the Receive… modes
 	TX      *string `json:"tx,omitempty"`      // policy text
 	RX      *string `json:"rx,omitempty"`      // policy text
-	// Seed restarts the packet numbers of both directions at 0, so that the
-	// verdicts that follow are those of a device started with this seed.
+	// Seed restarts the packet numbers of both directions at 0. The following verdicts are
+	// those of a device that was started with this seed.
 	Seed *uint64 `json:"seed,omitempty"`
 }

@@ -2,26 +2,26 @@ package api
 
 import "fmt"
 
-// Error is a refusal, as JSON in the body of every answer that is not a success.
-// Two errors are the same to errors.Is if their codes are.
+// Error is a refusal. It is the JSON body of every answer that is not a success. errors.Is
+// compares two errors by their codes only.
 type Error struct {
 	Code    string `json:"code"`            // one of the Code… values
-	Field   string `json:"field,omitempty"` // which member or argument is at fault
-	Message string `json:"message"`         // one line for a person, complete without Field
+	Field   string `json:"field,omitempty"` // the member or argument at fault
+	Message string `json:"message"`         // one line for a user, complete without Field
 }
 
-// Codes of errors, each with the HTTP status it travels under.
+// Codes of errors, each with its HTTP status.
 const (
-	CodeInvalid   = "invalid"    // 400: a value that cannot be
+	CodeInvalid   = "invalid"    // 400: a value that is not valid
 	CodeForbidden = "forbidden"  // 403: the peer may not change this device
 	CodeNotFound  = "not-found"  // 404: no such path
-	CodeMethod    = "method"     // 405: path exists, method does not
-	CodeNoDevice  = "no-device"  // 422: no link of that name (ENODEV of the original)
-	CodeWrongType = "wrong-type" // 422: a link that cannot be a slave (EINVAL of the original)
+	CodeMethod    = "method"     // 405: the path exists, but not with this method
+	CodeNoDevice  = "no-device"  // 422: no link of that name (ENODEV)
+	CodeWrongType = "wrong-type" // 422: a link that cannot be a slave (EINVAL)
 	CodeLoop      = "loop"       // 422: the device would be its own slave
-	CodeNoReceive = "no-receive" // 422: this kernel, or the daemon's rights, allow no receive filter
+	CodeNoReceive = "no-receive" // 422: the kernel, or the rights of the daemon, allow no receive filter
 	CodeTooLarge  = "too-large"  // 413: the body exceeds MaxBody
-	CodeInternal  = "internal"   // 500: the kernel refused; see the message
+	CodeInternal  = "internal"   // 500: the kernel refused; the message says what
 )
 
 // Errors to compare with: errors.Is(err, api.ErrNoDevice).
@@ -38,14 +38,15 @@ var (
 	ErrInternal  = &Error{Code: CodeInternal, Message: "internal error"}
 )
 
-// Errorf makes an error of the kind with its own message.
+// Errorf makes an error of this kind with its own message.
 func Errorf(kind *Error, field, format string, args ...any) *Error {
 	return &Error{Code: kind.Code, Field: field, Message: fmt.Sprintf(format, args...)}
 }
 
+// Error returns the message.
 func (e *Error) Error() string { return e.Message }
 
-// Is makes errors of one code equal, whatever their messages.
+// Is compares the codes of two errors and ignores their messages.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code

@@ -11,27 +11,26 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// cmdline is a command line in the order that the flag package of the standard
-// library understands, which stops at the first word: flags of the app, the
-// subcommand, its flags, "--", all other words.
+// cmdline is a command line in the order that the flag package of the standard library
+// needs, because that package stops at the first word: flags of the app, the subcommand,
+// its flags, "--", all other words.
 type cmdline struct {
 	argv    []string
-	json    bool // --json is there, known even if something else is wrong
+	json    bool // whether --json is present; valid even if something else is wrong
 	literal bool // "--" stood before the first word, so that it is no subcommand
 }
 
-// scan is a command line as it is taken apart.
+// scan is the state of sortArgs.
 type scan struct {
 	global, local, words []string
-	owner                string // the subcommand that local flags belong to
+	owner                string // the subcommand that the local flags belong to
 	rest                 bool   // "--" was seen: only words follow
-	help                 bool   // --help is there
+	help                 bool   // --help is present
 	cmdline
 }
 
-// sortArgs moves flags to the front, as people write them behind the words they
-// belong to ("insanely eth0 pass --json"). The first error is returned beside
-// what could be read.
+// sortArgs moves flags to the front, because people write them behind the words ("insanely
+// eth0 pass --json"). It returns the first error together with the part that it could read.
 func sortArgs(app *cli.App, args []string) (cmdline, error) {
 	var s scan
 	var first error
@@ -43,7 +42,7 @@ func sortArgs(app *cli.App, args []string) (cmdline, error) {
 		left = left[n:]
 	}
 	if s.help {
-		s.words, s.local, s.owner = nil, nil, "" // there is only one page
+		s.words, s.local, s.owner = nil, nil, "" // there is only one page of help
 	}
 	command := s.command(app)
 	if first == nil && s.owner != "" && !(command && s.words[0] == s.owner) {
@@ -58,7 +57,7 @@ func sortArgs(app *cli.App, args []string) (cmdline, error) {
 	return s.cmdline, first
 }
 
-// take sorts the first of the arguments left and returns how many it used.
+// take sorts the first of the remaining arguments and returns how many it used.
 func (s *scan) take(app *cli.App, left []string) (int, error) {
 	arg := left[0]
 	if arg == "--" && !s.rest {
@@ -91,18 +90,19 @@ func (s *scan) take(app *cli.App, left []string) (int, error) {
 	return used, nil
 }
 
-// command says whether the first word is a subcommand.
+// command reports whether the first word is a subcommand.
 func (s *scan) command(app *cli.App) bool {
 	return !s.literal && len(s.words) > 0 && app.Command(s.words[0]) != nil
 }
 
-// looksLikeFlag tells flags from words such as "-5", which policy refuses with
-// better words, and "-".
+// looksLikeFlag reports whether an argument is a flag. "-" is none, and words such as "-5"
+// are none, because the error of package policy about them is better.
 func looksLikeFlag(arg string) bool {
 	return len(arg) > 1 && arg[0] == '-' && !strings.ContainsRune(".0123456789", rune(arg[1]))
 }
 
-// findFlag finds a flag by name, and the subcommand that has it, if one has.
+// findFlag finds a flag by name. owner is the subcommand that has the flag; "" for a flag
+// of the app.
 func findFlag(app *cli.App, name string) (flag cli.Flag, owner string) {
 	named := func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }
 	if i := slices.IndexFunc(app.Flags, named); i >= 0 {
@@ -116,8 +116,8 @@ func findFlag(app *cli.App, name string) (flag cli.Flag, owner string) {
 	return nil, ""
 }
 
-// badFlag is for what the flag package has to say of a value: 'invalid value "x"
-// for flag -wait: why', or without the word flag for a boolean one.
+// badFlag returns the error for an invalid value of a flag. The flag package says 'invalid
+// value "x" for flag -wait: why', or leaves out the word flag for a boolean one.
 func badFlag(_ *cli.Context, err error, _ bool) error {
 	said, rest, ok := strings.Cut(err.Error(), " for flag -")
 	if !ok {
@@ -135,8 +135,8 @@ func badFlag(_ *cli.Context, err error, _ bool) error {
 	return usagef(name, "flag --%s: %s: %s", name, said, why)
 }
 
-// refuse makes an error of words behind a subcommand, and of the flags that it
-// has no use for. To ignore them would look like obeying.
+// refuse returns an error if words follow a subcommand, or if flags are given that the
+// subcommand does not use. A user would believe that ignored words have an effect.
 func refuse(c *cli.Context, flags ...string) error {
 	if c.Args().Present() {
 		return usagef(c.Command.Name, "%s %q: takes no words", c.Command.Name, c.Args().First())
@@ -153,10 +153,10 @@ func refuseFlags(c *cli.Context, flags ...string) error {
 	return nil
 }
 
-// duration is the value of a flag: a span of time, zero or longer.
+// duration is the value of a flag: a duration of zero or more.
 type duration time.Duration
 
-// Set is what the flag package calls.
+// Set implements flag.Value.
 func (d *duration) Set(text string) error {
 	span, err := time.ParseDuration(text)
 	if err != nil || span < 0 {
@@ -166,12 +166,13 @@ func (d *duration) Set(text string) error {
 	return nil
 }
 
+// String implements flag.Value.
 func (d *duration) String() string { return time.Duration(*d).String() }
 
 // receiveMode is the value of a flag: one of the api.Receive… modes.
 type receiveMode string
 
-// Set is what the flag package calls.
+// Set implements flag.Value.
 func (m *receiveMode) Set(text string) error {
 	if err := api.CheckReceive(text); err != nil {
 		return err
@@ -180,4 +181,5 @@ func (m *receiveMode) Set(text string) error {
 	return nil
 }
 
+// String implements flag.Value.
 func (m *receiveMode) String() string { return string(*m) }

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Words with a meaning. A link may be called like one of them, but who begins with one
-// of them has forgotten the slave.
+// Words with a meaning. A link may have such a name, but if a command line begins with such
+// a word, the user has forgotten the slave.
 var (
 	directions = []string{"tx", "rx", "both"}
 	modes      = modeNames() // the words that begin a policy
@@ -25,13 +25,13 @@ func modeNames() (names []string) {
 	return names
 }
 
-// changeFlags are the flags that are part of a change, and mean nothing to a
-// subcommand that only shows.
+// changeFlags are the flags that belong to a change. A subcommand that only shows something
+// refuses them.
 var changeFlags = []string{"receive", "seed"}
 
-// requested is the change that the words and flags ask for: the zero Change if
-// they only ask to be shown the device. A receive mode is a change by itself, a
-// seed only goes with one.
+// requested returns the change that the words and flags ask for; the zero Change if they
+// only ask to show the device. A receive mode is a change by itself; a seed needs another
+// change beside it.
 func requested(c *cli.Context) (change api.Change, err error) {
 	if words := c.Args().Slice(); len(words) > 0 {
 		if change, err = parseChange(words, c.App.Commands == nil); err != nil {
@@ -53,8 +53,8 @@ func requested(c *cli.Context) (change api.Change, err error) {
 	return change, nil
 }
 
-// parseChange makes a change of the words SLAVE [DIRECTION] [POLICY…]. Nothing
-// is asked of the system: whether there is such a link, the daemon knows.
+// parseChange makes a change from the words SLAVE [DIRECTION] [POLICY…]. It does not check
+// whether the link exists; the daemon does.
 func parseChange(words []string, literal bool) (api.Change, error) {
 	slave, rest := words[0], words[1:]
 	if err := checkName("slave", slave); err != nil {
@@ -68,7 +68,7 @@ func parseChange(words []string, literal bool) (api.Change, error) {
 	if len(rest) == 0 {
 		return change, nil
 	}
-	direction := "tx" // the only one that the original knew
+	direction := "tx" // the default; the module of 2000 knew only this direction
 	if slices.Contains(directions, rest[0]) {
 		direction, rest = rest[0], rest[1:]
 	}
@@ -89,8 +89,8 @@ func parseChange(words []string, literal bool) (api.Change, error) {
 	return change, nil
 }
 
-// socket is the daemon's: what the command line says goes before what the
-// environment says, and the more exact --socket before --name.
+// socket returns the socket of the daemon. The command line takes precedence over the
+// environment, and --socket over --name.
 func (p *program) socket(c *cli.Context) (string, error) {
 	name := api.DefaultName
 	switch envSocket, envName := p.getenv("INSANE_SOCKET"), p.getenv("INSANE_NAME"); {
@@ -113,7 +113,7 @@ func checkSocket(field, path string) (string, error) {
 	return path, nil
 }
 
-// checkName refuses what no link can be called. It also keeps --name from leaving the
+// checkName returns an error if no link can have the name. So --name cannot lead out of the
 // directory of the sockets.
 func checkName(field, name string) error {
 	if err := api.CheckName(name); err != nil {
@@ -122,8 +122,8 @@ func checkName(field, name string) error {
 	return nil
 }
 
-// socketDir is where the sockets of all devices are: beside the one that is
-// named, if it is.
+// socketDir returns the directory of the sockets of all devices: the directory of the given
+// socket, or else the default.
 func (p *program) socketDir(c *cli.Context) (string, error) {
 	socket, err := p.socket(c)
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package cli is the insanely command: it reads words, asks one daemon through
-// package insanely, and prints what comes back.
+// Package cli is the insanely command: it reads the command line, sends a request to one
+// daemon through package insanely, and prints the answer.
 //
-// The files follow a call. args.go sorts the command line, change.go makes a
-// change of its words, the files called after a subcommand ask and print, and
-// fail.go says what went wrong, in one line and an exit code. What is asked for
-// is checked before the socket is touched, so a bad value changes nothing.
+// The files follow a call. args.go sorts the command line; change.go makes a change from
+// its words; the files with the name of a subcommand send the request and print the answer;
+// fail.go turns an error into one line and an exit code. Everything is checked before the
+// command connects, so a bad value changes nothing.
 //
 //	cli.go         the subcommands
 //	args.go        the words of the command line, sorted
@@ -60,8 +60,8 @@ type program struct {
 	getenv func(string) string
 }
 
-// app describes the command to urfave/cli. A new one each time, as it keeps
-// what it has parsed.
+// app describes the command to urfave/cli. Each run needs a new one, because it stores
+// parsed values.
 func (p *program) app() *cli.App {
 	return &cli.App{
 		Name:      "insanely",
@@ -71,7 +71,7 @@ func (p *program) app() *cli.App {
 		Commands:  p.commands(),
 		Action:    p.device,
 		ArgsUsage: "[SLAVE [[tx|rx|both] POLICY]]",
-		// One page says everything, so the same one serves all subcommands.
+		// One page explains everything, so all subcommands show the same page.
 		CustomAppHelpTemplate: help,
 		HideHelpCommand:       true,
 		OnUsageError:          badFlag,
@@ -112,7 +112,7 @@ func (p *program) commands() []*cli.Command {
 	return commands
 }
 
-// version is what the go command stamped into the binary.
+// version returns the version that the go command wrote into the binary.
 func version() string {
 	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
 		return build.Main.Version
@@ -120,8 +120,8 @@ func version() string {
 	return "(unknown)"
 }
 
-// open makes the client of the daemon that the flags and the environment name
-// and, if asked to, waits until it is there.
+// open makes the client of the daemon that the flags and the environment name. With --wait
+// it waits until the daemon answers.
 func (p *program) open(c *cli.Context) (*insanely.Client, error) {
 	socket, err := p.socket(c)
 	if err != nil {
@@ -138,13 +138,14 @@ func (p *program) open(c *cli.Context) (*insanely.Client, error) {
 	return client, err
 }
 
-// print writes what a person reads.
+// print writes text for a user.
 func (p *program) print(text string) error { return p.write(printable(text)) }
 
-// printJSON writes v for a program: one object or list, indented.
+// printJSON writes v as JSON for a program: one object or list, indented.
 func (p *program) printJSON(v any) error { return p.write(toJSON(v, "  ")) }
 
-// write writes all at once, and sees when it cannot, as on a full disk.
+// write writes all of the text and returns an error if it cannot, for example on a full
+// disk.
 func (p *program) write(text string) error {
 	if _, err := io.WriteString(p.out, text); err != nil {
 		return fmt.Errorf("write output: %w", err)
@@ -152,8 +153,8 @@ func (p *program) write(text string) error {
 	return nil
 }
 
-// toJSON encodes what always can be: structs of text and finite numbers. "<"
-// stays as it is, which json.Marshal would hide from browsers.
+// toJSON encodes values that can always be encoded: structs of text and finite numbers. It
+// keeps "<", which json.Marshal would escape for browsers.
 func toJSON(v any, indent string) string {
 	var text strings.Builder
 	encoder := json.NewEncoder(&text)
@@ -165,8 +166,8 @@ func toJSON(v any, indent string) string {
 	return text.String()
 }
 
-// printable keeps names from moving the cursor. A link may be called anything
-// without white space, '/' and ':' (dev_valid_name, net/core/dev.c).
+// printable replaces control characters, because they could move the cursor. The name of a
+// link may have any bytes except white space, '/' and ':' (dev_valid_name, net/core/dev.c).
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) || r == '\n' {

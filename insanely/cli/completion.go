@@ -11,15 +11,15 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// scripts are the shells' halves of completion. They know nothing: each asks
-// "insanely completion words -- WORD… PREFIX" what could come next.
+// scripts are the completion scripts of the shells. They contain no words themselves: each
+// calls "insanely completion words -- WORD… PREFIX", which prints the possible next words.
 //
 //go:embed completion
 var scripts embed.FS
 
 var shells = []string{"bash", "zsh", "fish"}
 
-// completion prints a script, or, asked by one, what could come next.
+// completion prints a script, or the possible next words for a script.
 func (p *program) completion(c *cli.Context) error {
 	if err := refuseFlags(c, append([]string{"wait", "name", "socket"}, changeFlags...)...); err != nil {
 		return err
@@ -45,8 +45,8 @@ func (p *program) printWords(words []string) error {
 	return p.print(strings.Join(words, "\n") + "\n")
 }
 
-// candidates are what could stand in the place of the last of args, which may
-// be empty or a beginning.
+// candidates returns the possible values of the last of args, which may be empty or the
+// beginning of a word.
 func (p *program) candidates(app *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return nil
@@ -69,8 +69,8 @@ func (p *program) candidates(app *cli.App, args []string) []string {
 	return slices.DeleteFunc(all, func(word string) bool { return !strings.HasPrefix(word, prefix) })
 }
 
-// completed are the words among what was typed, and the flag at its end that
-// still wants a value.
+// completed returns the words before the cursor; wanting is the flag at their end that
+// still needs a value.
 func completed(app *cli.App, typed []string) (words []string, wanting string) {
 	var s scan
 	for len(typed) > 0 {
@@ -83,7 +83,7 @@ func completed(app *cli.App, typed []string) (words []string, wanting string) {
 	return s.words, ""
 }
 
-// nextWords are the words that can follow words.
+// nextWords returns the words that can follow words.
 func nextWords(app *cli.App, words []string) []string {
 	if len(words) == 0 {
 		return append(commandNames(app), linkNames()...)
@@ -98,7 +98,7 @@ func nextWords(app *cli.App, words []string) []string {
 	case len(words) == 2 && slices.Contains(directions, words[1]):
 		return slices.Clone(modes)
 	default:
-		return nil // a number, which nobody can guess
+		return nil // a number: there is nothing to offer
 	}
 }
 
@@ -109,7 +109,7 @@ func commandNames(app *cli.App) (names []string) {
 	return names
 }
 
-// flagNames are the flags that can stand behind words.
+// flagNames returns the flags that can follow words.
 func flagNames(app *cli.App, words []string) (names []string) {
 	flags := app.Flags
 	if len(words) > 0 {
@@ -123,13 +123,14 @@ func flagNames(app *cli.App, words []string) (names []string) {
 	return names
 }
 
-// linkNames are the links of the caller's network namespace; sysfs shows those
-// of the namespace that it was mounted in, which is good enough for a hint.
+// linkNames returns the links of the caller's network namespace. sysfs shows the links of
+// the namespace in which it was mounted; that is good enough for a completion.
 func linkNames() []string { return fileNames("/sys/class/net", "") }
 
 func deviceNames() []string { return fileNames(api.SocketDir, ".sock") }
 
-// fileNames are the names with the suffix in dir, without it. No directory, no names.
+// fileNames returns the names in dir that have the suffix, without the suffix. It returns
+// none if the directory does not exist.
 func fileNames(dir, suffix string) (names []string) {
 	files, _ := os.ReadDir(dir)
 	for _, file := range files {

@@ -59,7 +59,7 @@ func TestCandidatesNameLinks(t *testing.T) {
 	}
 }
 
-// Completing asks nobody: a hanging daemon must not hang the tab key.
+// Completion asks no daemon: a daemon that hangs must not block the tab key.
 func TestCompletionAsksNobody(t *testing.T) {
 	socket, d := daemonFor(t, idleInfo())
 	for _, line := range []string{"completion words --", "completion words -- eth0", "completion bash"} {

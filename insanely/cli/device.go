@@ -10,7 +10,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// device prints the device and, if there are words, changes it before.
+// device prints the device. If there are words, it changes the device first.
 func (p *program) device(c *cli.Context) error {
 	info, err := p.askDevice(c)
 	if err != nil {
@@ -38,15 +38,14 @@ func (p *program) askDevice(c *cli.Context) (api.Info, error) {
 	return client.Set(c.Context, change)
 }
 
-// deviceText is the device for a person: first the three lines of the
-// original, word for word, for scripts that read them; then what it could not
-// know.
+// deviceText describes the device for a user. Its first three lines are exactly the lines
+// that the command of 2000 printed, because scripts read them; newer facts follow.
 func deviceText(info api.Info) string {
 	slave, mode, arguments := info.Slave, info.TX.Policy, ""
 	if slave == "" {
 		slave = "none"
 	}
-	// A policy that this version does not know is shown as the daemon has it.
+	// If this version does not know the policy, show it as the daemon wrote it.
 	if asked, err := policy.Parse(info.TX.Policy); err == nil {
 		mode, arguments = asked.Mode(), " "+asked.Arguments()
 	}
@@ -65,7 +64,7 @@ func deviceText(info api.Info) string {
 	return text.String()
 }
 
-// directionLines is one direction: what is asked, what was done, the counters.
+// directionLines describes one direction: the policy, its effect, the counters.
 func directionLines(d api.Direction, layout counters) []string {
 	return append([]string{policyText(d.Policy), verdictText(d)}, layout.lines(d.Stats)...)
 }
@@ -77,7 +76,7 @@ func upDown(up bool) string {
 	return "down"
 }
 
-// slaveText says what becomes of packets if the slave cannot have them.
+// slaveText says what happens to packets if the slave cannot take them.
 func slaveText(info api.Info) string {
 	switch info.SlaveState {
 	case api.SlaveNone:
@@ -98,7 +97,7 @@ func pathText(info api.Info) string {
 	return info.Path + ": " + info.PathReason
 }
 
-// blocks are labelled paragraphs, with the labels in a column of their own.
+// blocks are paragraphs with labels; the labels form the first column.
 type blocks []block
 
 type block struct {
@@ -108,6 +107,7 @@ type block struct {
 
 func (b *blocks) add(label string, lines ...string) { *b = append(*b, block{label, lines}) }
 
+// String returns the text of all blocks.
 func (b blocks) String() string {
 	width := 0
 	for _, block := range b {

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Exit codes, as --help has them.
+// Exit codes; --help lists them.
 const (
 	exitOK        = 0
 	exitFailed    = 1 // the daemon refused or failed
@@ -19,22 +19,23 @@ const (
 	exitForbidden = 4
 )
 
-// Codes of errors that --json prints beside those of package api.
+// Codes of errors that --json prints besides the codes of package api.
 const (
 	codeNoDaemon = "no-daemon"
-	codeFailed   = "failed" // anything else that is not the daemon's word
+	codeFailed   = "failed" // any other error that the daemon did not send
 )
 
-// usageError is a command line that cannot be.
+// usageError is an invalid command line. Nothing was sent.
 type usageError struct{ field, message string }
 
+// Error returns the message.
 func (e *usageError) Error() string { return e.message }
 
 func usagef(field, format string, args ...any) error {
 	return &usageError{field: strings.TrimLeft(field, "-"), message: fmt.Sprintf(format, args...)}
 }
 
-// fault sorts an error: what a program reads of it, and the exit code.
+// fault returns the form of an error for programs, and the exit code.
 func fault(err error) (api.Error, int) {
 	said := api.Error{Code: codeFailed, Message: err.Error()}
 	usage, isUsage := errors.AsType[*usageError](err)
@@ -70,7 +71,7 @@ func exitCode(err error) int {
 	return code
 }
 
-// oneLine is the error as stderr gets it, with the end of the line.
+// oneLine returns the line that stderr gets for an error, with a newline.
 func oneLine(err error, asJSON bool) string {
 	said, _ := fault(err)
 	if asJSON {

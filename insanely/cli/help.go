@@ -11,8 +11,8 @@ import (
 // helpWidth is how wide a line of the manual may be, in characters.
 const helpWidth = 80
 
-// help is the manual with what policies there are. It is a template of urfave/cli,
-// hence no braces in pairs.
+// help is the manual, with all forms of a policy. It is a template of urfave/cli, so it
+// must not contain pairs of braces.
 var help = fmt.Sprintf(manual, policyHelp())
 
 // policyHelp explains each form of a policy, in two columns.
@@ -24,7 +24,7 @@ func policyHelp() string {
 	return text.String()
 }
 
-// explained is a word and what it means, broken into lines.
+// explained returns a word and its meaning, broken into lines.
 func explained(word, meaning string) string {
 	const indent = 18
 	line := fmt.Sprintf("  %-*s", indent-2, word)
@@ -45,7 +45,7 @@ func explained(word, meaning string) string {
 	return text.String() + line + "\n"
 }
 
-// manual is the rest of help, as a format. Its examples are checked by a test.
+// manual is the rest of help, as a format. A test checks its examples.
 const manual = `insanely - control a fault-injecting network device
 
   insanely [FLAG...]                         show the device

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// list prints the devices of this host. That a daemon is gone is an answer and
-// no error.
+// list prints the devices of this host. A daemon that does not run any more is shown, and
+// is not an error.
 func (p *program) list(c *cli.Context) error {
 	if err := refuse(c, append([]string{"wait", "name"}, changeFlags...)...); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (p *program) list(c *cli.Context) error {
 	return p.print(listText(entries))
 }
 
-// listEntry is a device in the answer of list --json: Info or Error.
+// listEntry is one device in the output of list --json. It has either Info or Error.
 type listEntry struct {
 	Name   string     `json:"name"`
 	Socket string     `json:"socket"`
@@ -68,11 +68,11 @@ func listText(entries []insanely.Entry) string {
 			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\n", entry.Name, trouble(entry.Err))
 		}
 	}
-	table.Flush() // into memory, which cannot fail
+	table.Flush() // into memory, so it cannot fail
 	return text.String()
 }
 
-// trouble is short, for a table.
+// trouble returns a short text for an error, for a table.
 func trouble(err error) string {
 	switch {
 	case errors.Is(err, insanely.ErrNoDaemon):

@@ -10,8 +10,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// policyText is the policy and what it means. A newer daemon may have stages that this
-// command has no words for: those are shown as they are.
+// policyText returns a policy and its meaning. A newer daemon may have stages that this
+// command does not know; then it returns the text of the policy only.
 func policyText(text string) string {
 	p, err := policy.Parse(text)
 	if err != nil {
@@ -20,7 +20,7 @@ func policyText(text string) string {
 	return text + ": " + p.Meaning()
 }
 
-// verdictText sets what was done beside what was asked.
+// verdictText compares the wanted share of packets with the measured one.
 func verdictText(d api.Direction) string {
 	want, decimals := asked(d.Policy)
 	whole := d.Verdicts.Relay + d.Verdicts.Drop
@@ -30,13 +30,13 @@ func verdictText(d api.Direction) string {
 	return fmt.Sprintf("asked %s  did %s %% of %d", want, share(d.Verdicts.Relay, whole, decimals), whole)
 }
 
-// timeDecimals is how many decimals a share of the time has, and at least one of
-// packets that were counted.
+// timeDecimals is the number of decimals for a share of the time, and the least number of
+// decimals for a share of counted packets.
 const timeDecimals = 2
 
-// asked is the share that a policy asks to be relayed, and with how many decimals what
-// was done is to be shown beside it. A cycle asks for a share of the time, which is one
-// of the packets only if they come evenly.
+// asked returns the share that a policy wants to relay, and the number of decimals for the
+// measured share beside it. A cycle relays a share of the time; this equals a share of the
+// packets only if the packets come evenly.
 func asked(text string) (want string, decimals int) {
 	p, err := policy.Parse(text)
 	if err != nil {
@@ -61,8 +61,8 @@ func asked(text string) (want string, decimals int) {
 	return want, max(decimals, timeDecimals)
 }
 
-// product is what the stages relay together, in per cent: of the time, or of the
-// packets. It is nil if no stage has a share of that.
+// product returns how much all stages together relay, in per cent of the time or of the
+// packets. It is nil if no stage has a share of that kind.
 func product(shares []policy.Share, ofTime bool) *big.Rat {
 	var relayed *big.Rat
 	for _, s := range shares {
@@ -79,8 +79,8 @@ func product(shares []policy.Share, ofTime bool) *big.Rat {
 	return relayed
 }
 
-// decimal is a percentage with as many decimals as it has, if those are not too many to
-// be read, and else rounded. Only none is "0" and only all is "100".
+// decimal writes a percentage with all its decimals, unless these are too many to read;
+// then it rounds. Only none is "0" and only all is "100".
 func decimal(percent *big.Rat) (text string, decimals int) {
 	const most = 8
 	if n, exact := percent.FloatPrec(); exact && n <= most {
@@ -97,8 +97,8 @@ func decimal(percent *big.Rat) (text string, decimals int) {
 	return text, timeDecimals
 }
 
-// share is part of whole in per cent. Only none is "0" and only all is "100":
-// what would be rounded to them is shown as less or more.
+// share returns part of whole in per cent. Only none is "0" and only all is "100": a value
+// that would be rounded to one of these is shown as less or more.
 func share(part, whole uint64, decimals int) string {
 	switch part {
 	case 0:

@@ -11,7 +11,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// stats prints the counters alone.
+// stats prints the counters only.
 func (p *program) stats(c *cli.Context) error {
 	if err := refuse(c, changeFlags...); err != nil {
 		return err
@@ -58,19 +58,19 @@ func newCounters(all ...api.Stats) counters {
 	return layout
 }
 
-// lines are the counters of one direction, under a heading.
+// lines returns the counters of one direction, below a heading.
 func (l counters) lines(stats api.Stats) []string {
 	lines := []string{fmt.Sprintf("%-*s  %*s  %*s", l.label, "", l.packets, "packets", l.bytes, "bytes")}
 	for _, row := range rows(stats) {
 		lines = append(lines, fmt.Sprintf("%-*s  %*d  %*d",
 			l.label, row.label, l.packets, row.count.Packets, l.bytes, row.count.Bytes))
 	}
-	// The kernel counts what it loses in buffers and knows no bytes.
+	// The kernel counts lost buffers and does not know their bytes.
 	return append(lines, fmt.Sprintf("%-*s  %*d  frames", l.label, "overruns", l.packets, stats.Overruns))
 }
 
-// rows are the counters of one direction. Reasons that never happened are left
-// out, and so is what is held while nothing is.
+// rows returns the counters of one direction. It leaves out reasons with no packet, and
+// Held if it is zero.
 func rows(stats api.Stats) []row {
 	rows := []row{{"offered", stats.Offered}, {"relayed", stats.Relayed}}
 	if stats.Held != (api.Count{}) {
@@ -87,8 +87,8 @@ func rows(stats api.Stats) []row {
 	return rows
 }
 
-// stageRows are what each stage dropped, if more than one has dropped anything: of one
-// alone the row above them tells.
+// stageRows returns the counters of each stage, if more than one stage has dropped packets.
+// If only one has, the row above shows the same number.
 func stageRows(stats api.Stats) (rows []row) {
 	for _, stage := range ordered(modes, stats.Stages) {
 		if count := stats.Stages[stage]; count != (api.Count{}) {
@@ -101,11 +101,11 @@ func stageRows(stats api.Stats) (rows []row) {
 	return rows
 }
 
-// reasons are those this version knows, in their order, and behind them those
+// reasons returns the reasons that this version knows, in their order, and then the reasons
 // that only a newer daemon knows.
 func reasons(stats api.Stats) []string { return ordered(api.DropReasons(), stats.Dropped) }
 
-// ordered is the known names, and behind them those that have a count and are not known.
+// ordered returns the known names, and then the other names in counts.
 func ordered(known []string, counts map[string]api.Count) []string {
 	all := slices.Clone(known)
 	for _, name := range slices.Sorted(maps.Keys(counts)) {

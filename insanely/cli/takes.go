@@ -9,11 +9,11 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// takesWidth is how wide a list of addresses gets, in characters: it fits a
-// terminal of 80 behind the longest name of a device.
+// takesWidth is the width of a list of addresses, in characters: it fits into a terminal of
+// 80 columns behind the longest name of a device.
 const takesWidth = 80 - 15 - len("  ")
 
-// takesLines say what the receive mode means at the moment.
+// takesLines describe the frames that the receive mode covers at present.
 func takesLines(info api.Info) []string {
 	takes := info.Takes
 	switch {
@@ -34,7 +34,7 @@ func takesLines(info api.Info) []string {
 	return lines // none for a mode that only a newer daemon knows
 }
 
-// listLines are addresses behind a word, in as many lines as they need.
+// listLines returns addresses behind a word, in as many lines as they need.
 func listLines(word string, list []string) (lines []string) {
 	if len(list) == 0 {
 		return nil
@@ -51,7 +51,7 @@ func listLines(word string, list []string) (lines []string) {
 	return append(lines, line)
 }
 
-// host leaves the length out of a prefix that is a single address.
+// host removes the length from a prefix that is a single address.
 func host(text string) string {
 	if p, err := netip.ParsePrefix(text); err == nil && p.IsSingleIP() {
 		return p.Addr().String()

@@ -13,10 +13,10 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// leastInterval keeps watch from being a load on what it watches.
+// leastInterval limits the load of watch on the daemon.
 const leastInterval = 10 * time.Millisecond
 
-// watch prints the counters as they move, until it is interrupted.
+// watch prints the changes of the counters until it is interrupted.
 func (p *program) watch(c *cli.Context) error {
 	if err := refuse(c, changeFlags...); err != nil {
 		return err
@@ -42,8 +42,8 @@ func (p *program) watch(c *cli.Context) error {
 	return watch(ctx, interval, c.Uint("count"), client.Stats, show)
 }
 
-// watch asks each interval and shows what has moved since, count times, or
-// until ctx ends if count is 0. Rates are over the time that really went by.
+// watch reads the counters in each interval and shows their changes. It ends after count
+// samples, or when ctx ends if count is 0. Rates use the measured length of the interval.
 func watch(ctx context.Context, interval time.Duration, count uint,
 	ask func(context.Context) (api.DeviceStats, error), show func(sample) error) error {
 	before, err := ask(ctx)
@@ -65,21 +65,21 @@ func watch(ctx context.Context, interval time.Duration, count uint,
 		before = now
 	}
 	if ctx.Err() != nil {
-		return nil // to be interrupted is how this ends
+		return nil // an interrupt is the normal end
 	}
 	return err
 }
 
-// sample is one interval. With --json it is one line.
+// sample is one interval; with --json it is one line.
 type sample struct {
 	Time    time.Time `json:"time"`
-	Seconds float64   `json:"seconds"` // since the sample before
+	Seconds float64   `json:"seconds"` // since the previous sample
 	TX      movement  `json:"tx"`
 	RX      movement  `json:"rx"`
 }
 
-// movement is one direction in an interval: per second, and since the daemon
-// started.
+// movement is one direction in an interval: the rates per second, and the sums since the
+// start of the daemon.
 type movement struct {
 	Offered rate      `json:"offeredPerSecond"`
 	Relayed rate      `json:"relayedPerSecond"`
@@ -92,8 +92,8 @@ type rate struct {
 	Bytes   float64 `json:"bytes"`
 }
 
-// newSample counts from zero if any counter of either direction went back: then
-// the daemon was started again in between.
+// newSample counts from zero if any counter of either direction has decreased: then the
+// daemon was restarted in between.
 func newSample(at time.Time, passed time.Duration, before, now api.DeviceStats) sample {
 	if wentBack(before.TX, now.TX) || wentBack(before.RX, now.RX) {
 		before = api.DeviceStats{}
@@ -121,13 +121,13 @@ func newMovement(passed time.Duration, before, now api.Stats) movement {
 	}
 }
 
-// wentBack reports whether one of the counters that rates are made of did.
+// wentBack reports whether one of the counters for the rates has decreased.
 func wentBack(before, now api.Stats) bool {
 	less := func(now, before api.Count) bool { return now.Packets < before.Packets || now.Bytes < before.Bytes }
 	return less(now.Offered, before.Offered) || less(now.Relayed, before.Relayed) || less(dropped(now), dropped(before))
 }
 
-// dropped is the sum over all reasons.
+// dropped returns the sum over all reasons.
 func dropped(stats api.Stats) (sum api.Count) {
 	for _, count := range stats.Dropped {
 		sum.Packets += count.Packets
@@ -139,12 +139,12 @@ func dropped(stats api.Stats) (sum api.Count) {
 // printLine prints a sample as one line of JSON.
 func (p *program) printLine(s sample) error { return p.write(toJSON(s, "")) }
 
-// tableWriter prints samples as rows, with the heading again on every screen of
-// 24 lines.
+// tableWriter prints samples as rows. It repeats the heading after every screen of 24
+// lines.
 func (p *program) tableWriter() func(sample) error {
 	const (
 		heading = "    offered/s  relayed/s   Mbit/s  dropped/s       relayed      dropped overruns\n"
-		screen  = (24 - 1) / 2 // samples of two lines
+		screen  = (24 - 1) / 2 // samples, of two lines each
 	)
 	n := 0
 	return func(s sample) error {
@@ -158,7 +158,7 @@ func (p *program) tableWriter() func(sample) error {
 }
 
 func tableRow(label string, m movement) string {
-	const bitsPerMbyte = 8.0 / 1e6 // Mbit/s of a byte per second
+	const bitsPerMbyte = 8.0 / 1e6 // Mbit/s that one byte per second is
 	return fmt.Sprintf("%s  %9.0f  %9.0f %8.1f  %9.0f  %12d %12d %8d\n", label,
 		m.Offered.Packets, m.Relayed.Packets, m.Relayed.Bytes*bitsPerMbyte, m.Dropped.Packets,
 		m.Stats.Relayed.Packets, dropped(m.Stats).Packets, m.Stats.Overruns)

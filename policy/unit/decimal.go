@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// errSign is what is wrong with a number behind + or -.
+// errSign is the error for a number that begins with + or -.
 var errSign = errors.New("must not have a sign")
 
-// hasSign says whether a sign is what is wrong with s, to say so.
+// hasSign reports whether s begins with a sign, so that the error can say so.
 func hasSign(s string) bool { return strings.HasPrefix(s, "-") || strings.HasPrefix(s, "+") }
 
 // decimal is a number as it was written: digits, and digits behind the point.
@@ -38,9 +38,9 @@ func cutDigits(s string) (digits, rest string) {
 	return s[:len(s)-len(rest)], rest
 }
 
-// times is d units of a size, at most most and less than one unit. tooLong is the
-// error if the whole part alone exceeds most, unclean the error if the result is not
-// a whole number.
+// times returns d times size; d times size must be at most most, plus less than one unit.
+// tooLong is the error if the whole part alone exceeds most. unclean is the error if the
+// result is not a whole number.
 func (d decimal) times(size, most uint64, tooLong, unclean error) (uint64, error) {
 	n, err := strconv.ParseUint(d.whole, 10, 64)
 	if err != nil || n > most/size {
@@ -53,9 +53,9 @@ func (d decimal) times(size, most uint64, tooLong, unclean error) (uint64, error
 	return n*size + part, nil
 }
 
-// fraction is 0.digits of a unit's size, if that is a whole number. The product may
-// need 128 bits: 0.0000000000125h is 45 ns. More than 19 digits are never whole, as no
-// unit has so many factors of 2 or 5.
+// fraction returns 0.digits times size, if that is a whole number. The product may need 128
+// bits: 0.0000000000125h is 45 ns. More than 19 digits never give a whole number, because
+// no unit has so many factors of 2 or 5.
 func fraction(digits string, size uint64) (uint64, bool) {
 	if digits == "" {
 		return 0, true
@@ -73,8 +73,8 @@ func fraction(digits string, size uint64) (uint64, bool) {
 	return part, rest == 0
 }
 
-// formatDecimal is n with the last so many digits behind the point, and without the
-// zeros that say nothing.
+// formatDecimal writes n with its last decimals digits behind the point, without trailing
+// zeros.
 func formatDecimal(n uint64, decimals int) string {
 	digits := strconv.FormatUint(n, 10)
 	if missing := decimals + 1 - len(digits); missing > 0 {

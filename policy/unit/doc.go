@@ -1,7 +1,7 @@
-// Package unit is the values that a policy text is made of: each type parses what
-// it prints. A value is read exactly or not at all: there is no floating point, no
-// rounding, no sign and no exponent. A value that is too precise or too large is
-// refused, and the error says in words that need no context what is wanted.
+// Package unit has the types of the values in a policy text: each type parses what it
+// prints. A value is read exactly or refused: there is no floating point, no rounding, no
+// sign and no exponent. The error about a value that is too precise or too large says what
+// is allowed, and is complete without context.
 //
 // Files, one type each:
 //
@@ -13,5 +13,5 @@
 //	rate.go      Rate: bits per second, in the words of tc(8)
 //	size.go      Size: bytes
 //
-// All types are integers: they are compared with == and <, and cost nothing to copy.
+// All types are integers: they can be compared with == and <, and are cheap to copy.
 package unit

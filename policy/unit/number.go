@@ -8,13 +8,13 @@ import (
 // Number is a whole number from 0 to 2⁶⁴−1, such as a number of packets.
 type Number uint64
 
-// What can be wrong with a number, beside a sign.
+// The errors about a number, besides the sign.
 var (
 	errNumber = errors.New("must be a whole number")
 	errLarge  = errors.New("must not be larger than 18446744073709551615")
 )
 
-// ParseNumber reads decimal digits and nothing else.
+// ParseNumber reads decimal digits. Anything else is an error.
 func ParseNumber(s string) (Number, error) {
 	if hasSign(s) {
 		return 0, errSign
@@ -29,10 +29,10 @@ func ParseNumber(s string) (Number, error) {
 	return Number(n), nil
 }
 
-// String is what ParseNumber reads.
+// String returns the text that ParseNumber reads.
 func (n Number) String() string { return strconv.FormatUint(uint64(n), 10) }
 
-// Ordinal is the number in a row: 1st, 2nd, 3rd, 4th, 11th, 21st.
+// Ordinal returns the number as an ordinal: 1st, 2nd, 3rd, 4th, 11th, 21st.
 func (n Number) Ordinal() string {
 	suffix := "th"
 	if n/10%10 != 1 {

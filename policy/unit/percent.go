@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Percent is a share from 0 to [Hundred], in millionths of a per cent. The last decimal
-// is a probability of 1e-8, which is 43 steps of a draw of 32 bits; finer ones would
-// blur.
+// Percent is a share from 0 to [Hundred], in millionths of a per cent. The last decimal is
+// a probability of 1e-8, which is 43 steps of a 32-bit draw; smaller steps would not be
+// exact.
 type Percent uint32
 
 const percentDecimals = 6
 
-// Hundred is all of it: 100 per cent.
+// Hundred is 100 per cent.
 const Hundred Percent = 100_000_000
 
-// What can be wrong with a percentage, beside a sign.
+// The errors about a percentage, besides the sign.
 var (
 	errPercent  = errors.New("must be a decimal number from 0 to 100")
 	errDecimals = errors.New("must not have more than 6 decimals")
@@ -44,8 +44,8 @@ func ParsePercent(s string) (Percent, error) {
 	return Percent(n), nil
 }
 
-// String is the shortest decimal number that says it, without a sign of per cent.
+// String returns the shortest decimal number with this value, without a per cent sign.
 func (p Percent) String() string { return formatDecimal(uint64(p), percentDecimals) }
 
-// Rest is what is missing to 100 per cent.
+// Rest returns the difference to 100 per cent.
 func (p Percent) Rest() Percent { return Hundred - p }

@@ -8,12 +8,12 @@ import (
 // Rate is a number of bits per second.
 type Rate uint64
 
-// The units of rates are those of tc(8), by powers of 1000. A bare number, which tc
-// takes for bits, is refused, and so are bps, kbps and so on, which are bytes to tc and
-// bits to everybody else.
+// The units of rates are those of tc(8), with powers of 1000. ParseRate refuses a number
+// without a unit, which tc reads as bits. It also refuses bps, kbps and so on: tc reads
+// them as bytes, but most people mean bits.
 var rates = scale{
 	units: []named{{"tbit", 12}, {"gbit", 9}, {"mbit", 6}, {"kbit", 3}, {"bit", 0}},
-	fold:  true, // as tc reads them
+	fold:  true, // tc ignores case too
 	want:  errors.New("must be a rate such as 500kbit, 10mbit or 1.5gbit (bits per second)"),
 	whole: errors.New("must be a whole number of bits per second"),
 	most:  1_000_000_000_000_000,
@@ -31,5 +31,5 @@ func ParseRate(s string) (Rate, error) {
 	return Rate(n), err
 }
 
-// String is the rate in the largest unit that is not larger: 1.5mbit.
+// String returns the rate in the largest unit that is not larger than the rate: 1.5mbit.
 func (r Rate) String() string { return rates.format(uint64(r)) }

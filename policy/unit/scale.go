@@ -2,11 +2,11 @@ package unit
 
 import "strings"
 
-// scale is the units in which a quantity is written, largest first. Each is a power of
-// ten of the smallest one, which is 1.
+// scale is the set of units of a quantity, largest first. Each unit is the smallest one,
+// which is 1, times a power of ten.
 type scale struct {
 	units []named
-	fold  bool  // the case of a unit's letters says nothing
+	fold  bool  // ignore the case of letters in a unit
 	want  error // the text is no such quantity
 	whole error // it is no whole number of the smallest unit
 	most  uint64

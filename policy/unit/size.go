@@ -5,7 +5,7 @@ import "errors"
 // Size is a number of bytes.
 type Size uint64
 
-// kB is 1000 bytes, as everywhere but in tc, and MB 1000 kB.
+// kB is 1000 bytes and MB is 1000 kB, as everywhere except in tc.
 var sizes = scale{
 	units: []named{{"GB", 9}, {"MB", 6}, {"kB", 3}, {"B", 0}},
 	want:  errors.New("must be a size such as 1500B, 64kB or 1.5MB"),
@@ -21,5 +21,5 @@ func ParseSize(s string) (Size, error) {
 	return Size(n), err
 }
 
-// String is the size in the largest unit that is not larger: 1.5MB.
+// String returns the size in the largest unit that is not larger than the size: 1.5MB.
 func (s Size) String() string { return sizes.format(uint64(s)) }

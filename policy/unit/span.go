@@ -10,14 +10,14 @@ import (
 type Span time.Duration
 
 const (
-	// MaxSpan, 114 years, is such that two of them fit into 63 bits of nanoseconds.
+	// MaxSpan, 114 years, is small enough that two of them fit into 63 bits of nanoseconds.
 	MaxSpan = Span(1_000_000 * time.Hour)
-	// jiffy is the unit of a bare number. The original counted the kernel's timer
-	// ticks, 100 a second.
+	// jiffy is the unit of a bare number. The module of 2000 counted the kernel's timer
+	// ticks, 100 per second.
 	jiffy = 10 * time.Millisecond
 )
 
-// What can be wrong with a duration, beside a sign.
+// The errors about a duration, besides the sign.
 var (
 	errSpan    = errors.New("must be a duration such as 500ms or 1.5s, or a whole number of jiffies of 10ms")
 	errUnit    = errors.New("must have a unit h, m, s, ms, us or ns behind each number")
@@ -26,8 +26,8 @@ var (
 	errTooLong = errors.New("must not be longer than 1000000h")
 )
 
-// ParseSpan reads a duration in Go's notation, or a whole number of jiffies.
-// time.ParseDuration would round.
+// ParseSpan reads a duration in Go's notation, or a whole number of jiffies. It does not
+// use time.ParseDuration, which would round.
 func ParseSpan(s string) (Span, error) {
 	if hasSign(s) {
 		return 0, errSign
@@ -36,7 +36,7 @@ func ParseSpan(s string) (Span, error) {
 		return decimal{whole: digits}.spans(jiffy)
 	}
 	var span Span
-	above := time.Duration(MaxSpan) // than which the next unit must be smaller
+	above := time.Duration(MaxSpan) // the next unit must be smaller than this
 	for rest := s; ; {
 		d, tail, ok := cutDecimal(rest)
 		if !ok {
@@ -63,8 +63,8 @@ func ParseSpan(s string) (Span, error) {
 	}
 }
 
-// cutUnit splits a unit, all that stands before the next number, off the front
-// of s. It is 0 if there is no such unit.
+// cutUnit splits a unit, which ends before the next number, off the front of s. The result
+// is 0 if there is no such unit.
 func cutUnit(s string) (unit time.Duration, rest string) {
 	end := strings.IndexAny(s, ".0123456789")
 	if end < 0 {
@@ -87,11 +87,11 @@ func cutUnit(s string) (unit time.Duration, rest string) {
 	return unit, s[end:]
 }
 
-// spans is d units.
+// spans returns d times the unit.
 func (d decimal) spans(unit time.Duration) (Span, error) {
 	n, err := d.times(uint64(unit), uint64(MaxSpan), errTooLong, errPrecise)
 	return Span(n), err
 }
 
-// String is the duration in Go's notation.
+// String returns the duration in Go's notation.
 func (s Span) String() string { return time.Duration(s).String() }

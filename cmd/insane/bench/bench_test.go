@@ -15,22 +15,22 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// The benchmarks compare ways between borea and morgana in one run, so that what
-// else the machine does cancels out: the bare veth pair, the device in front of
-// it, and the naive relay. `make bench` alternates them many times and lets
-// benchstat judge. In a race-detector build they mean nothing.
+// The benchmarks compare ways between borea and morgana in one run, so that other load of
+// the machine affects all of them: the bare veth pair, the device in front of it, and the
+// naive relay. `make bench` alternates them many times and compares them with benchstat.
+// With the race detector the results mean nothing.
 
-// benchWay is a way from borea to morgana and back. It has a lab of its own, so
-// that no device costs another way anything.
+// benchWay is a way from borea to morgana and back. It has its own lab, so that the device
+// of one way does not slow another one down.
 type benchWay struct {
 	*lab.Lab
 	name   string
 	daemon *lab.Daemon // nil: there is no device
 	path   string      // of the device
-	oneWay bool        // packets from morgana come in past the device that is measured
+	oneWay bool        // packets from morgana do not pass the device that is measured
 }
 
-// newWays makes all of them. The devices pass everything.
+// newWays makes all ways. The policy of the devices is pass.
 func newWays(b *testing.B) []*benchWay {
 	b.Helper()
 	naive := &benchWay{Lab: labtest.New(b), name: "naive", oneWay: true}
@@ -48,7 +48,8 @@ func newWays(b *testing.B) []*benchWay {
 	return ways
 }
 
-// meet makes both hosts know each other's MAC before a fault meets the question.
+// meet makes both hosts learn each other's MAC address before faults could drop the
+// requests.
 func (w *benchWay) meet(b *testing.B) {
 	b.Helper()
 	near, far := w.ends()
@@ -65,7 +66,7 @@ func newDeviceWay(b *testing.B, name, path, receive string, args ...string) *ben
 	return w
 }
 
-// awaitPath waits until the device has the path it was asked for.
+// awaitPath waits until the device uses the path it was asked for.
 func (w *benchWay) awaitPath(b *testing.B) {
 	b.Helper()
 	for deadline := time.Now().Add(testbed.Longest); ; time.Sleep(10 * time.Millisecond) {
@@ -79,7 +80,7 @@ func (w *benchWay) awaitPath(b *testing.B) {
 	}
 }
 
-// inTurn turns a list around for every other run, so that drift cancels out.
+// inTurn reverses a list in every other run, so that a drift of the machine cancels out.
 func inTurn[T any](list []T) []T {
 	if os.Getenv("INSANE_BENCH_REVERSE") != "" {
 		slices.Reverse(list)
@@ -105,8 +106,8 @@ func each(b *testing.B, run func(b *testing.B, w *benchWay, sender, receiver ben
 	checkWays(b, ways)
 }
 
-// checkWays makes a run void in which the counters of a device do not balance or in
-// which it did not take its path.
+// checkWays makes a run invalid if the counters of a device do not balance or if it did not
+// use its path.
 func checkWays(b *testing.B, ways []*benchWay) {
 	b.Helper()
 	for _, w := range ways {
@@ -127,7 +128,8 @@ func (w *benchWay) check(b *testing.B) {
 	}
 }
 
-// fault sets the policy of what a host sends; a way without a device has none.
+// fault sets the policy for the packets that a host sends. Without a device it does
+// nothing.
 func (w *benchWay) fault(b *testing.B, from *lab.Host, policy string) {
 	b.Helper()
 	switch {
@@ -139,7 +141,7 @@ func (w *benchWay) fault(b *testing.B, from *lab.Host, policy string) {
 	}
 }
 
-// stats are the counters of what a host sends.
+// stats returns the counters of the packets that a host sends.
 func (w *benchWay) stats(b *testing.B, from *lab.Host) api.Stats {
 	b.Helper()
 	s, err := w.daemon.Client.Stats(context.Background())
@@ -158,7 +160,8 @@ type benchEnd struct {
 	addr netip.Addr
 }
 
-// ends are borea and morgana, whose address leads through what is measured.
+// ends returns borea and morgana; the address of morgana is the one whose route is
+// measured.
 func (w *benchWay) ends() (near, far benchEnd) {
 	return benchEnd{w.Borea, w.Borea.IPv4}, benchEnd{w.Morgana, w.Morgana.IPv4}
 }

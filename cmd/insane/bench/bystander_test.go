@@ -12,15 +12,15 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// The bystander's benchmarks are of traffic between addresses that are the
-// slave's, from a host that is not routed through the device: in a lab with a
-// device that takes other traffic, and in one without. What the device costs the
-// host besides its own packets is little, so this wants many short rounds.
+// The bystander benchmarks measure traffic between addresses of the slave, from a host that
+// is not routed through the device: in a lab with a device that takes other traffic, and in
+// a lab without one. The device slows such traffic down by very little, so many short
+// rounds are needed.
 
-// BenchmarkBystanderTCP is one stream.
+// BenchmarkBystanderTCP measures one TCP stream.
 func BenchmarkBystanderTCP(b *testing.B) { benchBystander(b, benchTCP) }
 
-// BenchmarkBystanderPackets is as many 64-byte packets as one sender can offer.
+// BenchmarkBystanderPackets sends as many 64-byte packets as one sender can.
 func BenchmarkBystanderPackets(b *testing.B) {
 	benchBystander(b, func(b *testing.B, sender, receiver benchEnd) { benchPackets(b, sender, receiver) })
 }
@@ -40,8 +40,8 @@ func benchBystander(b *testing.B, run func(b *testing.B, sender, receiver benchE
 	with.checkBystanders(b)
 }
 
-// newBusyDevice makes a device that has something of everything to take: a host
-// that is routed through it, and an address and a network of its own.
+// newBusyDevice makes a device that takes frames of each kind: from a host that is routed
+// through it, and to its own address and network.
 func newBusyDevice(b *testing.B) *benchWay {
 	b.Helper()
 	w := newDeviceWay(b, "with", api.PathKernel, api.ReceiveAuto, "--address", "10.8.0.1/24")
@@ -58,7 +58,7 @@ func newBusyDevice(b *testing.B) *benchWay {
 	return w
 }
 
-// checkBystanders makes a run void in which the device was offered what is not its own.
+// checkBystanders makes a run invalid if the device was offered packets of the bystanders.
 func (w *benchWay) checkBystanders(b *testing.B) {
 	b.Helper()
 	const foreign = 100 // packets of the kernels: neighbours, multicast groups

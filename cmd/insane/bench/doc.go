@@ -1,6 +1,6 @@
-// Package bench measures the insane command: its speed beside the bare cable, a
-// naive relay and tc netem, and what it costs others. It has benchmarks and no
-// tests; `make bench` and `make bench-netem` run them.
+// Package bench measures the insane command: its speed compared with the bare cable, a
+// naive relay and tc netem, and how much it slows other traffic down. It has benchmarks and
+// no tests; `make bench` and `make bench-netem` run them.
 //
 //	bench_test.go      the ways between borea and morgana that are compared
 //	naive_test.go      the naive relay
@@ -8,6 +8,6 @@
 //	packets_test.go    round trips, and packets per second
 //	bystander_test.go  traffic on the slave that is not the device's
 //	footprint_test.go  memory and processor time of a device at rest
-//	netem_test.go      the same as tc netem does, beside tc netem
+//	netem_test.go      the same losses by tc netem and by the device
 //	main_test.go       the commands under test
 package bench

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// BenchmarkFootprint is what a daemon costs that has carried a stream and then
-// has nothing to do.
+// BenchmarkFootprint measures the resources of a daemon that has carried a stream and is
+// idle now.
 func BenchmarkFootprint(b *testing.B) {
 	for _, path := range []string{api.PathRelay, api.PathKernel} {
 		b.Run("path="+path, func(b *testing.B) { benchFootprint(b, newDeviceWay(b, path, path, api.ReceiveAuto)) })
@@ -47,8 +47,8 @@ func benchFootprint(b *testing.B, w *benchWay) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// cpuTime is what the threads of a process have used, in user and kernel mode:
-// nanoseconds, of which the kernel's Documentation/scheduler/sched-stats.rst tells.
+// cpuTime returns the CPU time that the threads of a process have used in user and kernel
+// mode, in nanoseconds (Documentation/scheduler/sched-stats.rst).
 func cpuTime(b *testing.B, pid int) (sum time.Duration) {
 	b.Helper()
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
@@ -69,7 +69,7 @@ func cpuTime(b *testing.B, pid int) (sum time.Duration) {
 	return sum
 }
 
-// peakMemory is the largest resident set a process has had.
+// peakMemory returns the largest resident set of a process so far.
 func peakMemory(b *testing.B, pid int) float64 {
 	b.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

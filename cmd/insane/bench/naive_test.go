@@ -17,9 +17,9 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// naive is the relay that everybody writes first, to compare with: read a frame
-// of one MTU from a TAP, write it to a packet socket. No virtio header, no
-// batches, no policy. Its arguments are the names of the TAP and of the slave.
+// naive is the simplest relay, for comparison: it reads a frame of one MTU from a TAP and
+// writes it to a packet socket. It has no virtio header, no batches and no policy. Its
+// arguments are the names of the TAP and of the slave.
 func naive() {
 	if err := naiveRelay(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "naive:", err)
@@ -77,8 +77,9 @@ func startNaive(b *testing.B, l *lab.Lab) {
 	}
 }
 
-// leadThrough routes a host through the naive relay once it is there. What the
-// relay does not receive cannot resolve neighbours, so the host's MAC is given.
+// leadThrough routes a host through the naive relay after the relay has started. The relay
+// receives nothing, so it cannot resolve neighbours; the caller gives the MAC address of
+// the host.
 func leadThrough(name string, to netip.Addr, mac net.HardwareAddr) error {
 	var tap netlink.Link
 	for deadline := time.Now().Add(testbed.Longest); ; time.Sleep(10 * time.Millisecond) {

@@ -15,19 +15,19 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// These benchmarks compare the kernel's path with tc netem on the cable, where the
-// kernel has netem. `make bench-netem` runs them in one that has.
+// These benchmarks compare the kernel's path with tc netem on the cable, if the kernel has
+// netem. `make bench-netem` runs them in a kernel that has it.
 
-// BenchmarkNetemPackets is as many 64-byte packets as one sender can offer.
+// BenchmarkNetemPackets sends as many 64-byte packets as one sender can.
 func BenchmarkNetemPackets(b *testing.B) {
 	eachLoss(b, []int{0, 20}, func(b *testing.B, near, far benchEnd) { benchPackets(b, near, far) })
 }
 
-// BenchmarkNetemTCP is one stream. With a loss it would show timeouts, not speed.
+// BenchmarkNetemTCP measures one TCP stream. With losses it would measure timeouts.
 func BenchmarkNetemTCP(b *testing.B) { eachLoss(b, []int{0}, benchTCP) }
 
-// BenchmarkNetemRuns is how many packets are lost in a row, of the same super-frames
-// at the same loss. Packets that are lost one by one make 1 / (1 - loss).
+// BenchmarkNetemRuns measures how many packets are lost in a row, of the same super-frames
+// at the same loss. Packets that are lost independently give 1 / (1 - loss).
 func BenchmarkNetemRuns(b *testing.B) { eachLoss(b, []int{1, 10}, benchRuns) }
 
 // eachLoss runs a benchmark with so many per cent lost, by netem and by the device.
@@ -50,7 +50,7 @@ func eachLoss(b *testing.B, losses []int, run func(b *testing.B, near, far bench
 	checkWays(b, ways)
 }
 
-// newNetem makes a lab in which what borea sends passes netem.
+// newNetem makes a lab in which packets from borea pass netem.
 func newNetem(b *testing.B) *benchWay {
 	b.Helper()
 	w := &benchWay{Lab: labtest.New(b), name: "netem"}
@@ -66,8 +66,8 @@ func (w *benchWay) tc(b *testing.B, verb string, loss int) {
 	}
 }
 
-// benchRuns sends super-frames of full packets and looks which of them are lost. The
-// sender waits for each to have arrived, so that no queue overruns.
+// benchRuns sends super-frames of full packets and counts which packets are lost. It waits
+// for each super-frame to arrive, so that no queue overruns.
 func benchRuns(b *testing.B, near, far benchEnd) {
 	in := testbed.ListenUDP(b, far.host, far.addr)
 	out := near.dial(b, in.LocalAddr()).(*net.UDPConn)
@@ -85,7 +85,7 @@ func benchRuns(b *testing.B, near, far benchEnd) {
 		}
 		receiveUpTo(b, in, arrived, sent-1, 20*time.Millisecond)
 	}
-	b.ReportMetric(0, "ns/op")                     // a part of it is patience
+	b.ReportMetric(0, "ns/op")                     // part of that time is waiting
 	receiveUpTo(b, in, arrived, sent, time.Second) // late packets; that number never comes
 	lost, runs := lostIn(arrived, sent)
 	b.ReportMetric(1000*float64(lost)/float64(sent), "lost/1000")
@@ -97,7 +97,8 @@ func benchRuns(b *testing.B, near, far benchEnd) {
 // packetsOfRun is how many packets of testbed.MaxUDP a super-frame of 64 KiB has.
 const packetsOfRun = 44
 
-// receiveUpTo notes the numbers of packets until one has come, or none for a while.
+// receiveUpTo records the numbers of packets until this number has come, or none for a
+// while.
 func receiveUpTo(b *testing.B, in *net.UDPConn, arrived map[int]bool, number int, patience time.Duration) {
 	b.Helper()
 	for buffer := make([]byte, testbed.MaxUDP); !arrived[number]; {

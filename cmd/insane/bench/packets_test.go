@@ -14,7 +14,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// BenchmarkRoundTrip is one small packet there and back.
+// BenchmarkRoundTrip sends one small packet to the other host and back.
 func BenchmarkRoundTrip(b *testing.B) {
 	ways := newWays(b)
 	for _, w := range ways {
@@ -50,14 +50,13 @@ func benchRoundTrip(b *testing.B, near, far benchEnd) {
 		trips = append(trips, time.Since(began))
 	}
 	slices.Sort(trips)
-	b.ReportMetric(0, "ns/op") // which has the pauses of the machine in it
+	b.ReportMetric(0, "ns/op") // it would include pauses of the machine
 	b.ReportMetric(float64(trips[len(trips)/2]), "p50-ns")
 	b.ReportMetric(float64(trips[len(trips)*99/100]), "p99-ns")
 }
 
-// BenchmarkPackets offers 64-byte packets as fast as one sender can. What counts
-// is how many it can offer in a second, and how many of them arrive: where there
-// is a device, four out of five are to.
+// BenchmarkPackets sends 64-byte packets as fast as one sender can. It reports how many are
+// sent in a second, and how many arrive; with a device, four out of five should arrive.
 func BenchmarkPackets(b *testing.B) {
 	each(b, func(b *testing.B, w *benchWay, sender, receiver benchEnd) {
 		if w.daemon == nil {
@@ -77,7 +76,7 @@ func BenchmarkPackets(b *testing.B) {
 	})
 }
 
-// checkFlood makes a run void in which the kernel's path has not had every packet.
+// checkFlood makes a run invalid if the kernel's path has not carried every packet.
 func (w *benchWay) checkFlood(b *testing.B, sent, offered, overruns uint64) {
 	b.Helper()
 	const foreign = 20 // packets of the kernels: neighbours, multicast groups

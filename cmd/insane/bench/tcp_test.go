@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// BenchmarkTCP is one stream; an op is 1 MiB that has arrived.
+// BenchmarkTCP measures one TCP stream; one op is 1 MiB that has arrived.
 func BenchmarkTCP(b *testing.B) {
 	each(b, func(b *testing.B, _ *benchWay, sender, receiver benchEnd) { benchTCP(b, sender, receiver) })
 }
@@ -44,6 +44,6 @@ func benchTCP(b *testing.B, sender, receiver benchEnd) {
 	b.ReportMetric(float64(got)*8/elapsed.Seconds(), "bit/s")
 }
 
-// onlyReader hides the fast ways of a TCP connection into io.Discard, which
-// would leave reading out.
+// onlyReader hides the optimised copy from a TCP connection into io.Discard, which would
+// not read the data.
 type onlyReader struct{ io.Reader }

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// abuse is something that a person without any right does to the control socket.
+// abuse is an attack on the control socket by a user without any rights.
 type abuse struct {
 	name string
 	do   func(a *attacker)
@@ -31,15 +31,17 @@ var abuses = []abuse{
 	{"leave in the middle of the answer", (*attacker).leave},
 }
 
-// TestControlAbuse: whatever users without rights do to the control socket, root is
-// answered, packets pass, and the daemon keeps neither memory nor descriptors.
+// TestControlAbuse: during all attacks on the control socket by users without rights, the
+// daemon answers root and relays packets. Afterwards it has no additional memory or
+// descriptors.
 func TestControlAbuse(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
 	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--route", "10.9.0.2")
 	for _, who := range []user{nobody, {}} {
 		t.Run(fmt.Sprint("uid ", who.uid), func(t *testing.T) {
-			// One round first: what a Go program has allocated once, it keeps.
+			// The first round is not measured, because a Go program keeps memory that it
+			// has allocated once.
 			attack(t, l, d, who)
 			memory, descriptors := testbed.ResidentKiB(t, d.PID()), testbed.OpenDescriptors(t, d.PID())
 			for range testbed.Soak(t, 2) {
@@ -57,16 +59,16 @@ func TestControlAbuse(t *testing.T) {
 	}
 }
 
-// attacker has a user's rights.
+// attacker is a user without rights.
 type attacker struct {
 	t      *testing.T
 	lab    *lab.Lab
 	daemon *lab.Daemon
 	user   user
-	stop   chan struct{} // closed when the attack is over
+	stop   chan struct{} // closed when the attack ends
 }
 
-// attack does everything at once. While it lasts, root is served and packets pass.
+// attack runs all attacks at once. Meanwhile root is served and packets pass.
 func attack(t *testing.T, l *lab.Lab, d *lab.Daemon, who user) {
 	a := &attacker{t: t, lab: l, daemon: d, user: who, stop: make(chan struct{})}
 	var attacks sync.WaitGroup
@@ -85,9 +87,9 @@ func attack(t *testing.T, l *lab.Lab, d *lab.Daemon, who user) {
 	}
 }
 
-// crowd is how many connections an attack of n makes. Root makes a tenth: the
-// daemon serves 64 of his and refuses the rest, and who may change the device
-// could as well stop it.
+// crowd returns the number of connections for an attack of size n. For root it is a tenth:
+// the daemon serves 64 connections of root and refuses the others, and a user who may
+// change the device could stop it anyway.
 func (a *attacker) crowd(n int) int {
 	if a.user.uid == 0 {
 		return n / 10
@@ -95,8 +97,8 @@ func (a *attacker) crowd(n int) int {
 	return n
 }
 
-// connect makes a connection that does not outlast the attack. It is nil when
-// the daemon would not have it.
+// connect makes a connection that is closed when the attack ends. It returns nil if the
+// daemon refuses the connection.
 func (a *attacker) connect() *net.UnixConn {
 	conn, err := a.user.dial(a.lab.Borea, a.daemon.Socket)
 	if err != nil {

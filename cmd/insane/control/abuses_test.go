@@ -14,7 +14,7 @@ import (
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 )
 
-// idle says nothing, some hundred times.
+// idle opens some hundred connections and sends nothing.
 func (a *attacker) idle() {
 	for range a.crowd(200) {
 		a.connect()
@@ -38,8 +38,7 @@ func (a *attacker) drip() {
 	<-a.stop
 }
 
-// gibibyte sends a body of 1 GiB, or as much of it as the daemon takes: it must
-// refuse long before.
+// gibibyte sends a body of 1 GiB. The daemon must refuse it long before its end.
 func (a *attacker) gibibyte() {
 	conn := a.connect()
 	if conn == nil {
@@ -92,8 +91,8 @@ func (a *attacker) deep() {
 	}
 }
 
-// refusal is the status of a body that makes no sense: who may not change
-// anything is not even read.
+// refusal returns the status for an invalid body. The daemon does not even read the body of
+// a user who may not change anything.
 func (a *attacker) refusal() int {
 	if a.user.uid == 0 {
 		return http.StatusBadRequest
@@ -112,8 +111,8 @@ func (a *attacker) halfClose() {
 	}
 }
 
-// descriptors sends as many as one message takes (net/core/scm.c, SCM_MAX_FD)
-// with a request. They must not become the daemon's.
+// descriptors sends as many descriptors as one message can have (net/core/scm.c,
+// SCM_MAX_FD) with a request. The daemon must not keep them.
 func (a *attacker) descriptors() {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -134,7 +133,7 @@ func (a *attacker) descriptors() {
 		conn.WriteMsgUnix([]byte("GET /v1/info HTTP/1.1\r\nHost: insane\r\n\r\n"), syscall.UnixRights(fds...), nil)
 		readStatus(conn)
 		conn.Close()
-		// The crowd has some hundred connections, not some thousand.
+		// The attack has some hundred connections, not some thousand.
 		if now := testbed.CountDescriptors(a.t, a.daemon.PID()); now > before+200 {
 			a.t.Errorf("the daemon has %d descriptors", now)
 		}
@@ -150,7 +149,7 @@ func (a *attacker) leave() {
 	}
 }
 
-// ask sends a request and returns the status of the answer, 0 if there is none.
+// ask sends a request and returns the status of the answer; 0 if there is none.
 func ask(conn net.Conn, request string) int {
 	go io.WriteString(conn, request)
 	return readStatus(conn)

@@ -16,9 +16,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestChangesAreWhole: eight clients change and read as fast as they can. Every
-// change sets policy and seed to the same number; whoever reads, also in the
-// answer of a change, sees one change and never a mix of two.
+// TestChangesAreWhole: eight clients change and read as fast as they can. Every change sets
+// policy and seed to the same number. Every read, also the answer to a change, must show
+// one change and never a mix of two.
 func TestChangesAreWhole(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -43,8 +43,8 @@ func TestChangesAreWhole(t *testing.T) {
 	all.Wait()
 }
 
-// keptConnection is an HTTP client that, unlike package insanely's, does not
-// connect anew for each request.
+// keptConnection is an HTTP client that keeps its connection, unlike the client of package
+// insanely.
 func keptConnection(l *lab.Lab, socket string) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -53,7 +53,7 @@ func keptConnection(l *lab.Lab, socket string) *http.Client {
 	}}
 }
 
-// oneOperation reads or changes, in turns, and checks the answer.
+// oneOperation reads and changes in turn, and checks the answer.
 func oneOperation(c *http.Client, client, n int) error {
 	if n%2 == 0 {
 		info, err := request(c, http.MethodGet, nil)
@@ -73,7 +73,7 @@ func oneOperation(c *http.Client, client, n int) error {
 	return whole(info)
 }
 
-// whole fails for a state that nobody has ever set.
+// whole fails if no client has ever set this state.
 func whole(info api.Info) error {
 	if want := fmt.Sprintf("percent %d", info.Seed); info.TX.Policy != want {
 		return fmt.Errorf("policy %q with seed %d", info.TX.Policy, info.Seed)

@@ -22,21 +22,21 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// user is whose credentials a connection carries.
+// user has the credentials of a connection.
 type user struct {
 	uid, gid int
 	groups   []uint32 // supplementary
 }
 
-// nobody and a group that nobody else is in.
+// A user, and a group that has no members.
 var nobody = user{uid: 65534, gid: 65534}
 
 const testGroup = 4242
 
-// dial connects to the control socket as the user. The kernel notes the
-// credentials of the thread that connects (unix(7), SO_PEERCRED); the connection
-// can then be used from anywhere. The raw system calls change this thread
-// alone, which belongs to Do and ends with it.
+// dial connects to the control socket as the user. The kernel records the credentials of
+// the thread that connects (unix(7), SO_PEERCRED); any thread may use the connection
+// afterwards. The raw system calls change only this thread, which belongs to Do and ends
+// with it.
 func (u user) dial(h *lab.Host, socket string) (conn net.Conn, err error) {
 	err = h.Do(func() error {
 		if err := u.become(); err != nil {
@@ -61,15 +61,15 @@ func (u user) become() error {
 	return nil
 }
 
-// client is a control client of the user.
+// client is a control client with the credentials of the user.
 func (u user) client(t testing.TB, h *lab.Host, socket string) *insanely.Client {
 	c := insanely.NewClient(func(context.Context) (net.Conn, error) { return u.dial(h, socket) })
 	t.Cleanup(func() { c.Close() })
 	return c
 }
 
-// TestWhoMayChange: everybody may read; a change wants root or the group. A path
-// lets in whom an abstract address does, and no one else.
+// TestWhoMayChange: every user may read; root and members of the group may change. A path
+// and an abstract address give the same rights.
 func TestWhoMayChange(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -91,7 +91,7 @@ func TestWhoMayChange(t *testing.T) {
 		} {
 			t.Run(tt.name, func(t *testing.T) { checkMay(t, i, tt.client(t, l.Borea, socket), tt.may) })
 		}
-		i.Kill() // and all it has written is read
+		i.Kill() // after that, all of the log can be read
 		checkChangeLog(t, i.Log.String())
 	}
 }
@@ -125,7 +125,8 @@ func checkMay(t *testing.T, i *testbed.Instance, c *insanely.Client, may bool) {
 	}
 }
 
-// checkChangeLog: each change has a line that says who it was, what was and what is.
+// checkChangeLog: for each change a line of the log has the peer, the old and the new
+// value.
 func checkChangeLog(t *testing.T, log string) {
 	t.Helper()
 	for _, want := range []string{
@@ -142,8 +143,8 @@ func checkChangeLog(t *testing.T, log string) {
 	}
 }
 
-// worldPath is the path of a socket that everybody can get to: the directory of
-// a test is root's alone.
+// worldPath returns the path of a socket that every user can reach. The directory of a test
+// is accessible to root only.
 func worldPath(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "insane-test-")
@@ -157,7 +158,7 @@ func worldPath(t testing.TB) string {
 	return filepath.Join(dir, "insane.sock")
 }
 
-// setGroups is setgroups(2) for this thread alone.
+// setGroups calls setgroups(2) for this thread only.
 func setGroups(groups []uint32) error {
 	_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(groups)), uintptr(unsafe.Pointer(unsafe.SliceData(groups))), 0)
 	if errno != 0 {

@@ -1,5 +1,5 @@
-// Package control tests how the insane command is told what to do: its control
-// socket, the stories of testdata/script, and the rights that it needs.
+// Package control tests the interfaces through which a user controls the insane command:
+// its control socket, the scripts of testdata/script, and the rights that it needs.
 //
 //	control_test.go  who may change a device
 //	http_test.go     curl, refusals in JSON, metrics, readiness told to systemd

@@ -16,7 +16,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestCurl: no client of ours is needed.
+// TestCurl: curl can control the device; no client of this project is needed.
 func TestCurl(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -43,7 +43,7 @@ func TestCurl(t *testing.T) {
 	}
 }
 
-// TestNonsenseIsRefusedInJSON: also what is refused can be read by a program.
+// TestNonsenseIsRefusedInJSON: a program can also read the answer to an invalid request.
 func TestNonsenseIsRefusedInJSON(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -98,8 +98,8 @@ func curl(t *testing.T, l *lab.Lab, v any, socket, path string, args ...string) 
 	}
 }
 
-// TestMetricsAreTheStats: what Prometheus reads is what /v1/stats says, reason by
-// reason, when packets were relayed, dropped by policy and too big.
+// TestMetricsAreTheStats: the metrics for Prometheus equal /v1/stats for each reason, after
+// packets were relayed, dropped by policy and too big.
 func TestMetricsAreTheStats(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -117,8 +117,8 @@ func TestMetricsAreTheStats(t *testing.T) {
 	}
 }
 
-// TestNotify: a service manager hears when the device is there and when it
-// begins to go, and the device answers by then.
+// TestNotify: the service manager is notified when the device works, and when it begins to
+// end. At the first notification the device answers.
 func TestNotify(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)

@@ -19,11 +19,11 @@ const (
 	receiveRights  = transmitRights + ",+bpf"
 )
 
-// withRights prepares a lab whose daemons have those capabilities and no more.
+// withRights prepares a lab whose daemons have only these capabilities.
 func withRights(t testing.TB, rights string) *lab.Lab {
 	t.Helper()
 	labtest.NeedRoot(t)
-	// Root's capabilities are those of the bounding set.
+	// Root's capabilities are limited by the bounding set.
 	l, err := lab.New(lab.Options{Insane: []string{"setpriv", "--bounding-set", rights, "insane"}})
 	if err != nil {
 		t.Fatal(err)
@@ -36,9 +36,9 @@ func withRights(t testing.TB, rights string) *lab.Lab {
 	return l
 }
 
-// TestRightsWithoutBPF: a daemon that may make a device but load no filter says in
-// a line what is missing and how to do without, and leaves nothing. With receive
-// none it works, by way of the relay, and refuses later what it cannot.
+// TestRightsWithoutBPF: a daemon that may create a device but may not load a filter says in
+// one line which right is missing and how to do without, and leaves nothing behind. With
+// receive none it works through the relay, and later refuses changes that need the right.
 func TestRightsWithoutBPF(t *testing.T) {
 	t.Parallel()
 	l := withRights(t, transmitRights)
@@ -86,7 +86,7 @@ func TestRightsWithoutBPF(t *testing.T) {
 	testbed.Relays(t, l, d.Client)
 }
 
-// checkNoFastPath asks for what cannot be without CAP_BPF.
+// checkNoFastPath asks for features that are impossible without CAP_BPF.
 func checkNoFastPath(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	before := testbed.StateOf(t, l.Borea)
@@ -103,7 +103,7 @@ func checkNoFastPath(t *testing.T, l *lab.Lab) {
 	testbed.SameState(t, l.Borea, before)
 }
 
-// refusedOverHTTP asks as a program would that knows nothing but HTTP.
+// refusedOverHTTP sends a request as a program does that knows only HTTP.
 func refusedOverHTTP(t *testing.T, l *lab.Lab, d *lab.Daemon, mode string) {
 	t.Helper()
 	kept := keptConnection(l, d.Socket)
@@ -122,8 +122,8 @@ func refusedOverHTTP(t *testing.T, l *lab.Lab, d *lab.Daemon, mode string) {
 	}
 }
 
-// TestRightsEnough: CAP_BPF is all that taking frames, and the fast path, want beside
-// the rights to make a device. No mode needs CAP_SYS_ADMIN.
+// TestRightsEnough: receiving frames and the fast path need CAP_BPF in addition to the
+// rights to create a device. No mode needs CAP_SYS_ADMIN.
 func TestRightsEnough(t *testing.T) {
 	t.Parallel()
 	l := withRights(t, receiveRights)

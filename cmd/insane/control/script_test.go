@@ -19,8 +19,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// TestScript tells the stories in testdata/script, each in a lab of its own.
-// Beside testscript's own commands they have
+// TestScript runs the scripts in testdata/script, each in its own lab. Besides testscript's
+// own commands they have
 //
 //	borea COMMAND [ARG...] [&]    run COMMAND on borea; with & until the story ends
 //	morgana COMMAND [ARG...] [&]  the same on morgana
@@ -70,8 +70,8 @@ func newStory(t testing.TB) (*story, error) {
 
 func storyOf(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
 
-// command prepares a command on a host. Both of ours find each other by an
-// abstract address, which is known in the lab alone.
+// command prepares a command on a host. The commands of this project find each other by an
+// abstract address, which exists in the lab only.
 func (s *story) command(ts *testscript.TestScript, h *lab.Host, args []string) *lab.Cmd {
 	if len(args) == 0 {
 		ts.Fatalf("what is to be run?")
@@ -115,7 +115,7 @@ func (s *story) begin(ts *testscript.TestScript, h *lab.Host, args []string) {
 	})
 }
 
-// stop ends a background command as a service manager does.
+// stop ends a background command with SIGTERM, as a service manager does.
 func stop(ts *testscript.TestScript, neg bool, args []string) {
 	s := storyOf(ts)
 	if neg || len(args) != 1 || s.background[args[0]] == nil {
@@ -125,7 +125,7 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(s.background[args[0]].Wait())
 }
 
-// exits runs a command on borea that has to end with a given status.
+// exits runs a command on borea and checks its exit status.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits N COMMAND [ARG...]")
@@ -148,7 +148,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// unchanged compares borea with what it was when the story began.
+// unchanged compares borea with its state at the start of the script.
 func unchanged(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: unchanged")

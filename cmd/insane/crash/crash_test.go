@@ -31,11 +31,11 @@ var phases = []phase{
 	{"shutdown", (*killing).duringShutdown},
 }
 
-// TestKillLeavesNothing kills the daemon at random instants of every phase of
-// its life, in every receive mode. Afterwards the host is as it was, the slave
-// has all frames that are for its address, within one packet, and the next start
-// works. A start-up that was cut short is followed by a whole one, so every round
-// is the next start of the round before.
+// TestKillLeavesNothing kills the daemon at random moments in every phase of its life, in
+// every receive mode. Afterwards the host is as before; the slave gets all frames to its
+// address, with a loss of at most one packet; and the next start works. A complete start
+// follows each interrupted one, so every round is also the next start after the previous
+// round.
 func TestKillLeavesNothing(t *testing.T) {
 	t.Parallel()
 	k := newKilling(t)
@@ -62,9 +62,9 @@ func TestKillLeavesNothing(t *testing.T) {
 	t.Logf("%d kills; the slowest check took %v", kills, slowest)
 }
 
-// slaveHears is called when the daemon has just died. Of what was sent to the
-// slave's own address since, one packet may be lost. If the daemon never took
-// that, one may be lost of all since the first.
+// slaveHears is called when the daemon has just been killed. Of the packets to the slave's
+// own address since then, at most one may be lost. If the daemon never took this address,
+// at most one may be lost of all packets since the first.
 func (k *killing) slaveHears(t *testing.T, when string, first int) {
 	t.Helper()
 	dead := k.prober.Next()
@@ -96,12 +96,12 @@ type killing struct {
 	t           *testing.T
 	lab         *lab.Lab
 	rand        *rand.Rand
-	socket      string // a path: what is left there has to be replaced
-	mode        string // of receiving
+	socket      string // a path: the next daemon must replace the file that is left there
+	mode        string // the receive mode
 	tcx         bool   // the kernel has it
 	rounds      int
 	before      testbed.HostState
-	prober      *testbed.Prober // to eth0's own address, from where no device leads
+	prober      *testbed.Prober // sends to eth0's own address from an address that is not routed through a device
 	lifetime    struct{ start, shutdown time.Duration }
 	stopTraffic func()
 }
@@ -122,10 +122,10 @@ func newKilling(t *testing.T) *killing {
 	return k
 }
 
-// end is a whole life of a daemon.
+// end is a complete life of a daemon.
 func (k *killing) end() { k.stop(k.start()) }
 
-// stop ends a daemon well and returns how long that took.
+// stop ends a daemon with SIGTERM and returns how long that took.
 func (k *killing) stop(i *testbed.Instance) time.Duration {
 	k.t.Helper()
 	began := time.Now()
@@ -136,7 +136,7 @@ func (k *killing) stop(i *testbed.Instance) time.Duration {
 	return time.Since(began)
 }
 
-// start starts a daemon that has to work. Every other round its socket has no file.
+// start starts a daemon, which must work. In every other round the socket is abstract.
 func (k *killing) start(args ...string) *testbed.Instance {
 	k.t.Helper()
 	return k.begin(args...).Ready(k.t)
@@ -151,7 +151,7 @@ func (k *killing) begin(args ...string) *testbed.Instance {
 	return testbed.Start(k.t, k.lab, socket, slices.Concat(testbed.Furnished, []string{"--receive", k.mode}, args)...)
 }
 
-// somewhen sleeps for a random part of a span and a little more.
+// somewhen sleeps for a random part of a duration and a little more.
 func (k *killing) somewhen(span time.Duration) {
 	time.Sleep(time.Duration(k.rand.Int64N(int64(span)*5/4 + 1)))
 }
@@ -203,7 +203,7 @@ func policyChange(n int) api.Change {
 	return api.Change{TX: new([]string{"pass", "percent 40", "time 10ms 5ms"}[n%3])}
 }
 
-// modeChange goes to the mode of the round and away from it.
+// modeChange switches to the mode of the round, and away from it.
 func (k *killing) modeChange(n int) api.Change {
 	return api.Change{Receive: new([]string{api.ReceiveNone, k.mode}[n%2])}
 }

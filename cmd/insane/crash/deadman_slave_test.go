@@ -9,8 +9,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestDeadManSlaveExchanged: a NIC that is no slave any more has its frames back,
-// nothing of the device is left on it, and as a slave again it gives them again.
+// TestDeadManSlaveExchanged: a NIC that is no longer the slave gets its frames back, and
+// nothing of the device is left on it. When it becomes the slave again, the device takes
+// its frames again.
 func TestDeadManSlaveExchanged(t *testing.T) {
 	eachTaking(t, func(t *testing.T, k taking) {
 		l, d, p := k.begin(t)
@@ -32,8 +33,8 @@ func TestDeadManSlaveExchanged(t *testing.T) {
 	})
 }
 
-// TestDeadManModes: the modes are switched while frames come in. What is taken
-// and what is not changes; nothing is lost, nothing comes twice.
+// TestDeadManModes: the modes are switched while frames arrive. Each mode takes other
+// frames, but no frame is lost and none arrives twice.
 func TestDeadManModes(t *testing.T) {
 	eachTaking(t, func(t *testing.T, k taking) {
 		l, d, p := k.begin(t)
@@ -54,8 +55,8 @@ func TestDeadManModes(t *testing.T) {
 	})
 }
 
-// TestDeadManSlaveRenamed: a new name changes nothing. Before Linux 6.2 only a link
-// that is down can get one.
+// TestDeadManSlaveRenamed: a new name changes nothing. Before Linux 6.2 a link must be down
+// to be renamed.
 func TestDeadManSlaveRenamed(t *testing.T) {
 	eachTaking(t, func(t *testing.T, k taking) {
 		l, d, p := k.begin(t)
@@ -88,8 +89,8 @@ func TestDeadManSlaveRenamed(t *testing.T) {
 	})
 }
 
-// TestDeadManSlaveDeleted: a slave that is deleted and comes again, with an index
-// of its own or the very same one before anybody can look, gives its frames again.
+// TestDeadManSlaveDeleted: after a slave is deleted and created again, with a new index or
+// at once with the same one, the device takes its frames again.
 func TestDeadManSlaveDeleted(t *testing.T) {
 	eachTaking(t, func(t *testing.T, k taking) {
 		l, d, p := k.begin(t)
@@ -113,8 +114,8 @@ func TestDeadManSlaveDeleted(t *testing.T) {
 	})
 }
 
-// TestDeadManSlaveMoved: on a link that has gone to another namespace nothing of
-// the device is left; when it comes back it is the slave again.
+// TestDeadManSlaveMoved: a link that was moved to another namespace has nothing of the
+// device left. When it returns, it is the slave again.
 func TestDeadManSlaveMoved(t *testing.T) {
 	eachTaking(t, func(t *testing.T, k taking) {
 		l, d, p := k.begin(t)
@@ -138,7 +139,7 @@ func TestDeadManSlaveMoved(t *testing.T) {
 	})
 }
 
-// TestDeadManEnd: a device that ends well lets go of everything at once.
+// TestDeadManEnd: a device that ends normally releases everything at once.
 func TestDeadManEnd(t *testing.T) {
 	eachTaking(t, func(t *testing.T, k taking) {
 		l, d, p := k.begin(t)

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// foreigners are what others may have in the ingress and egress of a slave, none
-// of which is for a device to touch.
+// foreigners are filters that other programs may have at ingress and egress of a slave. The
+// device must not touch them.
 var foreigners = []struct {
 	name  string
 	setUp []string // commands of tc
@@ -32,10 +32,9 @@ var foreigners = []struct {
 	}},
 }
 
-// TestDeadManLeftovers: on kernels with tcx a daemon that was killed leaves
-// nothing. On older ones it leaves a filter, and the clsact qdisc that this needs
-// unless there is one. That does nothing, the next device removes it, and neither
-// ever touches what is somebody else's.
+// TestDeadManLeftovers: on kernels with tcx a daemon that was killed leaves nothing.
+// Without tcx it leaves a filter that does nothing, which the next device removes. Neither
+// daemon touches filters of other programs.
 func TestDeadManLeftovers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range foreigners {
@@ -63,7 +62,7 @@ func TestDeadManLeftovers(t *testing.T) {
 					testbed.SameState(t, l.Borea, before)
 				}
 			}
-			// Nor does it matter under what name the next one comes.
+			// The name of the next daemon does not matter.
 			endDaemon(t, l, "--name", "other")
 			testbed.SameState(t, l.Borea, before)
 			p.NoneTwice(t)
@@ -71,7 +70,7 @@ func TestDeadManLeftovers(t *testing.T) {
 	}
 }
 
-// checkLeftovers looks at what a daemon that was just killed has left.
+// checkLeftovers checks what a daemon that was just killed has left.
 func checkLeftovers(t *testing.T, l *lab.Lab, before testbed.HostState, hasQdisc bool) {
 	t.Helper()
 	if testbed.HasTCX(t) {
@@ -101,7 +100,7 @@ func checkLeftovers(t *testing.T, l *lab.Lab, before testbed.HostState, hasQdisc
 	})
 }
 
-// endDaemon is the whole life of a daemon that takes frames.
+// endDaemon is the complete life of a daemon that takes frames.
 func endDaemon(t *testing.T, l *lab.Lab, args ...string) {
 	t.Helper()
 	d := labtest.StartDaemon(t, l, append([]string{"--slave", lab.Link}, args...)...)
@@ -113,8 +112,8 @@ func endDaemon(t *testing.T, l *lab.Lab, args ...string) {
 	}
 }
 
-// TestDeadManNeighbours: a daemon that starts does not take the filter of one
-// that lives for a leftover, nor does one that ends.
+// TestDeadManNeighbours: a daemon that starts does not remove the filter of a running
+// daemon, and neither does a daemon that ends.
 func TestDeadManNeighbours(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)

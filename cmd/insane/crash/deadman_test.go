@@ -11,8 +11,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// taking is a way in which a device comes to take frames, and frames that it
-// takes in that way.
+// taking is a configuration in which a device takes frames, and addresses of such frames.
 type taking struct {
 	name     string
 	args     []string // of insane
@@ -25,8 +24,8 @@ var takings = []taking{
 	{"routed host", []string{"--route", "10.9.0.2"}, "10.9.0.2", "10.9.0.1"},
 }
 
-// begin starts the device on eth0 and the prober. When it returns, the device has
-// taken a frame.
+// begin starts the device on eth0, and the prober. When it returns, the device has taken a
+// frame.
 func (k taking) begin(t testing.TB) (*lab.Lab, *lab.Daemon, *testbed.Prober) {
 	t.Helper()
 	l := labtest.New(t)
@@ -39,7 +38,7 @@ func (k taking) begin(t testing.TB) (*lab.Lab, *lab.Daemon, *testbed.Prober) {
 	return l, d, p
 }
 
-// eachTaking runs a test for every way to take.
+// eachTaking runs a test for every such configuration.
 func eachTaking(t *testing.T, test func(t *testing.T, k taking)) {
 	t.Parallel()
 	for _, k := range takings {
@@ -50,9 +49,10 @@ func eachTaking(t *testing.T, test func(t *testing.T, k taking)) {
 	}
 }
 
-// TestDeadManStopped: a daemon that is stopped stops taking, and its slave hears
-// again what is for it. When the daemon goes on it takes again. No packet is lost
-// over it, and none comes twice: what waited for the daemon was never the slave's.
+// TestDeadManStopped: when a daemon is stopped, it stops taking frames, and the slave gets
+// its frames again. When the daemon continues, it takes frames again. No packet is lost and
+// none arrives twice, because frames that waited for the daemon never belonged to the
+// slave.
 func TestDeadManStopped(t *testing.T) {
 	eachTaking(t, func(t *testing.T, k taking) {
 		_, d, p := k.begin(t)
@@ -75,8 +75,8 @@ func TestDeadManStopped(t *testing.T) {
 	})
 }
 
-// TestDeadManSlaveAnswers: what the slave has back while the daemon is stopped it
-// answers by itself, ARP included.
+// TestDeadManSlaveAnswers: while the daemon is stopped, the slave itself answers frames to
+// its addresses, including ARP.
 func TestDeadManSlaveAnswers(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -93,8 +93,8 @@ func TestDeadManSlaveAnswers(t *testing.T) {
 	labtest.Await(t, "the device to take again", func() bool { return ping() != nil })
 }
 
-// TestDeadManDown: whoever takes the interface down has the slave's frames back,
-// and info tells why nothing is taken.
+// TestDeadManDown: when a user sets the interface down, the slave gets its frames back, and
+// info says why the device takes nothing.
 func TestDeadManDown(t *testing.T) {
 	eachTaking(t, func(t *testing.T, k taking) {
 		l, d, p := k.begin(t)
@@ -113,8 +113,8 @@ func TestDeadManDown(t *testing.T) {
 	})
 }
 
-// TestDeadManKilled: after SIGKILL the slave hears its own within a packet. An
-// address of the device is no more by then, so it is not for this.
+// TestDeadManKilled: after SIGKILL the slave gets its frames, with a loss of at most one
+// packet. This does not apply to the device's own address, which is gone by then.
 func TestDeadManKilled(t *testing.T) {
 	eachTaking(t, func(t *testing.T, k taking) {
 		if k.to != "10.9.0.1" {
@@ -133,11 +133,11 @@ func TestDeadManKilled(t *testing.T) {
 	})
 }
 
-// backAfter fails unless the slave has back what is sent from a packet on that was
-// sent after the daemon's death; one may be lost.
+// backAfter fails unless the slave gets all packets from a packet on that was sent after
+// the daemon's death; at most one may be lost.
 func backAfter(t testing.TB, p *testbed.Prober, dead int) {
 	t.Helper()
-	const more = 2 // of which one is not lost
+	const more = 2 // at most one of them may be lost
 	number := p.Await(t, dead+more, lab.Link)
 	if missing := p.Missing(dead, number); len(missing) > 1 {
 		t.Errorf("the daemon was dead when packet %d was sent; lost are %v", dead, missing)

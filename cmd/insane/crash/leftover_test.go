@@ -11,8 +11,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// TestDeadSocketFile: a daemon that was killed leaves the file of its socket.
-// It is seen to be dead and is in nobody's way.
+// TestDeadSocketFile: a daemon that was killed leaves the file of its socket. Commands
+// recognise that it is dead, and the next daemon replaces it.
 func TestDeadSocketFile(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -39,8 +39,8 @@ func TestDeadSocketFile(t *testing.T) {
 	}
 }
 
-// withholds counts the programs and filters that keep frames from the stack of a
-// link of borea, in either way in which the kernel lets them be there.
+// withholds counts the programs and filters that keep frames from the stack of a link of
+// borea, in both ways of attachment.
 func withholds(t testing.TB, h *lab.Host, name string) (count int) {
 	t.Helper()
 	index := labtest.LinkOf(t, h, name).Attrs().Index

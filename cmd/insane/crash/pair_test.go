@@ -11,9 +11,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestTwoDaemonsRace starts two daemons at once that want the same name. One
-// gets it and works as if it were alone; the other says in a line why it cannot
-// and takes nothing along.
+// TestTwoDaemonsRace starts two daemons with the same name at once. One gets the name and
+// works as if it were alone. The other says in one line why it cannot, and does not damage
+// the first.
 func TestTwoDaemonsRace(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -66,7 +66,7 @@ func raceOnce(t *testing.T, l *lab.Lab, sockets [2]string) {
 	winner.Kill()
 }
 
-// checkLastWords: one line that names what is taken.
+// checkLastWords: the daemon wrote one line, which names what is in use.
 func checkLastWords(t *testing.T, said string) {
 	t.Helper()
 	if strings.Count(said, "\n") != 1 || !strings.HasPrefix(said, "insane: ") || !strings.Contains(said, "insane") ||
@@ -75,7 +75,7 @@ func checkLastWords(t *testing.T, said string) {
 	}
 }
 
-// TestSecondDaemonLeavesFirstAlone: the first one has long been running.
+// TestSecondDaemonLeavesFirstAlone: a daemon of this name runs already.
 func TestSecondDaemonLeavesFirstAlone(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)

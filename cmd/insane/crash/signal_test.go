@@ -17,10 +17,10 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// TestSignalEndsWell asks the daemon to end while packets pass through it. It
-// ends with status 0, the host is as it was, the file of the socket is gone, and
-// streams that do not go through the device have lost nothing on the way, in either
-// direction. What the device took of them the slave has back within a packet.
+// TestSignalEndsWell ends the daemon with a signal while packets pass through it. It ends
+// with status 0, the host is as before, and the file of the socket is gone. Streams that do
+// not pass the device lose no packet, in either direction. The slave gets back the frames
+// that the device took, with a loss of at most one packet.
 func TestSignalEndsWell(t *testing.T) {
 	t.Parallel()
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
@@ -32,8 +32,8 @@ func TestSignalEndsWell(t *testing.T) {
 			testbed.KnowBorea(t, l, "10.9.0.1")
 			inbound := testbed.NewProber(t, l, "10.9.0.4", "10.9.0.1")
 			before, objects := testbed.StateOf(t, l.Borea), testbed.ObjectsNow(t)
-			// Without tcx a clsact qdisc goes, and while one comes or goes the
-			// kernel sends nothing (net/sched/sch_api.c, qdisc_graft).
+			// Without tcx, the kernel removes or adds a clsact qdisc, and sends nothing
+			// meanwhile (net/sched/sch_api.c, qdisc_graft).
 			tcx := testbed.HasTCX(t)
 			for round := range testbed.Soak(t, 50) {
 				mode, first := []string{api.ReceiveAuto, api.ReceiveAll}[round%2], inbound.Next()
@@ -68,7 +68,7 @@ func TestSignalEndsWell(t *testing.T) {
 	}
 }
 
-// TestEndsInEveryState: however the slave is, the daemon ends well.
+// TestEndsInEveryState: the daemon ends normally in each state of the slave.
 func TestEndsInEveryState(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -96,7 +96,7 @@ func TestEndsInEveryState(t *testing.T) {
 	}
 }
 
-// TestSecondSignal: impatience changes nothing.
+// TestSecondSignal: a second signal changes nothing.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -111,8 +111,8 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
-// probeSpare sends past any device, from eth0 to an address of morgana that
-// nobody re-routes, for 100 ms.
+// probeSpare sends packets for 100 ms from eth0 to an address of morgana that is not routed
+// through the device.
 func probeSpare(l *lab.Lab) <-chan testbed.Probed {
 	done := make(chan testbed.Probed, 1)
 	go func() {

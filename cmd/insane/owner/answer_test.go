@@ -15,8 +15,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// question asks who has an address. Who answers it is known by what no other
-// question has: the MAC address that asks, or the IP address.
+// question asks which station has an address. The answer can be assigned to its question,
+// because each question has a different sender: a MAC address or an IP address.
 type question struct {
 	name  string
 	key   string
@@ -24,11 +24,11 @@ type question struct {
 	want  int // answers
 }
 
-// asker sends questions from morgana and hears all that comes back.
+// asker sends questions from morgana and receives all answers.
 type asker struct {
 	*testbed.RawSocket
-	shared net.HardwareAddr                                      // of slave and device, which must answer
-	read   func(frame []byte) (key string, mac []byte, yes bool) // whether a frame is an answer, and to what
+	shared net.HardwareAddr                                      // of slave and device, which must be the sender of answers
+	read   func(frame []byte) (key string, mac []byte, yes bool) // whether a frame is an answer, and to which question
 	asked  int
 }
 
@@ -40,14 +40,14 @@ func newAsker(t testing.TB, b *testbed.Bed, read func([]byte) (string, []byte, b
 	}
 }
 
-// stranger is another MAC address each time.
+// stranger returns a new MAC address each time.
 func (a *asker) stranger() net.HardwareAddr {
 	a.asked++
 	return net.HardwareAddr{0x02, 0x0a, 0, 0, byte(a.asked >> 8), byte(a.asked)}
 }
 
-// ask asks everything at once and fails unless each question gets the answers
-// that it should, and no more.
+// ask sends all questions at once, and fails unless each question gets the expected number
+// of answers.
 func (a *asker) ask(t testing.TB, questions []question) {
 	t.Helper()
 	missing, answers := 0, make(map[string]int)
@@ -57,7 +57,7 @@ func (a *asker) ask(t testing.TB, questions []question) {
 			t.Fatalf("%s: %v", q.name, err)
 		}
 	}
-	quiet := 50 * time.Millisecond // after the last answer: for one too many
+	quiet := 50 * time.Millisecond // wait after the last answer, for answers that are too many
 	end := time.Now().Add(labtest.Patience)
 	for ; time.Now().Before(end); time.Sleep(time.Millisecond) {
 		for key := range a.hear(t) {
@@ -81,7 +81,7 @@ func (a *asker) ask(t testing.TB, questions []question) {
 	}
 }
 
-// hear yields the keys of the answers that have come.
+// hear returns the keys of the answers that have come.
 func (a *asker) hear(t testing.TB) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for {
@@ -109,7 +109,7 @@ func (a *asker) hear(t testing.TB) func(yield func(string) bool) {
 	}
 }
 
-// setting is what decides who answers.
+// setting are the settings that affect which link answers.
 type setting struct {
 	mode      string
 	strict    bool // reverse path check
@@ -120,14 +120,14 @@ func (s setting) String() string {
 	return fmt.Sprintf("%s/strict=%v/ignore=%v", s.mode, s.strict, s.ignoreARP)
 }
 
-// place says on which links of borea an address is, or to which a route leads.
+// place says which links of borea have an address, or which links a route leads through.
 type place struct {
 	name          string
 	addr          netip.Addr
 	slave, device bool
 }
 
-// on reports whether it is on a link.
+// on reports whether place contains a link.
 func (p place) on(link string) bool {
 	return link == lab.Link && p.slave || link == testbed.Device && p.device
 }

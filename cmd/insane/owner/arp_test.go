@@ -13,9 +13,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestOwnerAnswersARP: each request for an address of borea is answered once, by
-// the link that owns it, in each receive mode and whatever borea's settings; and
-// one that nobody may answer is not answered.
+// TestOwnerAnswersARP: each request for an address of borea is answered once, by the link
+// that owns the address, in each receive mode and with all settings of borea. A request
+// that no link may answer is not answered.
 func TestOwnerAnswersARP(t *testing.T) {
 	b := newOwners(t, "--address", "10.9.0.3/32")
 	ip(t, b, "address", "add", "10.9.0.3/32", "dev", lab.Link)
@@ -28,7 +28,7 @@ func TestOwnerAnswersARP(t *testing.T) {
 			for _, mode := range []string{api.ReceiveNone, api.ReceiveAuto, api.ReceiveAll} {
 				s := setting{mode: mode, strict: rpFilter == "1", ignoreARP: arpIgnore == "1"}
 				t.Run(fmt.Sprintf("%s/rp_filter=%s/arp_ignore=%s", mode, rpFilter, arpIgnore), func(t *testing.T) {
-					receive(t, b, mode) // and the settings are looked at
+					receive(t, b, mode) // the settings are checked too
 					a.ask(t, s.requests(a))
 				})
 			}
@@ -43,7 +43,7 @@ var (
 		{"a borrowed address", netip.MustParseAddr("10.9.0.3"), true, true},
 		{"nobody's", netip.MustParseAddr("10.9.0.77"), false, false},
 	}
-	arpSenders = []place{ // by where the route to them leads
+	arpSenders = []place{ // by the link of the route to them
 		{"another host", otherHost[4], true, false},
 		{"a routed host", routedHost[4], false, true},
 		{"a host of insane's network", ownHost[4], false, true},
@@ -51,7 +51,7 @@ var (
 	}
 )
 
-// requests are those of every sender for every target, by broadcast and unicast.
+// requests returns the requests of every sender for every target, by broadcast and unicast.
 func (s setting) requests(a *asker) (list []question) {
 	for _, from := range arpSenders {
 		for _, target := range arpTargets {
@@ -71,7 +71,7 @@ func (s setting) requests(a *asker) (list []question) {
 	return list
 }
 
-// ownerOfRequest is the link whose stack gets a request.
+// ownerOfRequest returns the link whose stack gets a request.
 func (s setting) ownerOfRequest(from, target place) string {
 	own := target.device && !target.slave
 	routed := from.device && !from.slave
@@ -84,7 +84,7 @@ func (s setting) ownerOfRequest(from, target place) string {
 	return lab.Link
 }
 
-// answersARP says whether the stack of a link answers (net/ipv4/arp.c, arp_process).
+// answersARP reports whether the stack of a link answers (net/ipv4/arp.c, arp_process).
 func (s setting) answersARP(link string, from, target place) bool {
 	switch {
 	case !target.slave && !target.device, s.ignoreARP && !target.on(link):
@@ -93,7 +93,7 @@ func (s setting) answersARP(link string, from, target place) bool {
 	return !s.strict || from.on(link)
 }
 
-// arpRequest is a frame (RFC 826).
+// arpRequest makes a request (RFC 826).
 func arpRequest(to, from net.HardwareAddr, sender, target netip.Addr) []byte {
 	f := append(append([]byte{}, to...), from...)
 	for _, word := range []uint16{0x0806, 1, 0x0800, 6<<8 | 4, 1} {
@@ -104,7 +104,7 @@ func arpRequest(to, from net.HardwareAddr, sender, target netip.Addr) []byte {
 	return append(f, make([]byte, 60-len(f))...)
 }
 
-// readARP takes a frame for an answer if it is a reply.
+// readARP accepts ARP replies as answers.
 func readARP(f []byte) (key string, mac []byte, yes bool) {
 	if len(f) < 42 || !bytes.Equal(f[12:14], []byte{0x08, 0x06}) || f[21] != 2 {
 		return "", nil, false

@@ -14,10 +14,10 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// verdict is what became of packets that no socket got.
+// verdict counts the packets that no socket received.
 type verdict struct {
-	dropped uint64 // by the device, as its counters say
-	refused uint64 // by the host, which had no such address at that moment
+	dropped uint64 // by the device, according to its counters
+	refused uint64 // by the host, which did not have the address at that moment
 }
 
 // census counts each packet of many streams.
@@ -27,11 +27,11 @@ type census struct {
 	streams []*counted
 
 	booked  api.Stats // at the beginning
-	before  verdict   // too
+	before  verdict   // at the beginning
 	arrived int       // packets
 }
 
-// counted is a stream and which of its packets have arrived.
+// counted is a stream, and which of its packets have arrived.
 type counted struct {
 	*stream
 	super bool
@@ -39,11 +39,11 @@ type counted struct {
 	ways  map[int]int // packets by the index of the link
 }
 
-// newCensus opens the streams: to every kind of address from every kind of host,
-// over both families, in plain frames and in super-frames. The host counts what it
-// refuses in frames, so what goes to an address that may be missing goes plain. In
-// mode all everything is the device's, which before Linux 6.2 gets no super-frames of
-// UDP: there all goes plain.
+// newCensus opens streams from each kind of host to each kind of address, over both
+// families, in plain frames and in super-frames. Packets to an address that may be missing
+// are plain frames, because the host counts refused frames. In mode all the device takes
+// everything; before Linux 6.2 it cannot receive super-frames of UDP, so all frames are
+// plain there.
 func newCensus(t *testing.T, b *testbed.Bed) *census {
 	c := &census{Bed: b, witness: newWitness(t, b)}
 	spare := addrs(b.Borea.SpareIPv4.String(), b.Borea.SpareIPv6.String())
@@ -71,8 +71,8 @@ func (c *census) add(t *testing.T, from, to netip.Addr, super bool) {
 	c.streams = append(c.streams, &counted{stream: s, super: super, ways: make(map[int]int)})
 }
 
-// run sends volley after volley while somebody changes things, until there was
-// enough of both, and judges what was lost.
+// run sends volleys while another goroutine makes changes, until there were enough of both,
+// and checks what was lost.
 func (c *census) run(t *testing.T, changes []change, judge func(lost verdict) error) {
 	c.begin(t)
 	sent, changed := 0, startChanging(c.Bed, changes)
@@ -86,12 +86,12 @@ func (c *census) run(t *testing.T, changes []change, judge func(lost verdict) er
 	if err := judge(lost); err != nil {
 		t.Error(err)
 	}
-	c.note(t, c.witness.look(t, 50*time.Millisecond)) // any that arrives now is one too many
+	c.note(t, c.witness.look(t, 50*time.Millisecond)) // every packet that arrives now is one too many
 	c.check(t, lost)
 	t.Logf("%d packets, %d changes, lost %+v", sent, changed.count(), lost)
 }
 
-// check fails unless the counters of rx agree with what came through insane.
+// check fails unless the counters of rx agree with the packets that came through insane.
 func (c *census) check(t *testing.T, lost verdict) {
 	t.Helper()
 	rx, through := c.rx(t), 0
@@ -108,7 +108,7 @@ func (c *census) check(t *testing.T, lost verdict) {
 	}
 }
 
-// begin forgets all that was.
+// begin resets the census.
 func (c *census) begin(t *testing.T) {
 	c.AwaitQuiet(t)
 	for _, s := range c.streams {
@@ -134,7 +134,7 @@ func (c *census) volley(t *testing.T, random *rand.Rand) (sent int) {
 	return sent
 }
 
-// settle waits until it is known what became of every packet.
+// settle waits until every packet is accounted for.
 func (c *census) settle(t *testing.T, sent int) {
 	var lost verdict
 	for deadline := time.Now().Add(testbed.Longest); ; {
@@ -161,7 +161,7 @@ func (c *census) settle(t *testing.T, sent int) {
 	}
 }
 
-// note enters what arrived.
+// note records the packets that have arrived.
 func (c *census) note(t *testing.T, seen []arrival) {
 	t.Helper()
 	for _, a := range seen {
@@ -179,7 +179,7 @@ func (c *census) note(t *testing.T, seen []arrival) {
 	}
 }
 
-// rx are the device's counters. An answer that takes too long is asked for again.
+// rx returns the device's counters of rx. It repeats a request whose answer takes too long.
 func (c *census) rx(t *testing.T) api.Stats {
 	t.Helper()
 	for deadline := time.Now().Add(testbed.Longest); ; {
@@ -193,7 +193,7 @@ func (c *census) rx(t *testing.T) api.Stats {
 	}
 }
 
-// lost is what was lost since the census began.
+// lost returns what was lost since the census began.
 func (c *census) lost(t *testing.T) (v verdict) {
 	t.Helper()
 	for _, n := range c.rx(t).Dropped {
@@ -208,7 +208,7 @@ func (c *census) lost(t *testing.T) (v verdict) {
 	return v
 }
 
-// ways says how many packets of each stream came through which link.
+// ways describes how many packets of each stream came through which link.
 func (c *census) ways(t *testing.T) string {
 	var text strings.Builder
 	for _, s := range c.streams {

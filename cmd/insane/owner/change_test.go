@@ -21,15 +21,15 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// change alters something of borea by chance.
+// change makes a random change of borea.
 type change func(random *rand.Rand) error
 
-// changer makes changes one after the other until it is stopped.
+// changer makes one change after the other until it is stopped.
 type changer struct {
 	made  atomic.Int64
 	quit  context.CancelFunc
 	group sync.WaitGroup
-	err   error // good after group.Wait
+	err   error // valid after group.Wait
 }
 
 func startChanging(b *testbed.Bed, changes []change) *changer {
@@ -56,11 +56,11 @@ func (c *changer) stop(t testing.TB) {
 	}
 }
 
-// harmless are changes that leave every address of the test on some link, and
-// every policy at pass.
+// harmless are changes after which every address of the test still is on some link and
+// every policy is pass.
 func harmless(t testing.TB, b *testbed.Bed) []change {
 	t.Helper()
-	// The mode most often: the switch has several steps.
+	// The receive mode changes most often, because the switch has several steps.
 	device := changeDevice(b, "pass", "percent 100", "time 1h 0")
 	changes := []change{device, device, changeClaims(t, b)}
 	for _, family := range families {
@@ -74,7 +74,7 @@ func harmless(t testing.TB, b *testbed.Bed) []change {
 	return changes
 }
 
-// harmful are changes over which packets may get lost.
+// harmful are changes that may lose packets.
 func harmful(t testing.TB, b *testbed.Bed) []change {
 	t.Helper()
 	changes := []change{changeDevice(b, "pass", "percent 50", "percent 0", "time 5ms 5ms"), toggleLink(t, b)}
@@ -96,13 +96,13 @@ func changeDevice(b *testbed.Bed, policies ...string) change {
 		}
 		_, err := b.Daemon.Client.Set(context.Background(), api.Change{Receive: &mode, TX: &tx, RX: &rx})
 		if errors.Is(err, context.DeadlineExceeded) {
-			return nil // a busy machine; the change is made later on
+			return nil // the machine is busy; a later change is made
 		}
 		return err
 	}
 }
 
-// changeClaims gives the device an address that nobody sends to, or takes it away.
+// changeClaims adds an address to the device that receives no packets, or removes it.
 func changeClaims(t testing.TB, b *testbed.Bed) change {
 	h, link := b.Borea.Netlink(), labtest.LinkOf(t, b.Borea, testbed.Device)
 	return func(random *rand.Rand) error {
@@ -114,8 +114,8 @@ func changeClaims(t testing.TB, b *testbed.Bed) change {
 	}
 }
 
-// toggleRoute routes a prefix through the device, by way of a gateway if there is
-// one, or no more.
+// toggleRoute adds a route for a prefix through the device, with a gateway if there is one,
+// or removes the route.
 func toggleRoute(t testing.TB, b *testbed.Bed, to netip.Prefix, via netip.Addr) change {
 	h, link := b.Borea.Netlink(), labtest.LinkOf(t, b.Borea, testbed.Device)
 	route := &netlink.Route{LinkIndex: link.Attrs().Index, Dst: netOf(to), Priority: 5}
@@ -139,8 +139,8 @@ func toggleRoute(t testing.TB, b *testbed.Bed, to netip.Prefix, via netip.Addr) 
 	}
 }
 
-// moveAddress moves an address from the slave to the device and back. There is
-// always one that has it, in between both.
+// moveAddress moves an address from the slave to the device and back. In between both have
+// it, so that it never is missing.
 func moveAddress(t testing.TB, b *testbed.Bed, addr netip.Addr) change {
 	t.Helper()
 	h := b.Borea.Netlink()
@@ -157,14 +157,14 @@ func moveAddress(t testing.TB, b *testbed.Bed, addr netip.Addr) change {
 		}
 		if !usable(h, places[1-at], addr) {
 			both = true
-			return nil // not received at yet
+			return nil // no packet received yet
 		}
 		at = 1 - at
 		return named(h.AddrDel(places[1-at], address), "delete %s", addr)
 	}
 }
 
-// usable reports whether a link has an address that is not tentative any more.
+// usable reports whether a link has the address and it is not tentative.
 func usable(h *netlink.Handle, link netlink.Link, addr netip.Addr) bool {
 	list, err := h.AddrList(link, netlink.FAMILY_ALL)
 	if err != nil {
@@ -178,7 +178,7 @@ func usable(h *netlink.Handle, link netlink.Link, addr netip.Addr) bool {
 	return false
 }
 
-// toggleAddress takes an address off the device and gives it back.
+// toggleAddress removes an address from the device and adds it again.
 func toggleAddress(t testing.TB, b *testbed.Bed, p netip.Prefix) change {
 	h, link := b.Borea.Netlink(), labtest.LinkOf(t, b.Borea, testbed.Device)
 	return func(*rand.Rand) error {
@@ -190,7 +190,7 @@ func toggleAddress(t testing.TB, b *testbed.Bed, p netip.Prefix) change {
 	}
 }
 
-// toggleLink takes the device down and up.
+// toggleLink sets the device down and up.
 func toggleLink(t testing.TB, b *testbed.Bed) change {
 	h, link, up := b.Borea.Netlink(), labtest.LinkOf(t, b.Borea, testbed.Device), true
 	return func(*rand.Rand) error {
@@ -211,7 +211,7 @@ func netOf(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Masked().Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// named says of an error what failed.
+// named adds to an error what failed.
 func named(err error, format string, args ...any) error {
 	if err == nil {
 		return nil

@@ -16,8 +16,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestOwnerFollows: whatever changes on the host, soon every packet reaches it
-// through the link that owns it now, and the device says so.
+// TestOwnerFollows: after each change on the host, every packet soon reaches the host
+// through the link that owns it now, and the device reports the change.
 func TestOwnerFollows(t *testing.T) {
 	b := newOwners(t)
 	w := newWitness(t, b)
@@ -34,7 +34,7 @@ func TestOwnerFollows(t *testing.T) {
 	t.Run("slave", func(t *testing.T) { followsSlave(t, b, w) })
 }
 
-// awaitOwner waits until what one host sends to an address comes in through a link.
+// awaitOwner waits until packets from one host to an address come in through a link.
 func awaitOwner(t testing.TB, b *testbed.Bed, w *witness, from, to netip.Addr, link string) {
 	t.Helper()
 	s := newStream(t, b, from, to, w.port())
@@ -43,7 +43,7 @@ func awaitOwner(t testing.TB, b *testbed.Bed, w *witness, from, to netip.Addr, l
 		seen := w.look(t, time.Second)
 		return len(seen) == 1 && seen[0].from == from && name(t, b, seen[0].link) == link
 	})
-	// And all that follow; one from before may come late.
+	// All later packets must too; an earlier packet may arrive late.
 	const mark = 1
 	s.send(t, mark, perGroup, labelLen)
 	if diff := cmp.Diff(map[string]int{link: perGroup}, w.collect(t, b, mark, perGroup)); diff != "" {
@@ -51,8 +51,8 @@ func awaitOwner(t testing.TB, b *testbed.Bed, w *witness, from, to netip.Addr, l
 	}
 }
 
-// awaitTakes waits until the device says that it takes what goes to an address,
-// or no longer.
+// awaitTakes waits until the device reports that it takes frames to an address, or that it
+// does not any more.
 func awaitTakes(t testing.TB, b *testbed.Bed, to netip.Addr, want bool) {
 	t.Helper()
 	b.AwaitState(t, func(i api.Info) bool { return contains(i.Takes.To, to) == want })
@@ -64,7 +64,7 @@ func followsAddress(t *testing.T, b *testbed.Bed, w *witness) {
 		awaitUsable(t, b)
 		awaitOwner(t, b, w, otherHost[family], addr, testbed.Device)
 		awaitTakes(t, b, addr, true)
-		ip(t, b, "address", "add", addr.String(), "dev", lab.Link) // not its own any more
+		ip(t, b, "address", "add", addr.String(), "dev", lab.Link) // the slave does not have it any more
 		awaitUsable(t, b)
 		awaitOwner(t, b, w, otherHost[family], addr, lab.Link)
 		awaitTakes(t, b, addr, false)
@@ -86,7 +86,7 @@ func followsRoute(t *testing.T, b *testbed.Bed, w *witness) {
 		awaitOwner(t, b, w, host, slaveAddrs[family], testbed.Device)
 		awaitOwner(t, b, w, otherHost[family], slaveAddrs[family], lab.Link)
 		b.AwaitState(t, func(i api.Info) bool { return contains(i.Takes.From, host) })
-		// A better one elsewhere.
+		// A route with a lower metric through the other link.
 		ip(t, b, "route", "replace", host.String(), "dev", testbed.Device, "metric", "2000")
 		ip(t, b, "route", "add", host.String(), "dev", lab.Link, "metric", "100")
 		if family == 4 {
@@ -107,7 +107,7 @@ func followsState(t *testing.T, b *testbed.Bed, w *witness) {
 	b.Sysctl(t, b.Borea, "ipv6/conf/"+testbed.Device+"/keep_addr_on_down", "1")
 	ip(t, b, "link", "set", testbed.Device, "down")
 	b.AwaitState(t, func(i api.Info) bool { return strings.Contains(i.Takes.Idle, "down") })
-	awaitOwner(t, b, w, ownHost[4], ownAddrs[4], lab.Link) // IPv4 has an address whatever its link does
+	awaitOwner(t, b, w, ownHost[4], ownAddrs[4], lab.Link) // IPv4 has an address even if its link is down
 	ip(t, b, "link", "set", testbed.Device, "up")
 	b.AwaitState(t, func(i api.Info) bool { return i.Takes.Idle == "" })
 	awaitUsable(t, b)
@@ -128,7 +128,7 @@ func followsMode(t *testing.T, b *testbed.Bed, w *witness) {
 	}
 }
 
-// followsSlave moves the device to another cable and back.
+// followsSlave gives the device another slave, and the first one again.
 func followsSlave(t *testing.T, b *testbed.Bed, w *witness) {
 	secondCable(t, b, "10.6.0.1/24", "10.6.0.2/24")
 	labtest.Run(t, b.Morgana, "ip", "route", "add", "10.8.0.1", "dev", "eth1", "src", "10.6.0.2")
@@ -147,7 +147,7 @@ func followsSlave(t *testing.T, b *testbed.Bed, w *witness) {
 	}
 }
 
-// secondCable joins the hosts by another one, eth1 at both ends.
+// secondCable joins the hosts by another cable, with eth1 at both ends.
 func secondCable(t testing.TB, b *testbed.Bed, near, far string) {
 	t.Helper()
 	namespace := labtest.NamespaceOf(t, b.Morgana)

@@ -9,21 +9,21 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// These are the least numbers of what TestOwnerOfEveryFrame does.
+// The least numbers of packets and changes for TestOwnerOfEveryFrame.
 const (
 	ownedPackets = 110_000
 	ownedChanges = 1_100
 )
 
-// TestOwnerOfEveryFrame: whatever changes, each packet that arrives at the slave
-// reaches the host once, through the slave or through insane, unless the counters
-// say that it was dropped.
+// TestOwnerOfEveryFrame: during random changes, each packet that arrives at the slave
+// reaches the host once, through the slave or through insane, unless the counters say that
+// it was dropped.
 func TestOwnerOfEveryFrame(t *testing.T) {
 	b := newOwners(t)
 	silence(t, b)
 	c := newCensus(t, b)
-	// As long as every address stays somewhere and policies pass, nothing may
-	// get lost, whoever it belongs to.
+	// As long as every address stays on some link and all policies are pass, no packet may
+	// be lost.
 	if !t.Run("pass", func(t *testing.T) {
 		c.run(t, harmless(t, b), func(lost verdict) error {
 			if lost != (verdict{}) {
@@ -32,10 +32,10 @@ func TestOwnerOfEveryFrame(t *testing.T) {
 			return nil
 		})
 	}) {
-		return // packets that are still under way would be counted
+		return // packets that are still on their way would be counted
 	}
-	// Else what is missing was dropped by the device, or the host did not have
-	// the address any more.
+	// Otherwise the device has dropped each missing packet, or the host did not have the
+	// address any more.
 	t.Run("anything", func(t *testing.T) {
 		c.run(t, append(harmless(t, b), harmful(t, b)...), func(lost verdict) error {
 			if lost.dropped == 0 || lost.refused == 0 {
@@ -46,14 +46,14 @@ func TestOwnerOfEveryFrame(t *testing.T) {
 	})
 }
 
-// silence makes the test's packets the only ones that morgana sends: nobody asks
-// for neighbours, and what the kernel says of a new link is said.
+// silence makes morgana send only the packets of the test: it stops neighbour requests, and
+// waits for reports of a new link.
 func silence(t *testing.T, b *testbed.Bed) {
 	t.Helper()
 	wired, near := labtest.LinkOf(t, b.Borea, lab.Link), labtest.LinkOf(t, b.Borea, testbed.Device)
 	believe(t, b, wired, near)
-	// Else borea would ask for whom she has to tell that an address is gone: the
-	// device loses its neighbours when it goes down.
+	// Otherwise borea would send neighbour requests before an ICMP error about a missing
+	// address, because the device loses its neighbour entries when it goes down.
 	ip(t, b, "link", "set", lab.Link, "arp", "off")
 	ip(t, b, "link", "set", testbed.Device, "arp", "off")
 	b.Sysctl(t, b.Borea, "ipv6/conf/"+testbed.Device+"/keep_addr_on_down", "1")

@@ -19,11 +19,12 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// perGroup is how many packets are sent to a group.
+// perGroup is the number of packets to each group.
 const perGroup = 10
 
-// TestOwnerOfBroadcasts: a broadcast of insane's network is heard there, once; one
-// of the slave's at the slave, also from a host that is routed through insane.
+// TestOwnerOfBroadcasts: a broadcast of insane's network is received there, once. A
+// broadcast of the slave's network is received at the slave, even if its sender is routed
+// through insane.
 func TestOwnerOfBroadcasts(t *testing.T) {
 	b := newOwners(t)
 	routeHost(t, b, routedHost[4], true)
@@ -48,8 +49,9 @@ func TestOwnerOfBroadcasts(t *testing.T) {
 	}
 }
 
-// TestOwnerOfGroups: who joins a multicast group on insane hears those of insane's
-// network, who joins it on the slave the others. Each hears them once.
+// TestOwnerOfGroups: a socket that joins a multicast group on insane receives the packets
+// of insane's network; a socket that joins it on the slave receives the others. Each
+// receives them once.
 func TestOwnerOfGroups(t *testing.T) {
 	b := newOwners(t)
 	groups := addrs("239.1.2.3", "ff15::4:5")
@@ -73,8 +75,8 @@ func TestOwnerOfGroups(t *testing.T) {
 	}
 }
 
-// join makes the witness a member of a group on one link, and deaf to what others
-// have joined (ip(7), IP_MULTICAST_ALL).
+// join makes the witness a member of a group on one link. It receives only groups that it
+// has joined itself (ip(7), IP_MULTICAST_ALL).
 func (w *witness) join(t testing.TB, group netip.Addr, link int) {
 	t.Helper()
 	const ipv6MulticastAll = 29 // uapi/linux/in6.h
@@ -90,8 +92,8 @@ func (w *witness) join(t testing.TB, group netip.Addr, link int) {
 	})
 }
 
-// TestOwnersHearQueries: who asks for the members of groups asks both stacks, as
-// each has members of its own.
+// TestOwnersHearQueries: a query for the members of groups reaches both stacks, because
+// each has its own members.
 func TestOwnersHearQueries(t *testing.T) {
 	b := newOwners(t)
 	const count = 3
@@ -139,7 +141,7 @@ func TestOwnersHearQueries(t *testing.T) {
 	})
 }
 
-// rawIP is a socket of borea for all packets of a protocol.
+// rawIP opens a socket in borea for all packets of a protocol.
 func rawIP(t testing.TB, b *testbed.Bed, network, addr string) (c net.PacketConn) {
 	t.Helper()
 	err := b.Borea.Do(func() (err error) { c, err = net.ListenPacket(network, addr); return err })
@@ -150,7 +152,7 @@ func rawIP(t testing.TB, b *testbed.Bed, network, addr string) (c net.PacketConn
 	return c
 }
 
-// query sends a frame so many times.
+// query sends a frame count times.
 func query(t testing.TB, b *testbed.Bed, out *testbed.RawSocket, frame []byte, count int) {
 	t.Helper()
 	for range count {
@@ -160,8 +162,8 @@ func query(t testing.TB, b *testbed.Bed, out *testbed.RawSocket, frame []byte, c
 	}
 }
 
-// heardQueries counts messages of one type by the links through which they came:
-// want of them and those that are too many.
+// heardQueries counts messages of one type by the link through which they came. It waits
+// for want of them, and a moment more for others.
 func heardQueries(t testing.TB, b *testbed.Bed, c net.PacketConn, kind byte, want int, hear func() (byte, int, error)) map[string]int {
 	t.Helper()
 	ways, wait := make(map[string]int), testbed.Longest
@@ -181,7 +183,7 @@ func heardQueries(t testing.TB, b *testbed.Bed, c net.PacketConn, kind byte, wan
 	}
 }
 
-// igmpQuery is a frame that asks for the members of every group (RFC 2236).
+// igmpQuery makes a query for the members of all groups (RFC 2236).
 func igmpQuery(from netip.Addr) []byte {
 	message := []byte{0x11, 1, 0, 0, 0, 0, 0, 0}
 	sum := internetChecksum(message)
@@ -194,7 +196,7 @@ func igmpQuery(from netip.Addr) []byte {
 	return append(f, make([]byte, 60-len(f))...)
 }
 
-// mldQuery is the same for IPv6 (RFC 2710), in a packet with a router alert.
+// mldQuery makes the same query for IPv6 (RFC 2710), in a packet with a router alert.
 func mldQuery() []byte {
 	from, to := netip.MustParseAddr("fe80::9:ee"), netip.MustParseAddr("ff02::1")
 	message := make([]byte, 24)

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestOwnerAnswersND: each neighbour solicitation for an address of borea is
-// answered once, by the link that has the address.
+// TestOwnerAnswersND: each neighbour solicitation for an address of borea is answered once,
+// by the link that has the address.
 func TestOwnerAnswersND(t *testing.T) {
 	b := newOwners(t)
 	ip(t, b, "route", "add", "fd00:9:0:0:b::/80", "dev", testbed.Device)
@@ -32,8 +32,8 @@ func TestOwnerAnswersND(t *testing.T) {
 	}
 }
 
-// solicitations are those of every sender for every target, by multicast and
-// unicast, and those of who looks whether an address is free.
+// solicitations returns the solicitations of every sender for every target, by multicast
+// and unicast, and those of duplicate address detection.
 func solicitations(a *asker, mode string, spare place) (list []question) {
 	for _, target := range []place{
 		{"the slave's", slaveAddrs[6], true, false},
@@ -69,9 +69,9 @@ func solicitations(a *asker, mode string, spare place) (list []question) {
 	return list
 }
 
-// getSolicitation are the links whose stacks get a solicitation. A device that
-// only transmits has a copy of each, so an address that both links have is
-// answered for by both, with the one MAC address.
+// getSolicitation returns the links whose stacks get a solicitation. A device that only
+// transmits gets a copy of each. So if both links have an address, both answer, with the
+// same MAC address.
 func getSolicitation(mode string, target place) []string {
 	switch {
 	case mode == api.ReceiveAll, mode == api.ReceiveAuto && target.device && !target.slave:
@@ -82,8 +82,8 @@ func getSolicitation(mode string, target place) []string {
 	return []string{lab.Link, testbed.Device}
 }
 
-// solicitedNode is the group that is asked for an address (RFC 4291 section
-// 2.7.1) and its MAC address (RFC 2464 section 7).
+// solicitedNode returns the group for solicitations of an address (RFC 4291 section 2.7.1)
+// and its MAC address (RFC 2464 section 7).
 func solicitedNode(addr netip.Addr) (netip.Addr, net.HardwareAddr) {
 	group := netip.MustParseAddr("ff02::1:ff00:0").As16()
 	whole := addr.As16()
@@ -91,7 +91,7 @@ func solicitedNode(addr netip.Addr) (netip.Addr, net.HardwareAddr) {
 	return netip.AddrFrom16(group), append(net.HardwareAddr{0x33, 0x33}, group[12:]...)
 }
 
-// solicitation is a frame (RFC 4861 section 4.3).
+// solicitation makes a neighbour solicitation (RFC 4861 section 4.3).
 func solicitation(to, mac net.HardwareAddr, from, dst, target netip.Addr) []byte {
 	message := append([]byte{135, 0, 0, 0, 0, 0, 0, 0}, target.AsSlice()...)
 	if !from.IsUnspecified() {
@@ -101,8 +101,8 @@ func solicitation(to, mac net.HardwareAddr, from, dst, target netip.Addr) []byte
 	return append(f, ipv6Packet(from, dst, 58, message, 2)...)
 }
 
-// ipv6Packet puts a header in front of a payload and a checksum (RFC 8200 section
-// 8.1) into it, at an offset.
+// ipv6Packet adds a header to a payload, and puts a checksum into the payload at an offset
+// (RFC 8200 section 8.1).
 func ipv6Packet(from, to netip.Addr, next byte, payload []byte, checksumAt int) []byte {
 	pseudo := append(append(from.AsSlice(), to.AsSlice()...), 0, 0, byte(len(payload)>>8), byte(len(payload)), 0, 0, 0, next)
 	binary.BigEndian.PutUint16(payload[checksumAt:], internetChecksum(append(pseudo, payload...)))
@@ -110,7 +110,7 @@ func ipv6Packet(from, to netip.Addr, next byte, payload []byte, checksumAt int) 
 	return append(append(append(header, from.AsSlice()...), to.AsSlice()...), payload...)
 }
 
-// internetChecksum is that of RFC 1071.
+// internetChecksum computes the checksum of RFC 1071.
 func internetChecksum(data []byte) uint16 {
 	sum := uint32(0)
 	for i := 0; i < len(data); i += 2 {
@@ -126,9 +126,8 @@ func internetChecksum(data []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// readAdvertisement takes a frame for an answer if it is a neighbour
-// advertisement (RFC 4861 section 4.4). One to who asked by unicast need not have
-// the link-layer address in it.
+// readAdvertisement accepts neighbour advertisements as answers (RFC 4861 section 4.4). An
+// answer to a unicast solicitation need not contain the link-layer address.
 func readAdvertisement(f []byte) (key string, mac []byte, yes bool) {
 	const options = 14 + 40 + 24
 	if len(f) < options || !bytes.Equal(f[12:14], []byte{0x86, 0xdd}) || f[20] != 58 || f[54] != 136 {

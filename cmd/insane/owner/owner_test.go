@@ -14,28 +14,28 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// The hosts of the tests about owners. All are morgana, by the address that she
-// uses; borea's slave and her device have an address each, in networks of
-// their own on the same wire.
+// The hosts of the tests about owners. All of them are morgana, with different addresses.
+// borea's slave and her device have one address each, in separate networks on the same
+// wire.
 var (
 	slaveAddrs = addrs("10.9.0.1", "fd00:9::1")
 	ownAddrs   = addrs("10.8.0.1", "fd00:8::1")
 
 	otherHost  = addrs("10.9.0.4", "fd00:9::4") // in the slave's network
-	routedHost = addrs("10.9.0.2", "fd00:9::2") // too, but borea may have a route to it through insane
+	routedHost = addrs("10.9.0.2", "fd00:9::2") // there too, but borea may route it through insane
 	ownHost    = addrs("10.8.0.2", "fd00:8::2") // in insane's network
 )
 
-// addrs is an IPv4 address and an IPv6 one.
+// addrs returns an IPv4 address and an IPv6 address, by family.
 func addrs(v4, v6 string) map[int]netip.Addr {
 	return map[int]netip.Addr{4: netip.MustParseAddr(v4), 6: netip.MustParseAddr(v6)}
 }
 
-// families are the keys of those maps.
+// families are the keys of these maps.
 var families = []int{4, 6}
 
-// newOwners starts a device with addresses of its own. Nothing is routed through
-// it but its own networks.
+// newOwners starts a device with its own addresses. Only its own networks are routed
+// through it.
 func newOwners(t testing.TB, args ...string) *testbed.Bed {
 	t.Helper()
 	l := labtest.New(t)
@@ -46,8 +46,8 @@ func newOwners(t testing.TB, args ...string) *testbed.Bed {
 	return b
 }
 
-// awaitUsable waits until no address of either host is tentative: before that
-// the kernel does not receive at it (net/ipv6/addrconf.c, addrconf_dad_work).
+// awaitUsable waits until no address of either host is tentative. Until then the kernel
+// does not receive packets to it (net/ipv6/addrconf.c, addrconf_dad_work).
 func awaitUsable(t testing.TB, b *testbed.Bed) {
 	t.Helper()
 	for _, h := range []*lab.Host{b.Borea, b.Morgana} {
@@ -69,7 +69,7 @@ func ip(t testing.TB, b *testbed.Bed, args ...string) {
 	labtest.Run(t, b.Borea, "ip", args...)
 }
 
-// routeHost routes a host of the slave's network through insane, or no more.
+// routeHost routes a host of the slave's network through insane, or removes the route.
 func routeHost(t testing.TB, b *testbed.Bed, host netip.Addr, on bool) {
 	t.Helper()
 	verb := "del"
@@ -85,7 +85,7 @@ func receive(t testing.TB, b *testbed.Bed, mode string) {
 	labtest.Set(t, b.Daemon, api.Change{Receive: &mode})
 }
 
-// name is how an index of borea is called.
+// name returns the name of the link with this index in borea.
 func name(t testing.TB, b *testbed.Bed, index int) string {
 	t.Helper()
 	link, err := b.Borea.Netlink().LinkByIndex(index)
@@ -112,7 +112,7 @@ func believe(t testing.TB, b *testbed.Bed, links ...netlink.Link) {
 	}
 }
 
-// pin enters a neighbour for good.
+// pin adds a permanent neighbour entry.
 func pin(t testing.TB, h *lab.Host, link netlink.Link, addr netip.Addr, mac net.HardwareAddr) {
 	t.Helper()
 	err := h.Netlink().NeighSet(&netlink.Neigh{

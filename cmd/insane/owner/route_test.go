@@ -18,10 +18,10 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestOwnerRoutesAHost: what is routed through insane is faulted in both
-// directions, however it is routed, even where borea refuses what comes in
-// another way than its answer would leave; what has a better route elsewhere
-// stays with the slave.
+// TestOwnerRoutesAHost: packets of a host that is routed through insane meet the policies
+// in both directions, for each way to route it, even if borea has a strict reverse path
+// check. If a host has a better route through another link, its packets stay with the
+// slave.
 func TestOwnerRoutesAHost(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
 	b := newOwners(t)
@@ -30,8 +30,8 @@ func TestOwnerRoutesAHost(t *testing.T) {
 		name, route string   // the routes lead through insane
 		elsewhere   string   // another one, through the slave; "" none
 		takes       string   // the addresses that insane takes for the route
-		to, spared  string   // a host behind the route, and one that is not
-		behind      []string // addresses of morgana that are on no link
+		to, spared  string   // a host behind the route, and a host that is not
+		behind      []string // addresses of morgana that are on none of her links
 	}{
 		{"host", "10.9.0.2", "", "10.9.0.2", "10.9.0.2", "10.9.0.4", nil},
 		{"host6", "fd00:9::2", "", "fd00:9::2", "fd00:9::2", "fd00:9::4", nil},
@@ -49,7 +49,7 @@ func TestOwnerRoutesAHost(t *testing.T) {
 			"default", "default via 10.9.0.2 onlink", "10.66.1.0/24 via 10.9.0.4", "0.0.0.0/0",
 			"10.66.0.1", "10.66.1.1", []string{"10.66.0.1", "10.66.1.1"},
 		},
-		{ // through morgana's link-local address, which her MAC address makes
+		{ // through morgana's link-local address, which is made from her MAC address
 			"default6", "default via fe80::9:ff:fe00:2", "fd00:66:1::/64 via fd00:9::4", "::/0",
 			"fd00:66::1", "fd00:66:1::1", []string{"fd00:66::1", "fd00:66:1::1"},
 		},
@@ -59,7 +59,7 @@ func TestOwnerRoutesAHost(t *testing.T) {
 			for _, addr := range tt.behind {
 				labtest.Run(t, b.Morgana, "ip", "address", "add", addr, "dev", "lo")
 			}
-			// As a person does it: the device borrows the address of the slave.
+			// The usual way for a user: the device uses the address of the slave.
 			for route := range strings.SplitSeq(tt.route, "; ") {
 				addRoute(t, b, testbed.Device, slaveAddrs[familyOf(to)], route)
 			}
@@ -83,7 +83,7 @@ func familyOf(addr netip.Addr) int {
 	return 6
 }
 
-// routeOf adds a route in the words of ip(8), until the test ends.
+// addRoute adds a route, in the syntax of ip(8), until the test ends.
 func addRoute(t testing.TB, b *testbed.Bed, link string, from netip.Addr, text string) {
 	t.Helper()
 	words := append(strings.Fields(text), "dev", link, "src", from.String())
@@ -92,11 +92,11 @@ func addRoute(t testing.TB, b *testbed.Bed, link string, from netip.Addr, text s
 	t.Cleanup(func() { ip(t, b, append([]string{family, "route", "del"}, words...)...) })
 }
 
-// faultsPing pings while insane loses half of what it receives: just that is
-// answered whose reply is relayed, and every reply comes in through insane.
+// faultsPing pings while insane drops half of the packets that it receives. Exactly the
+// pings whose reply is relayed are answered, and every reply comes in through insane.
 func faultsPing(t *testing.T, b *testbed.Bed, to netip.Addr) {
 	t.Helper()
-	pingFrom(t, b, b.Borea, netip.Addr{}, to, 1) // neighbours find each other
+	pingFrom(t, b, b.Borea, netip.Addr{}, to, 1) // resolves the neighbours
 	awaitRest(t, b)
 	before := labtest.Set(t, b.Daemon, api.Change{RX: new("percent 50"), Seed: new(uint64(5))}).RX.Stats
 	heard := echoReplies(t, b, to)
@@ -105,7 +105,7 @@ func faultsPing(t *testing.T, b *testbed.Bed, to netip.Addr) {
 	heard = echoReplies(t, b, to) - heard
 	s := b.AwaitState(t, func(api.Info) bool { return true }).RX
 	offered := testbed.Minus(s.Stats.Offered, before.Offered).Packets
-	// Neighbours may have asked each other meanwhile: those frames are judged too.
+	// Neighbour requests may have been sent meanwhile; policies apply to them too.
 	if others := offered - testbed.Pings; offered < testbed.Pings || s.Verdicts.Relay < heard || s.Verdicts.Relay > heard+others {
 		t.Errorf("%d requests: %d frames came in through insane, verdicts %+v, borea heard %d replies",
 			testbed.Pings, offered, s.Verdicts, heard)
@@ -114,7 +114,7 @@ func faultsPing(t *testing.T, b *testbed.Bed, to netip.Addr) {
 	labtest.Set(t, b.Daemon, api.Change{RX: new("pass")})
 }
 
-// echoReplies is how many borea has heard.
+// echoReplies returns how many echo replies borea has received.
 func echoReplies(t testing.TB, b *testbed.Bed, from netip.Addr) uint64 {
 	t.Helper()
 	if from.Is4() {
@@ -123,7 +123,7 @@ func echoReplies(t testing.TB, b *testbed.Bed, from netip.Addr) uint64 {
 	return b.Counter(t, b.Borea, "snmp6", "Icmp6InEchoReplies")
 }
 
-// awaitRest waits until nothing goes in either direction.
+// awaitRest waits until no packet passes in either direction.
 func awaitRest(t testing.TB, b *testbed.Bed) {
 	t.Helper()
 	var last api.Info
@@ -137,7 +137,7 @@ func awaitRest(t testing.TB, b *testbed.Bed) {
 	})
 }
 
-// faultsTCP sends a stream of which some goes lost in either direction.
+// faultsTCP sends a stream with losses in both directions.
 func faultsTCP(t *testing.T, b *testbed.Bed, to netip.Addr) {
 	t.Helper()
 	before := labtest.Set(t, b.Daemon, api.Change{RX: new("percent 90"), TX: new("percent 99")})
@@ -153,8 +153,8 @@ func faultsTCP(t *testing.T, b *testbed.Bed, to netip.Addr) {
 	}
 }
 
-// spares fails unless all is well with a host that is not routed through insane
-// while nothing gets through that.
+// spares fails unless a host that is not routed through insane can communicate, while no
+// packet passes insane.
 func spares(t *testing.T, b *testbed.Bed, host netip.Addr) {
 	t.Helper()
 	awaitRest(t, b)
@@ -162,19 +162,19 @@ func spares(t *testing.T, b *testbed.Bed, host netip.Addr) {
 	const count = 20
 	heard := echoReplies(t, b, host)
 	pingFrom(t, b, b.Borea, netip.Addr{}, host, count)
-	// ping may leave before the last answers.
+	// ping may end before the last answers.
 	labtest.Await(t, fmt.Sprintf("%d answers of %s while insane lets nothing through", count, host), func() bool {
 		return echoReplies(t, b, host)-heard == count
 	})
 	after := labtest.Set(t, b.Daemon, api.Change{RX: new("pass"), TX: new("pass")}).RX.Stats
-	// Other neighbours may have been asked meanwhile whether they are still there.
+	// The kernel may have verified other neighbours meanwhile.
 	if took := testbed.Minus(after.Offered, before.Offered).Packets; took >= count {
 		t.Errorf("insane took %d frames while %s sent %d", took, host, count)
 	}
 }
 
-// pingFrom sends echo requests from a host, with a source address if there is
-// one; at least one must be answered. It returns what ping says.
+// pingFrom sends echo requests from a host, with a source address if one is given. At least
+// one must be answered. It returns the output of ping.
 func pingFrom(t testing.TB, b *testbed.Bed, h *lab.Host, source, to netip.Addr, count int) (out string) {
 	t.Helper()
 	args := []string{"-n", "-q", "-c", fmt.Sprint(count), "-i", "0.002", "-W", "5"}
@@ -184,8 +184,8 @@ func pingFrom(t testing.TB, b *testbed.Bed, h *lab.Host, source, to netip.Addr, 
 	return labtest.Run(t, h, "ping", append(args, to.String())...)
 }
 
-// transfer sends random bytes from one host to an address of the other, which
-// must get just those.
+// transfer sends random bytes from one host to an address of the other, and checks that the
+// same bytes arrive.
 func transfer(t *testing.T, from, to *lab.Host, addr netip.Addr, size int64) {
 	t.Helper()
 	var l net.Listener
@@ -200,7 +200,7 @@ func transfer(t *testing.T, from, to *lab.Host, addr netip.Addr, size int64) {
 		defer close(arrived)
 		in, err := l.Accept()
 		if err != nil {
-			return // whoever waits finds no hash
+			return // the receiver then finds no hash
 		}
 		defer in.Close()
 		_ = in.SetDeadline(time.Now().Add(3 * testbed.Longest))

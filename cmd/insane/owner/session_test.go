@@ -12,8 +12,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestOwnerSparesSession: an ssh session over the slave goes on, and none of its
-// packets comes near insane, while insane cuts another host off completely.
+// TestOwnerSparesSession: an ssh session over the slave continues, and none of its packets
+// reaches insane, while insane drops all packets of another host.
 func TestOwnerSparesSession(t *testing.T) {
 	testbed.RequireProgram(t, "ping", "tcpdump")
 	b := newOwners(t)
@@ -45,9 +45,9 @@ func TestOwnerSparesSession(t *testing.T) {
 	}
 }
 
-// TestOwnerOfTwoSessions: two ssh sessions at once, one to the slave's address and
-// one to insane's, each with answers of its own. Nothing received by insane stops
-// one of them, and does not end it.
+// TestOwnerOfTwoSessions: there are two ssh sessions at once, one to the slave's address
+// and one to insane's. Each gets its own answers. While insane drops all received packets,
+// one session pauses and does not end.
 func TestOwnerOfTwoSessions(t *testing.T) {
 	testbed.RequireProgram(t, "tcpdump")
 	b := newOwners(t)
@@ -80,9 +80,9 @@ func TestOwnerOfTwoSessions(t *testing.T) {
 	}
 }
 
-// TestOwnerOfTwoNetworks: programs of another host reach both addresses of borea,
-// each through its own link. tcpdump shows on the slave all that arrives, on
-// insane what is insane's.
+// TestOwnerOfTwoNetworks: programs of another host reach both addresses of borea, each
+// through its own link. tcpdump shows all arriving packets on the slave, and insane's
+// packets on insane.
 func TestOwnerOfTwoNetworks(t *testing.T) {
 	testbed.RequireProgram(t, "ping", "arping", "iperf3", "tcpdump")
 	b := newOwners(t)
@@ -95,7 +95,7 @@ func TestOwnerOfTwoNetworks(t *testing.T) {
 			t.Run("ping/"+tt.to[family].String(), func(t *testing.T) { seesPings(t, b, tt.from[family], tt.to[family], tt.near) })
 		}
 	}
-	b.Sysctl(t, b.Borea, "ipv4/conf/all/rp_filter", "0") // arping asks from whatever address it likes
+	b.Sysctl(t, b.Borea, "ipv4/conf/all/rp_filter", "0") // arping may use any source address
 	t.Run("arping", func(t *testing.T) { answersArping(t, b, slaveAddrs[4], ownAddrs[4]) })
 	for _, family := range families {
 		for _, args := range [][]string{nil, {"--reverse"}} {
@@ -106,10 +106,10 @@ func TestOwnerOfTwoNetworks(t *testing.T) {
 	}
 }
 
-// seesPings pings from an address of morgana, and looks on both links.
+// seesPings pings from an address of morgana and checks both links.
 func seesPings(t *testing.T, b *testbed.Bed, from, to netip.Addr, near bool) {
 	const count = 20
-	pingFrom(t, b, b.Morgana, from, to, 1) // neighbours find each other
+	pingFrom(t, b, b.Morgana, from, to, 1) // resolves the neighbours
 	request := map[int]string{4: "icmp[0] == 8", 6: "icmp6 and ip6[40] == 128"}[familyOf(to)]
 	onSlave, onDevice := dumpOf(t, b, b.Borea, lab.Link, request), dumpOf(t, b, b.Borea, testbed.Device, request)
 	pingFrom(t, b, b.Morgana, from, to, count)
@@ -124,7 +124,7 @@ func seesPings(t *testing.T, b *testbed.Bed, from, to netip.Addr, near bool) {
 	}
 }
 
-// answersArping runs arping, in morgana, for several addresses at once.
+// answersArping runs arping in morgana for several addresses at once.
 func answersArping(t *testing.T, b *testbed.Bed, to ...netip.Addr) {
 	const count = 2
 	var wait []func()
@@ -132,7 +132,7 @@ func answersArping(t *testing.T, b *testbed.Bed, to ...netip.Addr) {
 		c, out := testbed.Background(t, b.Morgana, "arping", "-c", fmt.Sprint(count), "-I", lab.Link, addr.String())
 		wait = append(wait, func() {
 			err := c.Wait()
-			// The two programs of that name put it in their own words.
+			// The two programs of this name have different output.
 			if n := testbed.Numbers(t, out.String(), `(?:transmitted, |Received )(\d+) `); n[0] != count || err != nil {
 				t.Errorf("not one answer to each of %d requests: %v\n%s", count, err, out)
 			}
@@ -143,7 +143,7 @@ func answersArping(t *testing.T, b *testbed.Bed, to ...netip.Addr) {
 	}
 }
 
-// carriesIperf measures between an address of morgana and one of borea's device.
+// carriesIperf measures between an address of morgana and an address of borea's device.
 func carriesIperf(t *testing.T, b *testbed.Bed, from, to netip.Addr, args []string) {
 	before := b.AwaitState(t, func(api.Info) bool { return true })
 	const megabytes = 60
@@ -157,8 +157,8 @@ func carriesIperf(t *testing.T, b *testbed.Bed, from, to netip.Addr, args []stri
 	if len(args) > 0 {
 		forth, back = tx, rx
 	}
-	// Who ends first does not wait for the last bytes: as many as a send buffer
-	// grows to, 4 MB (tcp(7), tcp_wmem).
+	// The end that finishes first does not wait for the last bytes: up to a full send
+	// buffer of 4 MB (tcp(7), tcp_wmem).
 	if forth.Bytes < megabytes<<20*9/10 || back.Packets == 0 {
 		t.Errorf("%d MB were measured, but rx relayed %+v and tx %+v", megabytes, rx, tx)
 	}
@@ -166,7 +166,7 @@ func carriesIperf(t *testing.T, b *testbed.Bed, from, to netip.Addr, args []stri
 	labtest.CheckCounters(t, after.TX.Stats)
 }
 
-// contains reports whether a list of texts has one of a value.
+// contains reports whether a list of texts contains a value.
 func contains(list []string, want fmt.Stringer) bool {
 	for _, have := range list {
 		if have == want.String() {

@@ -17,16 +17,16 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// sshPort is where the server of the tests listens.
+// sshPort is the port of the tests' server.
 const sshPort = "2222"
 
-// sshServer is sshd in borea with keys that the test has made.
+// sshServer is an sshd in borea with keys that the test has made.
 type sshServer struct {
 	*testbed.Bed
 	dir string // of keys and configuration
 }
 
-// startSSH starts the server. It listens at every address and dies with the test.
+// startSSH starts the server. It listens on every address and ends with the test.
 func startSSH(t testing.TB, b *testbed.Bed) *sshServer {
 	t.Helper()
 	testbed.RequireProgram(t, "ssh", "ssh-keygen", "sshd")
@@ -39,8 +39,8 @@ func startSSH(t testing.TB, b *testbed.Bed) *sshServer {
 		"Port " + sshPort, "HostKey " + s.dir + "/host", "AuthorizedKeysFile " + s.dir + "/user.pub",
 		"StrictModes no", "UsePAM no", "UseDNS no", "PidFile none", "PermitRootLogin yes", "PrintMotd no", "PrintLastLog no",
 	}, "\n")+"\n")
-	// The command has mounts of its own: sshd's directory in /run, and a root who
-	// is not locked out, are seen by nobody else.
+	// The command has a separate mount namespace: sshd's directory in /run, and a root
+	// account that is not locked, are visible only there.
 	const script = `mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd &&
 		mount --bind "$1/shadow" /etc/shadow && exec "$(command -v sshd)" -D -e -f "$1/sshd_config"`
 	_, log := testbed.Background(t, b.Borea, "sh", "-c", script, "sh", s.dir)
@@ -55,11 +55,11 @@ func (s *sshServer) write(t testing.TB, name, text string) {
 	}
 }
 
-// session is an ssh from morgana to borea that runs a shell.
+// session is an ssh session from morgana to borea that runs a shell.
 type session struct {
 	to     netip.Addr
 	stdin  io.Writer
-	answer chan string // lines that the shell wrote
+	answer chan string // lines of output of the shell
 	log    *testbed.Transcript
 	told   int
 }
@@ -86,7 +86,7 @@ func (s *sshServer) login(t testing.TB, from, to netip.Addr) *session {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		stdin.Close() // so that Wait need not wait for who would write
+		stdin.Close() // so that Wait does not wait for a writer
 		stdout.Close()
 		_ = c.Wait()
 	})
@@ -95,7 +95,7 @@ func (s *sshServer) login(t testing.TB, from, to netip.Addr) *session {
 	return n
 }
 
-// say makes the shell compute what depends on the session alone.
+// say makes the shell compute a value that is different in each session.
 func (n *session) say(t testing.TB) {
 	t.Helper()
 	n.told++
@@ -136,12 +136,12 @@ func sshDump(t testing.TB, b *testbed.Bed, link string, peer netip.Addr) *testbe
 	return dumpOf(t, b, b.Borea, link, fmt.Sprintf("tcp port %s and host %s", sshPort, peer))
 }
 
-// dumpOf is a tcpdump of what a filter lets through, a line for each packet.
+// dumpOf starts a tcpdump with a filter; it prints a line for each packet.
 func dumpOf(t testing.TB, b *testbed.Bed, h *lab.Host, link, filter string) *testbed.Transcript {
 	t.Helper()
 	_, out := testbed.Tcpdump(t, h, link, filter)
 	return out
 }
 
-// dumped is how many packets a tcpdump has shown so far.
+// dumped returns how many packets a tcpdump has shown so far.
 func dumped(out *testbed.Transcript) int { return strings.Count(out.String(), " > ") }

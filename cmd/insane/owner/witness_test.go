@@ -17,15 +17,15 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// witness is a UDP socket of borea, for both families, that says of each packet
-// through which link it came.
+// witness is a UDP socket of borea, for both families, that reports through which link each
+// packet came.
 type witness struct {
 	conn    *net.UDPConn
 	reader  *ipv6.PacketConn
 	waiting []ipv4.Message
 }
 
-// arrival is a packet that the witness saw. The payload is good until the next look.
+// arrival is a packet that the witness received. The payload is valid until the next look.
 type arrival struct {
 	link    int // index
 	from    netip.Addr
@@ -47,7 +47,8 @@ func newWitness(t testing.TB, b *testbed.Bed) *witness {
 
 func (w *witness) port() uint16 { return uint16(w.conn.LocalAddr().(*net.UDPAddr).Port) }
 
-// look returns what arrives, at least one packet unless none comes in time.
+// look returns packets that have arrived. It waits until there is at least one, up to a
+// limit.
 func (w *witness) look(t testing.TB, patience time.Duration) (seen []arrival) {
 	t.Helper()
 	_ = w.conn.SetReadDeadline(time.Now().Add(patience))
@@ -69,8 +70,8 @@ func (w *witness) look(t testing.TB, patience time.Duration) (seen []arrival) {
 	return seen
 }
 
-// collect returns how many packets with a mark came through which link. It waits
-// for so many, and a moment more for those that are too many.
+// collect returns how many packets with a mark came through which link. It waits for want
+// packets, and a moment more for others.
 func (w *witness) collect(t testing.TB, b *testbed.Bed, mark byte, want int) map[string]int {
 	t.Helper()
 	ways := make(map[string]int)
@@ -92,14 +93,14 @@ func (w *witness) collect(t testing.TB, b *testbed.Bed, mark byte, want int) map
 	}
 }
 
-// stream is a UDP socket of morgana with an address of hers that sends to one of
-// borea's.
+// stream is a UDP socket of morgana, bound to one of her addresses, that sends to an
+// address of borea.
 type stream struct {
 	conn   *net.UDPConn
 	sender testbed.Batcher
 	to     *net.UDPAddr
 	plain  []ipv4.Message
-	sent   int // packets
+	sent   int // number of packets sent
 }
 
 func newStream(t testing.TB, b *testbed.Bed, from, to netip.Addr, port uint16) *stream {
@@ -117,7 +118,7 @@ func newStream(t testing.TB, b *testbed.Bed, from, to netip.Addr, port uint16) *
 	return s
 }
 
-// bindUDP opens a socket that is not connected: no ICMP error ends it.
+// bindUDP opens a socket that is not connected, so that no ICMP error ends it.
 func bindUDP(t testing.TB, h *lab.Host, addr netip.Addr) (conn *net.UDPConn) {
 	t.Helper()
 	network := "udp6"
@@ -136,8 +137,8 @@ func bindUDP(t testing.TB, h *lab.Host, addr netip.Addr) (conn *net.UDPConn) {
 	return conn
 }
 
-// send sends count packets of size bytes, each a frame of its own, numbered from
-// s.sent on and marked with a byte.
+// send sends count packets of size bytes, one frame each. They are numbered from s.sent on
+// and marked with a byte.
 func (s *stream) send(t testing.TB, mark byte, count, size int) {
 	t.Helper()
 	batch := s.plain[:count]
@@ -156,7 +157,7 @@ func (s *stream) send(t testing.TB, mark byte, count, size int) {
 	s.sent += count
 }
 
-// sendSuper sends them as one super-frame (udp(7), UDP_SEGMENT).
+// sendSuper sends such packets as one super-frame (udp(7), UDP_SEGMENT).
 func (s *stream) sendSuper(t testing.TB, mark byte, count, size int) {
 	t.Helper()
 	frame := make([]byte, count*size)

@@ -1,12 +1,12 @@
-// Package path tests that the kernel's fast path and the relay are one device:
-// together they number, drop, count and order packets as one of them would.
+// Package path tests that the kernel's fast path and the relay together behave like one
+// data plane: in numbers, verdicts, counters and order.
 //
-//	path_test.go    what share the relay has carried
-//	record_test.go  what arrives of a flow
+//	path_test.go    the share of packets that the relay has carried
+//	record_test.go  which packets of a flow arrive
 //	mix_test.go     both paths at once; train_test.go: small packets before large
-//	number_test.go  numbers given by several processors at once
+//	number_test.go  numbers taken by several CPUs at once
 //	slave_test.go   changes of the slave
-//	stop_test.go    the daemon stands still
-//	watch_test.go   the fast path steps aside for tcpdump, a qdisc and a bridge
+//	stop_test.go    a stopped daemon
+//	watch_test.go   the relay takes over for tcpdump and a qdisc, but not for a bridge
 //	main_test.go    the commands under test
 package path

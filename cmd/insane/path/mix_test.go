@@ -14,14 +14,14 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// If few packets are lost, the kernel carries most super-frames and hands the
-// others to the relay, which hands back what follows. These tests look for what
-// could go wrong in between. Each sends INSANE_PACKETS packets.
+// If few packets are lost, the kernel carries most super-frames and leaves the others to
+// the relay; frames behind those go to the relay as well. These tests check the switch
+// between the two. Each sends INSANE_PACKETS packets.
 const mixedPackets = 20_000
 
-// eachDirection runs a test for packets that the device sends and for those that it
-// receives, with both paths in use. Before Linux 6.2 the relay cannot be handed
-// super-frames of UDP that arrive.
+// eachDirection runs a test for packets that the device sends and for packets that it
+// receives, with both paths in use. Before Linux 6.2 the relay cannot receive super-frames
+// of UDP.
 func eachDirection(t *testing.T, test func(t *testing.T, b *testbed.Bed)) {
 	t.Run("tx", func(t *testing.T) { test(t, testbed.New(t, api.PathKernel)) })
 	if testbed.KernelBefore(t, 6, 2) {
@@ -30,8 +30,8 @@ func eachDirection(t *testing.T, test func(t *testing.T, b *testbed.Bed)) {
 	t.Run("rx", func(t *testing.T) { test(t, testbed.NewReceiver(t, api.PathKernel)) })
 }
 
-// TestPathsMix: whichever path a packet takes, it meets the verdict of its number,
-// and no packet overtakes another one of its flow.
+// TestPathsMix: on either path, a packet gets the verdict of its number, and no packet
+// overtakes another one of its flow.
 func TestPathsMix(t *testing.T) {
 	eachDirection(t, func(t *testing.T, b *testbed.Bed) {
 		for i, percent := range []string{"98", "99", "99.9"} {
@@ -53,15 +53,16 @@ func mix(t *testing.T, b *testbed.Bed, family int, percent string) {
 	r.await(t, a.Stats(t).Relayed.Packets)
 	r.checkOrder(t)
 	r.checkSet(t, program)
-	if percent != "99.9" { // of which few super-frames are for the relay
+	if percent != "99.9" { // few of its super-frames go to the relay
 		part.checkBoth(t)
 	}
 	checkReports(t, b, uint64(list))
 }
 
-// TestPathsMixUnderChange: the policy changes all the time, and packets go on being
-// numbered one after the other. What the strictest policy relays arrives, what the
-// mildest drops does not: with one seed, the one's packets are among the other's.
+// TestPathsMixUnderChange: the policy changes all the time, and packet numbers continue
+// without a gap. A packet that the strictest policy relays arrives, and a packet that the
+// mildest policy drops does not: with one seed, the milder policy relays every packet of
+// the stricter one.
 func TestPathsMixUnderChange(t *testing.T) {
 	eachDirection(t, func(t *testing.T, b *testbed.Bed) {
 		f, list, seed := b.NewFlow(t, 4), testbed.Supers(testbed.EnvInt(t, "INSANE_PACKETS", mixedPackets)), uint64(104)
@@ -104,9 +105,9 @@ func keepChanging(t testing.TB, b *testbed.Bed, policies []string, fn func()) (c
 	return changes
 }
 
-// TestPathsMixFlows: packets of several flows are sent at once, some of them in
-// super-frames, others by themselves. No packet is lost but by the policy, and none
-// overtakes another one of its flow.
+// TestPathsMixFlows: packets of several flows are sent at once, some in super-frames and
+// others alone. Only the policy drops packets, and no packet overtakes another one of its
+// flow.
 func TestPathsMixFlows(t *testing.T) {
 	eachDirection(t, func(t *testing.T, b *testbed.Bed) {
 		const flows = 4
@@ -138,7 +139,7 @@ func TestPathsMixFlows(t *testing.T) {
 	})
 }
 
-// awaitAll waits until the records have so many packets together.
+// awaitAll waits until the records together have this many packets.
 func awaitAll(t testing.TB, records []*record, count uint64) {
 	t.Helper()
 	received := func() (sum uint64) {
@@ -160,8 +161,7 @@ func awaitAll(t testing.TB, records []*record, count uint64) {
 	}
 }
 
-// bursts sends super-frames in bursts, with pauses in which the relay gets done, or
-// almost.
+// bursts sends super-frames in bursts, with pauses in which the relay finishes, or almost.
 func (r *record) bursts(t testing.TB, f *testbed.Flow, list testbed.Supers) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(uint64(list), 1))
@@ -178,7 +178,7 @@ func (r *record) bursts(t testing.TB, f *testbed.Flow, list testbed.Supers) {
 	}
 }
 
-// inTime sends a cargo piece by piece, of which two are under way at most.
+// inTime sends a cargo in pieces, of which at most two are under way.
 func (r *record) inTime(t testing.TB, c testbed.Cargo, piece int) {
 	for from := 0; from < c.Count; from += piece {
 		c.Send(from, min(from+piece, c.Count))
@@ -186,8 +186,8 @@ func (r *record) inTime(t testing.TB, c testbed.Cargo, piece int) {
 	}
 }
 
-// TestPathsMixInTCP: a stream loses one packet in a hundred. The kernel and the relay
-// both carry a good part of it, which makes no difference to anybody.
+// TestPathsMixInTCP: a stream loses one packet in a hundred. Both the kernel and the relay
+// carry a good part of it, with the same result as one of them alone.
 func TestPathsMixInTCP(t *testing.T) {
 	eachDirection(t, func(t *testing.T, b *testbed.Bed) {
 		program, a := b.Begin(t, "percent 99", 106)

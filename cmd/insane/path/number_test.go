@@ -13,10 +13,10 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// TestPathsShareNumbers: super-frames are sent from several processors at once, as
-// fast as they can be, and both the kernel and the relay give numbers to their
-// packets. None is given twice and none is left out: the counters have just the drops
-// of the first numbers, and those of the packets that follow are the next.
+// TestPathsShareNumbers: several CPUs send super-frames at once, as fast as they can, and
+// both the kernel and the relay number the packets. No number is used twice or left out:
+// the counters have exactly the drops of the first numbers, and the packets that follow
+// have the next numbers.
 func TestPathsShareNumbers(t *testing.T) {
 	b := testbed.New(t, api.PathKernel)
 	const (
@@ -29,7 +29,7 @@ func TestPathsShareNumbers(t *testing.T) {
 	var open []*testbed.Flow
 	for range flows {
 		f := b.NewFlow(t, 4)
-		testbed.SetOption(t, f.In, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4096) // nobody receives
+		testbed.SetOption(t, f.In, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4096) // nobody reads
 		testbed.SetOption(t, f.Out, unix.SOL_UDP, unix.UDP_SEGMENT, small)
 		open = append(open, f)
 	}
@@ -61,7 +61,7 @@ func TestPathsShareNumbers(t *testing.T) {
 	checkNumbering(t, b, sent, 107)
 }
 
-// checkNumbering fails unless the next packet has that number.
+// checkNumbering fails unless the next packet has this number.
 func checkNumbering(t testing.TB, b *testbed.Bed, next int, seed uint64) {
 	t.Helper()
 	const count, half = 200, "percent 50"

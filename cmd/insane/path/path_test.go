@@ -12,8 +12,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// relayPart is the share of the bytes since a run began that the relay has carried.
-// Packets that the fast path carries never cross the TAP.
+// relayPart measures the share of the bytes since the start of a run that the relay has
+// carried. Packets of the fast path do not pass the TAP.
 type relayPart struct {
 	bed      *testbed.Bed
 	before   netlink.LinkStatistics
@@ -25,8 +25,8 @@ func newRelayPart(t testing.TB, b *testbed.Bed) relayPart {
 	return relayPart{bed: b, before: b.Counters(t, b.Borea, testbed.Device), counters: b.Stats(t)}
 }
 
-// share is between 0 and 1. Headers, which the TAP sees once for a super-frame and
-// the counters once for each packet, make it seem a little smaller.
+// share returns a value between 0 and 1. It is a little too small, because the TAP counts
+// headers once for a super-frame, and the counters once for each packet.
 func (r relayPart) share(t testing.TB) float64 {
 	t.Helper()
 	now, counters := r.bed.Counters(t, r.bed.Borea, testbed.Device), r.bed.Stats(t)
@@ -36,7 +36,7 @@ func (r relayPart) share(t testing.TB) float64 {
 	return float64(now.TxBytes-r.before.TxBytes) / float64(counters.Offered.Bytes-r.counters.Offered.Bytes)
 }
 
-// checkBoth fails unless either data plane has carried a good part.
+// checkBoth fails unless each data plane has carried a good part.
 func (r relayPart) checkBoth(t testing.TB) {
 	t.Helper()
 	const least = 0.1
@@ -47,8 +47,8 @@ func (r relayPart) checkBoth(t testing.TB) {
 	}
 }
 
-// checkReports fails unless everybody who asks hears of both paths together: in the
-// counters, in what the policy said, for Prometheus and as JSON.
+// checkReports fails unless all reports include both paths: the counters, the verdicts of
+// the policy, the metrics for Prometheus and the JSON.
 func checkReports(t testing.TB, b *testbed.Bed, sent uint64) {
 	t.Helper()
 	b.AwaitQuiet(t)

@@ -14,8 +14,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// record is what arrives of a flow, whatever that is: which packets, how often, and
-// in which order.
+// record holds which packets of a flow arrive, how often, and in which order.
 type record struct {
 	flow *testbed.Flow
 	size func(i int) int // bytes of payload of packet i
@@ -24,12 +23,12 @@ type record struct {
 	mu       sync.Mutex
 	times    []uint8 // by number, how often the packet came
 	received int
-	last     int      // the greatest number that has come
-	late     [][2]int // numbers that came after a greater one, and that one
-	changed  int      // packets that are not as they were sent, or have no number
+	last     int      // the greatest number that has arrived
+	late     [][2]int // pairs: a number that arrived after a greater one, and the greater one
+	changed  int      // packets whose contents differ from those sent, or without a number
 }
 
-// newRecord begins to receive a cargo.
+// newRecord starts receiving a cargo.
 func newRecord(t testing.TB, f *testbed.Flow, c testbed.Cargo) *record {
 	t.Helper()
 	r := &record{flow: f, size: c.Size, times: make([]uint8, c.Count), last: -1}
@@ -74,18 +73,18 @@ func (r *record) note(payload []byte) {
 	r.last = max(r.last, i)
 }
 
-// end ends it. What has arrived by now is in it.
+// end stops receiving. The record has all packets that have arrived by then.
 func (r *record) end() {
 	_ = r.flow.In.SetReadDeadline(time.Now())
 	r.done.Wait()
 }
 
-// surelyCome is in how many packets one arrives, with whatever policy these tests
-// have: of 100 at percent 80, all are lost once in 10⁷⁰ times.
+// surelyCome is the number of packets of which at least one arrives with every policy of
+// these tests. At percent 80, 100 packets are all lost once in 10⁷⁰ times.
 const surelyCome = 100
 
-// reach waits until all packets before a number have arrived or were dropped, but for
-// a few.
+// reach waits until all packets before a number, except for a few, have arrived or were
+// dropped.
 func (r *record) reach(t testing.TB, number int) {
 	for deadline := time.Now().Add(testbed.Longest); ; time.Sleep(20 * time.Microsecond) {
 		r.mu.Lock()
@@ -100,7 +99,7 @@ func (r *record) reach(t testing.TB, number int) {
 	}
 }
 
-// await waits until so many packets have come, and a moment for one too many.
+// await waits until count packets have arrived, and a moment more for others.
 func (r *record) await(t testing.TB, count uint64) {
 	t.Helper()
 	for deadline := time.Now().Add(testbed.Longest); ; time.Sleep(time.Millisecond) {
@@ -122,8 +121,7 @@ func (r *record) await(t testing.TB, count uint64) {
 	}
 }
 
-// checkOrder fails if a packet was overtaken by a later one, came twice or is not
-// what was sent.
+// checkOrder fails if a packet was overtaken by a later one, arrived twice or was changed.
 func (r *record) checkOrder(t testing.TB) {
 	t.Helper()
 	if len(r.late) != 0 {
@@ -137,8 +135,8 @@ func (r *record) checkOrder(t testing.TB) {
 	}
 }
 
-// checkSet fails unless every packet came that all of the programs relay, and none
-// that all of them drop. It says how many they leave open.
+// checkSet fails unless every packet arrived that all of the programs relay, and no packet
+// that all of them drop. It reports how many packets they leave open.
 func (r *record) checkSet(t testing.TB, programs ...*policy.Program) (open int) {
 	t.Helper()
 	var missing, surplus []int

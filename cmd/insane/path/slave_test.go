@@ -12,13 +12,13 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// accident is what befalls a slave, and how it is mended.
+// accident is an event that breaks a slave, and its repair.
 type accident struct {
 	name      string
 	happen    func(*stricken)
 	mend      func(*stricken)
-	state     string // of the slave in between
-	noCarrier bool   // in between
+	state     string // of the slave between the event and the repair
+	noCarrier bool   // in the same time
 }
 
 var accidents = []accident{
@@ -52,14 +52,14 @@ var accidents = []accident{
 		func(s *stricken) { labtest.Set(s.t, s.daemon, api.Change{Slave: new(lab.Link)}) }, api.SlaveUp, false},
 }
 
-// TestPathSurvivesItsSlave: whatever befalls the slave while packets are carried by
-// the kernel, the carrier follows, each packet is in the counters, and in the end the
-// kernel carries them again.
+// TestPathSurvivesItsSlave: each accident happens to the slave while the kernel carries
+// packets. The carrier follows, each packet is in the counters, and in the end the kernel
+// carries packets again.
 func TestPathSurvivesItsSlave(t *testing.T) {
 	t.Parallel()
 	for _, a := range accidents {
 		if a.name == "renamed" && testbed.KernelBefore(t, 6, 2) {
-			continue // a link that is up could not be renamed
+			continue // a link that is up cannot be renamed
 		}
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +81,7 @@ func TestPathSurvivesItsSlave(t *testing.T) {
 	}
 }
 
-// stricken is a slave that something befalls under traffic in both directions.
+// stricken is a slave with traffic in both directions, to which an accident happens.
 type stricken struct {
 	t      *testing.T
 	lab    *lab.Lab
@@ -90,7 +90,7 @@ type stricken struct {
 
 	before api.Stats
 	taken  atomic.Uint64   // frames that were sent into the device
-	back   *testbed.Prober // packets that come back
+	back   *testbed.Prober // packets in the other direction
 	stop   func()          // ends the traffic into the device
 }
 
@@ -128,15 +128,15 @@ func newStricken(t *testing.T) *stricken {
 	return s
 }
 
-// awaitSent waits until so many frames more were sent.
+// awaitSent waits until this many more frames were sent.
 func (s *stricken) awaitSent(t testing.TB, count uint64) {
 	t.Helper()
 	from := s.taken.Load()
 	labtest.Await(t, "frames to be sent", func() bool { return s.taken.Load() >= from+count })
 }
 
-// checkFast fails unless the kernel carries what is sent. The frames that the relay
-// still has go first, and frames that are sent meanwhile follow them through the relay.
+// checkFast fails unless the kernel carries packets that are sent. At first the relay has
+// frames, and frames that are sent meanwhile follow them through the relay.
 func (s *stricken) checkFast(t testing.TB) {
 	t.Helper()
 	const count = 100
@@ -144,12 +144,12 @@ func (s *stricken) checkFast(t testing.TB) {
 	labtest.Await(t, "frames to go by the kernel", func() bool {
 		before := crossed()
 		s.awaitSent(t, count)
-		return crossed()-before <= count/10 // the host sends some frames of its own
+		return crossed()-before <= count/10 // the host sends some frames by itself
 	})
 }
 
-// check ends the traffic and fails unless each frame is in the counters, where it may
-// be only for a reason that fits the accident.
+// check ends the traffic and fails unless each frame is in the counters, and only for
+// reasons that fit the accident.
 func (s *stricken) check(t testing.TB, a accident) {
 	t.Helper()
 	s.stop()
@@ -174,7 +174,7 @@ func (s *stricken) check(t testing.TB, a accident) {
 	}
 }
 
-// moveAway takes the slave to morgana, where its name is taken.
+// moveAway moves the slave to morgana, where its name is in use.
 func (s *stricken) moveAway() {
 	elsewhere := labtest.NamespaceOf(s.t, s.lab.Morgana)
 	defer elsewhere.Close()

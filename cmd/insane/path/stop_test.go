@@ -11,9 +11,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestPathStopped: while the daemon stands still the kernel goes on dropping what it
-// was told to drop, until it takes the daemon for dead: from then on everything
-// passes, until the daemon goes on. Each packet is in the counters.
+// TestPathStopped: while the daemon is stopped, the kernel continues to drop packets by the
+// policy until it treats the daemon as dead. Then all packets pass until the daemon
+// continues. Each packet is in the counters.
 func TestPathStopped(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -53,7 +53,7 @@ func TestPathStopped(t *testing.T) {
 // noneOf fails if one of the next packets arrives.
 func noneOf(t testing.TB, p *testbed.Prober, count int) {
 	t.Helper()
-	const late = 5 // are on their way still
+	const late = 5 // packets that are still on their way
 	from := p.Next()
 	labtest.Await(t, "more packets to be sent", func() bool { return p.Next() >= from+count+late })
 	if missing := p.Missing(from, from+count); len(missing) != count {
@@ -61,8 +61,8 @@ func noneOf(t testing.TB, p *testbed.Prober, count int) {
 	}
 }
 
-// labtest.CheckCounters fails unless the packets that arrived are those that were relayed, the
-// others were dropped by the policy, and it judged no others.
+// checkCounters fails unless exactly the relayed packets arrived, the policy dropped all the
+// others, and it judged no further packets.
 func checkCounters(t testing.TB, p *testbed.Prober, d *lab.Daemon, before api.Direction) {
 	t.Helper()
 	sent := uint64(len(p.Via))

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 )
 
-// trains are so many packets of one flow in which a train of small ones, that the
-// kernel carries, is followed closely by a super-frame, that may be for the relay.
+// trains sends packets of one flow, in which a super-frame that may go to the relay closely
+// follows a train of small packets that the kernel carries.
 type trains int
 
 const (
@@ -41,8 +41,8 @@ func (n trains) send(t testing.TB, f *testbed.Flow, from int) {
 	}
 }
 
-// sendElsewhere keeps the calling goroutine off the first processor, which receives
-// for both hosts (keepOrder): so that what is sent has to wait there.
+// sendElsewhere keeps the calling goroutine off the first CPU, which receives for both
+// hosts (keepOrder), so that sent packets wait there.
 func sendElsewhere(t testing.TB) (stop func()) {
 	t.Helper()
 	runtime.LockOSThread()
@@ -64,8 +64,8 @@ func sendElsewhere(t testing.TB) (stop func()) {
 	}
 }
 
-// mixTrains: what the relay is given does not overtake what the kernel carries of
-// the same flow, however much of that still waits in the kernel.
+// mixTrains: packets of the relay do not overtake packets of the same flow that the kernel
+// carries, even if many of those still wait in the kernel.
 func mixTrains(t *testing.T, b *testbed.Bed) {
 	n := trains(testbed.EnvInt(t, "INSANE_PACKETS", mixedPackets) / trainLength * trainLength)
 	f := b.NewFlow(t, 4)
@@ -84,12 +84,12 @@ func mixTrains(t *testing.T, b *testbed.Bed) {
 	r.checkSet(t, program)
 }
 
-// slowDown makes borea take some 50 µs over each packet that comes in through the
-// interface: with filters of which none fits.
+// slowDown makes borea spend some 50 µs on each packet that comes in through the interface,
+// with filters that never match.
 func slowDown(t testing.TB, b *testbed.Bed) {
 	t.Helper()
 	const filters = 2000
-	// Before Linux 6.6 the device has one there itself.
+	// Before Linux 6.6 the device itself has one there.
 	_ = b.Borea.Command(t.Context(), "tc", "qdisc", "add", "dev", testbed.Device, "clsact").Run()
 	var batch strings.Builder
 	for i := range filters {

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// odd is a stage that drops each second packet, as somebody would add it who leaves the
-// C alone.
+// odd is a stage that drops each second packet, as a developer would add it without
+// changing the C.
 const odd = `package policy
 
 type odd struct{ set bool }
@@ -31,8 +31,8 @@ func (s *odd) share() (Share, bool)                     { return Share{Lost: 1, 
 func (p *Program) oddDrops(seq uint64) bool             { return p.OddSet&seq == 1 }
 `
 
-// oddLines are its lines in stages.go: behind, or for the program before, what stands
-// there.
+// oddLines are the lines of the stage in stages.go; each is added behind an existing line,
+// or before it for the program.
 var oddLines = []struct{ at, line string }{
 	{"type Policy struct {\n", "\todd odd\n"},
 	{"\tbyPercent Verdict = 1\n", "\tbyOdd Verdict = StageNumbers - 1\n"},
@@ -41,7 +41,7 @@ var oddLines = []struct{ at, line string }{
 	{"Whole(segments uint32) bool {\n", "\tif p.OddSet != 0 && segments > 1 {\n\t\treturn false\n\t}\n"},
 }
 
-// buildOdd builds the insane command with the stage, and leaves the sources as they are.
+// buildOdd builds the insane command with the stage and does not change the sources.
 func buildOdd(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs("../../..")
@@ -60,7 +60,7 @@ func buildOdd(t *testing.T) string {
 		}
 		with = strings.Replace(with, l.at, l.at+l.line, 1)
 	}
-	// Its field comes behind those that the kernel knows.
+	// Its field comes after the fields that the kernel knows.
 	begin, rest, _ := strings.Cut(with, "type Program struct {")
 	fields, rest, _ := strings.Cut(rest, "\n}\n")
 	with = begin + "type Program struct {" + fields + "\n\tOddSet uint64\n}\n" + rest
@@ -87,8 +87,8 @@ func buildOdd(t *testing.T) string {
 	return binary
 }
 
-// A stage that was added to package policy and not to the C works, whatever path is
-// asked for: the relay carries it out, and the reason is shown.
+// A stage that package policy has and the C does not works on every requested path: the
+// relay carries it out, and the device shows the reason.
 func TestStageThatTheKernelCannotDo(t *testing.T) {
 	labtest.NeedRoot(t)
 	l, err := lab.New(lab.Options{Insane: []string{buildOdd(t)}})

@@ -12,14 +12,15 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// watched is how many packets a test sends while somebody watches, and watchedAtOnce
-// how many of them before it waits: few enough for tcpdump to see each.
+// watched is the number of packets that a test sends while another program watches.
+// watchedAtOnce is how many of them it sends before it waits, few enough for tcpdump to see
+// each.
 const (
 	watched       = 320
 	watchedAtOnce = 16
 )
 
-// newWatched is a testbed whose path is the kernel as long as nobody watches.
+// newWatched makes a testbed whose path is the kernel unless another program watches.
 func newWatched(t testing.TB) *testbed.Bed {
 	t.Helper()
 	b := testbed.New(t, api.PathKernel)
@@ -27,7 +28,7 @@ func newWatched(t testing.TB) *testbed.Bed {
 	return b
 }
 
-// awaitPath waits until the device sends by a path, for a reason that has a word in it.
+// awaitPath waits until the device sends by a path, for a reason that contains a word.
 func awaitPath(t testing.TB, b *testbed.Bed, path, reason string) api.Info {
 	t.Helper()
 	return b.AwaitState(t, func(i api.Info) bool {
@@ -35,7 +36,7 @@ func awaitPath(t testing.TB, b *testbed.Bed, path, reason string) api.Info {
 	})
 }
 
-// watchable sends some packets through the device, half of which it drops.
+// watchable sends some packets through the device, which drops half of them.
 func watchable(t testing.TB, b *testbed.Bed, seed uint64) api.Stats {
 	t.Helper()
 	program, a := b.Begin(t, "percent 50", seed)
@@ -50,9 +51,9 @@ func watchable(t testing.TB, b *testbed.Bed, seed uint64) api.Stats {
 	return a.Stats(t)
 }
 
-// TestPathStepsAside: whoever watches what is sent into the interface, as tcpdump
-// does, sees each packet before any is dropped, since the relay takes over as long as
-// that lasts. What arrives can be seen on either path, so that path stays.
+// TestPathStepsAside: a program that watches packets sent into the interface, such as
+// tcpdump, sees each packet before it may be dropped, because the relay takes over
+// meanwhile. Received packets can be seen on either path, so the path of rx stays.
 func TestPathStepsAside(t *testing.T) {
 	testbed.RequireProgram(t, "tcpdump")
 	b := newWatched(t)
@@ -85,7 +86,7 @@ func TestPathStepsAside(t *testing.T) {
 	}
 }
 
-// checkShown fails unless insanely shows that the relay is the path, and why.
+// checkShown fails unless insanely shows that the relay is the path, and the reason.
 func checkShown(t testing.TB, b *testbed.Bed, reason string) {
 	t.Helper()
 	out := labtest.Run(t, b.Borea, "insanely", "--socket", b.Daemon.Socket)
@@ -94,7 +95,7 @@ func checkShown(t testing.TB, b *testbed.Bed, reason string) {
 	}
 }
 
-// checkFast fails unless the kernel carries what is sent.
+// checkFast fails unless the kernel carries packets that are sent.
 func checkFast(t testing.TB, b *testbed.Bed) {
 	t.Helper()
 	before := b.Counters(t, b.Borea, testbed.Device).TxPackets
@@ -104,7 +105,8 @@ func checkFast(t testing.TB, b *testbed.Bed) {
 	}
 }
 
-// TestPathQdisc: whoever shapes what is sent into the interface has it shaped.
+// TestPathQdisc: a queueing discipline of the interface shapes all packets that are sent
+// into it.
 func TestPathQdisc(t *testing.T) {
 	b := newWatched(t)
 	for _, qdisc := range []string{"pfifo", "tbf rate 1gbit burst 64kb latency 50ms"} {
@@ -125,7 +127,8 @@ func TestPathQdisc(t *testing.T) {
 	}
 }
 
-// TestPathInBridge: a bridge has its ports promiscuous, and is no one who watches.
+// TestPathInBridge: a bridge makes its ports promiscuous, but the device does not count it
+// as a watcher.
 func TestPathInBridge(t *testing.T) {
 	testbed.RequireProgram(t, "tcpdump")
 	t.Parallel()
@@ -151,7 +154,7 @@ func TestPathInBridge(t *testing.T) {
 	} {
 		w.Check(t)
 	}
-	time.Sleep(2 * time.Second) // in which the device looks several times
+	time.Sleep(2 * time.Second) // the device looks several times meanwhile
 	testbed.AwaitPaths(t, d, api.PathKernel)
 	after := labtest.LinkOf(t, l.Borea, testbed.Device).Attrs().Statistics
 	if tx, rx := after.TxPackets-before.TxPackets, after.RxPackets-before.RxPackets; tx > testbed.PerWay/10 || rx > testbed.PerWay/10 {

@@ -1,13 +1,13 @@
-// Package slave tests the device and the interface under it: it looks like its
+// Package slave tests the device and the interface below it: the device looks like its
 // slave, follows it, and works on and below bridges, VLANs and other devices.
 //
-//	look_test.go              how the device looks, and which slaves it refuses
+//	look_test.go              the properties that the device copies, and which slaves it refuses
 //	loop_test.go              a device in front of itself, chains, rings
 //	gone_test.go              the slave is deleted, exchanged, moved
 //	rename_test.go            the slave gets another name
 //	flap_test.go              the slave goes up and down
 //	mtu_test.go               its MTU changes
-//	process_test.go           what the process takes meanwhile
+//	process_test.go           the resources that the process uses meanwhile
 //	topology_bridge_test.go   bridges
 //	topology_stack_test.go    a device on a device, on the loopback, beside others
 //	topology_ipv6_test.go     IPv6 of two links with one MAC address

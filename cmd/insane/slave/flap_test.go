@@ -13,10 +13,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestSlaveFlaps takes the slave, or the other end of its cable, down and up in
-// bursts. However many changes the kernel merges into one message: in the end the
-// carrier of insane is that of the slave, and what is sent meanwhile is counted
-// as lost for that reason.
+// TestSlaveFlaps sets the slave, or the other end of its cable, down and up in bursts. The
+// kernel may merge several changes into one message. In the end insane has the carrier of
+// the slave, and packets that were lost meanwhile are counted with that reason.
 func TestSlaveFlaps(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -40,7 +39,7 @@ func TestSlaveFlaps(t *testing.T) {
 			descriptors, threads := testbed.OpenDescriptors(t, d.PID()), threadsOf(t, d.PID())
 			flap(t, l, d, tt.end(l))
 			if tt.storm {
-				return // between two subscriptions there are fewer
+				return // there are fewer between two subscriptions
 			}
 			testbed.SameDescriptors(t, d.PID(), descriptors)
 			if now := threadsOf(t, d.PID()); now > threads+4 {
@@ -50,7 +49,7 @@ func TestSlaveFlaps(t *testing.T) {
 	}
 }
 
-// flap does bursts of one to four changes, 200 in all.
+// flap makes bursts of one to four changes, 200 changes in all.
 func flap(t *testing.T, l *lab.Lab, d *lab.Daemon, end *lab.Host) {
 	t.Helper()
 	r, into := testbed.Seeded(t), testbed.NewInjector(t, l, "insane")
@@ -83,7 +82,7 @@ func flap(t *testing.T, l *lab.Lab, d *lab.Daemon, end *lab.Host) {
 	testbed.AwaitCarrier(t, l, true)
 }
 
-// storm makes as many messages about other links as it can, until stop.
+// storm makes as many messages about other links as it can, until stop is called.
 func storm(t *testing.T, l *lab.Lab) (stop func()) {
 	t.Helper()
 	testbed.PlugSecond(t, l)

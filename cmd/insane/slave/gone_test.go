@@ -13,7 +13,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// back waits until the device has its slave again, with all that belongs to it.
+// back waits until the device has its slave again, with all properties of the slave.
 func back(t testing.TB, l *lab.Lab, d *lab.Daemon) {
 	t.Helper()
 	labtest.Await(t, "the slave to be back", func() bool { return labtest.Info(t, d).SlaveState == api.SlaveUp })
@@ -21,8 +21,8 @@ func back(t testing.TB, l *lab.Lab, d *lab.Daemon) {
 	awaitRoutes(t, l)
 }
 
-// TestSlaveDeleted deletes the slave and makes it again, with an index of its
-// own or the very same one.
+// TestSlaveDeleted deletes the slave and makes it again, with a new index or with the same
+// one.
 func TestSlaveDeleted(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -45,8 +45,8 @@ func TestSlaveDeleted(t *testing.T) {
 	}
 }
 
-// TestSlaveExchanged makes a new link of the same name and index before the
-// daemon can look: nothing but the packet socket tells one from the other.
+// TestSlaveExchanged makes a new link of the same name and index before the daemon can
+// look. Only the packet socket shows the difference.
 func TestSlaveExchanged(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -66,7 +66,7 @@ func TestSlaveExchanged(t *testing.T) {
 	}
 }
 
-// TestSlaveMoved: a link that goes to another namespace is gone from this one.
+// TestSlaveMoved: a link that is moved to another namespace is gone from this one.
 func TestSlaveMoved(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -85,7 +85,7 @@ func TestSlaveMoved(t *testing.T) {
 		if err := l.Morgana.Netlink().LinkSetNsFd(labtest.LinkOf(t, l.Morgana, "away"), int(home.Fd())); err != nil {
 			t.Fatal(err)
 		}
-		name := labtest.Info(t, d).Slave // it was renamed before it left, if there was time to see that
+		name := labtest.Info(t, d).Slave // the device may have seen that the link was renamed before it was moved
 		if name != "away" && name != "eth0" {
 			t.Fatalf("slave is %q", name)
 		}
@@ -101,8 +101,8 @@ func TestSlaveMoved(t *testing.T) {
 	}
 }
 
-// TestGoneSlaveCounts: while the slave is gone every packet is counted as lost
-// for just that reason, also those that were on their way when it went.
+// TestGoneSlaveCounts: while the slave is gone, every packet is counted as lost for this
+// reason, also a packet that was on its way when the slave was deleted.
 func TestGoneSlaveCounts(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -130,8 +130,8 @@ func TestGoneSlaveCounts(t *testing.T) {
 	inFlight(t, l, d, into, settled)
 }
 
-// inFlight deletes the slave while packets are sent. Where each of them ended
-// is a matter of luck; that each is in the counters is not.
+// inFlight deletes the slave while packets are sent. The reason for which each packet is
+// lost may vary, but each packet must be in the counters.
 func inFlight(t *testing.T, l *lab.Lab, d *lab.Daemon, into *testbed.Injector, before api.Stats) {
 	t.Helper()
 	for range testbed.Soak(t, 10) {

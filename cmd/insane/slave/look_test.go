@@ -14,9 +14,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestLooksLikeItsSlave: what insane sends bears the slave's MAC address, and
-// what is a broadcast to the slave is one to insane; when the slave changes,
-// insane changes. But it has a link-local address of its own.
+// TestLooksLikeItsSlave: packets from insane have the slave's MAC address, and insane has
+// the broadcast address of the slave. When the slave changes, insane changes too. Only its
+// link-local address differs.
 func TestLooksLikeItsSlave(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -32,14 +32,14 @@ func TestLooksLikeItsSlave(t *testing.T) {
 	looksLike(t, l, "eth1")
 	labtest.Run(t, l.Borea, "ip", "link", "set", "eth1", "address", "02:11:22:33:44:55")
 	looksLike(t, l, "eth1")
-	labtest.Run(t, l.Borea, "ip", "link", "set", "eth0", "address", "02:aa:aa:aa:aa:aa") // is no slave any more
+	labtest.Run(t, l.Borea, "ip", "link", "set", "eth0", "address", "02:aa:aa:aa:aa:aa") // eth0 is not the slave any more
 	labtest.Set(t, d, api.Change{TX: new("percent 5")})
 	looksLike(t, l, "eth1")
 	labtest.Set(t, d, api.Change{Slave: new("eth0")})
 	looksLike(t, l, "eth0")
 }
 
-// looksLike waits until insane looks like its slave.
+// looksLike waits until insane has the properties of its slave.
 func looksLike(t *testing.T, l *lab.Lab, slave string) {
 	t.Helper()
 	labtest.Await(t, "insane to look like "+slave, func() bool {
@@ -72,8 +72,8 @@ func linkLocal(t *testing.T, l *lab.Lab, name string) string {
 	return found
 }
 
-// TestWithoutSlave: a device that was given no slave has no carrier, and every
-// packet is counted as lost for that reason.
+// TestWithoutSlave: a device without a slave has no carrier, and every packet is counted as
+// lost for this reason.
 func TestWithoutSlave(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -94,8 +94,8 @@ func TestWithoutSlave(t *testing.T) {
 	testbed.AwaitCarrier(t, l, true)
 }
 
-// TestBadSlaves: what cannot be a slave is refused in one line that names it,
-// when the device is made as well as later, and nothing has changed.
+// TestBadSlaves: a link that cannot be a slave is refused in one line that names it, both
+// at the start and later, and nothing changes.
 func TestBadSlaves(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -136,7 +136,7 @@ func TestBadSlaves(t *testing.T) {
 	testbed.Relays(t, l, d.Client)
 }
 
-// TestLoopbackSlave: the original took it too. It has no MAC address to copy.
+// TestLoopbackSlave: a loopback interface can be the slave. It has no MAC address to copy.
 func TestLoopbackSlave(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)

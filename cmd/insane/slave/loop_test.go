@@ -17,7 +17,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// TestOwnSlave: a device cannot be its own slave, and says so.
+// TestOwnSlave: a device cannot be its own slave; the error says so.
 func TestOwnSlave(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -35,8 +35,8 @@ func TestOwnSlave(t *testing.T) {
 	testbed.Relays(t, l, d.Client)
 }
 
-// TestChain: devices on devices work; a chain that would close to a ring does
-// not come about, however long it is.
+// TestChain: devices can be slaves of other devices. A chain that would become a ring is
+// refused, no matter how long it is.
 func TestChain(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -53,7 +53,7 @@ func TestChain(t *testing.T) {
 	}
 	top := chain[length-1]
 	labtest.Await(t, "carrier through the chain", func() bool { return labtest.Info(t, top).Carrier })
-	// The chain has no address to borrow from: it is put where eth0's is.
+	// The chain has no address to use as source, so it gets the place of eth0's address.
 	testbed.Relays(t, l, top.Client)
 	before := testbed.StateOf(t, l.Borea)
 	for i := range length {
@@ -72,8 +72,8 @@ func TestChain(t *testing.T) {
 	testbed.Relays(t, l, top.Client)
 }
 
-// TestRingRace: two devices choose each other at the same moment. At most one
-// may succeed, and no frame goes in circles.
+// TestRingRace: two devices choose each other at the same moment. At most one succeeds, and
+// no frame goes in circles.
 func TestRingRace(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -111,7 +111,7 @@ func TestSideBySide(t *testing.T) {
 	labtest.StartDaemon(t, l, "--name", "none", "--slave", "eth0", "--route", "10.9.0.2", "--policy", "percent 0")
 	labtest.StartDaemon(t, l, "--name", "every", "--slave", "eth0", "--route", "10.9.0.4", "--policy", "pass")
 	labtest.StartDaemon(t, l, "--name", "half", "--slave", "eth0", "--route", "fd00:9::2", "--policy", "percent 50", "--seed", "1")
-	// Policies are for neighbour discovery too; it is not what is measured here.
+	// Policies apply to neighbour discovery too, which is not measured here.
 	labtest.Run(t, l.Borea, "ip", "neigh", "replace", "10.9.0.2", "lladdr", "02:09:00:00:00:02", "dev", "none")
 	labtest.Run(t, l.Borea, "ip", "neigh", "replace", "fd00:9::2", "lladdr", "02:09:00:00:00:02", "dev", "half")
 	const count = 1000
@@ -122,7 +122,7 @@ func TestSideBySide(t *testing.T) {
 	}{
 		{probe.Probe{Address: l.Morgana.SpareIPv4}, count, count},
 		{probe.Probe{Address: l.Morgana.IPv6}, int(lo), int(hi)},
-		{probe.Probe{Address: l.Morgana.SpareIPv6}, count, count}, // past all of them
+		{probe.Probe{Address: l.Morgana.SpareIPv6}, count, count}, // through none of them
 		{probe.Probe{Address: l.Morgana.IPv4}, 0, 0},
 	} {
 		p := tt.probe

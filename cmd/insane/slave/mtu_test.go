@@ -23,9 +23,9 @@ const (
 	largestTAP     = 65535 - ethernetHeader // drivers/net/tun.c, tun_net_init
 )
 
-// TestSlaveMTU: the device has the MTU of its slave, whatever it is. The largest
-// frame passes as it is; one that is a byte longer, which a person can cause by
-// raising the MTU of insane, is dropped and counted as too big.
+// TestSlaveMTU: the device has the same MTU as its slave. The largest frame passes
+// unchanged. A frame that is one byte longer, which a user can send after raising the MTU
+// of insane, is dropped and counted as too big.
 func TestSlaveMTU(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -34,7 +34,7 @@ func TestSlaveMTU(t *testing.T) {
 	testbed.DisableIPv6(t, l, "default") // for an insane whose MTU is too small for IPv6 and grows again
 	testbed.AwaitCarrier(t, l, true)
 	into, arrivals := testbed.NewInjector(t, l, "insane"), receive(t, l)
-	labtest.SetMTU(t, l.Morgana, lab.Link, 65535) // it is the sender that has to be right
+	labtest.SetMTU(t, l.Morgana, lab.Link, 65535) // only the sender's MTU is tested
 	for _, mtu := range []int{68, 576, 1280, 1500, 9000, 65535, 1500, 68} {
 		labtest.SetMTU(t, l.Borea, lab.Link, mtu)
 		want := min(mtu, largestTAP)
@@ -48,7 +48,7 @@ func TestSlaveMTU(t *testing.T) {
 		}
 		labtest.Await(t, "all frames to arrive", func() bool { return arrivals.whole.Load() == arrived+n })
 		if want == largestTAP {
-			continue // there is nothing larger
+			continue // there is no larger MTU
 		}
 		labtest.SetMTU(t, l.Borea, "insane", want+100)
 		into.Send(n, ethernetHeader+want+1)
@@ -60,8 +60,8 @@ func TestSlaveMTU(t *testing.T) {
 	arrivals.check(t)
 }
 
-// TestSlaveMTUUnderLoad changes the MTU while frames of all sizes are sent. No
-// frame is cut, and each one that insane took is in the counters.
+// TestSlaveMTUUnderLoad changes the MTU while frames of all sizes are sent. No frame is
+// truncated, and each frame that insane took is in the counters.
 func TestSlaveMTUUnderLoad(t *testing.T) {
 	t.Parallel()
 	l, r := labtest.New(t), testbed.Seeded(t)
@@ -100,7 +100,7 @@ func TestSlaveMTUUnderLoad(t *testing.T) {
 	mtus := []int{68, 576, 1280, 1500, 9000, 65535}
 	at := 3
 	for range testbed.Soak(t, 40) {
-		at = (at + 1 + r.IntN(len(mtus)-1)) % len(mtus) // never the same again
+		at = (at + 1 + r.IntN(len(mtus)-1)) % len(mtus) // never the same MTU twice in a row
 		mtu := mtus[at]
 		labtest.SetMTU(t, l.Borea, lab.Link, mtu)
 		testbed.AwaitMTU(t, l, d, min(mtu, largestTAP))

@@ -12,8 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// idle fails if a daemon that has nothing to do takes more than a twentieth of
-// a processor.
+// idle fails if a daemon without work uses more than a twentieth of a CPU.
 func idle(t testing.TB, d *lab.Daemon) {
 	t.Helper()
 	const span, most = time.Second, 5 // ticks of 10 ms
@@ -27,15 +26,15 @@ func idle(t testing.TB, d *lab.Daemon) {
 	}
 }
 
-// ticks is the processor time of a process, user and system, in 1/100 s:
-// fields 14 and 15 of /proc/PID/stat (proc(5)).
+// ticks returns the CPU time of a process, user and system, in 1/100 s: fields 14 and 15 of
+// /proc/PID/stat (proc(5)).
 func ticks(t testing.TB, pid int) (sum int) {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(text), ") ") // behind pid and name
+	_, rest, _ := strings.Cut(string(text), ") ") // after pid and name
 	for _, field := range strings.Fields(rest)[11:13] {
 		n, err := strconv.Atoi(field)
 		if err != nil {

@@ -15,15 +15,15 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// TestSlaveRenamed renames the slave again and again under a stream of packets.
-// None is lost, and the device tells the new name. Then the link is deleted: from
-// now on the new name is the one that is waited for.
+// TestSlaveRenamed renames the slave repeatedly under a stream of packets. No packet is
+// lost, and the device shows the new name. Then the link is deleted: from now on the device
+// waits for a link with the new name.
 func TestSlaveRenamed(t *testing.T) {
 	t.Parallel()
 	l, r := labtest.New(t), testbed.Seeded(t)
 	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--route", "10.9.0.2", "--route", "fd00:9::2")
 	awaitRoutes(t, l)
-	testbed.Relays(t, l, d.Client) // and neighbours are known
+	testbed.Relays(t, l, d.Client) // also resolves the neighbours
 	names := []string{"wire0", "eth0"}
 	for range testbed.Soak(t, 5) {
 		before := testbed.Relayed(t, d.Client)
@@ -66,8 +66,8 @@ func TestSlaveRenamed(t *testing.T) {
 	}
 }
 
-// awaitRoutes waits until the routes that the device was started with lead
-// through it, with the slave's addresses as sources.
+// awaitRoutes waits until the routes that the device was started with lead through it, with
+// the slave's addresses as source.
 func awaitRoutes(t testing.TB, l *lab.Lab) {
 	t.Helper()
 	for dst, source := range map[string]netip.Addr{"10.9.0.2": l.Borea.IPv4, "fd00:9::2": l.Borea.IPv6} {

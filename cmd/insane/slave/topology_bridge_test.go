@@ -10,8 +10,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// bridged is a lab whose borea has its addresses on br0, behind which eth0 and a
-// guest are.
+// bridged is a lab in which borea's addresses are on br0; eth0 and the link to a third host
+// are ports of br0.
 func bridged(t testing.TB) (*lab.Lab, *lab.Host) {
 	t.Helper()
 	l := labtest.New(t)
@@ -20,17 +20,17 @@ func bridged(t testing.TB) (*lab.Lab, *lab.Host) {
 	labtest.Run(t, l.Borea, "ip", "address", "flush", "dev", lab.Link)
 	testbed.NewBridge(t, l, "br0", lab.Link, "port0")
 	labtest.Furnish(t, l.Borea, "br0", "10.9.0.1/24", "fd00:9::1/64")
-	testbed.StateOf(t, l.Borea) // when addresses are usable
-	// Or else it is the kernel's choice as which of her addresses morgana sends.
+	testbed.StateOf(t, l.Borea) // waits until addresses are usable
+	// Otherwise the kernel chooses the source address of morgana.
 	labtest.Run(t, l.Morgana, "ip", "address", "del", "fd00:9::4/64", "dev", lab.Link)
 	testbed.PingsAll(t, l.Morgana, "10.9.0.1")
 	testbed.PingsAll(t, guest, "10.9.0.2")
 	return l, guest
 }
 
-// TestTopologyNearBridge: the slave is a port of a bridge, or the bridge itself,
-// while host routes and an address of its own lead through the device: these are
-// faulted both ways, and the guest behind another port notices nothing.
+// TestTopologyNearBridge: the slave is a port of a bridge, or the bridge itself, while host
+// routes and a separate address lead through the device. Packets of these meet the policies
+// in both directions; the third host behind another port is not affected.
 func TestTopologyNearBridge(t *testing.T) {
 	t.Parallel()
 	for _, slave := range []string{lab.Link, "br0"} {
@@ -43,7 +43,7 @@ func TestTopologyNearBridge(t *testing.T) {
 			for _, h := range []*lab.Host{b, m, guest} {
 				labtest.Run(t, h, "ip", "neigh", "flush", "all")
 			}
-			testbed.PingsAll(t, m, "10.9.0.1", "-I", "10.9.0.4") // the slave's
+			testbed.PingsAll(t, m, "10.9.0.1", "-I", "10.9.0.4") // this address belongs to the slave
 			testbed.PingsAll(t, m, "10.9.0.1")
 			testbed.PingsAll(t, m, "10.8.0.1")
 			testbed.PingsAll(t, m, "fd00:9::1")
@@ -71,9 +71,9 @@ func TestTopologyNearBridge(t *testing.T) {
 	}
 }
 
-// TestTopologyBridgeOfItsOwnMAC: a bridge may have another MAC address than the
-// slave, its port. What is for that address is not for the slave's, and stays with
-// the bridge, unless the device alone has the address. All works, each frame once.
+// TestTopologyBridgeOfItsOwnMAC: a bridge may have another MAC address than its port, the
+// slave. A frame for the bridge's MAC address stays with the bridge, unless only the device
+// has the IP address. All hosts can communicate, and each frame arrives once.
 func TestTopologyBridgeOfItsOwnMAC(t *testing.T) {
 	t.Parallel()
 	l, guest := bridged(t)
@@ -97,10 +97,11 @@ func TestTopologyBridgeOfItsOwnMAC(t *testing.T) {
 	testbed.Balanced(t, d)
 }
 
-// TestTopologyInBridge: the device is a port of a bridge, as no device with an
-// rx_handler could be. In mode all the guest behind another port talks through it
-// with the outside, for which the slave has to hear what is addressed to others; in
-// mode auto what is for the address of the bridge itself comes through it.
+// TestTopologyInBridge: the device is a port of a bridge, which is possible because it uses
+// no rx_handler. In mode all the third host behind another port communicates with the
+// outside through the device; for that the slave must receive frames for other MAC
+// addresses. In mode auto, frames for the address of the bridge itself come through the
+// device.
 func TestTopologyInBridge(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)

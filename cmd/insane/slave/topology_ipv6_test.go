@@ -13,9 +13,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestTopologyIPv6BesideTheSlave: device and slave have the same MAC address, and
-// yet each IPv6 addresses of its own, link-local ones too. Each answers, and to a
-// third host that wants one of them each says that it is in use.
+// TestTopologyIPv6BesideTheSlave: device and slave have the same MAC address but different
+// IPv6 addresses, including link-local ones. Each answers for its own addresses. Each also
+// defends them when a third host wants one.
 func TestTopologyIPv6BesideTheSlave(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -49,16 +49,16 @@ func TestTopologyIPv6BesideTheSlave(t *testing.T) {
 	duplicate(t, third, "fd00:9::77", false)
 	before := labtest.Info(t, d).RX.Verdicts
 	labtest.Set(t, d, api.Change{RX: new("percent 0")})
-	duplicate(t, third, "fd00:9::1", true)  // the slave's is none of the device's business
-	duplicate(t, third, "fd00:8::1", false) // and nobody could know
+	duplicate(t, third, "fd00:9::1", true)  // this address belongs to the slave
+	duplicate(t, third, "fd00:8::1", false) // no host can know that
 	if before.Relay == 0 || labtest.Info(t, d).RX.Verdicts.Drop == 0 {
 		t.Error("the solicitations did not go through the device")
 	}
 	testbed.Balanced(t, d)
 }
 
-// duplicate has a host look for a duplicate of an address that it wants, and fails
-// if what it finds is not as expected (RFC 4862 section 5.4).
+// duplicate makes a host look for a duplicate of an address that it wants, and fails if the
+// result is not as expected (RFC 4862 section 5.4).
 func duplicate(t testing.TB, h *lab.Host, address string, want bool) {
 	t.Helper()
 	labtest.Run(t, h, "ip", "address", "add", address+"/64", "dev", lab.Link)

@@ -13,13 +13,13 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestTopologyDeviceOnDevice: one device is the slave of another. What is for the
-// address of the upper one, and from hosts routed through it, goes through both,
-// and so do their faults: each judges what the other leaves.
+// TestTopologyDeviceOnDevice: one device is the slave of another. Packets for the address
+// of the upper device, and from hosts that are routed through it, pass both devices and
+// meet both policies: each device judges the packets that the other relays.
 func TestTopologyDeviceOnDevice(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
-	testbed.DisableIPv6(t, l, "default") // or the host would send packets of its own, which would be counted
+	testbed.DisableIPv6(t, l, "default") // otherwise the host would send packets by itself, which would be counted
 	testbed.SecondSubnet(t, l)
 	lower := labtest.StartDaemon(t, l, "--name", "lower", "--slave", lab.Link)
 	labtest.Run(t, l.Borea, "ip", "link", "set", "lower", "up")
@@ -36,7 +36,7 @@ func TestTopologyDeviceOnDevice(t *testing.T) {
 	testbed.PingsAll(t, m, "10.8.0.1")
 	testbed.PingsAll(t, m, "10.9.0.1")
 	testbed.PingsAll(t, b, "10.9.0.2")
-	testbed.PingsAll(t, m, "10.9.0.1", "-I", "10.9.0.4") // the slave's
+	testbed.PingsAll(t, m, "10.9.0.1", "-I", "10.9.0.4") // this address belongs to the slave
 	testbed.KeepNeighbours(t, b, m)
 	for _, w := range []testbed.Way{
 		{From: b, To: m, Address: "10.8.0.2", Share: 0.5 * 0.6}, {From: b, To: m, Address: "10.9.0.2", Share: 0.5 * 0.6}, {From: b, To: m, Address: "10.9.0.4", Share: 1},
@@ -48,7 +48,7 @@ func TestTopologyDeviceOnDevice(t *testing.T) {
 		tx, rx := all, uint64(0)
 		switch {
 		case w.Share == 1:
-			tx = 0 // past both
+			tx = 0 // these packets pass neither device
 		case w.To == b:
 			tx, rx = rx, tx
 		}
@@ -59,8 +59,8 @@ func TestTopologyDeviceOnDevice(t *testing.T) {
 	testbed.Balanced(t, upper)
 }
 
-// awaitChain waits until the first device has judged so many packets, and the
-// second one those that the first one relayed, and no others.
+// awaitChain waits until the first device has judged this many packets, and the second
+// device exactly the packets that the first one relayed.
 func awaitChain(t testing.TB, all uint64, first, second *lab.Daemon, of func(api.Info) api.Verdicts) {
 	t.Helper()
 	var a, b api.Verdicts
@@ -76,8 +76,7 @@ func awaitChain(t testing.TB, all uint64, first, second *lab.Daemon, of func(api
 	})
 }
 
-// TestTopologySideBySide: two devices stand in front of one slave, and each takes
-// its own.
+// TestTopologySideBySide: two devices have the same slave, and each takes its own frames.
 func TestTopologySideBySide(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -107,8 +106,8 @@ func TestTopologySideBySide(t *testing.T) {
 	testbed.Balanced(t, two)
 }
 
-// TestTopologyLoopback: what arrives at loopback is the host's own. It is refused
-// in one line, and with receive none it is a slave like any other.
+// TestTopologyLoopback: frames that arrive at loopback belong to the host. Receiving is
+// refused in one line; with receive none, loopback is a normal slave.
 func TestTopologyLoopback(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
@@ -146,8 +145,8 @@ func checkLoopbackRefused(t *testing.T, who string, code int, out string) {
 	}
 }
 
-// TestTopologyMacvlan: the slave may be a macvlan, and a macvlan may stand on the
-// device, in mode all: its address is not one of the device's own.
+// TestTopologyMacvlan: the slave may be a macvlan. A macvlan may also be on top of the
+// device; this needs the mode all, because its address is not one of the device's.
 func TestTopologyMacvlan(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -170,7 +169,7 @@ func TestTopologyMacvlan(t *testing.T) {
 			labtest.Run(t, b, "ip", "address", "add", "10.8.0.1/24", "dev", tt.has)
 			testbed.AwaitCarrier(t, l, true)
 			testbed.PingsAll(t, m, "10.8.0.1")
-			if tt.has == testbed.Device { // in mode all the slave has ears for nothing
+			if tt.has == testbed.Device { // in mode all the slave receives nothing
 				testbed.PingsAll(t, m, "10.9.0.1")
 			}
 			testbed.KeepNeighbours(t, b, m)
@@ -182,8 +181,8 @@ func TestTopologyMacvlan(t *testing.T) {
 	}
 }
 
-// TestTopologyMasters: the slave may be a bond, and the device a part of a VRF,
-// where the kernel has these.
+// TestTopologyMasters: the slave may be a bond, and the device may be in a VRF, if the
+// kernel supports them.
 func TestTopologyMasters(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)

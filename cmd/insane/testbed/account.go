@@ -9,13 +9,13 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Account is what the counters say about the packets since testbed.begin.
+// Account compares the counters with their values at testbed.begin.
 type Account struct {
 	Bed    *Bed
 	Before api.Stats
 }
 
-// Stats are the counters of the run alone.
+// Stats returns the counters of this run only.
 func (a Account) Stats(t testing.TB) api.Stats {
 	t.Helper()
 	now := a.Bed.Stats(t)
@@ -34,12 +34,12 @@ func (a Account) Stats(t testing.TB) api.Stats {
 	return s
 }
 
-// Minus is the difference of two readings.
+// Minus returns the difference of two readings.
 func Minus(a, b api.Count) api.Count {
 	return api.Count{Packets: a.Packets - b.Packets, Bytes: a.Bytes - b.Bytes}
 }
 
-// Await waits until count packets went by the relay or were lost in front of it.
+// Await waits until count packets were relayed, or lost before they reached the relay.
 func (a Account) Await(t testing.TB, count int) api.Stats {
 	t.Helper()
 	for deadline := time.Now().Add(Longest); ; time.Sleep(100 * time.Microsecond) {
@@ -53,8 +53,8 @@ func (a Account) Await(t testing.TB, count int) api.Stats {
 	}
 }
 
-// Check fails unless the counters say that just count packets were offered, that
-// the program judged them, and that nothing else became of any.
+// Check fails unless the counters say that exactly count packets were offered, that the
+// program judged them, and that none was dropped for another reason.
 func (a Account) Check(t testing.TB, count int, program *policy.Program) {
 	t.Helper()
 	s := a.Await(t, count)
@@ -77,7 +77,7 @@ func (a Account) Check(t testing.TB, count int, program *policy.Program) {
 	}
 }
 
-// Drops is how many of the packets 0 … n-1 a program drops.
+// Drops returns how many of the packets 0 … n-1 a program drops.
 func Drops(program *policy.Program, n uint64) uint64 {
 	count := uint64(0)
 	for seq := range n {

@@ -17,16 +17,16 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// Attached are the programs that tcx runs at a link of the calling thread's
-// namespace, by direction and name, and whether this kernel has tcx (Linux 6.6).
+// Attached returns the programs that tcx runs at a link of the calling thread's namespace,
+// by direction and name, and whether this kernel has tcx (Linux 6.6).
 func Attached(index int) (programs []string, tcx bool, err error) {
 	for _, at := range []ebpf.AttachType{ebpf.AttachTCXIngress, ebpf.AttachTCXEgress} {
 		found, err := link.QueryPrograms(link.QueryOptions{Target: index, Attach: at})
 		if errors.Is(err, unix.EINVAL) || errors.Is(err, ebpf.ErrNotSupported) {
-			return nil, false, nil // an older kernel does not know what is asked for
+			return nil, false, nil // an older kernel does not know the request
 		}
 		if errors.Is(err, unix.ENODEV) {
-			return nil, true, nil // the link has gone since it was listed
+			return nil, true, nil // the link was deleted after it was listed
 		}
 		if err != nil {
 			return nil, true, fmt.Errorf("query tcx: %w", err)
@@ -53,7 +53,7 @@ func HasTCX(t testing.TB) bool {
 	return tcx
 }
 
-// programInfo is the name of a program and the maps that it uses.
+// programInfo returns the name of a program and the maps that it uses.
 func programInfo(id ebpf.ProgramID) (name string, maps []ebpf.MapID, err error) {
 	p, err := ebpf.NewProgramFromID(id)
 	if errors.Is(err, os.ErrNotExist) {
@@ -71,13 +71,13 @@ func programInfo(id ebpf.ProgramID) (name string, maps []ebpf.MapID, err error) 
 	return info.Name, maps, nil
 }
 
-// bpfObjects are the programs and maps of devices in the whole system, as
-// /proc/PID/fdinfo calls them.
+// bpfObjects are the programs and maps of devices in the whole system, with the names that
+// /proc/PID/fdinfo gives them.
 type bpfObjects map[string]bool
 
-// ObjectsNow lists them. They belong to no namespace, so those of tests that run
-// at the same time are among them. A map that a program of another name uses is not,
-// whatever its own name is.
+// ObjectsNow lists the programs and maps of devices. They belong to no namespace, so the
+// list contains those of other tests that run at the same time. It does not contain a map
+// that a program of another name uses, whatever the name of the map is.
 func ObjectsNow(t testing.TB) bpfObjects {
 	t.Helper()
 	found := make(bpfObjects)
@@ -136,9 +136,8 @@ func mapName(t testing.TB, id ebpf.MapID) string {
 	return info.Name
 }
 
-// NoOrphans fails if there are programs or maps of devices which nobody
-// alive holds and which were not there before. The kernel frees them some time
-// after their last user has gone.
+// NoOrphans fails if there are programs or maps of devices that no process holds and that
+// are not in before. The kernel frees them some time after their last user has ended.
 func NoOrphans(t testing.TB, before bpfObjects) {
 	t.Helper()
 	suspects := ObjectsNow(t)
@@ -161,8 +160,8 @@ func NoOrphans(t testing.TB, before bpfObjects) {
 	})
 }
 
-// heldObjects are those that some process has a descriptor of (bpf_prog_show_fdinfo
-// and bpf_map_show_fdinfo of kernel/bpf/syscall.c).
+// heldObjects returns the programs and maps of which some process has a descriptor
+// (bpf_prog_show_fdinfo and bpf_map_show_fdinfo of kernel/bpf/syscall.c).
 func heldObjects(t testing.TB) bpfObjects {
 	t.Helper()
 	held := make(bpfObjects)

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Furnished are the arguments of a device that has everything one can leave
+// Furnished are the arguments of a device that uses everything that a device could leave
 // behind.
 var Furnished = []string{
 	"--slave", "eth0", "--policy", "percent 60", "--seed", "1",
@@ -26,27 +26,27 @@ var Furnished = []string{
 	"--route", "10.9.0.2", "--route", "fd00:9::2",
 }
 
-// Move puts a link into another namespace, under another name from the start.
+// Move moves a link into another namespace and renames it at the same time.
 func Move(t testing.TB, h *lab.Host, name string, namespace *os.File, as string) {
 	t.Helper()
 	path := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), namespace.Fd())
 	labtest.Run(t, h, "ip", "link", "set", "dev", name, "netns", path, "name", as)
 }
 
-// SecondSubnet gives morgana an address that borea's own has nothing to do with.
+// SecondSubnet gives morgana an address in a subnet in which borea has none.
 func SecondSubnet(t testing.TB, l *lab.Lab) {
 	t.Helper()
 	labtest.Run(t, l.Morgana, "ip", "address", "add", "10.8.0.2/24", "dev", lab.Link)
 }
 
-// Gone waits until the device has noticed that its slave went.
+// Gone waits until the device has noticed that its slave is gone.
 func Gone(t testing.TB, l *lab.Lab, d *lab.Daemon) {
 	t.Helper()
 	labtest.Await(t, "the slave to be gone", func() bool { return labtest.Info(t, d).SlaveState == api.SlaveGone })
 	AwaitCarrier(t, l, false)
 }
 
-// Pause keeps the daemon from seeing what happens until all of it has.
+// Pause stops the daemon while what runs, so that the daemon sees only the result.
 func Pause(t testing.TB, d *lab.Daemon, what func()) {
 	t.Helper()
 	if err := syscall.Kill(d.PID(), syscall.SIGSTOP); err != nil {
@@ -56,13 +56,13 @@ func Pause(t testing.TB, d *lab.Daemon, what func()) {
 	what()
 }
 
-// MACOf is the MAC address of a link of borea.
+// MACOf returns the MAC address of a link of borea.
 func MACOf(t testing.TB, l *lab.Lab, name string) string {
 	t.Helper()
 	return labtest.LinkOf(t, l.Borea, name).Attrs().HardwareAddr.String()
 }
 
-// AwaitMTU waits until both the kernel and the daemon have it.
+// AwaitMTU waits until both the kernel and the daemon report the MTU.
 func AwaitMTU(t testing.TB, l *lab.Lab, d *lab.Daemon, want int) {
 	t.Helper()
 	labtest.Await(t, fmt.Sprintf("MTU %d", want), func() bool {
@@ -70,8 +70,8 @@ func AwaitMTU(t testing.TB, l *lab.Lab, d *lab.Daemon, want int) {
 	})
 }
 
-// RenameSlave renames and waits until the device, its alias and the list of its
-// links tell the new name.
+// RenameSlave renames the slave and waits until the device, its alias and the list of links
+// show the new name.
 func RenameSlave(t *testing.T, l *lab.Lab, d *lab.Daemon, from, to string) {
 	t.Helper()
 	if err := l.Borea.Netlink().LinkSetName(labtest.LinkOf(t, l.Borea, from), to); err != nil {
@@ -84,7 +84,7 @@ func RenameSlave(t *testing.T, l *lab.Lab, d *lab.Daemon, from, to string) {
 	})
 }
 
-// AwaitCarrier waits until the host sees insane with carrier, or without.
+// AwaitCarrier waits until insane has carrier, or has none.
 func AwaitCarrier(t testing.TB, l *lab.Lab, want bool) {
 	t.Helper()
 	what := "insane to have no carrier"
@@ -94,7 +94,7 @@ func AwaitCarrier(t testing.TB, l *lab.Lab, want bool) {
 	labtest.Await(t, what, func() bool { return labtest.CarrierOf(t, l.Borea, "insane") == want })
 }
 
-// Unplug deletes the link of borea that is called so, and with it the cable.
+// Unplug deletes the link of borea with this name, and with it the cable.
 func Unplug(t testing.TB, l *lab.Lab, name string) {
 	t.Helper()
 	if err := l.Borea.Netlink().LinkDel(labtest.LinkOf(t, l.Borea, name)); err != nil {
@@ -102,8 +102,8 @@ func Unplug(t testing.TB, l *lab.Lab, name string) {
 	}
 }
 
-// Plug makes a cable like the one of the lab, borea's end called name and with
-// that index; 0 is any.
+// Plug makes a cable like the one of the lab. name and index are those of borea's end;
+// index 0 lets the kernel choose.
 func Plug(t testing.TB, l *lab.Lab, name string, index int) {
 	t.Helper()
 	namespace := labtest.NamespaceOf(t, l.Morgana)
@@ -120,8 +120,8 @@ func Plug(t testing.TB, l *lab.Lab, name string, index int) {
 	labtest.Furnish(t, l.Borea, name, "10.9.0.1/24", "fd00:9::1/64")
 }
 
-// Relays fails unless everything that is sent to morgana arrives, however long it
-// takes, and goes through the device. The policy must be pass.
+// Relays fails unless every packet to morgana arrives, without a time limit, and passes the
+// device. The policy must be pass.
 func Relays(t testing.TB, l *lab.Lab, c *insanely.Client) {
 	t.Helper()
 	const count = 50
@@ -153,13 +153,13 @@ func Relays(t testing.TB, l *lab.Lab, c *insanely.Client) {
 			t.Fatalf("%d of %d packets arrived: %v", arrived, count, err)
 		}
 	}
-	// The relay enters a batch in its counters when all of it is sent.
+	// The relay adds a batch to its counters after it has sent all of the batch.
 	labtest.Await(t, fmt.Sprintf("the counters to say that %d packets went through the device", count), func() bool {
 		return Relayed(t, c)-before >= count
 	})
 }
 
-// Relayed is how many packets the device has sent.
+// Relayed returns how many packets the device has sent.
 func Relayed(t testing.TB, c *insanely.Client) uint64 {
 	t.Helper()
 	stats, err := c.Stats(context.Background())

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// Counter reads a counter of a host's kernel (proc_net(5)): from snmp or netstat
-// one called "Group:Name", from snmp6 one called "Name".
+// Counter reads a counter of a host's kernel (proc_net(5)). In snmp and netstat a counter
+// is called "Group:Name", in snmp6 "Name".
 func (b *Bed) Counter(t testing.TB, h *lab.Host, file, name string) uint64 {
 	t.Helper()
 	var text []byte

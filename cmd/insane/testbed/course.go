@@ -11,16 +11,15 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Course is the way of a test's packets: from one host, through the device, to
-// an address of the other. What can be asked of the device in one direction can
-// be asked of it in the other.
+// Course is the way of a test's packets: from one host, through the device, to an address
+// of the other host. Each test can run in either direction.
 type Course struct {
 	From, To   *lab.Host
-	IPv4, IPv6 netip.Addr   // of to, where the packets go
-	sources    []netip.Addr // of from, where they come from; the kernel picks the rest
+	IPv4, IPv6 netip.Addr   // addresses of to, the destinations of the packets
+	sources    []netip.Addr // addresses of from, the sources; if there is none, the kernel chooses
 }
 
-// Address is where packets of a family (4 or 6) go.
+// Address returns the destination of packets of a family (4 or 6).
 func (c Course) Address(family int) netip.Addr {
 	if family == 6 {
 		return c.IPv6
@@ -28,8 +27,8 @@ func (c Course) Address(family int) netip.Addr {
 	return c.IPv4
 }
 
-// source is where packets to an address come from: an unspecified one leaves it
-// to the kernel.
+// source returns the source of packets to an address. If it is unspecified, the kernel
+// chooses.
 func (c Course) source(to netip.Addr) netip.Addr {
 	for _, addr := range c.sources {
 		if addr.Is4() == to.Unmap().Is4() {
@@ -42,7 +41,7 @@ func (c Course) source(to netip.Addr) netip.Addr {
 // Receiving reports whether the device receives the packets from its slave.
 func (b *Bed) Receiving() bool { return b.To == b.Borea }
 
-// Direction is what the device says of the packets' direction.
+// Direction returns what the device reports about the packets' direction.
 func (b *Bed) Direction(i api.Info) api.Direction {
 	if b.Receiving() {
 		return i.RX
@@ -50,7 +49,7 @@ func (b *Bed) Direction(i api.Info) api.Direction {
 	return i.TX
 }
 
-// Change asks for a policy for the packets' direction.
+// Change returns a change of the policy for the packets' direction.
 func (b *Bed) Change(text string) api.Change {
 	if b.Receiving() {
 		return api.Change{RX: &text}
@@ -58,7 +57,7 @@ func (b *Bed) Change(text string) api.Change {
 	return api.Change{TX: &text}
 }
 
-// Program says of each packet of the direction what a policy does to it.
+// Program returns the program that the device uses for the packets' direction.
 func (b *Bed) Program(t testing.TB, text string, seed uint64) *policy.Program {
 	t.Helper()
 	p, err := policy.Parse(text)
@@ -66,15 +65,15 @@ func (b *Bed) Program(t testing.TB, text string, seed uint64) *policy.Program {
 		t.Fatal(err)
 	}
 	if b.Receiving() {
-		const rxIndex = 0 // the device's; tx draws from the seed itself
+		const rxIndex = 0 // the index that the device uses; tx draws from the seed itself
 		seed = policy.Subseed(seed, rxIndex)
 	}
 	program := p.Compile(0, seed)
 	return &program
 }
 
-// checkBothCounters fails unless the counters of both directions balance. A test may
-// have ended the daemon.
+// checkBothCounters fails unless the counters of both directions balance. It does nothing
+// if the test has ended the daemon.
 func (b *Bed) checkBothCounters(t testing.TB) {
 	t.Helper()
 	if s, err := b.Daemon.Client.Stats(context.Background()); err == nil {
@@ -83,14 +82,14 @@ func (b *Bed) checkBothCounters(t testing.TB) {
 	}
 }
 
-// The network that insane is in and its slave is not.
+// A network in which insane has an address and its slave has none.
 const (
 	OwnIPv4, OwnIPv6   = "10.8.0.1", "fd00:8::1"
-	peerIPv4, peerIPv6 = "10.8.0.2", "fd00:8::2" // morgana's
+	peerIPv4, peerIPv6 = "10.8.0.2", "fd00:8::2" // of morgana
 )
 
-// NewReceiver is a testbed the other way round: packets go from morgana to
-// addresses that only insane has.
+// NewReceiver makes a testbed in the other direction: packets go from morgana to addresses
+// that only insane has.
 func NewReceiver(t testing.TB, path ...string) *Bed {
 	t.Helper()
 	b := New(t, path...)
@@ -103,11 +102,11 @@ func NewReceiver(t testing.TB, path ...string) *Bed {
 	know(t, b.Morgana, far, near, own4, own6)
 	b.Course = Course{From: b.Morgana, To: b.Borea, IPv4: own4, IPv6: own6}
 	b.awaitTaken(t, OwnIPv4, OwnIPv6)
-	b.Quiet = LaterQuiet // groups that a host reports of its own accord are the slave's to hear
+	b.Quiet = LaterQuiet // the slave gets the reports of groups that a host sends by itself
 	return b
 }
 
-// awaitTaken waits until the device takes what is for the addresses.
+// awaitTaken waits until the device takes frames to the addresses.
 func (b *Bed) awaitTaken(t testing.TB, addrs ...string) {
 	t.Helper()
 	b.AwaitState(t, func(i api.Info) bool {
@@ -124,8 +123,8 @@ func (b *Bed) awaitTaken(t testing.TB, addrs ...string) {
 	})
 }
 
-// Back is the testbed for what comes back from morgana to borea's own addresses:
-// it is the device's since just these addresses of morgana are routed through it.
+// Back returns the testbed for packets from morgana to borea's own addresses. They belong
+// to the device, because these addresses of morgana are routed through it.
 func (b *Bed) Back() *Bed {
 	back := *b
 	back.Course = Course{
@@ -135,7 +134,7 @@ func (b *Bed) Back() *Bed {
 	return &back
 }
 
-// AnyAddress is the unspecified address of a family, 4 or 6.
+// AnyAddress returns the unspecified address of a family, 4 or 6.
 func AnyAddress(family int) netip.Addr {
 	if family == 6 {
 		return netip.IPv6Unspecified()

@@ -1,6 +1,6 @@
-// Package testbed is what the tests of the insane command share beside labtest:
-// the commands themselves, a device whose every packet is known, and what the
-// tests do to a host and ask of it. Only tests import it.
+// Package testbed has what the tests of the insane command share, besides package labtest:
+// the commands themselves, a device whose every packet is known, and functions that change
+// or check a host. Only tests import it.
 //
 //	main.go      the test binary is the commands
 //	testbed.go   a device between borea and morgana, and the start of a run

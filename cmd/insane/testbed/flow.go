@@ -16,33 +16,33 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Bounds of what a flow has under way. The queue in front of the relay holds
-// 1000 frames (insane/port, tapQueueFrames), and a flow sends one window more
-// before it looks again.
+// Limits of the packets that a flow has under way. The queue in front of the relay holds
+// 1000 frames (insane/host, queueFrames), and a flow sends one more window before it checks
+// again.
 const (
-	Window    = 256 // packets sent before the flow looks whether they arrived
-	UnderWay  = 640 // packets that may have been sent and neither arrived nor dropped yet
+	Window    = 256 // packets sent before the flow checks whether they arrived
+	UnderWay  = 640 // packets sent that have neither arrived nor been dropped yet
 	Sequence  = 8   // bytes at the start of each payload: the packet's number, big endian
 	MaxUDP    = 1472
 	rcvBuffer = 64 << 20
 )
 
-// Batcher is what ipv4.PacketConn and ipv6.PacketConn share: many datagrams in
-// one system call (sendmmsg(2), recvmmsg(2)).
+// Batcher is the common part of ipv4.PacketConn and ipv6.PacketConn: many datagrams in one
+// system call (sendmmsg(2), recvmmsg(2)).
 type Batcher interface {
 	ReadBatch([]ipv4.Message, int) (int, error)
 	WriteBatch([]ipv4.Message, int) (int, error)
 }
 
-// Flow is a pair of UDP sockets: one of the sending host that is connected,
-// through the device, to one of the receiving host.
+// Flow is a pair of UDP sockets. The socket of the sending host is connected, through the
+// device, to the socket of the receiving host.
 type Flow struct {
 	Out, In           *net.UDPConn
 	Sender, Receiver  Batcher
 	Messages, Arrived []ipv4.Message
 }
 
-// NewFlow opens the sockets, to the address of that family (4 or 6).
+// NewFlow opens the sockets. family is 4 or 6.
 func (b *Bed) NewFlow(t testing.TB, family int) *Flow {
 	t.Helper()
 	f := &Flow{Messages: Messages(Window), Arrived: Messages(Window)}
@@ -56,33 +56,32 @@ func (b *Bed) NewFlow(t testing.TB, family int) *Flow {
 	return f
 }
 
-// Noise is what payloads are cut from, each from another place.
+// Noise contains all payloads; each starts at another place.
 var Noise = func() []byte {
 	data := make([]byte, 1<<14)
 	_, _ = rand.NewChaCha8([32]byte{1}).Read(data) // never fails
 	return data
 }()
 
-// Fill writes the payload of packet i, which no other packet has.
+// Fill writes the payload of packet i. No other packet has the same payload.
 func Fill(payload []byte, i int) {
 	binary.BigEndian.PutUint64(payload, uint64(i))
 	copy(payload[Sequence:], Noise[i%(len(Noise)-MaxUDP):])
 }
 
-// Cargo is what is sent through a flow.
+// Cargo describes the packets to send through a flow.
 type Cargo struct {
 	Count int                // packets
 	Size  func(i int) int    // bytes of UDP payload of packet i, 8 to 1472
-	Send  func(from, to int) // packets [from, to), instead of one frame for each
+	Send  func(from, to int) // sends packets [from, to); nil: each packet is one frame
 }
 
-// Always makes every packet of a Cargo equally large.
+// Always returns a Size with which every packet has the same size.
 func Always(size int) func(int) int { return func(int) int { return size } }
 
-// Carry sends the cargo and receives it. Packet by packet it must be what the
-// program relays: none missing, none more, in order, unchanged. The flow never
-// has so much under way that a queue could overrun: it knows what must arrive
-// and waits for it.
+// Carry sends the cargo and receives it. Exactly the packets that the program relays must
+// arrive, in order and unchanged. The flow knows which packets must arrive and waits for
+// them, so that no queue overruns.
 func (f *Flow) Carry(t testing.TB, a Account, program *policy.Program, c Cargo) (received int) {
 	t.Helper()
 	if c.Send == nil {
@@ -108,7 +107,7 @@ func (f *Flow) Carry(t testing.TB, a Account, program *policy.Program, c Cargo) 
 	return received
 }
 
-// SendPlain sends each packet as a frame.
+// SendPlain sends each packet as one frame.
 func (f *Flow) SendPlain(t testing.TB, c Cargo, from, to int) {
 	t.Helper()
 	batch := f.Messages[:to-from]
@@ -126,8 +125,8 @@ func (f *Flow) SendPlain(t testing.TB, c Cargo, from, to int) {
 	}
 }
 
-// expect receives those of the packets [from, to) that the program relays. It
-// returns how many they are, and the number of the last, -1 if there is none.
+// expect receives the packets of [from, to) that the program relays. It returns their
+// number, and the number of the last one; -1 if there is none.
 func (f *Flow) expect(t testing.TB, program *policy.Program, c Cargo, from, to int) (count, last int) {
 	t.Helper()
 	var want []int
@@ -153,7 +152,7 @@ func (f *Flow) expect(t testing.TB, program *policy.Program, c Cargo, from, to i
 	return len(want), want[len(want)-1]
 }
 
-// compare fails if what arrived is not packet i.
+// compare fails if the received payload is not that of packet i.
 func (c Cargo) compare(t testing.TB, got []byte, i int) {
 	t.Helper()
 	var buffer [MaxUDP]byte
@@ -164,8 +163,8 @@ func (c Cargo) compare(t testing.TB, got []byte, i int) {
 	}
 }
 
-// ExpectNothing fails if a datagram waits to be received. It is asked when the
-// counters are closed: what is on its way then is a packet too many.
+// ExpectNothing fails if a datagram waits to be received. Call it after the counters were
+// checked: such a datagram is one packet too many.
 func (f *Flow) ExpectNothing(t testing.TB) {
 	t.Helper()
 	_ = f.In.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
@@ -177,7 +176,7 @@ func (f *Flow) ExpectNothing(t testing.TB) {
 	}
 }
 
-// NumberOf reads the number of a packet, -1 if it has none.
+// NumberOf reads the number of a packet; -1 if it has none.
 func NumberOf(payload []byte) int {
 	if len(payload) < Sequence {
 		return -1

@@ -20,8 +20,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// AwaitPromiscuous waits until the slave receives what is addressed to others, or
-// does not any more.
+// AwaitPromiscuous waits until the slave receives frames for other MAC addresses, or until
+// it does not any more.
 func AwaitPromiscuous(t testing.TB, l *lab.Lab, want bool) {
 	t.Helper()
 	labtest.Await(t, "promiscuous mode of the slave to follow", func() bool {
@@ -32,13 +32,13 @@ func AwaitPromiscuous(t testing.TB, l *lab.Lab, want bool) {
 	}
 }
 
-// NewGuest is a third host, such as a container of borea's: a cable leads from
-// the link of borea that is called so to lab.Link of the guest.
+// NewGuest makes a third host, such as a container of borea. A cable leads from a new link
+// of borea with this name to lab.Link of the third host.
 func NewGuest(t testing.TB, l *lab.Lab, link string, addresses ...string) *lab.Host {
 	t.Helper()
 	other := labtest.New(t)
 	guest := other.Morgana
-	Unplug(t, other, lab.Link) // the cable that comes with it
+	Unplug(t, other, lab.Link) // remove the cable that a new lab has
 	namespace := labtest.NamespaceOf(t, guest)
 	defer namespace.Close()
 	labtest.Run(t, l.Borea, "ip", "link", "add", link, "up", "type", "veth", "peer", "name", "guest")
@@ -47,8 +47,8 @@ func NewGuest(t testing.TB, l *lab.Lab, link string, addresses ...string) *lab.H
 	return guest
 }
 
-// NewBridge makes a bridge of links of borea. It has the MAC address of the
-// first of them, as the one of a machine has that of its NIC.
+// NewBridge makes a bridge whose ports are links of borea. The bridge has the MAC address
+// of the first port, as a bridge of a machine has that of its NIC.
 func NewBridge(t testing.TB, l *lab.Lab, name string, ports ...string) {
 	t.Helper()
 	labtest.Run(t, l.Borea, "ip", "link", "add", name, "address", MACOf(t, l, ports[0]), "type", "bridge")
@@ -57,10 +57,10 @@ func NewBridge(t testing.TB, l *lab.Lab, name string, ports ...string) {
 	}
 }
 
-// PingsAll fails unless every ping is answered, each once. It learns the neighbours
-// on the way. ping waits for the last answers no longer than for two of the earlier
-// ones (ping(8), -W), which may be too short on a busy machine, so it gets more than
-// one attempt; that nothing is lost a way says exactly.
+// PingsAll fails unless every ping gets exactly one answer. It also resolves the
+// neighbours. ping waits for the last answers only twice as long as for earlier ones
+// (ping(8), -W). This may be too short on a busy machine, so there are several attempts.
+// Way checks exactly that nothing is lost.
 func PingsAll(t testing.TB, from *lab.Host, to string, args ...string) {
 	t.Helper()
 	const attempts = 3
@@ -79,8 +79,8 @@ func PingsAll(t testing.TB, from *lab.Host, to string, args ...string) {
 	t.Errorf("%s pings %s:\n%s", from.Name, to, out)
 }
 
-// KeepNeighbours makes hosts keep for good what they have learnt about neighbours:
-// a policy is for ARP and neighbour discovery too, and is not to be seen in them.
+// KeepNeighbours makes the neighbour entries of hosts permanent. A policy also applies to
+// ARP and neighbour discovery, and must not change the result through them.
 func KeepNeighbours(t testing.TB, hosts ...*lab.Host) {
 	t.Helper()
 	learnt := regexp.MustCompile(`(?m)^(\S+) dev (\S+) lladdr (\S+)`)
@@ -91,7 +91,7 @@ func KeepNeighbours(t testing.TB, hosts ...*lab.Host) {
 	}
 }
 
-// Way is a stream of packets and the share of them that is to arrive.
+// Way is a stream of packets, and the share of them that should arrive.
 type Way struct {
 	From, To *lab.Host
 	Address  string
@@ -101,9 +101,10 @@ type Way struct {
 // PerWay is how many packets are sent each way.
 const PerWay = 1000
 
-// Check sends PerWay packets, and then more until some of these have arrived: they
-// wait in the same queues, so by then all others have arrived or are lost. It
-// returns how many it sent. Without faults nothing is lost; nothing comes twice ever.
+// Check sends PerWay packets, and then more until some of these have arrived. All packets
+// wait in the same queues, so each earlier packet has then arrived or is lost. It returns
+// how many it sent. Without faults no packet may be lost, and no packet may ever arrive
+// twice.
 func (w Way) Check(t testing.TB) (sent int) {
 	t.Helper()
 	in := ListenUDP(t, w.To, netip.MustParseAddr(w.Address))
@@ -140,7 +141,7 @@ func (w Way) Check(t testing.TB) (sent int) {
 	return sent
 }
 
-// waitingNumbers are the numbers of the packets that wait to be received.
+// waitingNumbers returns the numbers of the packets that wait to be received.
 func waitingNumbers(t testing.TB, conn *net.UDPConn) (numbers []int) {
 	t.Helper()
 	for payload := make([]byte, 16); ; {
@@ -156,7 +157,7 @@ func waitingNumbers(t testing.TB, conn *net.UDPConn) (numbers []int) {
 	}
 }
 
-// Faults sets a policy for each direction, and restarts the draws.
+// Faults sets a policy for each direction and restarts the draws.
 func Faults(t testing.TB, d *lab.Daemon, tx, rx string) {
 	t.Helper()
 	labtest.Set(t, d, api.Change{TX: &tx, RX: &rx, Seed: new(uint64(1))})

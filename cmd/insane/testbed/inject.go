@@ -13,15 +13,15 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Injector sends frames into a link of borea as they are, past routes and
-// neighbours: what is sent is exactly what is counted.
+// Injector sends frames directly into a link of borea, without routes and neighbours. So
+// exactly the frames that it sends are counted.
 type Injector struct {
 	t  testing.TB
 	fd int
 	to unix.SockaddrLinklayer
 }
 
-// NewInjector opens an injector into a link of borea that goes with the test.
+// NewInjector opens an injector into a link of borea. It is closed when the test ends.
 func NewInjector(t testing.TB, l *lab.Lab, link string) *Injector {
 	t.Helper()
 	i := &Injector{t: t, to: unix.SockaddrLinklayer{Ifindex: labtest.LinkOf(t, l.Borea, link).Attrs().Index}}
@@ -52,7 +52,7 @@ func (i *Injector) Send(n, length int) {
 // EtherTypeTest is IEEE 802's "local experimental EtherType 1".
 const EtherTypeTest = 0x88b5
 
-// Try sends one frame, which says how long it is.
+// Try sends one frame, which contains its length.
 func (i *Injector) Try(length int) error {
 	frame := []byte{2, 9, 0, 0, 0, 2, 2, 9, 0, 0, 0, 1, EtherTypeTest >> 8, EtherTypeTest & 0xff}
 	frame = binary.BigEndian.AppendUint32(frame, uint32(length))
@@ -62,15 +62,15 @@ func (i *Injector) Try(length int) error {
 	return unix.Sendto(i.fd, frame, 0, &i.to)
 }
 
-// Silence keeps the host from sending anything into insane by itself: IPv6
-// would report its multicast groups in the middle of a count.
+// Silence keeps the host from sending packets into insane by itself: IPv6 would report its
+// multicast groups during a count.
 func Silence(t testing.TB, l *lab.Lab) {
 	t.Helper()
 	DisableIPv6(t, l, "insane")
 }
 
-// DisableIPv6 is for a link, or for those that are still to come if it is called
-// default.
+// DisableIPv6 disables IPv6 on a link; with the name default, on all links that are created
+// later.
 func DisableIPv6(t testing.TB, l *lab.Lab, link string) {
 	t.Helper()
 	err := l.Borea.Do(func() error {
@@ -81,8 +81,8 @@ func DisableIPv6(t testing.TB, l *lab.Lab, link string) {
 	}
 }
 
-// SettledStats waits until the device has accounted for n packets more than
-// before, and returns what was added to each reason.
+// SettledStats waits until the device has counted n packets more than in before, and
+// returns how much each counter has grown.
 func SettledStats(t testing.TB, d *lab.Daemon, before api.Stats, n uint64) (after api.Stats, dropped map[string]uint64) {
 	t.Helper()
 	labtest.Await(t, "all packets to be accounted for", func() bool {

@@ -21,25 +21,25 @@ import (
 	"github.com/seed-39a139a1/insane/insanely"
 )
 
-// Instance is an insane process in borea that a test may end at any moment,
-// also before it answers. lab.Daemon is for those that only want a device.
+// Instance is an insane process in borea that a test may end at any moment, also before it
+// answers. Tests that only need a device use lab.Daemon.
 type Instance struct {
 	Client *insanely.Client
 	Socket string
 
 	cmd    *lab.Cmd
 	Log    LogBuffer
-	Exited chan struct{} // closed after err was set
+	Exited chan struct{} // closed after err is set
 	err    error
 }
 
-// Start begins a process and does not wait for it to answer.
+// Start starts a process and does not wait for its first answer.
 func Start(t testing.TB, l *lab.Lab, socket string, args ...string) *Instance {
 	t.Helper()
 	return StartWith(t, l, nil, socket, args...)
 }
 
-// StartWith is start with more environment.
+// StartWith is Start with additional environment variables.
 func StartWith(t testing.TB, l *lab.Lab, env []string, socket string, args ...string) *Instance {
 	t.Helper()
 	i := &Instance{Socket: socket, Exited: make(chan struct{})}
@@ -68,8 +68,8 @@ func StartWith(t testing.TB, l *lab.Lab, env []string, socket string, args ...st
 	return i
 }
 
-// DialFrom connects inside a host: an abstract socket is known in the network
-// namespace alone that it was made in.
+// DialFrom connects inside a host, because an abstract socket exists only in the network
+// namespace in which it was made.
 func DialFrom(ctx context.Context, h *lab.Host, socket string) (conn net.Conn, err error) {
 	err = h.Do(func() error {
 		var dialer net.Dialer
@@ -79,8 +79,8 @@ func DialFrom(ctx context.Context, h *lab.Host, socket string) (conn net.Conn, e
 	return conn, err
 }
 
-// Ready waits for the first answer. The client's own timeout is for daemons that
-// run; one that has just made its socket may take longer on a busy machine.
+// Ready waits for the first answer. The timeout of the client fits daemons that run
+// already; a daemon that has just made its socket may take longer on a busy machine.
 func (i *Instance) Ready(t testing.TB) *Instance {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), labtest.Patience)
@@ -100,10 +100,10 @@ func (i *Instance) Ready(t testing.TB) *Instance {
 	}
 }
 
-// Signal sends the process a signal, which may have ended.
+// Signal sends a signal to the process. It is no error if the process has ended.
 func (i *Instance) Signal(s os.Signal) { _ = i.cmd.Process.Signal(s) }
 
-// Kill ends the process as nothing else can, and waits until it is no more.
+// Kill ends the process with SIGKILL, and waits until it has ended.
 func (i *Instance) Kill() {
 	i.Signal(syscall.SIGKILL)
 	<-i.Exited
@@ -120,7 +120,7 @@ func (i *Instance) End(t testing.TB) int {
 	return i.cmd.ProcessState.ExitCode()
 }
 
-// LogBuffer may be read while a process writes to it.
+// LogBuffer is a buffer that may be read while a process writes to it.
 type LogBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -133,15 +133,15 @@ func (b *LogBuffer) Write(p []byte) (int, error) {
 	return b.text.Write(p)
 }
 
-// String is all that was written so far.
+// String returns everything that was written so far.
 func (b *LogBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
 }
 
-// Seeded is a source of randomness whose seed is in the log of the test and can
-// be given again.
+// Seeded returns a source of randomness. The log of the test has its seed, and a test run
+// can be given the same seed again.
 func Seeded(t testing.TB) *rand.Rand {
 	t.Helper()
 	seed := uint64(EnvInt(t, "INSANE_SEED", int(rand.Uint32())))
@@ -149,7 +149,7 @@ func Seeded(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// EnvInt is a number that a soak run makes larger.
+// EnvInt returns a number that an environment variable may increase for longer runs.
 func EnvInt(t testing.TB, name string, usual int) int {
 	t.Helper()
 	text := os.Getenv(name)
@@ -166,7 +166,7 @@ func EnvInt(t testing.TB, name string, usual int) int {
 // Soak multiplies the rounds of a test by INSANE_SOAK.
 func Soak(t testing.TB, rounds int) int { return rounds * max(1, EnvInt(t, "INSANE_SOAK", 1)) }
 
-// SocketPath is a path for a control socket that goes with the test.
+// SocketPath returns a path for a control socket. It is removed when the test ends.
 func SocketPath(t testing.TB, name string) string {
 	t.Helper()
 	return filepath.Join(t.TempDir(), fmt.Sprintf("%s.sock", name))

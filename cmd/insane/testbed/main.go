@@ -11,9 +11,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/cli"
 )
 
-// Main is for TestMain. It makes the test binary the commands under test, insane
-// and insanely, and those of more: it stands in PATH under their names, and so what
-// a test starts was built with the race detector if the test was.
+// Main is for TestMain. The test binary itself is the commands under test: insane, insanely
+// and those in more. Their names in PATH lead to it, so the commands have the race detector
+// if the test has it.
 func Main(m *testing.M, more map[string]func()) {
 	commands := map[string]func(){
 		"insane":   func() { os.Exit(daemoncli.Main(os.Args, os.Stdout, os.Stderr)) },

@@ -14,8 +14,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// MetricsDiff is in what Prometheus reads something else than /v1/stats says. While
-// packets are sent there may be something.
+// MetricsDiff returns a difference between the metrics for Prometheus and /v1/stats; "" if
+// there is none. There may be one while packets are sent.
 func MetricsDiff(t testing.TB, l *lab.Lab, d *lab.Daemon) string {
 	t.Helper()
 	now := labtest.Info(t, d)
@@ -36,12 +36,12 @@ func MetricsDiff(t testing.TB, l *lab.Lab, d *lab.Daemon) string {
 	}
 	for name := range got {
 		if _, known := want[name]; !known && !strings.Contains(name, "direction=") {
-			delete(got, name) // of the device and not of a direction
+			delete(got, name) // belongs to the device, not to a direction
 		}
 	}
 	for _, direction := range []string{"tx", "rx"} {
 		for _, verdict := range []string{"relay", "drop"} {
-			delete(got, sample("verdicts", "direction", direction, "verdict", verdict)) // are not in the stats
+			delete(got, sample("verdicts", "direction", direction, "verdict", verdict)) // the stats do not contain these
 		}
 	}
 	return cmp.Diff(want, got)
@@ -63,7 +63,7 @@ func addSamples(m map[string]uint64, direction string, s api.Stats) {
 	m[sample("overrun_frames_total", "direction", direction)] = s.Overruns
 }
 
-// sample is a name as Prometheus' text format has it, labels sorted by name.
+// sample returns a name in Prometheus' text format, with labels sorted by name.
 func sample(metric string, labels ...string) string {
 	text := fmt.Sprintf(`insane_%s{device="insane"`, metric)
 	for i := 0; i < len(labels); i += 2 {
@@ -72,7 +72,7 @@ func sample(metric string, labels ...string) string {
 	return text + "}"
 }
 
-// samples reads the text format; every metric must have a help and a type.
+// samples parses the text format. Every metric must have a help and a type.
 func samples(t testing.TB, text string) map[string]uint64 {
 	t.Helper()
 	all, described := make(map[string]uint64), make(map[string]int)

@@ -2,5 +2,5 @@
 
 package testbed
 
-// Million is how many packets show that none is lost.
+// Million is the number of packets for tests that no packet is lost.
 const Million = 1_000_000

@@ -9,15 +9,14 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// EachPath runs a test on either data plane: what is promised of one is promised of
-// the other.
+// EachPath runs a test on each data plane, because both must behave in the same way.
 func EachPath(t *testing.T, test func(t *testing.T, path string)) {
 	for _, path := range []string{api.PathRelay, api.PathKernel} {
 		t.Run(path, func(t *testing.T) { test(t, path) })
 	}
 }
 
-// AwaitPaths waits until both directions have a path.
+// AwaitPaths waits until both directions use a path.
 func AwaitPaths(t testing.TB, d *lab.Daemon, path string) {
 	t.Helper()
 	var i api.Info

@@ -14,9 +14,9 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// awaitIPv6 waits until an address of borea may be used as a source. The kernel
-// lets a new one be tentative for a moment even where it looks for no duplicate
-// (net/ipv6/addrconf.c, addrconf_dad_work).
+// awaitIPv6 waits until an address of borea can be used as source. The kernel keeps a new
+// address tentative for a moment even if it looks for no duplicates (net/ipv6/addrconf.c,
+// addrconf_dad_work).
 func (b *Bed) awaitIPv6(t testing.TB, name string, want netip.Addr) {
 	t.Helper()
 	on := labtest.LinkOf(t, b.Borea, name)
@@ -36,8 +36,8 @@ func (b *Bed) awaitIPv6(t testing.TB, name string, want netip.Addr) {
 	}
 }
 
-// knowEachOther enters the MAC addresses that ARP and neighbour discovery would
-// have to ask for, for good.
+// knowEachOther adds permanent neighbour entries, so that ARP and neighbour discovery need
+// not ask.
 func (b *Bed) knowEachOther(t testing.TB, near netlink.Link) {
 	t.Helper()
 	wired, far := labtest.LinkOf(t, b.Borea, lab.Link), labtest.LinkOf(t, b.Morgana, lab.Link)
@@ -46,7 +46,7 @@ func (b *Bed) knowEachOther(t testing.TB, near netlink.Link) {
 	know(t, b.Morgana, far, wired, b.Borea.IPv4, b.Borea.IPv6)
 }
 
-// know tells a host that addresses are at the MAC address of a link.
+// know adds neighbour entries of a host: addresses are at the MAC address of a link.
 func know(t testing.TB, h *lab.Host, through, at netlink.Link, addrs ...netip.Addr) {
 	t.Helper()
 	for _, addr := range addrs {
@@ -60,9 +60,9 @@ func know(t testing.TB, h *lab.Host, through, at netlink.Link, addrs ...netip.Ad
 	}
 }
 
-// keepOrder makes one processor receive everything for either host. Otherwise
-// a veth queues each packet at the processor that sends it (net/core/dev.c,
-// enqueue_to_backlog): a sender that the scheduler moves would seem to reorder.
+// keepOrder makes one CPU receive all packets for both hosts. Otherwise a veth queues each
+// packet at the CPU that sends it (net/core/dev.c, enqueue_to_backlog), and a sender that
+// moves to another CPU would seem to reorder.
 func (b *Bed) keepOrder(t testing.TB) {
 	t.Helper()
 	const script = "echo 1 > /sys/class/net/" + lab.Link + "/queues/rx-0/rps_cpus"

@@ -17,17 +17,17 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// Probed is what became of a stream.
+// Probed says what happened to the packets of a stream.
 type Probed struct {
 	*probe.Result
 	Err error
 }
 
-// probeSpacing is the pace of a prober.
+// probeSpacing is the time between two packets of a prober.
 const probeSpacing = 10 * time.Millisecond
 
-// Prober sends numbered packets from one host to an address of another, and notes
-// through which link of that each comes in: that link had the frame.
+// Prober sends numbered packets from one host to an address of another. It records through
+// which link of the receiving host each packet came; this link's stack owned the frame.
 type Prober struct {
 	To      *lab.Host
 	in, out *net.UDPConn
@@ -36,20 +36,20 @@ type Prober struct {
 	ended   sync.Once
 
 	Mu  sync.Mutex
-	Via [][]int // by number: indices of the links that the packet came in through
+	Via [][]int // by number: indices of the links through which the packet came
 }
 
-// unsent is in place of a link for what morgana herself could not send.
+// unsent stands for a packet that the sending host could not send.
 const unsent = -1
 
-// NewProber begins to send from an address of morgana to one of borea (IPv4).
-// Both must be there; they may go later on.
+// NewProber starts sending from an address of morgana to an address of borea (IPv4). Both
+// addresses must exist at the start; they may be removed later.
 func NewProber(t testing.TB, l *lab.Lab, from, to string) *Prober {
 	t.Helper()
 	return Probe(t, l.Morgana, l.Borea, from, to)
 }
 
-// Probe begins to send from an address of one host to one of another.
+// Probe starts sending from an address of one host to an address of another.
 func Probe(t testing.TB, sender, receiver *lab.Host, from, to string) *Prober {
 	t.Helper()
 	p := &Prober{To: receiver, ending: make(chan struct{})}
@@ -64,8 +64,8 @@ func Probe(t testing.TB, sender, receiver *lab.Host, from, to string) *Prober {
 	return p
 }
 
-// connectUDP opens a socket in a host, with that local address unless it is nil,
-// that sends to another one.
+// connectUDP opens a socket in a host that sends to the socket to. local is its address;
+// nil: the kernel chooses.
 func connectUDP(t testing.TB, h *lab.Host, local *net.UDPAddr, to *net.UDPConn) (conn *net.UDPConn) {
 	t.Helper()
 	err := h.Do(func() (err error) {
@@ -129,16 +129,16 @@ func (p *Prober) note(number uint64, via int) {
 	}
 }
 
-// Next is the number of the first packet that is not sent yet.
+// Next returns the number of the first packet that is not sent yet.
 func (p *Prober) Next() int {
 	p.Mu.Lock()
 	defer p.Mu.Unlock()
 	return len(p.Via)
 }
 
-// Await waits until a packet of at least that number has come in through a link
-// of that name, and returns its number. All packets wait in the same queues,
-// so what was sent before it has arrived or is lost.
+// Await waits until a packet with at least this number has come through the link with this
+// name, and returns the number of the packet. All packets wait in the same queues, so each
+// earlier packet has then arrived or is lost.
 func (p *Prober) Await(t testing.TB, from int, name string) (number int) {
 	t.Helper()
 	index := labtest.LinkOf(t, p.To, name).Attrs().Index
@@ -153,13 +153,13 @@ func (p *Prober) Await(t testing.TB, from int, name string) (number int) {
 	return number
 }
 
-// AwaitNow is await for what is sent from now on.
+// AwaitNow is Await for packets that are sent from now on.
 func (p *Prober) AwaitNow(t testing.TB, name string) int {
 	t.Helper()
 	return p.Await(t, p.Next(), name)
 }
 
-// Missing are the numbers in [from, to) of packets that were sent and came nowhere.
+// Missing returns the numbers in [from, to) of packets that were sent and did not arrive.
 func (p *Prober) Missing(from, to int) (numbers []int) {
 	p.Mu.Lock()
 	defer p.Mu.Unlock()
@@ -171,7 +171,7 @@ func (p *Prober) Missing(from, to int) (numbers []int) {
 	return numbers
 }
 
-// NoneTwice fails if a packet came more than once, through whatever link.
+// NoneTwice fails if a packet arrived more than once, through any links.
 func (p *Prober) NoneTwice(t testing.TB) {
 	t.Helper()
 	p.Mu.Lock()
@@ -183,8 +183,8 @@ func (p *Prober) NoneTwice(t testing.TB) {
 	}
 }
 
-// KnowBorea enters borea's MAC address at morgana for good: a probe must not wait
-// for ARP, or fail with it.
+// KnowBorea adds permanent entries for borea's MAC address to morgana, so that a probe
+// neither waits for ARP nor fails with it.
 func KnowBorea(t testing.TB, l *lab.Lab, addresses ...string) {
 	t.Helper()
 	mac := MACOf(t, l, lab.Link)

@@ -11,8 +11,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// OpenDescriptors counts those of a process at rest: the least of several looks,
-// since a control connection takes a moment to close.
+// OpenDescriptors counts the descriptors of a process at rest. It takes the smallest of
+// several counts, because a control connection takes a moment to close.
 func OpenDescriptors(t testing.TB, pid int) int {
 	t.Helper()
 	least := CountDescriptors(t, pid)
@@ -23,7 +23,7 @@ func OpenDescriptors(t testing.TB, pid int) int {
 	return least
 }
 
-// SameDescriptors fails unless the process gets back to that many.
+// SameDescriptors fails unless the process returns to this number of descriptors.
 func SameDescriptors(t testing.TB, pid, want int) {
 	t.Helper()
 	var have []string
@@ -38,10 +38,10 @@ func SameDescriptors(t testing.TB, pid, want int) {
 	})
 }
 
-// CountDescriptors is how many file descriptors a process has open.
+// CountDescriptors returns how many file descriptors a process has open.
 func CountDescriptors(t testing.TB, pid int) int { return len(descriptorsOf(t, pid)) }
 
-// descriptorsOf are what the descriptors of a process are open on (proc(5)).
+// descriptorsOf returns what the descriptors of a process refer to (proc(5)).
 func descriptorsOf(t testing.TB, pid int) (list []string) {
 	t.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd/", pid)
@@ -59,7 +59,7 @@ func descriptorsOf(t testing.TB, pid int) (list []string) {
 	return list
 }
 
-// ResidentKiB is the memory of a process that is not in files (proc(5), RssAnon).
+// ResidentKiB returns the memory of a process without files (proc(5), RssAnon), in KiB.
 func ResidentKiB(t testing.TB, pid int) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))

@@ -17,8 +17,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
 )
 
-// CheckRate fails if chance does not explain that, of count packets, so many
-// were relayed at that percentage. It knows nothing of the engine.
+// CheckRate fails if chance does not explain that relayed of count packets were relayed at
+// this percentage. It does not use the engine.
 func CheckRate(t testing.TB, count, relayed int, percent string) {
 	t.Helper()
 	p, err := strconv.ParseFloat(percent, 64)
@@ -31,8 +31,8 @@ func CheckRate(t testing.TB, count, relayed int, percent string) {
 	}
 }
 
-// RequireProgram skips a test that needs a program which is not installed, or
-// fails it where INSANE_ROOT promises a complete machine.
+// RequireProgram skips a test if a program is not installed. It fails instead if
+// INSANE_ROOT says that the machine must be complete.
 func RequireProgram(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -46,7 +46,7 @@ func RequireProgram(t testing.TB, names ...string) {
 	}
 }
 
-// Transcript is what a program writes while it runs.
+// Transcript keeps what a program writes while it runs.
 type Transcript struct {
 	mu   sync.Mutex
 	text strings.Builder // guarded by mu
@@ -59,14 +59,14 @@ func (s *Transcript) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-// String is all that was written so far.
+// String returns everything that was written so far.
 func (s *Transcript) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
 }
 
-// Await waits until the program has written what done wants to see.
+// Await waits until done returns true for the text of the program.
 func (s *Transcript) Await(t testing.TB, what string, done func(text string) bool) {
 	t.Helper()
 	for deadline := time.Now().Add(Longest); !done(s.String()); time.Sleep(time.Millisecond) {
@@ -76,7 +76,7 @@ func (s *Transcript) Await(t testing.TB, what string, done func(text string) boo
 	}
 }
 
-// Background starts a program in a host, both outputs into the transcript. It
+// Background starts a program in a host, with both outputs into the transcript. The program
 // is killed when the test ends.
 func Background(t testing.TB, h *lab.Host, name string, args ...string) (*lab.Cmd, *Transcript) {
 	t.Helper()
@@ -94,10 +94,10 @@ func Background(t testing.TB, h *lab.Host, name string, args ...string) (*lab.Cm
 	return c, out
 }
 
-// Tcpdump shows what a filter lets through on a link of a host, a line for each
-// packet, from when it returns. Headers are enough: of whole packets its buffer
-// holds 32 (libpcap, pcap-linux.c, create_ring), and while it waits for a processor
-// more may pass.
+// Tcpdump shows the packets on a link of a host that match a filter, one line for each; it
+// shows packets from its return on. It captures headers only: its buffer holds just 32
+// whole packets (libpcap, pcap-linux.c, create_ring), and more may come while tcpdump waits
+// for a CPU.
 func Tcpdump(t testing.TB, h *lab.Host, link, filter string, flags ...string) (*lab.Cmd, *Transcript) {
 	t.Helper()
 	args := append([]string{"-n", "-l", "--immediate-mode", "-s", "256", "-i", link}, flags...)
@@ -124,16 +124,16 @@ func Numbers(t testing.TB, text, pattern string) (list []int) {
 }
 
 const (
-	// Pings are enough requests for chance to be judged.
+	// Pings is the number of requests that is enough to judge chance.
 	Pings = 200
 
-	// PingAttempts is how often it may leave too soon: on a busy machine it does
-	// not wait long enough for the last answers, no longer than for two of the
-	// earlier ones (ping(8), -W).
+	// PingAttempts is how often ping may be repeated because it ended too early. On a busy
+	// machine ping does not wait long enough for the last answers: only twice as long as
+	// for earlier ones (ping(8), -W).
 	PingAttempts = 5
 )
 
-// Dump is a tcpdump that runs.
+// Dump is a running tcpdump.
 type Dump struct {
 	*lab.Cmd
 	Out   *Transcript
@@ -141,7 +141,7 @@ type Dump struct {
 	Shows *regexp.Regexp // the packets that count
 }
 
-// Check ends tcpdump and fails unless it saw just count packets.
+// Check ends tcpdump and fails unless it saw exactly count packets.
 func (d *Dump) Check(t testing.TB, count int) {
 	t.Helper()
 	seen := func() int { return len(d.Shows.FindAllString(d.Out.String(), -1)) }
@@ -152,7 +152,8 @@ func (d *Dump) Check(t testing.TB, count int) {
 	if err := d.Wait(); err != nil {
 		t.Errorf("tcpdump on %s: %v", d.Link, err)
 	}
-	// A third number, of packets received by filter, has those in it that came before there was one.
+	// A third number, of packets received by the filter, includes packets that came before
+	// the filter was set.
 	n := Numbers(t, d.Out.String(), `(\d+) packets? captured\s(?:.|\s)*?\s(\d+) packets? dropped by kernel`)
 	if seen() != count || n[0] < count || n[1] != 0 {
 		t.Errorf("tcpdump on %s shows %d packets (captured %d, dropped %d), want %d", d.Link, seen(), n[0], n[1], count)

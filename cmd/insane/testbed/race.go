@@ -2,6 +2,6 @@
 
 package testbed
 
-// Million is so many that the race detector has seen what there is to see; the
-// plain build sends them all.
+// Million is enough packets for the race detector to see every access; the plain build
+// sends a real million.
 const Million = 100_000

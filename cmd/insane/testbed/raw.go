@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// Stranger is the source of the frames that no stack has sent.
+// Stranger is the source of frames that no stack has sent.
 var Stranger = net.HardwareAddr{0x02, 0x09, 0, 0, 0, 0xee}
 
 // RawSocket is a packet socket on a link.
@@ -21,8 +21,8 @@ type RawSocket struct {
 	Buffer [1 << 16]byte
 }
 
-// RawSocket opens one that hears the stranger's frames alone, with an option of
-// SOL_PACKET turned on unless it is 0.
+// RawSocket opens a packet socket that receives only frames from Stranger. It turns on an
+// option of SOL_PACKET, unless option is 0.
 func (b *Bed) RawSocket(t testing.TB, h *lab.Host, link string, option int) *RawSocket {
 	t.Helper()
 	s := &RawSocket{Fd: -1}

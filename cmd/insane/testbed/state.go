@@ -19,19 +19,18 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// Teardown is how long the kernel may take to finish what the death of a process
-// began. Descriptors are closed before the parent hears of the death, but what
-// hangs on them is partly put off: sockets that a dying connection held wait for
-// the garbage collector of Unix sockets, /proc entries for an RCU grace period.
+// Teardown is how long the kernel may take to clean up after a process. It closes
+// descriptors before the parent hears of the death, but delays some of the cleanup: sockets
+// that were sent over a closed connection wait for the garbage collector of Unix sockets,
+// /proc entries wait for an RCU grace period.
 const Teardown = time.Second
 
-// HostState is everything about a host that a device could leave behind and
-// that changes how the host behaves, a line each, sorted. Counters, timers and
-// neighbours that were learnt are not in it.
+// HostState is everything on a host that a device could leave behind and that changes how
+// the host behaves, one line each, sorted. It has no counters, timers or learnt neighbours.
 type HostState []string
 
-// StateOf reads the state when the kernel has done with what set the host up:
-// IPv6 addresses are tentative for a moment, and have no routes so long.
+// StateOf reads the state after the kernel has finished setting the host up: IPv6 addresses
+// are tentative for a moment, and have no routes until then.
 func StateOf(t testing.TB, h *lab.Host) HostState {
 	t.Helper()
 	labtest.Await(t, "addresses to be usable", func() bool {
@@ -43,7 +42,7 @@ func StateOf(t testing.TB, h *lab.Host) HostState {
 	return StateNow(t, h)
 }
 
-// StateNow reads all of it at once.
+// StateNow reads the whole state at once.
 func StateNow(t testing.TB, h *lab.Host) HostState {
 	t.Helper()
 	var s HostState
@@ -66,8 +65,7 @@ func StateNow(t testing.TB, h *lab.Host) HostState {
 
 func (s *HostState) add(format string, args ...any) { *s = append(*s, fmt.Sprintf(format, args...)) }
 
-// links includes the counts of those who want a link to be promiscuous or to
-// receive all multicast.
+// links includes how many users want a link to be promiscuous or to receive all multicast.
 func (s *HostState) links(h *netlink.Handle) error {
 	links, err := h.LinkList()
 	if err != nil {
@@ -93,7 +91,7 @@ func (s *HostState) addresses(h *netlink.Handle) error {
 	return nil
 }
 
-// routes are those of every table, and the rules that choose a table.
+// routes adds the routes of every table, and the rules that choose a table.
 func (s *HostState) routes(h *netlink.Handle) error {
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		routes, err := h.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
@@ -114,7 +112,7 @@ func (s *HostState) routes(h *netlink.Handle) error {
 	return nil
 }
 
-// traffic is what tc shows, and the programs of tcx.
+// traffic adds what tc shows, and the programs of tcx.
 func (s *HostState) traffic(h *netlink.Handle) error {
 	links, err := h.LinkList()
 	if err != nil {
@@ -139,7 +137,7 @@ func (s *HostState) traffic(h *netlink.Handle) error {
 		for _, parent := range []uint32{netlink.HANDLE_ROOT, netlink.HANDLE_MIN_INGRESS, netlink.HANDLE_MIN_EGRESS} {
 			filters, err := h.FilterList(l, parent)
 			if err != nil {
-				continue // no qdisc there that could have any
+				continue // the link has no qdisc that could have filters
 			}
 			for _, f := range filters {
 				a := f.Attrs()
@@ -151,24 +149,24 @@ func (s *HostState) traffic(h *netlink.Handle) error {
 	return nil
 }
 
-// sysctls are all of the namespace that can be read.
+// sysctls adds all values of the namespace that can be read.
 func (s *HostState) sysctls(*netlink.Handle) error {
 	const root = "/proc/sys/net"
 	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
-			return nil // a link may go while we walk; the next look tells
+			return nil // a link may be deleted during the walk; the next look shows it
 		}
 		value, err := os.ReadFile(path)
 		if err != nil || strings.HasSuffix(path, "nf_conntrack_count") {
-			return nil // some can only be written, one is a counter
+			return nil // some can only be written, and one is a counter
 		}
 		s.add("sysctl %s = %s", strings.TrimPrefix(path, root+"/"), bytes.TrimSpace(value))
 		return nil
 	})
 }
 
-// sockets are those of the kinds that a daemon uses, without the columns that
-// count or number.
+// sockets adds the sockets of the kinds that a daemon uses, without the columns that count
+// or number.
 func (s *HostState) sockets(*netlink.Handle) error {
 	for _, table := range []struct {
 		name    string
@@ -199,13 +197,13 @@ func (s *HostState) sockets(*netlink.Handle) error {
 	return nil
 }
 
-// SameState fails unless a host is, within the time of a teardown, as it was.
-// It returns how long that took.
+// SameState fails unless a host returns to a state within Teardown. It returns how long
+// that took.
 func SameState(t testing.TB, h *lab.Host, before HostState) time.Duration {
 	t.Helper()
 	start := time.Now()
 	for {
-		began := time.Since(start) // to look takes a while itself
+		began := time.Since(start) // the look itself takes a while
 		after := StateNow(t, h)
 		diff := cmp.Diff(before, after)
 		if diff == "" {

@@ -4,23 +4,23 @@ import (
 	"testing"
 )
 
-// These are the sizes of the super-frames.
+// The sizes of the super-frames.
 const (
 	Segment  = 1400 // bytes of UDP payload in each packet but the last
 	PerSuper = 40   // packets
 )
 
-// Supers are so many packets in super-frames.
+// Supers is a number of packets that are sent as super-frames.
 type Supers int
 
-// end reports whether packet i is the last one of its super-frame. No super-frame
-// reaches into the next window, whatever is left of one is a shorter super-frame.
+// end reports whether packet i is the last one of its super-frame. A super-frame does not
+// cross the end of a window; the rest of the window is a shorter super-frame.
 func (s Supers) end(i int) bool {
 	inWindow := i % Window
 	return inWindow%PerSuper == PerSuper-1 || inWindow == Window-1 || i == int(s)-1
 }
 
-// Next is the packet that begins the super-frame after the one that i begins.
+// Next returns the first packet of the super-frame after the one that begins with packet i.
 func (s Supers) Next(i int) int {
 	for ; i < int(s); i++ {
 		if s.end(i) {
@@ -30,8 +30,8 @@ func (s Supers) Next(i int) int {
 	return int(s)
 }
 
-// Size is the payload of packet i in bytes: the last packet of a super-frame is
-// shorter, and never twice by the same.
+// Size returns the payload of packet i in bytes. The last packet of a super-frame is
+// shorter, each time by another amount.
 func (s Supers) Size(i int) int {
 	if s.end(i) {
 		return Sequence + i%(Segment-Sequence)
@@ -39,7 +39,8 @@ func (s Supers) Size(i int) int {
 	return Segment
 }
 
-// Send sends packets [from, to), a super-frame with each system call (udp(7), UDP_SEGMENT).
+// Send sends packets [from, to), one super-frame with each system call (udp(7),
+// UDP_SEGMENT).
 func (s Supers) Send(t testing.TB, f *Flow, from, to int) (frames int) {
 	t.Helper()
 	buffer := make([]byte, 0, PerSuper*Segment)

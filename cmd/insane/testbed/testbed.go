@@ -30,20 +30,20 @@ type Bed struct {
 	Course
 	Daemon *lab.Daemon
 	Path   string        // that was asked for, one of the api.Path… values
-	Quiet  time.Duration // for so long nobody must send before a run begins
+	Quiet  time.Duration // how long no host must have sent before a run begins
 }
 
-// A host that has a new link reports its groups on it, at random moments less
-// than a second apart (RFC 3810 section 9.11), so whoever was silent for
-// FirstQuiet is done. Later on only what a test has sent itself is on its way.
+// A host that has a new link reports its groups on it, at random moments less than a second
+// apart (RFC 3810 section 9.11). So a host that was silent for FirstQuiet has finished.
+// After that, only packets of the test are on their way.
 const (
 	FirstQuiet = 1200 * time.Millisecond
 	LaterQuiet = 100 * time.Millisecond
 )
 
-// New starts a device and routes both addresses of morgana through it.
-// Packets go from borea to morgana, by the path that is given, or else by the one
-// that the device chooses.
+// New starts a device and routes both addresses of morgana through it. Packets go from
+// borea to morgana. The argument path selects the data plane; without it the device
+// chooses.
 func New(t testing.TB, path ...string) *Bed {
 	t.Helper()
 	l := labtest.New(t)
@@ -69,7 +69,7 @@ func New(t testing.TB, path ...string) *Bed {
 	return b
 }
 
-// Routes are borea's to both addresses of morgana.
+// Routes returns borea's routes to both addresses of morgana.
 func (b *Bed) Routes(through netlink.Link) (list []*netlink.Route) {
 	for _, way := range []struct{ to, from netip.Addr }{
 		{b.Morgana.IPv4, b.Borea.IPv4}, {b.Morgana.IPv6, b.Borea.IPv6},
@@ -83,10 +83,10 @@ func (b *Bed) Routes(through netlink.Link) (list []*netlink.Route) {
 	return list
 }
 
-// Begin sets the policy of the packets' direction and starts numbering at 0, once
-// nobody else sends. It returns the program that says what must become of each
-// packet; a policy that depends on the time is not for this. If the device were to
-// take another path than the one that is tested, the test would be none.
+// Begin sets the policy of the packets' direction and restarts the numbers at 0, after no
+// other packets are sent. It returns the program that gives the expected verdict of each
+// packet; do not use a policy that depends on the time. It fails if the device takes
+// another path than the one under test.
 func (b *Bed) Begin(t testing.TB, text string, seed uint64) (*policy.Program, Account) {
 	t.Helper()
 	program := b.Program(t, text, seed)
@@ -100,7 +100,7 @@ func (b *Bed) Begin(t testing.TB, text string, seed uint64) (*policy.Program, Ac
 	return program, Account{Before: now.Stats, Bed: b}
 }
 
-// AwaitQuiet waits until nothing was offered for a while.
+// AwaitQuiet waits until no packet was offered for a while.
 func (b *Bed) AwaitQuiet(t testing.TB) {
 	t.Helper()
 	deadline := time.Now().Add(Longest)
@@ -117,7 +117,7 @@ func (b *Bed) AwaitQuiet(t testing.TB) {
 	b.Quiet = LaterQuiet
 }
 
-// Stats are the counters of the packets' direction, overruns included.
+// Stats returns the counters of the packets' direction, including overruns.
 func (b *Bed) Stats(t testing.TB) api.Stats {
 	t.Helper()
 	s, err := b.Daemon.Client.Stats(context.Background())
@@ -130,14 +130,14 @@ func (b *Bed) Stats(t testing.TB) api.Stats {
 	return s.TX
 }
 
-// Counters are the kernel's own of a link.
+// Counters returns the kernel's counters of a link.
 func (b *Bed) Counters(t testing.TB, h *lab.Host, name string) netlink.LinkStatistics {
 	t.Helper()
 	return *labtest.LinkOf(t, h, name).Attrs().Statistics
 }
 
-// AwaitState waits for a state of the device. An answer that does not come in
-// time is asked for again.
+// AwaitState waits for a state of the device. It repeats a request whose answer does not
+// come in time.
 func (b *Bed) AwaitState(t testing.TB, done func(api.Info) bool) api.Info {
 	t.Helper()
 	for deadline := time.Now().Add(Longest); ; time.Sleep(10 * time.Millisecond) {

@@ -13,7 +13,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// PlugSecond gives borea another cable, from eth1 to eth2, both its own.
+// PlugSecond gives borea another cable, from eth1 to eth2, which both belong to borea.
 func PlugSecond(t *testing.T, l *lab.Lab) {
 	t.Helper()
 	labtest.Run(t, l.Borea, "ip", "link", "add", "eth1", "up", "type", "veth", "peer", "name", "eth2")
@@ -21,8 +21,8 @@ func PlugSecond(t *testing.T, l *lab.Lab) {
 	labtest.Await(t, "carrier of eth1", func() bool { return labtest.LinkOf(t, l.Borea, "eth1").Attrs().OperState == netlink.OperUp })
 }
 
-// Flood sends to both addresses of morgana, some thousand packets a second,
-// whether or not a device is in the way, until stop.
+// Flood sends some thousand packets a second to both addresses of morgana until stop is
+// called, whether or not a device is in the way.
 func Flood(t *testing.T, l *lab.Lab) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -41,7 +41,7 @@ func Flood(t *testing.T, l *lab.Lab) (stop func()) {
 			address := &net.UDPAddr{IP: net.ParseIP(to), Port: 9} // discard, RFC 863
 			for ctx.Err() == nil {
 				for range 8 {
-					_, _ = conn.WriteTo(make([]byte, 200), address) // no route for a moment is no news
+					_, _ = conn.WriteTo(make([]byte, 200), address) // a missing route for a moment is no error
 				}
 				time.Sleep(4 * time.Millisecond)
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// ListenUDP opens a socket with room for all that a test may have under way.
+// ListenUDP opens a socket whose buffer holds all packets that a test may have under way.
 func ListenUDP(t testing.TB, h *lab.Host, addr netip.Addr) (conn *net.UDPConn) {
 	t.Helper()
 	err := h.Do(func() (err error) {
@@ -27,8 +27,8 @@ func ListenUDP(t testing.TB, h *lab.Host, addr netip.Addr) (conn *net.UDPConn) {
 	return conn
 }
 
-// DialUDP opens a socket of the sending host that is connected to an address of the
-// receiving one.
+// DialUDP opens a socket of the sending host, connected to an address of the receiving
+// host.
 func (b *Bed) DialUDP(t testing.TB, to *net.UDPAddr) (conn *net.UDPConn) {
 	t.Helper()
 	err := b.From.Do(func() (err error) {
@@ -42,7 +42,7 @@ func (b *Bed) DialUDP(t testing.TB, to *net.UDPAddr) (conn *net.UDPConn) {
 	return conn
 }
 
-// Messages are n datagrams with buffers of their own.
+// Messages makes n messages, each with its own buffer.
 func Messages(n int) []ipv4.Message {
 	list := make([]ipv4.Message, n)
 	for i := range list {

@@ -17,9 +17,9 @@ func door(b *testbed.Bed, h *lab.Host) string {
 	return lab.Link
 }
 
-// framesOffered is how many frames the kernel had for the relay: the TAP counts
-// what the host sent into it, the slave what came out of the cable. The fast path
-// may have had a part of the latter.
+// framesOffered returns how many frames the kernel had for the relay: the frames that the
+// host sent into the TAP, or that the slave received from the cable. The fast path may have
+// carried some of the latter.
 func framesOffered(t testing.TB, b *testbed.Bed) uint64 {
 	t.Helper()
 	if b.Receiving() {
@@ -28,8 +28,9 @@ func framesOffered(t testing.TB, b *testbed.Bed) uint64 {
 	return b.Counters(t, b.Borea, testbed.Device).TxPackets
 }
 
-// takeAll makes the device receive everything. What morgana sends to the addresses
-// of the slave would be the slave's otherwise: no route leads through the device.
+// takeAll makes the device receive everything. Otherwise packets from morgana to the
+// addresses of the slave would belong to the slave, because no route leads through the
+// device.
 func takeAll(t testing.TB, b *testbed.Bed) {
 	t.Helper()
 	for _, route := range b.Routes(labtest.LinkOf(t, b.Borea, testbed.Device)) {
@@ -39,11 +40,11 @@ func takeAll(t testing.TB, b *testbed.Bed) {
 	}
 	all := api.ReceiveAll
 	labtest.Set(t, b.Daemon, api.Change{Receive: &all})
-	b.Quiet = testbed.FirstQuiet // all, reports of groups included
+	b.Quiet = testbed.FirstQuiet // wait for reports of multicast groups too
 }
 
-// onlyIPv4 ends IPv6 on every link between the hosts, so that counters of the
-// kernel which count everything count the test's packets alone.
+// onlyIPv4 disables IPv6 on every link between the hosts, so that kernel counters that
+// count every packet count only the packets of the test.
 func onlyIPv4(t testing.TB, b *testbed.Bed) {
 	t.Helper()
 	for _, link := range []string{testbed.Device, lab.Link} {

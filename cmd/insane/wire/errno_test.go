@@ -12,15 +12,15 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestSenderSeesNoFault: a packet that the policy drops looks sent, even to a
-// sender who asked to be told of errors.
+// TestSenderSeesNoFault: a dropped packet looks sent to the sender, even if the sender
+// asked for errors.
 func TestSenderSeesNoFault(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) { hideFaults(t, testbed.New(t, path), 15_000) })
 }
 
 func hideFaults(t *testing.T, b *testbed.Bed, count int) {
 	for _, family := range []int{4, 6} {
-		in := testbed.ListenUDP(t, b.To, b.Address(family)) // or its kernel would tell that nobody listens
+		in := testbed.ListenUDP(t, b.To, b.Address(family)) // otherwise its kernel would send ICMP errors
 		addr := in.LocalAddr().(*net.UDPAddr)
 		for _, percent := range []string{"0", "50"} {
 			t.Run(fmt.Sprintf("IPv%d/percent%s/connected", family, percent), func(t *testing.T) {
@@ -36,8 +36,8 @@ func hideFaults(t *testing.T, b *testbed.Bed, count int) {
 	}
 }
 
-// sendAll sends many packets, none of which may be refused, and looks for what
-// else a sender could notice.
+// sendAll sends many packets. No packet may be refused, and the sender may see no other
+// error.
 func sendAll(t *testing.T, b *testbed.Bed, family int, percent string, count int,
 	conn *net.UDPConn, send func([]byte) (int, error),
 ) {
@@ -74,8 +74,8 @@ func sendAll(t *testing.T, b *testbed.Bed, family int, percent string, count int
 	})
 }
 
-// TestTCPSeesALossyNetwork: to TCP a dropped packet is one that the network
-// lost, which it sends again, and not congestion of its own host.
+// TestTCPSeesALossyNetwork: TCP treats a dropped packet as a loss in the network and sends
+// it again, not as congestion of its own host.
 func TestTCPSeesALossyNetwork(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) { looseStream(t, testbed.New(t, path)) })
 }
@@ -90,7 +90,7 @@ func looseStream(t *testing.T, b *testbed.Bed) {
 	if info.Ca_state > tcpRecovery || info.Backoff != 0 {
 		t.Errorf("TCP did not recover: state %d, backoff %d", info.Ca_state, info.Backoff)
 	}
-	// What its own host refuses to send, TCP does not count as a retransmission.
+	// TCP does not count a packet that its own host refuses as a retransmission.
 	if n := b.Counter(t, b.From, "netstat", "TcpExt:TCPRetransFail"); n != 0 {
 		t.Errorf("the host refused to send %d packets again", n)
 	}
@@ -104,6 +104,6 @@ func looseStream(t *testing.T, b *testbed.Bed) {
 	}
 }
 
-// tcpRecovery is the last of TCP's states of congestion in which it is not
-// starting all over (linux/tcp.h, TCP_CA_Recovery).
+// tcpRecovery is the last congestion state of TCP in which it does not start again with a
+// small window (linux/tcp.h, TCP_CA_Recovery).
 const tcpRecovery = 3

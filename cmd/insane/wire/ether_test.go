@@ -16,8 +16,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// TestForeignFramesOnTheWire: a frame need not be IP to be relayed, or dropped,
-// unchanged.
+// TestForeignFramesOnTheWire: a frame that is not IP is also relayed unchanged, or dropped.
 func TestForeignFramesOnTheWire(t *testing.T) {
 	foreignFrames(t, testbed.New(t), "pass", "percent 50", "percent 0")
 }
@@ -74,8 +73,8 @@ func foreignFrames(t *testing.T, b *testbed.Bed, policies ...string) {
 	}
 }
 
-// TestRuntsStayOutside: what is shorter than an Ethernet header the kernel does
-// not let in, and the device never sees.
+// TestRuntsStayOutside: the kernel refuses a frame that is shorter than an Ethernet header,
+// so the device never gets it.
 func TestRuntsStayOutside(t *testing.T) {
 	b := testbed.New(t)
 	out := b.RawSocket(t, b.Borea, testbed.Device, 0)
@@ -92,8 +91,8 @@ func TestRuntsStayOutside(t *testing.T) {
 	a.Check(t, 1, program)
 }
 
-// ether makes a frame from the stranger: the words behind the addresses, type
-// or length last, and so many bytes of payload.
+// ether makes a frame from Stranger. words follow the addresses, and the last word is the
+// type or the length. The last part is the payload, of payload bytes.
 func ether(to net.HardwareAddr, payload int, words ...uint16) []byte {
 	f := append(append([]byte{}, to...), testbed.Stranger...)
 	for _, w := range words {
@@ -102,8 +101,8 @@ func ether(to net.HardwareAddr, payload int, words ...uint16) []byte {
 	return append(f, testbed.Noise[:payload]...)
 }
 
-// receive waits for the stranger's next frame and puts back the outer VLAN tag,
-// which the kernel takes from the bytes (net/core/skbuff.c, skb_vlan_untag).
+// receive waits for Stranger's next frame and puts back the outer VLAN tag, which the
+// kernel removes from the bytes (net/core/skbuff.c, skb_vlan_untag).
 func receive(t testing.TB, s *testbed.RawSocket) []byte {
 	t.Helper()
 	control := make([]byte, 128)
@@ -141,10 +140,10 @@ func outerTag(t testing.TB, control []byte) []byte {
 	return nil
 }
 
-// waiting counts the stranger's frames that wait to be received.
+// waiting counts the frames from Stranger that wait to be received.
 func waiting(t testing.TB, s *testbed.RawSocket) (count int) {
 	t.Helper()
-	time.Sleep(20 * time.Millisecond) // for what is still on its way
+	time.Sleep(20 * time.Millisecond) // for frames that are still on their way
 	for {
 		n, _, err := unix.Recvfrom(s.Fd, s.Buffer[:], unix.MSG_DONTWAIT)
 		if err == unix.EAGAIN {

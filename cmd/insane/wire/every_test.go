@@ -7,8 +7,8 @@ import (
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 )
 
-// TestEveryOnTheWire: each Nth packet is lost and no other, on either path, alone and
-// beside another stage; and what each stage lost is counted by itself.
+// TestEveryOnTheWire: exactly each Nth packet is lost, on either path, with this stage
+// alone and with another stage. The losses of each stage are counted separately.
 func TestEveryOnTheWire(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		b := testbed.New(t, path)

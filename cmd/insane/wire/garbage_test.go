@@ -16,9 +16,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestGarbageOnTheWire: the device is offered what no stack would send, as far
-// as the kernel lets it in. It goes on, its counters balance, and what follows is
-// treated right.
+// TestGarbageOnTheWire: the device gets all frames that the kernel accepts, also frames
+// that no stack would send. It continues to work, its counters balance, and valid frames
+// that follow are handled correctly.
 func TestGarbageOnTheWire(t *testing.T) {
 	b := testbed.New(t)
 	before := b.Counters(t, b.Borea, testbed.Device).TxDropped
@@ -31,7 +31,8 @@ func TestGarbageOnTheWire(t *testing.T) {
 	}
 }
 
-// offerGarbage sends so many frames, of which the kernel has frames for the relay.
+// offerGarbage sends count frames. It returns how many of them the kernel has for the
+// relay.
 func offerGarbage(t *testing.T, b *testbed.Bed, count int) (s api.Stats, frames uint64) {
 	out := b.RawSocket(t, b.From, door(b, b.From), unix.PACKET_VNET_HDR)
 	_, a := b.Begin(t, "percent 70", 13)
@@ -61,8 +62,8 @@ func offerGarbage(t *testing.T, b *testbed.Bed, count int) (s api.Stats, frames 
 	return s, frames
 }
 
-// awaitRead waits until the relay has read all that was queued for it: nobody
-// else sends, so then the counters stand still.
+// awaitRead waits until the relay has read all queued frames. No other packets are sent
+// then, so the counters do not change.
 func awaitRead(t testing.TB, b *testbed.Bed) {
 	t.Helper()
 	for deadline := time.Now().Add(testbed.Longest); ; {
@@ -78,8 +79,8 @@ func awaitRead(t testing.TB, b *testbed.Bed) {
 	}
 }
 
-// garbage makes frames with virtio headers: half of them mere noise, half of
-// them super-frames of which something is wrong.
+// garbage makes frames with virtio headers: one half is random bytes, the other half are
+// super-frames with an error.
 type garbage struct {
 	*rand.Rand
 	testbed.Course
@@ -92,7 +93,7 @@ func (g garbage) frame(t testing.TB) []byte {
 	}
 	f := g.superFrame()
 	for range g.IntN(4) {
-		// In the headers, where it matters.
+		// Damage the headers, because they matter most.
 		f[g.IntN(min(len(f), frame.HeaderLen+80))] = byte(g.Uint32())
 	}
 	if g.IntN(4) == 0 {
@@ -101,7 +102,7 @@ func (g garbage) frame(t testing.TB) []byte {
 	return f
 }
 
-// noise is any bytes behind a virtio header that at times the kernel accepts.
+// noise makes random bytes behind a virtio header that the kernel accepts at times.
 func (g garbage) noise() []byte {
 	start := g.IntN(len(testbed.Noise) / 2)
 	f := bytes.Clone(testbed.Noise[start : start+g.IntN(2000)])
@@ -115,8 +116,8 @@ func (g garbage) noise() []byte {
 	return f
 }
 
-// superFrame is one that the kernel could have made: of either protocol and
-// family, of a few packets.
+// superFrame makes a super-frame as the kernel does, of either protocol and family, with a
+// few packets.
 func (g garbage) superFrame() frame.Frame {
 	size, payload := 1+g.IntN(1400), g.IntN(20_000)
 	size = max(size, payload/60) // packets in one super-frame are limited (net/ipv4/udp_offload.c, UDP_MAX_SEGMENTS)
@@ -141,8 +142,8 @@ func (g garbage) superFrame() frame.Frame {
 	return append(f, make([]byte, payload-payload%len(testbed.Noise))...)
 }
 
-// networkHeader is an IP header from one host to the other; its checksum is
-// wrong, which is for the receiver to find.
+// networkHeader makes an IP header from one host to the other. Its checksum is wrong; only
+// the receiver checks it.
 func (g garbage) networkHeader(tcp, v6 bool, length int) []byte {
 	protocol := byte(unix.IPPROTO_UDP)
 	if tcp {
@@ -158,7 +159,7 @@ func (g garbage) networkHeader(tcp, v6 bool, length int) []byte {
 	return append(append(h, g.From.IPv4.AsSlice()...), g.IPv4.AsSlice()...)
 }
 
-// transportHeader is from port 9 to port 9.
+// transportHeader makes a header from port 9 to port 9.
 func transportHeader(tcp bool, payload int) []byte {
 	if !tcp {
 		return append(binary.BigEndian.AppendUint16([]byte{0, 9, 0, 9}, uint16(8+payload)), 0, 0)

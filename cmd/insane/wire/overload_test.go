@@ -11,9 +11,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestOverloadIsAccountedFor: of more packets than anybody could relay each one
-// is in the counters, and the counters say what the kernel says. The fast path cannot be
-// overrun.
+// TestOverloadIsAccountedFor: if more packets are sent than the relay can carry, each
+// packet is in the counters, and the counters agree with the kernel's. The fast path cannot
+// be overrun.
 func TestOverloadIsAccountedFor(t *testing.T) {
 	eachOverload(t, func(t *testing.T, path, text string) {
 		b := testbed.New(t, path)
@@ -21,7 +21,7 @@ func TestOverloadIsAccountedFor(t *testing.T) {
 		o := newOverload(t, b, text)
 		f := b.NewFlow(t, 4)
 		burst(t, f, o, 150_000)
-		// However fast the machine is, it does not relay while it sleeps.
+		// Even a fast machine relays nothing while the daemon is stopped.
 		stop(t, b, func() { burst(t, f, o, 20_000) })
 		o.check(t, f)
 	})
@@ -36,14 +36,14 @@ func eachOverload(t *testing.T, test func(t *testing.T, path, text string)) {
 	}
 }
 
-// overload is what happened between its making and check.
+// overload compares counters at its creation with counters at check.
 type overload struct {
 	testbed.Account
 	sent       int
 	tap, slave counters
 }
 
-// counters are those of the kernel, which the device's counters are compared with.
+// counters are counters of the kernel, to compare with those of the device.
 type counters struct{ sent, dropped uint64 }
 
 func sending(t testing.TB, b *testbed.Bed, link string) counters {
@@ -57,8 +57,7 @@ func newOverload(t testing.TB, b *testbed.Bed, text string) *overload {
 	return &overload{Account: a, tap: sending(t, b, testbed.Device), slave: sending(t, b, lab.Link)}
 }
 
-// burst sends count packets as fast as sendmmsg(2) can. Whatever becomes of
-// them, the sender does not see it.
+// burst sends count packets as fast as sendmmsg(2) can. The sender sees no loss.
 func burst(t testing.TB, f *testbed.Flow, o *overload, count int) {
 	t.Helper()
 	for left := count; left > 0; {
@@ -76,7 +75,7 @@ func burst(t testing.TB, f *testbed.Flow, o *overload, count int) {
 	}
 }
 
-// stop halts the daemon while fn runs.
+// stop stops the daemon while fn runs.
 func stop(t testing.TB, b *testbed.Bed, fn func()) {
 	t.Helper()
 	pid := b.Daemon.PID()
@@ -108,7 +107,7 @@ func (o *overload) check(t testing.TB, f *testbed.Flow) {
 		if n := tap.sent - o.tap.sent; n != 0 {
 			t.Errorf("%d frames went by the relay", n)
 		}
-		// The fast path does not hear what becomes of what it sends.
+		// The fast path does not know what happens to frames that it sends.
 		if n := slave.sent - o.slave.sent + lost; n != s.Relayed.Packets {
 			t.Errorf("relayed %d packets, the slave had %d to send", s.Relayed.Packets, n)
 		}
@@ -141,8 +140,8 @@ func (o *overload) checkOverruns(t testing.TB, s api.Stats) {
 	}
 }
 
-// checkArrival fails unless what was relayed arrives: in the receiver's socket,
-// or where its kernel counts what the socket has no room for.
+// checkArrival fails unless all relayed packets arrive: in the receiver's socket, or in its
+// kernel's counter for packets that the socket has no room for.
 func (o *overload) checkArrival(t testing.TB, f *testbed.Flow, relayed uint64) {
 	t.Helper()
 	received, overflowed := uint64(0), uint64(0)
@@ -156,7 +155,7 @@ func (o *overload) checkArrival(t testing.TB, f *testbed.Flow, relayed uint64) {
 	}
 }
 
-// drain counts what waits in the receiving socket.
+// drain counts the packets that wait in the receiving socket.
 func drain(f *testbed.Flow) (count uint64) {
 	_ = f.In.SetReadDeadline(time.Now().Add(testbed.Longest))
 	for {

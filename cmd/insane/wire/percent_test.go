@@ -8,25 +8,24 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// lossiness is a percentage, and how many packets show it.
+// lossiness is a percentage, and the number of packets to send with it.
 type lossiness struct {
 	percent string
 	count   int
 }
 
-// lossy are the edges, the middle, the rare, and one that is neither.
+// lossy has both limits, the middle, a rare loss, and another value.
 var lossy = []lossiness{
 	{"50", 12_000}, {"80", 12_000}, {"1", 12_000}, {"99", 12_000}, {"0", 6_000}, {"100", 6_000},
 }
 
-// TestPercentOnTheWire: which packets arrive is what the engine decided, packet
-// by packet.
+// TestPercentOnTheWire: exactly the packets arrive that the engine relays.
 func TestPercentOnTheWire(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) { losePercents(t, testbed.New(t, path), smallOver(path), lossy) })
 }
 
-// smallOver is the family that small packets go over; large ones go over the other,
-// and on the other path it is the other way around.
+// smallOver is the family of small packets; large packets use the other one. On the other
+// path it is the other way round.
 func smallOver(path string) (family int) {
 	if path == api.PathRelay {
 		return 6
@@ -52,9 +51,9 @@ func losePercents(t *testing.T, b *testbed.Bed, small int, list []lossiness) {
 	}
 }
 
-// TestPassOnTheWire: without a policy the device is a wire. A million packets of
-// all sizes, half of them on either path: none lost, none doubled, none out of order,
-// none changed.
+// TestPassOnTheWire: with the policy pass the device is like a wire. It relays a million
+// packets of all sizes, half of them on each path. None is lost, duplicated, reordered or
+// changed.
 func TestPassOnTheWire(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) { passMany(t, testbed.New(t, path)) })
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// ping sends count echo requests and returns how many were answered, by its own
-// account. It fails when it says that it sent another number.
+// ping sends count echo requests and returns how many were answered according to ping. It
+// fails if ping reports another number of requests.
 func ping(t testing.TB, b *testbed.Bed, to netip.Addr, count int) (answered int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testbed.Longest)
@@ -31,8 +31,8 @@ func ping(t testing.TB, b *testbed.Bed, to netip.Addr, count int) (answered int)
 	return n[1]
 }
 
-// TestPing: what arrives is what the engine relays, to the packet, and what ping
-// says is what arrives.
+// TestPing: exactly the packets arrive that the engine relays, and ping reports the same
+// number.
 func TestPing(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
 	losePings(t, testbed.New(t), "100", "50", "0")
@@ -68,8 +68,8 @@ func losePings(t *testing.T, b *testbed.Bed, percents ...string) {
 	}
 }
 
-// TestTcpdumpBeforeAndBehind: tcpdump on the device shows every packet, on the
-// slave what is left of them.
+// TestTcpdumpBeforeAndBehind: tcpdump on the device shows every packet; tcpdump on the
+// slave shows the relayed ones.
 func TestTcpdumpBeforeAndBehind(t *testing.T) {
 	testbed.RequireProgram(t, "ping", "tcpdump")
 	b := testbed.New(t)

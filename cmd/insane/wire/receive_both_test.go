@@ -14,8 +14,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// TestReceiveBothDirections: both directions are faulted from one side, and just
-// those pings are answered of which the request and the answer survive.
+// TestReceiveBothDirections: both directions have a policy. Exactly the pings are answered
+// whose request and answer are both relayed.
 func TestReceiveBothDirections(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
 	b := testbed.New(t)
@@ -30,7 +30,7 @@ func loseBothWays(t *testing.T, b *testbed.Bed, family int) {
 	tx, rx := b.Program(t, there, seed), back.Program(t, home, seed)
 	survivors, answers := survive(tx, rx)
 	var got []int
-	// ping leaves before the last answers if the machine is busy.
+	// ping ends before the last answers if the machine is busy.
 	for attempt := 0; attempt < testbed.PingAttempts && !slices.Equal(got, survivors); attempt++ {
 		b.AwaitQuiet(t)
 		i := labtest.Set(t, b.Daemon, api.Change{TX: &there, RX: &home, Seed: &seed})
@@ -44,8 +44,8 @@ func loseBothWays(t *testing.T, b *testbed.Bed, family int) {
 	}
 }
 
-// survive says which requests, from 1 on, are answered if the request meets tx
-// and the answer to it rx, and how many answers rx meets.
+// survive returns which requests, counted from 1, are answered if tx judges the request and
+// rx judges the answer. It also returns how many answers rx judges.
 func survive(tx, rx *policy.Program) (survivors []int, answers int) {
 	for i := range uint64(testbed.Pings) {
 		if tx.Decide(0, i) != policy.Relay {

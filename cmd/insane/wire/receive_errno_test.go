@@ -15,7 +15,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// TestReceiveSenderSeesNoFault: the host on the far side sees nothing but loss.
+// TestReceiveSenderSeesNoFault: the host on the far side sees losses only.
 func TestReceiveSenderSeesNoFault(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		b := testbed.NewReceiver(t, path)
@@ -24,7 +24,7 @@ func TestReceiveSenderSeesNoFault(t *testing.T) {
 	})
 }
 
-// checkNobodyTold fails if borea told a sender what became of a packet.
+// checkNobodyTold fails if borea sent an ICMP error about a packet.
 func checkNobodyTold(t testing.TB, b *testbed.Bed) {
 	t.Helper()
 	for _, name := range []string{"Icmp:OutMsgs", "Icmp:OutDestUnreachs"} {
@@ -37,8 +37,8 @@ func checkNobodyTold(t testing.TB, b *testbed.Bed) {
 	}
 }
 
-// TestReceiveTCPSeesALossyNetwork: to TCP on the far side a dropped packet is one
-// that the network lost, which it sends again.
+// TestReceiveTCPSeesALossyNetwork: TCP on the far side treats a dropped packet as a loss in
+// the network and sends it again.
 func TestReceiveTCPSeesALossyNetwork(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		b := testbed.NewReceiver(t, path)
@@ -49,12 +49,12 @@ func TestReceiveTCPSeesALossyNetwork(t *testing.T) {
 	})
 }
 
-// TestReceiveNobodyAnswers: at percent 0 neither the device nor the slave tells
-// the far side that nobody listens, which they do as soon as packets pass.
+// TestReceiveNobodyAnswers: at percent 0 neither the device nor the slave tells the far
+// side that no socket listens. Both do so as soon as packets pass.
 func TestReceiveNobodyAnswers(t *testing.T) {
 	b := testbed.NewReceiver(t)
 	for _, family := range []int{4, 6} {
-		const closed = 7 // nobody listens on any port
+		const closed = 7 // no socket listens on any port
 		to := netip.AddrPortFrom(b.Address(family), closed)
 		for _, tt := range []struct {
 			percent string
@@ -82,7 +82,7 @@ func timedOut(err error) bool {
 
 func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
 
-// dialTCP connects to an address at which nobody listens.
+// dialTCP connects to an address at which no socket listens.
 func dialTCP(h *lab.Host, to netip.AddrPort, wait time.Duration) error {
 	return h.Do(func() error {
 		dialer := net.Dialer{Timeout: wait}
@@ -94,8 +94,8 @@ func dialTCP(h *lab.Host, to netip.AddrPort, wait time.Duration) error {
 	})
 }
 
-// askUDP sends a datagram to an address at which nobody listens, and waits for
-// an answer.
+// askUDP sends a datagram to an address at which no socket listens, and waits for an
+// answer.
 func askUDP(t testing.TB, b *testbed.Bed, to netip.AddrPort, wait time.Duration) error {
 	t.Helper()
 	conn := b.DialUDP(t, net.UDPAddrFromAddrPort(to))

@@ -12,8 +12,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestReceiveNoneHasNoPolicy: with receive none nothing that arrives is the
-// device's to fault, so whoever asks for both is refused, and nothing changes.
+// TestReceiveNoneHasNoPolicy: with receive none the device takes no frame, so a policy of
+// rx would have no effect. A request for both is refused, and nothing changes.
 func TestReceiveNoneHasNoPolicy(t *testing.T) {
 	l := labtest.New(t)
 	d := labtest.StartDaemon(t, l, "--slave", lab.Link)
@@ -46,7 +46,7 @@ func TestReceiveNoneHasNoPolicy(t *testing.T) {
 	}
 }
 
-// TestReceiveNoneHasNoPolicyByCommand: a person is told in one line.
+// TestReceiveNoneHasNoPolicyByCommand: the command reports the refusal in one line.
 func TestReceiveNoneHasNoPolicyByCommand(t *testing.T) {
 	l := labtest.New(t)
 	oneLine := func(t *testing.T, out string) {

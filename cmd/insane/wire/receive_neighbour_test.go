@@ -18,19 +18,18 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// crowd asks who has an address, in the name of neighbours that there are not:
-// each question has another source, to which the answer goes.
+// crowd asks for an address in the name of many neighbours that do not exist: each question
+// has another source, and the answer goes to that source.
 type crowd struct {
 	question func(i int) []byte     // a frame
-	answered func(frame []byte) int // which question the frame answers, -1: none
+	answered func(frame []byte) int // the number of the question that the frame answers; -1: none
 }
 
-// neighbourCount is how many neighbours ask.
+// neighbourCount is the number of neighbours that ask.
 const neighbourCount = 200
 
-// TestReceiveNeighbours: requests of ARP and neighbour solicitations for
-// an address of insane are packets like others. Those that the engine relays are
-// answered, once, and no others.
+// TestReceiveNeighbours: policies also apply to ARP requests and neighbour solicitations
+// for an address of insane. Exactly the relayed ones are answered, once.
 func TestReceiveNeighbours(t *testing.T) {
 	b := testbed.NewReceiver(t)
 	for _, tt := range []struct {
@@ -61,7 +60,7 @@ func TestReceiveNeighbours(t *testing.T) {
 	}
 }
 
-// answers waits for so many answers, and for a moment for more.
+// answers waits for want answers, and a moment more for others.
 func answers(t testing.TB, s *testbed.RawSocket, a crowd, count int) (list []int) {
 	t.Helper()
 	for deadline := time.Now().Add(testbed.Longest); ; {

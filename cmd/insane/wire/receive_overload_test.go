@@ -9,26 +9,27 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestReceiveOverload: of more packets than anybody could relay each one is in
-// the counters, and the counters say what the kernel says. The fast path cannot be overrun.
+// TestReceiveOverload: if more packets arrive than the relay can carry, each packet is in
+// the counters, and the counters agree with the kernel's. The fast path cannot be overrun.
 func TestReceiveOverload(t *testing.T) {
 	eachOverload(t, func(t *testing.T, path, text string) {
 		b := testbed.NewReceiver(t, path)
 		onlyIPv4(t, b)
-		// What a daemon that stands still leaves to the slave must not arrive by
-		// that way; with a strict reverse path the kernel drops and counts it.
+		// While the daemon is stopped, the slave gets packets of the device. They must not
+		// reach the socket through the slave; with a strict reverse path check, the kernel
+		// drops and counts them.
 		b.Sysctl(t, b.Borea, "ipv4/conf/"+lab.Link+"/rp_filter", "1")
 		o := newInrush(t, b, text)
 		f := b.NewFlow(t, 4)
 		burst(t, f, o.overload, 150_000)
-		// However fast the machine is, it does not relay while it sleeps.
+		// Even a fast machine relays nothing while the daemon is stopped.
 		stop(t, b, func() { burst(t, f, o.overload, 40_000) })
 		o.check(t, f)
 	})
 }
 
-// inrush is an overload of what arrives. Its counters are those of the cable,
-// and of the host behind the device.
+// inrush is an overload of arriving packets. Its counters are those of the cable and of the
+// host behind the device.
 type inrush struct {
 	*overload
 	cable, host counters
@@ -41,8 +42,8 @@ func newInrush(t testing.TB, b *testbed.Bed, text string) *inrush {
 	return &inrush{overload: &overload{Account: a}, cable: cable(t, b), host: host(t, b), left: leftToSlave(t, b)}
 }
 
-// cable is what came out of it, and what it had no room for. That is counted at
-// the end where it went in (drivers/net/veth.c, veth_xmit).
+// cable counts the frames that came out of the cable, and those that the cable had no room
+// for. The kernel counts the latter at the sending end (drivers/net/veth.c, veth_xmit).
 func cable(t testing.TB, b *testbed.Bed) counters {
 	return counters{
 		sent:    b.Counters(t, b.Borea, lab.Link).RxPackets,
@@ -50,13 +51,14 @@ func cable(t testing.TB, b *testbed.Bed) counters {
 	}
 }
 
-// host is what the relay passed on to its host, and what that had no room for.
+// host counts the packets that the relay passed on to its host, and those that the host had
+// no room for.
 func host(t testing.TB, b *testbed.Bed) counters {
 	s := b.Counters(t, b.Borea, testbed.Device)
 	return counters{s.RxPackets, s.RxDropped}
 }
 
-// leftToSlave is what the slave's stack got and had to refuse.
+// leftToSlave counts the packets that the slave's stack got and refused.
 func leftToSlave(t testing.TB, b *testbed.Bed) uint64 {
 	return b.Counter(t, b.Borea, "netstat", "TcpExt:IPReversePathFilter")
 }

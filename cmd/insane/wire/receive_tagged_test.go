@@ -68,11 +68,11 @@ func payloadOf(i int) []byte {
 	return testbed.Noise[start : start+taggedSegment]
 }
 
-// packetRun are count packets in a row that are relayed; the packet behind the
-// last one that was looked at is next.
+// packetRun is a run of count relayed packets; next is the packet after the last one that
+// was examined.
 type packetRun struct{ first, count, next int }
 
-// relayedRun finds the first packets in a row of [from, to) that a program relays.
+// relayedRun finds the first run of packets in [from, to) that a program relays.
 func relayedRun(program *policy.Program, from, to int) packetRun {
 	relays := func(i int) bool { return i < to && program.Decide(0, uint64(i)) == policy.Relay }
 	for from < to && !relays(from) {
@@ -85,8 +85,7 @@ func relayedRun(program *policy.Program, from, to int) packetRun {
 	return packetRun{first: from, count: end - from, next: end}
 }
 
-// check fails unless a frame is what is to be left of a super-frame: tag,
-// sequence number, payload.
+// check fails unless a frame has the expected contents: tag, sequence number, payload.
 func (m taggedTCP) check(t testing.TB, got []byte, run packetRun) {
 	t.Helper()
 	network, transport := m.headers(run.first, run.count)

@@ -14,8 +14,7 @@ import (
 // The device must do the same to packets that it receives as to packets that it sends.
 // Both kinds of tests call the same functions.
 
-// TestReceivePercent: which packets arrive is what the engine decided, packet by
-// packet.
+// TestReceivePercent: exactly the packets arrive that the engine relays.
 func TestReceivePercent(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		b := testbed.NewReceiver(t, path)
@@ -32,13 +31,13 @@ func TestReceivePercent(t *testing.T) {
 	})
 }
 
-// TestReceivePass: without a policy the device is a wire.
+// TestReceivePass: with the policy pass the device is like a wire.
 func TestReceivePass(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) { passMany(t, testbed.NewReceiver(t, path)) })
 }
 
-// TestReceiveSuperFrames: the packets of a super-frame are judged one by one. Before
-// Linux 6.2 a packet socket has no words for one of UDP, and each is an overrun.
+// TestReceiveSuperFrames: each packet of a super-frame is judged separately. Before Linux
+// 6.2 a packet socket cannot return super-frames of UDP, and each counts as an overrun.
 func TestReceiveSuperFrames(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		b := testbed.NewReceiver(t, path)
@@ -51,9 +50,9 @@ func TestReceiveSuperFrames(t *testing.T) {
 	})
 }
 
-// TestReceiveTCP: a stream loses one packet in a hundred and arrives whole,
-// whether its super-frames are the sender's or were put together on arrival, by
-// GRO, of packets whose checksums were verified.
+// TestReceiveTCP: a stream loses one packet in a hundred and arrives complete. Its
+// super-frames are made by the sender, or by GRO on arrival from packets with verified
+// checksums.
 func TestReceiveTCP(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		streams(t, testbed.NewReceiver(t, path), "offloads", 48<<20)
@@ -63,8 +62,8 @@ func TestReceiveTCP(t *testing.T) {
 	})
 }
 
-// TestReceiveTime: "time ON OFF" begins with ON when it is set and changes sides
-// when it should.
+// TestReceiveTime: "time ON OFF" begins with ON when it is set and changes between both at
+// the right times.
 func TestReceiveTime(t *testing.T) {
 	changeSides(t, testbed.NewReceiver(t, api.PathRelay), []sides{
 		{20 * time.Millisecond, 30 * time.Millisecond, 50},
@@ -75,15 +74,15 @@ func TestReceiveTime(t *testing.T) {
 	})
 }
 
-// TestReceivePing: what arrives is what the engine relays, and what ping says on
-// the far side is what arrives.
+// TestReceivePing: exactly the packets arrive that the engine relays, and ping on the far
+// side reports the same number.
 func TestReceivePing(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
 	losePings(t, testbed.NewReceiver(t), "70")
 }
 
-// TestReceiveGarbage: what no stack would send arrives. The device goes on, its
-// counters balance, and what follows is treated right.
+// TestReceiveGarbage: frames arrive that no stack would send. The device continues to work,
+// its counters balance, and valid frames that follow are handled correctly.
 func TestReceiveGarbage(t *testing.T) {
 	b := testbed.New(t).Back()
 	takeAll(t, b)
@@ -97,9 +96,9 @@ func TestReceiveGarbage(t *testing.T) {
 	}
 }
 
-// TestReceiveEverything: in mode all a frame need not be IP to be relayed, or
-// dropped, unchanged: tags of any kind, protocols that nobody knows. In the other
-// direction the same frames go out.
+// TestReceiveEverything: in mode all a frame that is not IP is also relayed unchanged, or
+// dropped: any tags, and unknown protocols. In the other direction the same frames are
+// sent.
 func TestReceiveEverything(t *testing.T) {
 	b := testbed.New(t)
 	back := b.Back()
@@ -109,8 +108,8 @@ func TestReceiveEverything(t *testing.T) {
 	t.Run("tx", func(t *testing.T) { foreignFrames(t, b, "percent 50") })
 }
 
-// TestReceiveTagged: the packets of a super-frame with a VLAN tag are judged one
-// by one, and all that is left of it bears the tag.
+// TestReceiveTagged: each packet of a super-frame with a VLAN tag is judged separately, and
+// all relayed packets have the tag.
 func TestReceiveTagged(t *testing.T) {
 	b := testbed.New(t).Back()
 	takeAll(t, b)

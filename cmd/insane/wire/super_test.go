@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// TestSuperFramesOnTheWire: the packets of a super-frame are judged one by one.
+// TestSuperFramesOnTheWire: each packet of a super-frame is judged separately.
 func TestSuperFramesOnTheWire(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) { superFrames(t, testbed.New(t, path), 50_000) })
 }
@@ -46,8 +46,8 @@ func superFrames(t *testing.T, b *testbed.Bed, list testbed.Supers) {
 	checkChecksums(t, b)
 }
 
-// overrunSupers sends super-frames that no socket can hand out: each is an overrun,
-// and nothing of any arrives. What follows them does.
+// overrunSupers sends super-frames that no packet socket can return. Each counts as an
+// overrun, and no part of it arrives; later frames do.
 func overrunSupers(t *testing.T, b *testbed.Bed, list testbed.Supers) {
 	for _, family := range []int{4, 6} {
 		t.Run(fmt.Sprintf("IPv%d", family), func(t *testing.T) {
@@ -76,8 +76,8 @@ func overrunSupers(t *testing.T, b *testbed.Bed, list testbed.Supers) {
 	checkChecksums(t, b)
 }
 
-// checkRuns fails if packets are not lost one by one but in longer runs than
-// chance makes. Of a chance q, runs are geometric with the mean 1/(1-q).
+// checkRuns fails if packets are lost in longer runs than chance explains. At a loss
+// probability q, the lengths of runs are geometric with the mean 1/(1-q).
 func checkRuns(t testing.TB, program *policy.Program, count uint64) {
 	t.Helper()
 	lost, runs, last := 0, 0, policy.Relay

@@ -8,9 +8,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestTCPOnTheWire: a stream loses one packet in a hundred and arrives whole.
-// The losses are just those of the engine, and what the relay passes on is what
-// the far kernel receives, packet by packet.
+// TestTCPOnTheWire: a stream loses one packet in a hundred and arrives complete. The losses
+// are exactly those of the engine, and the far kernel receives exactly the packets that the
+// relay passes on.
 func TestTCPOnTheWire(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		streams(t, testbed.New(t, path), "offloads", 64<<20)
@@ -26,7 +26,8 @@ func streams(t *testing.T, b *testbed.Bed, name string, size int64) {
 	}
 }
 
-// stream sends so many bytes at one loss in a hundred and checks what became of them.
+// stream sends size bytes with a loss of one packet in a hundred, and checks what happened
+// to them.
 func stream(t *testing.T, b *testbed.Bed, family int, size int64) {
 	program, a := b.Begin(t, "percent 99", uint64(1000+family))
 	before := newHeard(t, b, family)
@@ -54,12 +55,12 @@ func stream(t *testing.T, b *testbed.Bed, family int, size int64) {
 	}
 }
 
-// heard is what the kernels know of a stream.
+// heard has what the kernels know about a stream.
 type heard struct {
-	frames  uint64 // that crossed the TAP
-	packets uint64 // that the receiver's IP got
-	octets  uint64 // that were in them
-	groups  uint64 // packets to groups that it got beside: some may have come by the device
+	frames  uint64 // frames that passed the TAP
+	packets uint64 // packets that the receiver's IP layer got
+	octets  uint64 // bytes in these packets
+	groups  uint64 // other packets to multicast groups; some may have passed the device
 }
 
 func newHeard(t testing.TB, b *testbed.Bed, family int) (h heard) {
@@ -73,7 +74,7 @@ func newHeard(t testing.TB, b *testbed.Bed, family int) (h heard) {
 	return h
 }
 
-// checkHeardPackets fails unless the far kernel got the packets that were sent.
+// checkHeardPackets fails unless the far kernel got exactly the packets that were sent.
 func checkHeardPackets(t testing.TB, b *testbed.Bed, family int, before heard, s api.Stats) {
 	t.Helper()
 	now := newHeard(t, b, family)
@@ -86,11 +87,11 @@ func checkHeardPackets(t testing.TB, b *testbed.Bed, family int, before heard, s
 	}
 }
 
-// checkHeardFrames is for what the device passes on to its host. IP counts the
-// super-frames that come by the TAP as one packet each (drivers/net/tun.c,
-// tun_get_user, knows no number of segments), so the octets must tell: a packet that
-// is merged with the one before does without headers. Frames of the fast path do not
-// pass the TAP, and count as the packets they are.
+// checkHeardFrames checks packets that the device passes on to its host. IP counts a
+// super-frame from the TAP as one packet (drivers/net/tun.c, tun_get_user, does not set the
+// number of segments), so the check uses bytes: a packet that is merged with the previous
+// one has no headers. Frames of the fast path do not pass the TAP, and each of their
+// packets is counted.
 func checkHeardFrames(t testing.TB, b *testbed.Bed, family int, before heard, relayed api.Count) {
 	t.Helper()
 	const link, transport = 14, 20 + 12 // with time stamps

@@ -17,15 +17,15 @@ import (
 // never is later than anything that happens in a probe.
 const never = time.Duration(math.MaxInt64 / 2)
 
-// manyCycles are enough for a pause of the machine in one of them not to matter.
+// manyCycles are enough cycles for a pause of the machine in one of them not to matter.
 const manyCycles = 50
 
-// TestTimeOnTheWire: "time ON OFF" begins with ON when it is set and changes
-// sides when it should. A packet was judged between its sending and the arrival
-// of the next one to arrive; the policy's epoch lies within the request that
-// set it. Whatever follows from these two alone must hold for each packet on
-// any machine. How near that comes to an edge depends on how busy the machine
-// is, so there only the middle of many edges is asked for (checkEdges).
+// TestTimeOnTheWire: "time ON OFF" begins with ON when it is set and changes between both
+// at the right times. A packet was judged between its sending and the arrival of the next
+// packet that arrives; the policy's epoch is within the request that set it. Conclusions
+// from these two facts must hold for each packet on any machine. The distance from an edge
+// depends on the load of the machine, so for edges only the median of many is checked
+// (checkEdges).
 func TestTimeOnTheWire(t *testing.T) {
 	changeSides(t, testbed.New(t, api.PathRelay), []sides{
 		{10 * time.Millisecond, 10 * time.Millisecond, 100},
@@ -38,7 +38,7 @@ func TestTimeOnTheWire(t *testing.T) {
 	})
 }
 
-// sides are the two of a policy, and how many cycles of them are looked at.
+// sides are ON and OFF of a policy, and the number of cycles to test.
 type sides struct {
 	on, off time.Duration
 	cycles  int
@@ -66,7 +66,7 @@ func changeSides(t *testing.T, b *testbed.Bed, list []sides) {
 	}
 }
 
-// wave is a policy "time ON OFF" as far as the outside knows it.
+// wave is a policy "time ON OFF", as it can be observed from outside.
 type wave struct {
 	on, off   time.Duration
 	asked     time.Time // the epoch is not earlier
@@ -81,7 +81,7 @@ type wave struct {
 	early bool
 }
 
-// judged is a moment at which a packet that arrived had been judged for sure.
+// judged is a time at which a packet that arrived had certainly been judged.
 func (w *wave) judged(r *probe.Result, i int) time.Duration {
 	if w.early {
 		return r.ReadAt[i]
@@ -91,15 +91,15 @@ func (w *wave) judged(r *probe.Result, i int) time.Duration {
 
 func (w *wave) cycle() time.Duration { return w.on + w.off }
 
-// moveTo counts from the start of a probe that has just ended.
+// moveTo makes times relative to the start of a probe that has just ended.
 func (w *wave) moveTo(r *probe.Result) {
 	w.from, w.to = w.asked.Sub(r.Start), w.confirmed.Sub(r.Start)
 	now := time.Now()
 	w.slew = 50*time.Microsecond + (now.Round(0).Sub(r.Start.Round(0)) - now.Sub(r.Start)).Abs() // wall clock, monotonic clock
 }
 
-// learnEpoch narrows down what is known of the epoch. Each time packets begin to
-// arrive again, an edge lies between the sending of the last one lost and the
+// learnEpoch narrows the interval that contains the epoch. Each time packets begin to
+// arrive again, there is an edge between the sending of the last lost packet and the
 // arrival of the first. All these edges must belong to one epoch.
 func (w *wave) learnEpoch(t testing.TB, r *probe.Result) {
 	t.Helper()
@@ -109,7 +109,7 @@ func (w *wave) learnEpoch(t testing.TB, r *probe.Result) {
 		}
 		before, after := r.SentAt[i-1], w.judged(r, i)+w.slew
 		if after-before > min(w.on, w.off)/4 {
-			continue // the machine slept; it might even be another edge
+			continue // no process ran for a while; this might be another edge
 		}
 		edge := (before + (after-before)/2 - w.from + w.cycle()/2) / w.cycle() * w.cycle() // the nearest
 		w.from, w.to = max(w.from, before-edge), min(w.to, after-edge)
@@ -120,8 +120,8 @@ func (w *wave) learnEpoch(t testing.TB, r *probe.Result) {
 	}
 }
 
-// setWave sets the policy, if need be more than once, until the epoch is known
-// to a millisecond, or to a little more on a machine that cannot do better.
+// setWave sets the policy, several times if necessary, until the epoch is known to a
+// millisecond; on a slow machine the interval may be a little longer.
 func setWave(t testing.TB, b *testbed.Bed, on, off time.Duration) *wave {
 	t.Helper()
 	w := &wave{on: on, off: off, early: b.Receiving() && b.Path != api.PathRelay}
@@ -155,8 +155,8 @@ func runProbe(t testing.TB, b *testbed.Bed, w *wave, cycles int) *probe.Result {
 	return r
 }
 
-// checkEach fails for a packet that arrived although all it met was OFF, and
-// for one that was lost although all it met was ON.
+// checkEach fails for a packet that arrived although it was certainly judged during OFF,
+// and for a packet that was lost although it was certainly judged during ON.
 func (w *wave) checkEach(t testing.TB, r *probe.Result) {
 	t.Helper()
 	judged := never      // the latest moment packet i can have been judged
@@ -187,13 +187,13 @@ func (w *wave) checkEach(t testing.TB, r *probe.Result) {
 	}
 }
 
-// checkEdges compares where packets begin and cease to arrive with where they
-// should. Half of the edges must be right to a millisecond, or to what the
-// machine lets anybody see: the time from a packet of one phase to one of the
-// next, pauses of sender, relay and receiver included, in the middle of all
-// edges. It returns that. What follows the last packet that arrived does not count:
-// nobody knows until when it was judged. A probe on a busy machine takes longer than
-// it should, and has more edges then: at most one more than whole cycles.
+// checkEdges compares the times when packets begin and stop arriving with the expected
+// times. Half of the edges must be right to a millisecond, or to the resolution that the
+// machine allows: the median over all edges of the time from the last packet of one phase
+// to the first packet of the next, including pauses of sender, relay and receiver. It
+// returns that median. Packets after the last one that arrived do not count, because the
+// latest time of their verdict is unknown. A probe on a busy machine takes longer and has
+// more edges: at most one more than whole cycles.
 func (w *wave) checkEdges(t testing.TB, r *probe.Result, cycles int) (visible time.Duration) {
 	t.Helper()
 	var rises, falls, gaps []time.Duration
@@ -236,7 +236,7 @@ func lastArrived(r *probe.Result) int {
 	return i
 }
 
-// median sorts the list; of none it is 0.
+// median sorts the list and returns its median; 0 if the list is empty.
 func median(list []time.Duration) time.Duration {
 	if len(list) == 0 {
 		return 0
@@ -245,7 +245,8 @@ func median(list []time.Duration) time.Duration {
 	return list[(len(list)-1)/2]
 }
 
-// distance is how far a moment is from the nearest edge, which is where the phase has the given value.
+// distance returns how far a time is from the nearest edge; an edge is where the phase has
+// the given value.
 func (w *wave) distance(at, phase time.Duration) time.Duration {
 	early := (at - w.from - phase) % w.cycle() // since the earliest place that the edge can have
 	if early < 0 {
@@ -258,10 +259,9 @@ func (w *wave) distance(at, phase time.Duration) time.Duration {
 	return min(early-unsure, w.cycle()-early)
 }
 
-// checkDuty compares the share of the time in which packets arrive with what was
-// asked for. It goes by parts of the cycle, since a sender that is held up sends
-// more in one part than in another. It may be off by as much as is visible of an
-// edge, and by 1 %.
+// checkDuty compares the share of the time in which packets arrive with the policy's. It
+// evaluates parts of the cycle separately, because a delayed sender sends more in one part
+// than in another. The result may differ by the visible width of an edge, and by 1 %.
 func (w *wave) checkDuty(t testing.TB, r *probe.Result, visible time.Duration) {
 	t.Helper()
 	const parts = 50

@@ -18,8 +18,8 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestCurlTransfers: curl gets and puts a file through a lossy device, and it is the
-// same file at both ends.
+// TestCurlTransfers: curl downloads and uploads a file through a device with losses, and
+// the file is the same at both ends.
 func TestCurlTransfers(t *testing.T) {
 	testbed.RequireProgram(t, "curl")
 	b := testbed.New(t)
@@ -49,8 +49,8 @@ func hash(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// serve starts a web server in morgana that gives a file to who gets, and its
-// hash to who puts one.
+// serve starts a web server in morgana. It returns a file for GET, and the hash of the
+// uploaded file for PUT.
 func serve(t testing.TB, b *testbed.Bed, file []byte) (url string) {
 	t.Helper()
 	l := testbed.ListenTCP(t, b.Morgana, b.Morgana.IPv4)
@@ -85,7 +85,7 @@ func curl(t testing.TB, b *testbed.Bed, stdin []byte, args ...string) []byte {
 	return out
 }
 
-// TestIperfMeasures: iperf3 measures what the device was asked for.
+// TestIperfMeasures: iperf3 measures the loss that the device was asked for.
 func TestIperfMeasures(t *testing.T) {
 	testbed.RequireProgram(t, "iperf3")
 	b := testbed.New(t)
@@ -107,8 +107,8 @@ func TestIperfMeasures(t *testing.T) {
 		if lost == 0 {
 			t.Error("the policy dropped nothing")
 		}
-		// On a busy machine the server's small socket may have no room for some
-		// more, of which iperf3 does not notice the last ones.
+		// On a busy machine the server's small socket may drop further packets, and iperf3
+		// does not notice the last of them.
 		overflowed := b.Counter(t, b.Morgana, "snmp", "Udp:RcvbufErrors")
 		if got := uint64(report.End.Sum.LostPackets); got < lost || got > lost+overflowed {
 			t.Errorf("iperf3 lost %d packets, the policy dropped %d and the receiving socket %d", got, lost, overflowed)
@@ -120,8 +120,8 @@ func TestIperfMeasures(t *testing.T) {
 	})
 }
 
-// whileItFlows sets a policy in the middle of a stream and takes it back before
-// the end: iperf3 does not survive the loss of its first words.
+// whileItFlows sets a policy in the middle of a stream and resets it before the end,
+// because iperf3 cannot handle the loss of its first packets.
 func whileItFlows(t testing.TB, b *testbed.Bed) api.Verdicts {
 	t.Helper()
 	const judged = 2000 // packets
@@ -137,7 +137,7 @@ func whileItFlows(t testing.TB, b *testbed.Bed) api.Verdicts {
 	return verdicts
 }
 
-// iperfReport is what of the report of iperf3 --json is looked at.
+// iperfReport has the fields of the report of iperf3 --json that the test uses.
 type iperfReport struct {
 	Error string
 	End   struct {

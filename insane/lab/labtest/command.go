@@ -9,7 +9,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// Run runs a command in a host and returns both of its outputs; it must succeed.
+// Run runs a command in a host and returns both of its outputs. The test fails if the
+// command does.
 func Run(t testing.TB, h *lab.Host, name string, args ...string) string {
 	t.Helper()
 	out, err := h.Command(context.Background(), name, args...).CombinedOutput()
@@ -19,8 +20,8 @@ func Run(t testing.TB, h *lab.Host, name string, args ...string) string {
 	return string(out)
 }
 
-// Fails runs a command in a host that must fail, and returns its exit code and
-// what it wrote.
+// Fails runs a command in a host and returns its exit code and its output. The test fails
+// if the command succeeds.
 func Fails(t testing.TB, h *lab.Host, name string, args ...string) (code int, out string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)

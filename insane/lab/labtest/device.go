@@ -8,7 +8,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Set changes the device and returns the state read back.
+// Set changes the device and returns the state after the change.
 func Set(t testing.TB, d *lab.Daemon, c api.Change) api.Info {
 	t.Helper()
 	info, err := d.Client.Set(context.Background(), c)
@@ -18,7 +18,7 @@ func Set(t testing.TB, d *lab.Daemon, c api.Change) api.Info {
 	return info
 }
 
-// Info is the state of the device.
+// Info returns the state of the device.
 func Info(t testing.TB, d *lab.Daemon) api.Info {
 	t.Helper()
 	i, err := d.Client.Info(context.Background())

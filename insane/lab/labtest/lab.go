@@ -9,8 +9,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// New makes two hosts that go with the test. Their daemon is the command insane in
-// PATH, which package testbed puts there.
+// New makes two hosts that end with the test. Their daemon is the command insane in PATH,
+// which package testbed puts there.
 func New(t testing.TB) *lab.Lab {
 	t.Helper()
 	NeedRoot(t)
@@ -26,8 +26,8 @@ func New(t testing.TB) *lab.Lab {
 	return l
 }
 
-// StartDaemon starts the device in borea. When the test ends it is stopped, and it
-// must stop well; a race that the detector found in it fails the test.
+// StartDaemon starts the device in borea. When the test ends, the daemon is stopped; the
+// test fails if it ends with an error, or if the race detector has found a race in it.
 func StartDaemon(t testing.TB, l *lab.Lab, args ...string) *lab.Daemon {
 	t.Helper()
 	d, err := l.Daemon(context.Background(), args...)
@@ -49,7 +49,7 @@ func StartDaemon(t testing.TB, l *lab.Lab, args ...string) *lab.Daemon {
 	return d
 }
 
-// exited is closed if the daemon has ended already.
+// exited returns a channel that is closed after the daemon has ended.
 func exited(d *lab.Daemon) <-chan struct{} {
 	ended := make(chan struct{})
 	done := make(chan struct{})

@@ -10,7 +10,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// SetUp sets the cable's end of a host up, or down.
+// SetUp sets Link of a host up, or down.
 func SetUp(t testing.TB, h *lab.Host, up bool) {
 	t.Helper()
 	link, set := LinkOf(t, h, lab.Link), h.Netlink().LinkSetDown
@@ -30,7 +30,7 @@ func SetMTU(t testing.TB, h *lab.Host, name string, mtu int) {
 	}
 }
 
-// LinkOf is a link of a host as it is now; it must be there.
+// LinkOf returns a link of a host as it is now. The test fails if there is no such link.
 func LinkOf(t testing.TB, h *lab.Host, name string) netlink.Link {
 	t.Helper()
 	link, err := h.Netlink().LinkByName(name)
@@ -40,13 +40,13 @@ func LinkOf(t testing.TB, h *lab.Host, name string) netlink.Link {
 	return link
 }
 
-// CarrierOf is what the kernel says, not what the daemon believes.
+// CarrierOf returns the carrier as the kernel reports it, not as the daemon does.
 func CarrierOf(t testing.TB, h *lab.Host, name string) bool {
 	t.Helper()
 	return LinkOf(t, h, name).Attrs().RawFlags&unix.IFF_LOWER_UP != 0
 }
 
-// Furnish gives a link of a host addresses, in CIDR notation, and sets it up.
+// Furnish adds addresses, in CIDR notation, to a link of a host, and sets it up.
 func Furnish(t testing.TB, h *lab.Host, name string, prefixes ...string) {
 	t.Helper()
 	link := LinkOf(t, h, name)
@@ -64,7 +64,7 @@ func Furnish(t testing.TB, h *lab.Host, name string, prefixes ...string) {
 	}
 }
 
-// NamespaceOf is the network namespace of a host, as a file.
+// NamespaceOf returns the network namespace of a host, as a file.
 func NamespaceOf(t testing.TB, h *lab.Host) (f *os.File) {
 	t.Helper()
 	err := h.Do(func() (err error) {

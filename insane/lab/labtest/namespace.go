@@ -11,31 +11,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Namespace moves the test into a network namespace of its own. The thread is
-// never unlocked and dies with the goroutine of the test, and with it the
-// namespace. Other goroutines and subtests are elsewhere.
+// Namespace moves the test into a new network namespace. The thread is never unlocked, so
+// it ends with the goroutine of the test, and the namespace ends with it. Other goroutines
+// and subtests are outside.
 func Namespace(t testing.TB) {
 	t.Helper()
 	NeedRoot(t)
 	Must(t, Unshare())
 }
 
-// Unshare gives the calling goroutine a thread of its own in a new network
-// namespace. The goroutine must not outlive its use, as the thread is never
-// unlocked.
+// Unshare gives the calling goroutine a locked thread in a new network namespace. The
+// goroutine must end after use, because the thread is never unlocked.
 func Unshare() error {
 	runtime.LockOSThread()
 	return os.NewSyscallError("unshare", unix.Unshare(unix.CLONE_NEWNET))
 }
 
-// ownProcess is the environment variable that tells a process of InOwnProcess which
-// test it is for.
+// ownProcess is the environment variable that names the test of a process that InOwnProcess
+// has started.
 const ownProcess = "INSANE_OWN_PROCESS"
 
-// InOwnProcess runs the test or benchmark in a process of its own, whose threads are all in one new
-// network namespace. It returns true in that process and false in the process that
-// waits for it. Tests whose goroutines open sockets need it; the others are faster
-// without.
+// InOwnProcess runs the test or benchmark in a new process, whose threads are all in one
+// new network namespace. It returns true in the new process, and false in the process that
+// waits for it. Use it if several goroutines open sockets; other tests are faster without
+// it.
 func InOwnProcess(t testing.TB) bool {
 	t.Helper()
 	NeedRoot(t)
@@ -61,9 +60,8 @@ func InOwnProcess(t testing.TB) bool {
 	return false
 }
 
-// NewVeth makes two links that are each other's wire, up and without IPv6, which
-// would send by itself. They are in the namespace of the thread, which is the
-// handle's too.
+// NewVeth makes a veth pair, up and without IPv6, which would send packets by itself. The
+// links are in the namespace of the thread; the handle must belong to the same namespace.
 func NewVeth(t testing.TB, h *netlink.Handle, near netlink.LinkAttrs, peer string) {
 	t.Helper()
 	Must(t, h.LinkAdd(&netlink.Veth{LinkAttrs: near, PeerName: peer}))
@@ -74,7 +72,8 @@ func NewVeth(t testing.TB, h *netlink.Handle, near netlink.LinkAttrs, peer strin
 	}
 }
 
-// Link is a link of a handle's namespace as it is now; it must be there.
+// Link returns a link of a handle's namespace as it is now. The test fails if there is no
+// such link.
 func Link(t testing.TB, h *netlink.Handle, name string) netlink.Link {
 	t.Helper()
 	link, err := h.LinkByName(name)

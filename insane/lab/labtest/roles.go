@@ -6,18 +6,16 @@ import (
 	"testing"
 )
 
-// Roles are the processes that tests need beside themselves, by name. A test
-// starts one as Self with the name as first argument, so that no environment has
-// to be passed on. Its process exits with 0, or with 1 after an error, which it
-// prints.
+// Roles are the helper processes of tests, by name. A test starts one as Self with the name
+// as first argument, so it need not change the environment. The process exits with 0, or it
+// prints an error and exits with 1.
 type Roles map[string]func(args []string) error
 
-// Self is the path under which a test finds its own binary.
+// Self is the path of the running test binary.
 const Self = "/proc/self/exe"
 
-// Main is for TestMain: it plays the role that the first argument names, or else
-// runs the tests. After tests that passed, further checks run; one that fails fails
-// the run.
+// Main is for TestMain. It plays the role that the first argument names, or else runs the
+// tests. If the tests pass, it runs the checks; an error of a check makes the run fail.
 func (r Roles) Main(m *testing.M, checks ...func() error) {
 	if len(os.Args) > 1 {
 		if role, ok := r[os.Args[1]]; ok {
@@ -33,7 +31,7 @@ func (r Roles) Main(m *testing.M, checks ...func() error) {
 	os.Exit(code)
 }
 
-// exit prints an error and exits with 1, or without one with code.
+// exit prints an error and exits with 1; without an error it exits with code.
 func exit(err error, code int) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

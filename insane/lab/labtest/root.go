@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-// NeedRoot is called first by every test that needs root. The environment variable
-// INSANE_ROOT decides what the test does:
+// NeedRoot must be the first call of every test that needs root. The environment variable
+// INSANE_ROOT decides what it does:
 //
-//	1      it fails unless it runs as root
-//	0      it is skipped, also as root
-//	unset  it is skipped unless it runs as root
+//	1      the test fails unless it runs as root
+//	0      the test is skipped, also as root
+//	unset  the test is skipped unless it runs as root
 func NeedRoot(t testing.TB) {
 	t.Helper()
 	promise, root := os.Getenv("INSANE_ROOT"), os.Geteuid() == 0

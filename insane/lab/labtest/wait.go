@@ -5,12 +5,11 @@ import (
 	"time"
 )
 
-// Patience bounds every wait for something that has to happen. It is generous on
-// purpose: a slow machine is no bug.
+// Patience is the longest wait for a condition. It is long on purpose: a slow machine must
+// not fail a test.
 const Patience = 30 * time.Second
 
-// Await polls until something is done that the kernel or the daemon does on its
-// own time.
+// Await polls until done returns true. The test fails after Patience.
 func Await(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(Patience); !done(); time.Sleep(2 * time.Millisecond) {

@@ -1,11 +1,11 @@
-// Package probe measures what becomes of packets between two hosts: it sends
-// numbered ones, notes which arrive and when, and says what chance allows.
+// Package probe measures what happens to packets between two hosts. It sends numbered
+// packets, records which of them arrive and when, and computes which results chance allows.
 //
 //	probe.go     the packets and their sender
 //	receiver.go  the receiving socket, and what its kernel dropped
-//	result.go    what became of each packet
+//	result.go    what happened to each packet
 //	interval.go  how many of n packets chance lets arrive
 //
-// A packet that is lost on the way is told apart from one that the sender's kernel
-// refused and from one that the receiver's kernel had no room for.
+// It distinguishes three kinds of missing packets: lost on the way, refused by the sender's
+// kernel, and dropped by the receiver's kernel because its buffer was full.
 package probe

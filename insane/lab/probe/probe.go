@@ -14,65 +14,66 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Host is where a probe begins or ends. Do runs a function inside of its network
-// namespace and returns what the function returns; sockets that it opens stay
-// there. A host of package lab is one.
+// Host is one end of a probe. Do runs a function inside its network namespace and returns
+// the result of the function; sockets that the function opens stay in the namespace.
+// *lab.Host implements it.
 type Host interface {
 	Do(func() error) error
 }
 
-// Probe is a stream of numbered UDP packets from one host to another. The
-// receiver notes which ones arrive, so that a result tells of each packet what
-// became of it and is not only a sum.
+// Probe is a stream of numbered UDP packets from one host to another. The receiver records
+// which packets arrive, so the result says what happened to each packet, and not only how
+// many arrived.
 type Probe struct {
 	From, To Host
 
-	// Address is where the packets go, one of To's. It must be given. It decides the route, and so whether they meet a device.
+	// Address is the destination, an address of To. It is required. It determines the
+	// route, and so whether the packets pass a device.
 	Address netip.Addr
 
-	// Source is where they come from, one of From's addresses; the zero one
-	// leaves it to the kernel.
+	// Source is the source address, one of From's; with the zero Addr the kernel chooses
+	// it.
 	Source netip.Addr
 
 	// Count is how many packets are sent, 1 to 10 million.
 	Count int
 
-	// Rate is the pace in packets per second, 1 to 1 million. A sender that
-	// was held up catches up in a burst, but with no more than 64 packets;
-	// by what it is behind beyond that, the probe takes longer.
+	// Rate is the number of packets per second, 1 to 1 million. A sender that was delayed
+	// catches up with a burst of at most 64 packets; a longer delay makes the probe take
+	// longer.
 	Rate int
 
-	// Payload is the size of each packet's UDP payload in bytes, 8 to 1232,
-	// which fits the smallest MTU; 0 means 64.
+	// Payload is the size of each packet's UDP payload in bytes, 8 to 1232, which fits the
+	// smallest MTU; 0 means 64.
 	Payload int
 
 	// Buffer is the receiver's socket buffer in bytes, as the kernel counts
 	// them (socket(7), SO_RCVBUF); 0 means 16 MiB.
 	Buffer int
 
-	// Settle is how long nothing must arrive, after the last packet was
-	// sent, for the probe to be over; 0 means 250 ms.
+	// Settle is how long no packet must arrive, after the last one was sent, before the
+	// probe ends; 0 means 250 ms.
 	Settle time.Duration
 }
 
 const (
 	indexSize  = 8    // bytes of a packet's number, at the start of its payload, big endian
-	burst      = 64   // packets; far below any queue on the way
-	minMTU     = 1280 // bytes, which every link can carry (RFC 8200 section 5)
+	burst      = 64   // packets; much less than any queue on the way holds
+	minMTU     = 1280 // bytes; every link can carry this (RFC 8200 section 5)
 	maxPayload = minMTU - 40 - 8
 )
 
-// A probe, in the order in which it happens:
+// The steps of a probe, in order:
 //
-//	1  receive   opens To's socket, so that nothing is early
+//	1  receive   opens To's socket, before the first packet is sent
 //	2  dial      opens From's socket
-//	3  run       notes arrivals, in a goroutine of its own, while
+//	3  run       records arrivals, in its own goroutine, while
 //	4  send      sends on schedule
 //	5  settle    waits until the wire, the device and the socket are empty
-//	6  stop      ends run, which then asks the kernel what it dropped
+//	6  stop      ends run, which then asks the kernel how many packets it dropped
 
-// Run sends the packets and returns what became of them. It takes Count/Rate
-// seconds and Settle. When ctx ends early, it fails with the context's error.
+// Run sends the packets and returns what happened to them. It takes Count/Rate seconds and
+// Settle. If ctx ends early, it fails with the context's error.
 func (p Probe) Run(ctx context.Context) (*Result, error) {
 	p, err := p.complete()
 	if err != nil {
@@ -97,36 +98,36 @@ func (p Probe) Run(ctx context.Context) (*Result, error) {
 		err = r.settle(ctx, p.Settle)
 	}
 	r.stop()
-	// Only now is result ours alone.
+	// run has ended, so only this goroutine uses result now.
 	err = errors.Join(err, <-done)
 	result.addSent(sent)
 	return result, err
 }
 
-// sentPackets is the sender's half of a result.
+// sentPackets is the part of a result that the sender knows.
 type sentPackets struct {
-	at      []time.Duration // since the start, by number; never if refused
+	at      []time.Duration // since the start, by number; never if the packet was refused
 	refused int
-	refusal error // the first
+	refusal error // the first error of a refusal
 }
 
-// send sends all packets, none before its time.
+// send sends all packets, each not before its time.
 func (p Probe) send(ctx context.Context, conn *net.UDPConn, start time.Time) (sentPackets, error) {
 	sent := sentPackets{at: make([]time.Duration, 0, p.Count)}
 	pace := rate.NewLimiter(rate.Limit(p.Rate), burst)
-	pace.AllowN(start, burst) // begin without the burst that a full bucket allows
+	pace.AllowN(start, burst) // the bucket is full at first; empty it to begin without a burst
 	payload := make([]byte, p.Payload)
 	for i := range p.Count {
-		// The limiter sleeps as precisely as timers do, about 1 ms; what
-		// has become due meanwhile is let through without another sleep.
+		// The limiter sleeps as precisely as timers do, about 1 ms. It lets the packets
+		// that became due meanwhile pass without another sleep.
 		if err := pace.Wait(ctx); err != nil {
 			return sent, fmt.Errorf("send packet %d: %w", i, err)
 		}
 		binary.BigEndian.PutUint64(payload, uint64(i))
 		at := time.Since(start)
 		if _, err := conn.Write(payload); err != nil {
-			// A number is the kernel's answer to this packet: ENOBUFS of a
-			// full queue, EHOSTUNREACH of a route. Anything else is ours.
+			// An errno is the kernel's answer to this packet: ENOBUFS for a full queue,
+			// EHOSTUNREACH for a route. Any other error ends the probe.
 			if _, ok := errors.AsType[syscall.Errno](err); !ok {
 				return sent, fmt.Errorf("send packet %d: %w", i, err)
 			}
@@ -141,8 +142,8 @@ func (p Probe) send(ctx context.Context, conn *net.UDPConn, start time.Time) (se
 	return sent, nil
 }
 
-// dial opens the sending socket. It is connected, so that the kernel picks the
-// source address once.
+// dial opens the sending socket. The socket is connected, so that the kernel chooses the
+// source address only once.
 func (p Probe) dial(port uint16) (conn *net.UDPConn, err error) {
 	err = p.From.Do(func() error {
 		var from *net.UDPAddr
@@ -158,7 +159,7 @@ func (p Probe) dial(port uint16) (conn *net.UDPConn, err error) {
 	return conn, err
 }
 
-// complete checks what was given and fills in what was not.
+// complete checks the fields and sets the missing ones.
 func (p Probe) complete() (Probe, error) {
 	if !p.Address.IsValid() {
 		return p, errors.New("probe address: must be given")
@@ -193,5 +194,5 @@ func (p Probe) complete() (Probe, error) {
 	return p, nil
 }
 
-// errNotQuiet is of a receiver that still gets packets long after the last was sent.
+// errNotQuiet is the error if packets still arrive long after the last one was sent.
 var errNotQuiet = fmt.Errorf("wait for the receiver to settle: %w", os.ErrDeadlineExceeded)

@@ -17,16 +17,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// receiver is the far end of a probe: a socket, and who reads it.
+// receiver is the receiving end of a probe: a socket and the goroutine that reads it.
 type receiver struct {
 	host   Host
 	conn   *net.UDPConn
-	inode  string // of the socket, its name in the kernel's tables
-	size   int    // of a payload in bytes
+	inode  string // identifies the socket in the tables of the kernel
+	size   int    // of a payload, in bytes
 	events atomic.Uint64
 }
 
-// receive opens the receiving socket. From then on the kernel keeps what arrives.
+// receive opens the receiving socket. From then on the kernel keeps arriving packets.
 func (p Probe) receive() (*receiver, error) {
 	r := &receiver{host: p.To, size: p.Payload}
 	err := p.To.Do(func() (err error) {
@@ -53,7 +53,7 @@ func (r *receiver) configure(buffer int) error {
 	var failed error
 	err = raw.Control(func(fd uintptr) {
 		failed = errors.Join(
-			// Beyond net.core.rmem_max, which root may.
+			// SO_RCVBUFFORCE may exceed net.core.rmem_max; it needs root.
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer),
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
 			unix.Fstat(int(fd), &stat),
@@ -67,7 +67,8 @@ func (r *receiver) port() uint16 {
 	return r.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 }
 
-// run notes every arrival in result until stop, and then what the kernel dropped.
+// run records every arrival in result until stop, and then the packets that the kernel
+// dropped.
 func (r *receiver) run(result *Result) error {
 	data := make([]byte, r.size+1)
 	control := make([]byte, 128)
@@ -95,9 +96,10 @@ func (r *receiver) run(result *Result) error {
 // stop ends run.
 func (r *receiver) stop() { _ = r.conn.SetReadDeadline(time.Unix(1, 0)) }
 
-// settle waits until nothing arrived for the time of quiet and nothing waits to be read.
+// settle waits until no packet has arrived for the duration quiet, and none waits in the
+// socket.
 func (r *receiver) settle(ctx context.Context, quiet time.Duration) error {
-	const most = 40 // times quiet: somebody else is sending, or the reader is dead
+	const most = 40 // multiple of quiet; after that, somebody else is sending, or the reader has ended
 	for range most {
 		before := r.events.Load()
 		select {
@@ -116,8 +118,8 @@ func (r *receiver) settle(ctx context.Context, quiet time.Duration) error {
 	return errNotQuiet
 }
 
-// kernelQueue reads the bytes that wait in the socket and the datagrams that
-// it dropped for want of room, from the table in /proc/net/udp or udp6: columns
+// kernelQueue returns the bytes that wait in the socket, and the number of datagrams that
+// the socket dropped because it was full. It reads /proc/net/udp or udp6: columns
 // "tx_queue:rx_queue", "inode" and "drops" (net/ipv4/udp.c, udp4_format_sock).
 func (r *receiver) kernelQueue() (waiting, drops int, err error) {
 	table := "/proc/thread-self/net/udp"
@@ -153,8 +155,8 @@ func parseQueue(column []string) (waiting, drops int, err error) {
 	return int(bytes), drops, nil
 }
 
-// stamp is when the kernel got the datagram (socket(7), SO_TIMESTAMPNS), or now
-// if it does not say.
+// stamp returns when the kernel received the datagram (socket(7), SO_TIMESTAMPNS); the
+// present time if the kernel does not say.
 func stamp(control []byte) time.Time {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {

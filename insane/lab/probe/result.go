@@ -2,10 +2,10 @@ package probe
 
 import "time"
 
-// never is the time of what did not happen.
+// never stands for the time of an event that did not happen.
 const never = time.Duration(-1)
 
-// Result is what became of a probe's packets.
+// Result says what happened to the packets of a probe.
 type Result struct {
 	// Start is when the probe began; all times below count from it.
 	Start time.Time
@@ -13,35 +13,35 @@ type Result struct {
 	Sent     int // packets the sender's kernel accepted
 	Received int // packets that arrived, each counted once
 
-	// Duplicates are arrivals of a packet that had arrived before.
+	// Duplicates counts arrivals of packets that had arrived before.
 	Duplicates int
 
-	// Reordered are packets that arrived after one of a higher number, as
-	// in RFC 4737 section 3.
+	// Reordered counts packets that arrived after a packet with a higher number, as in RFC
+	// 4737 section 3.
 	Reordered int
 
-	// Strays are datagrams that were no packets of this probe.
+	// Strays counts datagrams that are no packets of this probe.
 	Strays int
 
-	// Overflowed are packets that reached the receiving host and that its
-	// kernel dropped for want of room in the receiver's buffer. They are a
-	// failure of the measurement and not lost on the way.
+	// Overflowed counts packets that reached the receiving host, but that its kernel
+	// dropped because the receiver's buffer was full. They are a failure of the
+	// measurement, and not lost on the way.
 	Overflowed int
 
-	// Refused are packets the sender's kernel refused to send, with an error
-	// of which Refusal is the first. A fault must not be seen as one of these.
+	// Refused counts packets that the sender's kernel refused to send; Refusal is the first
+	// error. A fault of the device must not appear here.
 	Refused int
 	Refusal error
 
-	// SentAt and ReceivedAt have the time of each packet by number: when it
-	// was given to the sender's kernel, and when the receiver's kernel first
-	// got it; negative if it was refused or did not arrive.
+	// SentAt and ReceivedAt have the times of each packet, by its number: when the sender's
+	// kernel got it from the sender, and when the receiver's kernel first got it. The value
+	// is negative if the packet was refused or did not arrive.
 	SentAt, ReceivedAt []time.Duration
 
-	// ReadAt has when the receiving program had each packet; negative if it did
-	// not arrive. A frame that one link of a host hands to another keeps the
-	// first one's stamp, so ReceivedAt may be earlier than what a device of that
-	// host did to the packet. ReadAt is never earlier.
+	// ReadAt has when the receiving program read each packet; negative if it did not
+	// arrive. If one link of a host passes a frame to another link, the frame keeps its
+	// first time stamp. So ReceivedAt may be earlier than the time at which a device of
+	// that host handled the packet. ReadAt is never earlier.
 	ReadAt []time.Duration
 
 	highest int // number of the latest packet in order, -1 at first
@@ -60,10 +60,10 @@ func newResult(count int) *Result {
 // Arrived reports whether packet i, counted from 0, was received.
 func (r *Result) Arrived(i int) bool { return r.ReceivedAt[i] >= 0 }
 
-// Lost is how many packets were sent and did not get to the receiving host.
+// Lost returns how many packets were sent and did not reach the receiving host.
 func (r *Result) Lost() int { return r.Sent - r.Received - r.Overflowed }
 
-// addArrival notes that a packet came, and when it was read.
+// addArrival records that a packet arrived, and when it was read.
 func (r *Result) addArrival(index uint64, at, read time.Duration) {
 	if index >= uint64(len(r.ReceivedAt)) {
 		r.Strays++
@@ -82,14 +82,14 @@ func (r *Result) addArrival(index uint64, at, read time.Duration) {
 	r.highest = max(r.highest, i)
 }
 
-// addSent adds the sender's half.
+// addSent adds what the sender knows.
 func (r *Result) addSent(s sentPackets) {
 	r.SentAt = s.at
 	r.Refused, r.Refusal = s.refused, s.refusal
 	r.Sent = len(s.at) - s.refused
 }
 
-// Duration is the time between the start and the last packet sent.
+// Duration returns the time between the start and the last packet sent.
 func (r *Result) Duration() time.Duration {
 	var last time.Duration
 	for _, at := range r.SentAt {
