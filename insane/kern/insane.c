@@ -17,6 +17,7 @@
 
 #include "common.h"
 #include "direction.h"
+#include "fastpath.h"
 #include "owner.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -7,6 +7,7 @@
 //	owner.h      decides who owns a received frame, from the claims of the device
 //	decide.h     decides about a packet, exactly as Decide of package policy does
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
+//	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
 //	layout.h     measures how many packets a frame is
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device

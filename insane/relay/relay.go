@@ -12,7 +12,7 @@
 //	5  flush   writes what is relayed and learns what the kernel refuses
 //	6  enter   adds the batch to the counters
 //
-// What the fast path carries never comes here. The relay and the fast path share
+// Frames that the fast path carries never come here. The relay and the fast path share
 // the numbers of the packets, so that both give a packet the same verdict.
 //
 // The files. Each file calls only files below it:

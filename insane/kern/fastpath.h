@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+//
+// The fast path: it gives the packets of a frame their numbers and their verdicts, and
+// counts the outcome, if all packets of the frame have one verdict and the relay has no
+// earlier frames.
+
+#pragma once
+
+#include "direction.h"
+#include "layout.h"
+
+// The outcomes of fastpath: the relay gets the frame, or the kernel relays or drops it.
+enum outcome { UNDECIDED, RELAYED, DROPPED };
+
+// The argument of ask, for a super-frame with a verdict for each packet.
+struct asked {
+	const struct program *program;
+	__u64 now, seq;
+	__u64 first;  // the verdict of the first packet
+	__u64 differ; // whether another packet has a different verdict
+};
+
+// ask decides about packet i and returns 1, which ends bpf_loop, if its verdict differs
+// from that of the first packet.
+static long ask(__u64 i, struct asked *a)
+{
+	a->differ = decide(a->program, a->now, a->seq + i) != a->first;
+	return a->differ;
+}
+
+// outcome_of is the outcome of a frame whose packets all have one verdict.
+static __always_inline enum outcome outcome_of(__u64 verdict)
+{
+	return verdict == RELAY ? RELAYED : DROPPED;
+}
+
+// judge takes the numbers of n packets and returns their common outcome and verdict. If
+// their verdicts differ, it takes no number and returns UNDECIDED. It uses bpf_loop,
+// because the verifier would walk through every turn of an open-coded loop and exceed its
+// limit of instructions.
+static __always_inline enum outcome judge(const struct program *p, __u64 *next, __u32 n, __u64 now,
+					  __u64 *verdict)
+{
+	if (whole(p, n)) {
+		__u64 seq = __sync_fetch_and_add(next, n);
+		*verdict = decide(p, now, seq);
+		return outcome_of(*verdict);
+	}
+	__u64 seq = READ(*next);
+	struct asked a = { .program = p, .now = now, .seq = seq, .first = decide(p, now, seq) };
+	bpf_loop(n, ask, &a, 0);
+	// If another processor took numbers meanwhile, the relay decides.
+	if (a.differ || __sync_val_compare_and_swap(next, seq, seq + n) != seq)
+		return UNDECIDED;
+	*verdict = a.first;
+	return outcome_of(*verdict);
+}
+
+// The result of fastpath for a frame. rx passes it from the socket filter to ingress.
+// All fields have eight bytes: without CAP_PERFMON the verifier refuses two writes to one
+// word of the stack (see known in owner.h).
+struct handoff {
+	__u64 to;    // index of the link that a relayed frame goes to
+	__u64 slot; // index of the entry in entries, and of its counters in counts
+	struct layout layout;
+};
+
+// count_relayed counts the packets of a relayed frame.
+static __always_inline void count_relayed(struct count *count, const struct layout *l)
+{
+	count->relayed_packets += l->packets;
+	count->relayed_bytes += l->bytes;
+}
+
+// count_dropped counts the packets of a frame that a stage drops by the entry in a slot. It
+// uses the variable of the slot up: see drops_of.
+static __always_inline void count_dropped(__u32 *slot, __u64 stage, const struct layout *l)
+{
+	struct amount *dropped = drops_of(slot, stage);
+	if (dropped) {
+		dropped->packets += l->packets;
+		dropped->bytes += l->bytes;
+	}
+}
+
+// fastpath decides about a frame and counts it. It returns UNDECIDED, without a count, if
+// the relay must decide. It does not count a relayed frame of rx, which the host may
+// refuse: deliver counts it.
+static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index,
+					     struct direction *direction, struct backlog *backlog,
+					     struct handoff *c)
+{
+	__u64 in_force = READ(direction->entry);
+	if (in_force == 0)
+		return UNDECIDED;
+	// Frames that wait for a dead daemon hold up no other frame.
+	bool dead = index == TX && !alive(direction);
+	// Read done before entered. Lost frames are counted as done ahead of their turn:
+	// if done were read later, such a loss could hide a frame that still waits.
+	__u64 done = READ(backlog->done);
+	if (!dead && READ(backlog->entered) != done)
+		return UNDECIDED;
+	__u32 slot = index * ENTRIES + ((in_force - 1) & (ENTRIES - 1));
+	c->slot = slot;
+	struct entry *entry = bpf_map_lookup_elem(&entries, &slot);
+	struct count *count = count_of(slot);
+	if (!entry || !count || !measure(skb, &c->layout))
+		return UNDECIDED;
+	c->to = entry->to;
+	// If the link is gone or its MTU is too small, the relay drops the frame and
+	// counts the reason.
+	__u32 mtu = 0;
+	if (index == TX && bpf_check_mtu(skb, c->to, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) != 0)
+		return UNDECIDED;
+	__u64 *next = &direction->next[entry->numbering & (NUMBERINGS - 1)];
+	if (dead) {
+		__sync_fetch_and_add(next, c->layout.packets);
+		count->unjudged_packets += c->layout.packets;
+		count_relayed(count, &c->layout);
+		APART;
+		return RELAYED;
+	}
+	__u64 now = goes_by_clock(&entry->program) ? bpf_ktime_get_ns() : 0;
+	__u64 verdict = RELAY;
+	enum outcome outcome = judge(&entry->program, next, c->layout.packets, now, &verdict);
+	if (outcome == DROPPED) {
+		count_dropped(&slot, verdict, &c->layout);
+		APART;
+	} else if (outcome == RELAYED && index == TX) {
+		count_relayed(count, &c->layout);
+	}
+	return outcome;
+}
