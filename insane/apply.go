@@ -76,9 +76,10 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 		return true
 	}
 	d.applySlave(w)
-	d.applyOwnership(w)
+	if again = d.applyInterface(w, routes); !again {
+		d.applyOwnership(w)
+	} // else the routes have changed since the look, and with them the ownership
 	d.steer(w)
-	again = d.applyInterface(w, routes)
 	return w.SkipQdisc && d.skipQdisc() || again
 }
 

@@ -58,7 +58,7 @@ type Device struct {
 	receive   receiving
 	path      path
 	seen      observe.Host   // the host, as of the last pass
-	changes   uint64         // how often the slave or the receive mode changed
+	changes   uint64         // how often the slave, the receive mode or a requested route changed
 	missing   []netip.Prefix // the addresses that the kernel removed and that are not restored yet
 	flushed   bool           // the interface was down after it had got its addresses and routes
 	rxEnded   chan struct{}  // closed when the relay of rx has finished with the last slave

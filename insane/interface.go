@@ -9,10 +9,11 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// applyInterface makes the interface look like the slave, and gives it what it has
-// lost: the kernel takes away IPv6 addresses and all routes while an interface is
-// down. Routes that are asked for stay asked for; they are made again as soon as
-// the interface is up. It reports whether the routes must be looked at for that.
+// applyInterface makes the interface look like the slave, and restores what it has lost:
+// the kernel removes IPv6 addresses and all routes while an interface is down. The device
+// makes the requested routes again as soon as the interface is up. It returns true if the
+// host must be looked at once more: for the routes that are to be restored, or because
+// other routes through the interface make other frames the device's.
 func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (again bool) {
 	if d.slave.Name != "" {
 		if err := d.followSlave(); err != nil {
@@ -30,20 +31,25 @@ func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (agai
 	if d.flushed {
 		return false // the kernel refuses routes while the interface is down
 	}
-	var err error
-	if d.missing, err = d.iface.Restore(d.missing); err != nil {
+	missing, err := d.iface.Restore(d.missing)
+	if err != nil {
 		d.fail("restore addresses", "err", err)
 	}
-	if err := d.routes.Keep(d.iface, routes); err != nil {
+	d.missing = missing
+	changed, err := d.routes.Keep(d.iface, routes)
+	if changed {
+		d.changes++
+	}
+	if err != nil {
 		d.fail("follow routes of slave", "err", err)
 	}
-	return w.Restore && routes == nil
+	return changed || w.Restore && routes == nil
 }
 
-// followSlave makes alias, MTU, link-layer address and carrier of the interface
-// those of the slave. MTU and address are set only when those of the slave change: a
-// person may give the interface others. The carrier is set each time, which costs
-// next to nothing. All errors are returned together.
+// followSlave copies the alias, MTU, link-layer address and carrier of the slave to the
+// interface. It sets MTU and address only when those of the slave change, because a user
+// may give the interface other values. It sets the carrier each time, which costs almost
+// nothing. It joins all errors.
 func (d *Device) followSlave() error {
 	var errs []error
 	link, name := d.slave.Link, d.slave.Name
@@ -65,9 +71,9 @@ func (d *Device) followSlave() error {
 	return errors.Join(errs...)
 }
 
-// skipQdisc takes away a queueing discipline that nobody has asked for: the kernel
-// puts one of its own choice there when a person deletes theirs. It reports whether
-// the interface must be looked at once more.
+// skipQdisc removes a queueing discipline that nobody has configured: when a user deletes a
+// qdisc, the kernel installs a default one. It returns true if the interface must be looked
+// at once more.
 func (d *Device) skipQdisc() (done bool) {
 	self := &d.seen.Interface
 	self.Spare = false // if it fails, the next look finds it again

@@ -50,8 +50,8 @@ func New(near, far port.Port, c Config) *Device {
 // up. On an error nothing is left. The device relays while Run runs; a caller that does not
 // call Run must call Close.
 func Open(c Config) (*Device, error) {
-	if err := CheckName(c.Name); err != nil {
-		return nil, err
+	if err := api.CheckName(c.Name); err != nil {
+		return nil, fmt.Errorf("name: %q: %w", c.Name, err)
 	}
 	d, err := open(c)
 	if err != nil {
@@ -135,7 +135,8 @@ func (d *Device) setRoutes(list []netip.Prefix) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.routes.Wanted, d.flushed = list, false
-	return d.routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes)
+	_, err := d.routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes)
+	return err
 }
 
 // change returns the part of a Config that can also be changed later.
@@ -151,12 +152,4 @@ func (c *Config) change() (change api.Change) {
 		change.RX = &rx
 	}
 	return change
-}
-
-// CheckName returns an error if an interface cannot have this name (see api.CheckName).
-func CheckName(name string) error {
-	if err := api.CheckName(name); err != nil {
-		return fmt.Errorf("name: %q: %w", name, err)
-	}
-	return nil
 }

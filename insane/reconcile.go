@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/observe"
 )
@@ -20,13 +22,17 @@ import (
 // seconds, and must not delay a pass.
 type follower struct {
 	device *Device
-	events chan host.Events       // unbuffered: events during a pass are merged
-	old    chan struct{}          // has a value if the tables must be read
-	read   chan observe.Ownership // the result of reading the tables
+	events chan host.Events // unbuffered: events during a pass are merged
+	old    chan struct{}    // has a value if the tables must be read
+	read   chan reading     // the result of reading the tables
 	tables observe.Tables
+	bursts *rate.Limiter // allows a pass without a pause
+}
 
-	since  time.Time // when the second began in which the loop counts its passes
-	passes int
+// reading is what was read of the tables, and Device.changes when the read began.
+type reading struct {
+	ownership observe.Ownership
+	changes   uint64
 }
 
 // follow keeps the device in line with the host until ctx ends. It returns after the first
@@ -34,7 +40,8 @@ type follower struct {
 // error means that the watch failed.
 func (d *Device) follow(ctx context.Context) error {
 	f := &follower{
-		device: d, events: make(chan host.Events), old: make(chan struct{}, 1), read: make(chan observe.Ownership),
+		device: d, events: make(chan host.Events), old: make(chan struct{}, 1), read: make(chan reading),
+		bursts: rate.NewLimiter(passBurst, passBurst),
 	}
 	watch, err := d.links.Watch(ctx, f.note, func(e host.Events) {
 		select {
@@ -60,16 +67,16 @@ func (d *Device) follow(ctx context.Context) error {
 const (
 	pauseFactor = 9
 	passPause   = 50 * time.Millisecond
-	passBurst   = 100         // passes a second without any pause
+	passBurst   = 100         // passes a second without a pause: the shown state must not lag behind
 	tablesPause = time.Second // reading takes long on a host with many routes
 )
 
-// pause keeps a loop below a tenth of a CPU: it waits in proportion to the time since
-// began, at most for longest. It returns early if ctx ends.
-func pause(ctx context.Context, began time.Time, longest time.Duration) {
+// pause keeps a loop below a tenth of a CPU: it waits in proportion to the time that the
+// last run took, at most for longest. It returns early if ctx ends.
+func pause(ctx context.Context, took, longest time.Duration) {
 	select {
 	case <-ctx.Done():
-	case <-time.After(min(pauseFactor*time.Since(began), longest)):
+	case <-time.After(min(pauseFactor*took, longest)):
 	}
 }
 
@@ -91,22 +98,12 @@ func (f *follower) loop(ctx context.Context) {
 			d.settleWaiting()
 		case read := <-f.read:
 			began = time.Now()
-			d.pass(observe.PartOwnership, func(o *observe.Observer) { o.Read = &read })
+			f.passTables(read)
 		}
-		if f.storm(began) {
-			pause(ctx, began, passPause)
+		if !f.bursts.Allow() {
+			pause(ctx, time.Since(began), passPause)
 		}
 	}
-}
-
-// storm reports whether more passes than passBurst began within the last second. Single
-// events are followed at once, because the shown state must not lag behind the host.
-func (f *follower) storm(began time.Time) bool {
-	if began.Sub(f.since) > time.Second {
-		f.since, f.passes = began, 0
-	}
-	f.passes++
-	return f.passes > passBurst
 }
 
 // note records events in the tables and requests a read of the tables if they are outdated.
@@ -117,10 +114,7 @@ func (f *follower) note(e host.Events) bool {
 	outdated := f.tables.Note(e)
 	about := d.about.Load()
 	if outdated && about.Takes {
-		select {
-		case f.old <- struct{}{}:
-		default: // a read is already requested
-		}
+		f.request()
 	}
 	return d.failed.Load() && e.BesideRoutes() || about.Affected(e) != 0
 }
@@ -144,6 +138,28 @@ func (f *follower) passEvents(e host.Events) {
 	}
 }
 
+// passTables makes a pass with what was read of the tables. If the device has changed its
+// slave, its mode or its routes since the read began, it has the tables read again.
+func (f *follower) passTables(r reading) {
+	d := f.device
+	d.mu.Lock()
+	outdated := r.changes != d.changes
+	d.mu.Unlock()
+	if outdated {
+		f.request()
+		return
+	}
+	d.pass(observe.PartOwnership, func(o *observe.Observer) { o.Read = &r.ownership })
+}
+
+// request has the tables read. It waits for nothing.
+func (f *follower) request() {
+	select {
+	case f.old <- struct{}{}:
+	default: // a read is already requested
+	}
+}
+
 // readTables reads the tables of the host whenever they are outdated. It has its own
 // goroutine, because the loop must not wait for it.
 func (f *follower) readTables(ctx context.Context) {
@@ -154,13 +170,18 @@ func (f *follower) readTables(ctx context.Context) {
 			return
 		case <-f.old:
 		}
+		d.mu.Lock()
+		r := reading{changes: d.changes}
+		d.mu.Unlock()
 		began := time.Now()
+		r.ownership = d.about.Load().ReadOwnership(&f.tables)
+		took := time.Since(began) // without the time that the loop lets this wait
 		select {
-		case f.read <- d.about.Load().ReadOwnership(&f.tables):
+		case f.read <- r:
 		case <-ctx.Done():
 			return
 		}
-		pause(ctx, began, tablesPause)
+		pause(ctx, took, tablesPause)
 	}
 }
 

@@ -61,7 +61,9 @@ func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
 	errs[3] = directions(c, &conf)
 	conf.Seed, errs[4] = seed(c)
 	conf.Group, errs[5] = group(c.String("group"))
-	errs[6] = insane.CheckName(conf.Name)
+	if err := api.CheckName(conf.Name); err != nil {
+		errs[6] = fmt.Errorf("name: %q: %w", conf.Name, err)
+	}
 	conf.Path = c.String("path")
 	if err := api.CheckPath(conf.Path); err != nil {
 		errs[7] = fmt.Errorf("path: %q: %w", conf.Path, err)

@@ -26,9 +26,9 @@ type RouteState struct {
 	Lost bool  // the kernel has removed it, together with an address that it preferred
 }
 
-// Keep adds or changes the routes according to seen. It waits for the kernel's lock on
-// network configuration. It joins all errors.
-func (r *GivenRoutes) Keep(i *Interface, seen []RouteState) error {
+// Keep adds or changes the routes according to seen. It returns true if it added or changed
+// one. It waits for the kernel's lock on network configuration. It joins all errors.
+func (r *GivenRoutes) Keep(i *Interface, seen []RouteState) (changed bool, err error) {
 	if r.have == nil {
 		r.have = make(map[netip.Prefix]Route)
 	}
@@ -43,9 +43,9 @@ func (r *GivenRoutes) Keep(i *Interface, seen []RouteState) error {
 			errs = append(errs, err)
 			continue
 		}
-		r.have[dst] = s.Want
+		r.have[dst], changed = s.Want, true
 	}
-	return errors.Join(errs...)
+	return changed, errors.Join(errs...)
 }
 
 // Forget records that the interface has lost all routes.
