@@ -9,6 +9,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -55,6 +56,30 @@ func TestRoutesSurviveQuickChange(t *testing.T) {
 		d.reconcile()
 		expectRoutes(b, "after it was looked at", "10.9.0.2/32 from 10.9.0.1")
 	}
+}
+
+// While a requested route is lost, the frames from its hosts stay the device's: the device
+// restores the route before it looks at the ownership.
+func TestLostRouteKeepsOwnership(t *testing.T) {
+	b := newBorea(t)
+	d := b.openFast()
+	routed := func() bool { return slices.Contains(d.State().Takes.From, "10.9.0.2") }
+	if !routed() {
+		t.Fatalf("takes %+v at first", d.State().Takes)
+	}
+	b.address("eth0", "10.9.0.1/24", b.h.AddrDel)
+	b.address("eth0", "10.9.0.1/24", b.h.AddrAdd)
+	d.mu.Lock()
+	again := d.apply(d.observer().Look(observe.Everything, d.seen))
+	d.mu.Unlock()
+	if !again || !routed() {
+		t.Errorf("look again: %v, takes %+v, after a look without the route", again, d.State().Takes)
+	}
+	d.reconcile()
+	if !routed() {
+		t.Errorf("takes %+v in the end", d.State().Takes)
+	}
+	expectRoutes(b, "in the end", "10.9.0.2/32 from 10.9.0.1")
 }
 
 // Without a slave the routes still lead into the device: packets for them must not bypass
