@@ -12,7 +12,7 @@ import "strings"
 type cursor struct {
 	words []string // the rest of the text
 	stage row      // the stage that is reading
-	taken []string // the words that it has taken so far, without its name
+	begun []string // the rest of the text when it began, behind its name
 
 	incomplete bool  // an argument was missing
 	refused    error // the first value that was refused
@@ -28,6 +28,9 @@ func (c *cursor) word() string {
 	return word
 }
 
+// taken returns the words that the stage has taken so far, without its name.
+func (c *cursor) taken() []string { return c.begun[:len(c.begun)-len(c.words)] }
+
 // argument reports whether another argument follows: a word that is not the name of a
 // stage. A stage calls it before it takes an optional argument.
 func (c *cursor) argument() bool { return c.more() && !isName(c.words[0]) }
@@ -38,14 +41,14 @@ func (c *cursor) named(word string) bool {
 	if !c.more() || c.words[0] != word {
 		return false
 	}
-	c.taken = append(c.taken, c.word())
+	c.word()
 	return true
 }
 
 // refuse records that the arguments taken so far do not fit together.
 func (c *cursor) refuse(why string) {
 	if c.refused == nil {
-		c.refused = &FieldError{c.stage.name, strings.Join(c.taken, " "), why}
+		c.refused = &FieldError{c.stage.name, strings.Join(c.taken(), " "), why}
 	}
 }
 
@@ -58,7 +61,6 @@ func take[T any](c *cursor, name string, parse func(string) (T, error)) (value T
 		return value
 	}
 	word := c.word()
-	c.taken = append(c.taken, word)
 	parsed, err := parse(word)
 	if err == nil {
 		return parsed
@@ -72,12 +74,12 @@ func take[T any](c *cursor, name string, parse func(string) (T, error)) (value T
 // read lets a stage read its arguments into p. The next word must then be the name of
 // another stage.
 func (c *cursor) read(p *Policy, r row) error {
-	c.stage, c.taken = r, nil
+	c.stage, c.begun = r, c.words
 	s := r.settings(p)
 	s.parse(c)
 	switch {
 	case c.incomplete:
-		return &FieldError{r.name, strings.Join(c.taken, " "), "incomplete; want " + s.usage()}
+		return &FieldError{r.name, strings.Join(c.taken(), " "), "incomplete; want " + s.usage()}
 	case c.argument():
 		return &FieldError{"policy", c.words[0], "unexpected after " + s.usage() + "; want " + Grammar()}
 	}

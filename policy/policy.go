@@ -9,13 +9,14 @@ const pass = "pass"
 // the package comment has the grammar. White space separates words, and case matters. The
 // error is a *[FieldError]; then the Policy is the zero Policy.
 func Parse(text string) (Policy, error) {
-	c := cursor{words: strings.Fields(text)}
-	if !c.more() {
+	words := strings.Fields(text)
+	if len(words) == 0 {
 		return Policy{}, &FieldError{"policy", text, "is empty; want " + Grammar()}
 	}
-	if len(c.words) == 1 && c.words[0] == pass {
+	if len(words) == 1 && words[0] == pass {
 		return Policy{}, nil
 	}
+	c := cursor{words: words}
 	var p Policy
 	for c.more() {
 		if err := p.read(text, &c); err != nil {
