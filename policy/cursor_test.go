@@ -96,7 +96,7 @@ func readAs(t *testing.T, name string, s stage, text string) {
 	}
 }
 
-// What is wrong with the form of a text is said first, then the first bad value.
+// An error in the form of a text comes first, then the first bad value.
 func TestCursorErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                    `slow "": incomplete; want slow T [jitter J [normal] [time T]] [reordering]`,

@@ -10,7 +10,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table of policies into README.md")
 
-// What a policy means, in words: one stage says its own, several are put together.
+// A policy has a meaning in words: one stage has its own, several are put together.
 func TestMeaning(t *testing.T) {
 	for text, want := range map[string]string{
 		"pass":                         "all packets relayed",

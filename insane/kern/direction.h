@@ -25,9 +25,9 @@ enum direction_index { TX, RX };
 #define NUMBERINGS 256   // per direction: the one in use, and earlier ones
 #define BACKLOGS 2       // per direction: for the slave, and for the slave that replaces it
 
-// What the kernel does with the frames of one direction: it decides by the program and
-// relays to the link. Go does not change the program of an entry while programs may read
-// it, except to write the same words again.
+// An entry says how the kernel handles the frames of one direction: it decides by the
+// program and relays to the link. Go does not change the program of an entry while eBPF
+// programs may read it, except to write the same words again.
 struct entry {
 	struct program program;
 	__u64 numbering; // index in direction.next of the counter that numbers the packets
@@ -70,8 +70,8 @@ struct {
 	__type(value, struct entry);
 } entries SEC(".maps");
 
-// What one CPU did by one entry. Only that CPU writes it, and it handles one frame after
-// the other, as the programs run with softirqs disabled.
+// The counters of one entry on one CPU. Only that CPU writes them, and it handles one frame
+// after the other, as the programs run with softirqs disabled.
 struct count {
 	__u64 relayed_packets, relayed_bytes;
 	__u64 unjudged_packets; // the part of relayed_packets without a verdict
@@ -92,8 +92,9 @@ struct amount {
 	__u64 packets, bytes;
 };
 
-// What the stages dropped, in the same way. (An array in struct count would have to be
-// indexed by a verdict, which Linux forbids without CAP_PERFMON.)
+// The packets that each stage dropped, counted in the same way. They are not an array in
+// struct count: it would be indexed by a verdict, which the verifier refuses without
+// CAP_PERFMON.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -6,7 +6,7 @@
 
 #include "common.h"
 
-// What is known of an address, as bits. claim.go has the same values.
+// The properties of an address, as bits. claim.go has the same values.
 enum claim {
 	OWN = 1,       // the address is the device's, and of no other link
 	HOST = 2,      // the address is of another link of this host

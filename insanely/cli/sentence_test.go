@@ -60,7 +60,7 @@ func TestVerdictText(t *testing.T) {
 	}
 }
 
-// What is asked has its decimals if they can be read, and is never rounded to none or
+// A share keeps its decimals if they can be read, and is never rounded to none or
 // all.
 func TestDecimal(t *testing.T) {
 	for _, test := range []struct {

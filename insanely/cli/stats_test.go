@@ -7,7 +7,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// What was dropped has a row for each stage if several have dropped, in canonical
+// The dropped packets have a row for each stage if several have dropped, in canonical
 // order; those that only a newer daemon has come last.
 func TestStageRows(t *testing.T) {
 	for _, test := range []struct {

@@ -26,7 +26,7 @@ func reader[T fmt.Stringer](parse func(string) (T, error)) func(string) (fmt.Str
 	return func(s string) (fmt.Stringer, error) { return parse(s) }
 }
 
-// What is printed is read back as the same value, over the whole range.
+// A printed value is read back as the same value, over the whole range.
 func TestReadsWhatItPrints(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for name, kind := range kinds {
