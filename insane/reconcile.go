@@ -55,7 +55,8 @@ func (d *Device) follow(ctx context.Context) error {
 	if d.path.exists() {
 		d.ticker.Ask(d.due)
 	}
-	d.reconcile() // covers changes from before the watch
+	// Covers changes from before the watch: the interface may have been down since Open.
+	d.pass(observe.Everything, func(o *observe.Observer) { o.WasDown = true })
 	d.group.Go(func() { <-watch })
 	d.group.Go(func() { f.loop(ctx) })
 	d.group.Go(func() { f.readTables(ctx) })
