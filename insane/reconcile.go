@@ -153,7 +153,7 @@ func (f *follower) passTables(r reading) {
 	d.pass(observe.PartOwnership, func(o *observe.Observer) { o.Read = &r.ownership })
 }
 
-// request has the tables read. It waits for nothing.
+// request has the tables read. It never waits.
 func (f *follower) request() {
 	select {
 	case f.old <- struct{}{}:
@@ -196,11 +196,9 @@ const rounds = 8
 func (d *Device) reconcile() { d.pass(observe.Everything, nil) }
 
 // pass looks at parts of the host without the device's lock, decides, and applies the
-// difference. If a step has changed what was seen, it looks at all parts once more. tell
-// may be nil; otherwise it gives the observer what is already known. If the slave or the
-// receive mode changes between the look and the decision, pass discards the look and
-// repeats it. Only one goroutine may call pass at a time, because it compares with the
-// previous look.
+// difference. If a step has changed what was seen, it looks at all parts once more. tell may
+// be nil; otherwise it gives the observer what is known, for the first look that is applied.
+// pass repeats a look during which Device.changes grew. Only one goroutine may call it.
 func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 	for range rounds {
 		d.mu.Lock()
@@ -221,7 +219,9 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 		if closed || !outdated && !again {
 			return
 		}
-		which = observe.Everything
+		if which = observe.Everything; !outdated {
+			tell = nil // it is applied
+		}
 	}
 }
 
