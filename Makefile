@@ -30,12 +30,13 @@ tools: ## install what the tests need (root)
 	  arping:arping sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client \
 	  gcc:gcc /usr/include/stdlib.h:libc6-dev
 
-# Two packages at a time: more of them only wait for the kernel's one lock on network
-# configuration. A skipped test is a promise nobody checked, so it fails
-# the run. The race detector would let every command that a test runs end a second late.
+# One package after the other: their namespaces contend for the kernel's one lock on
+# network configuration, and some tests look at time. A skipped test is a promise nobody
+# checked, so it fails the run. The race detector would let every command that a test
+# runs end a second late.
 test: tools lint build ## all tests; installs what is missing (root)
-	@echo "go test -race ./...   takes seven minutes and more; every word of it is in bin/test.log"
-	@GORACE=atexit_sleep_ms=0 go test -race -p 2 -count 1 -timeout 20m -v ./... 2>&1 | tee bin/test.log | \
+	@echo "go test -race ./...   takes some ten minutes; every word of it is in bin/test.log"
+	@GORACE=atexit_sleep_ms=0 go test -race -p 1 -count 1 -timeout 20m -v ./... 2>&1 | tee bin/test.log | \
 	  { grep --line-buffered -E '^(ok|FAIL|\?|panic)|^\s*--- FAIL' || true; } || \
 	  { cat bin/test.log; echo "make: what failed:"; grep -E -B 12 '^\s*--- FAIL|^panic:|DATA RACE' bin/test.log | tail -n 120 || true; exit 1; }
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
@@ -102,7 +103,7 @@ bench-netem: tools ## speed beside tc netem in Linux 6.12, in QEMU (root)
 	.ci/bench-netem
 
 soak: tools ## the tests as often as figures of reliability want: hours (root)
-	INSANE_KILLS=3000 INSANE_SOAK=1 go test -race -p 2 -timeout 12h -v ./cmd/insane/...
+	INSANE_KILLS=3000 INSANE_SOAK=1 go test -race -p 1 -timeout 12h -v ./cmd/insane/...
 	$(MAKE) fuzz FUZZTIME=1h
 
 # What depends on the kernel, under others than this machine's. KERNELS="6.1 newest",
