@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
@@ -105,3 +106,6 @@ func portOf(d *Device) *port.Slave {
 	defer d.mu.Unlock()
 	return d.slave.Port
 }
+
+// reconcile brings the device in line with the present host, without any event.
+func (d *Device) reconcile() { d.pass(observe.Everything, nil) }

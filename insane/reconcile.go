@@ -190,11 +190,6 @@ func (f *follower) readTables(ctx context.Context) {
 // a user's change came in between. The next event starts a new pass.
 const rounds = 8
 
-// reconcile brings the device in line with the present host, without any event. It looks at
-// everything, which takes long on a host with many routes. Only one goroutine at a time may
-// call it.
-func (d *Device) reconcile() { d.pass(observe.Everything, nil) }
-
 // pass looks at parts of the host without the device's lock, decides, and applies the
 // difference. If a step has changed what was seen, it looks at all parts once more. tell may
 // be nil; otherwise it gives the observer what is known, for the first look that is applied.
