@@ -9,6 +9,9 @@
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
 //	layout.h     measures how many packets a frame is
+//	walk.h       walks along the headers of a super-frame
+//	network.h    the steps of a walk over IP headers
+//	tunnel.h     the steps of a walk over the headers of tunnels
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
 //	attach.go    attaches programs to the slave and to the interface
