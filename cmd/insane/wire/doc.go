@@ -8,6 +8,8 @@
 //	time_test.go              time
 //	super_test.go             super-frames of UDP
 //	tcp_test.go               streams of TCP
+//	vxlan_test.go             super-frames of a VXLAN
+//	big_test.go               super-frames of more than 64 KiB
 //	ether_test.go             frames that are not IP
 //	garbage_test.go           frames that no network stack would send
 //	errno_test.go             errors that a sender could see
