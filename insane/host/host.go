@@ -26,6 +26,9 @@
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
 //   - ipv6_linux.go: the settings of IPv6 on that interface
 //   - control_linux.go: the listening control socket
+//   - directory_linux.go: its directory, in which nobody else can replace it
+//   - lock_linux.go: a lock among daemons, which no other user can hold
+//   - accept_linux.go: the connections of the control socket
 //   - peer_linux.go: the credentials of the peer of a control connection
 //   - alias.go: the alias by which devices know each other
 //   - clock.go: the kernel's monotonic clock
