@@ -22,7 +22,8 @@
 //   - watch_linux.go: one subscription to all changes
 //   - events_linux.go: Events, which say what has changed
 //   - packet_linux.go: packet sockets that get what a link sends
-//   - sysctl_linux.go: settings of IPv4
+//   - sysctl_linux.go: who answers and who is refused, by the settings of IPv4
+//   - ipv4_linux.go: the settings that the device shares with its slave
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
 //   - ipv6_linux.go: the settings of IPv6 on that interface
 //   - control_linux.go: the listening control socket
