@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -30,10 +31,8 @@ const (
 // Main runs the command line args, where args[0] is the name of the program. It returns the
 // exit code when the command has ended, or when SIGINT or SIGTERM has ended it.
 func Main(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	p := &program{out: stdout, err: stderr}
-	err := p.app().RunContext(ctx, args)
+	p := &program{out: stdout, err: stderr, own: slices.Equal(args, os.Args)}
+	err := p.app().Run(args)
 	if status := statusError(0); err != nil && !errors.As(err, &status) {
 		fmt.Fprintln(stderr, "insane: "+oneLine(err))
 	}
@@ -43,6 +42,12 @@ func Main(args []string, stdout, stderr io.Writer) int {
 // program is one run of the command.
 type program struct {
 	out, err io.Writer
+	own      bool // the arguments are those of the process, which may give up rights
+}
+
+// untilSignal returns a context that ends with SIGINT or SIGTERM.
+func untilSignal(c *cli.Context) (ctx context.Context, stop context.CancelFunc) {
+	return signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
 }
 
 func (p *program) app() *cli.App {
