@@ -26,6 +26,7 @@
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
 //   - ipv6_linux.go: the settings of IPv6 on that interface
 //   - control_linux.go: the listening control socket
+//   - await_linux.go: waits for the socket of a daemon that ends
 //   - peer_linux.go: the credentials of the peer of a control connection
 //   - alias.go: the alias by which devices know each other
 //   - clock.go: the kernel's monotonic clock
