@@ -30,6 +30,7 @@
 //   - directory_linux.go: its directory, in which nobody else can replace it
 //   - lock_linux.go: a lock among daemons, which no other user can hold
 //   - accept_linux.go: the connections of the control socket
+//   - await_linux.go: waits for the socket of a daemon that ends
 //   - peer_linux.go: the credentials of the peer of a control connection
 //   - alias.go: the alias by which devices know each other
 //   - clock.go: the kernel's monotonic clock
