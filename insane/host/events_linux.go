@@ -17,6 +17,7 @@ type Events struct {
 	Routes    bool  // the main routing table
 	Rules     bool  // the rules of policy routing
 	Control   []int // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
+	NFTables  bool  // the tables of nftables
 	Lost      bool  // events were lost: everything may have changed
 }
 
@@ -53,6 +54,7 @@ func (e *Events) merge(later *Events) {
 	}
 	e.Routes = e.Routes || later.Routes
 	e.Rules = e.Rules || later.Rules
+	e.NFTables = e.NFTables || later.NFTables
 	e.Lost = e.Lost || later.Lost
 }
 
@@ -94,7 +96,7 @@ func (e *Events) any() bool {
 // BesideRoutes reports whether anything but routes has changed. An attempt to make a
 // route that fails can be an event of routes itself, and is no reason to try again.
 func (e *Events) BesideRoutes() bool {
-	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.Lost
+	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.NFTables || e.Lost
 }
 
 // add records a message of the kernel. A message that it cannot parse counts as lost.
@@ -108,6 +110,8 @@ func (e *Events) add(m *syscall.NetlinkMessage) {
 		e.Routes = e.Routes || decidesRoutes(m.Data)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		e.Rules = true
+	case nftNewGeneration:
+		e.NFTables = true
 	default: // traffic control: struct tcmsg
 		if len(m.Data) < 8 {
 			e.Lost = true

@@ -21,6 +21,7 @@
 //   - given_linux.go: addresses and routes that the user asked for
 //   - watch_linux.go: one subscription to all changes
 //   - events_linux.go: Events, which say what has changed
+//   - nftables_linux.go: chains of nftables that see what a link sends
 //   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: settings of IPv4
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
@@ -43,11 +44,13 @@ import (
 // Links answers questions about the links, addresses and routes of one network namespace
 // and changes them, over netlink sockets. It is safe for concurrent use. Every question
 // and every change waits for the kernel's lock on network configuration, which another
-// process may hold for seconds; ByIndexNoWait alone does not.
+// process may hold for seconds, except ByIndexNoWait and EgressChain.
 type Links struct {
 	h      *netlink.Handle
 	tables *netlink.Handle  // for the routing table: a socket is locked as long as a list is read
 	raw    *nl.SocketHandle // for requests that h has no call for
+
+	nftables nftables
 }
 
 // OpenLinks opens the sockets in the network namespace of the calling thread. The caller
@@ -76,6 +79,7 @@ func (l *Links) Close() {
 	l.h.Close()
 	l.tables.Close()
 	l.raw.Close()
+	l.nftables.close()
 }
 
 // dumpTries is how often at most a list is asked for that changes while it is read.
