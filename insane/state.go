@@ -60,7 +60,7 @@ func (d *Device) State() api.Info {
 	s := d.shown.Load()
 	info := api.Info{
 		Name: d.name, Slave: s.slave, SlaveState: s.slaveState,
-		Receive: s.receive, Takes: s.takes, Seed: s.seed,
+		Receive: s.receive, Takes: s.takes, Seed: s.seed, JudgeNeighbours: s.tx.JudgeNeighbours,
 	}
 	var tx, rx uint64
 	if d.tap != nil {
