@@ -21,7 +21,7 @@
 // Files: frame.go has Frame and its header; inspect.go, walk.go and tunnel.go check a frame
 // and find its layout, which layout.go has; errors.go lists the errors. split.go removes
 // packets; rewrite.go and wrap.go correct the headers of the rest. tag.go, partial.go,
-// destination.go and crc.go prepare received frames.
+// destination.go and crc.go prepare received frames. neighbour.go knows ARP and its kin.
 //
 // # Frames that arrive
 //

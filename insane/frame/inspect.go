@@ -25,6 +25,7 @@ const (
 // Numbers of linux/if_ether.h.
 const (
 	etherIPv4    = 0x0800
+	etherARP     = 0x0806
 	etherIPv6    = 0x86dd
 	etherTag     = 0x8100 // 802.1Q
 	etherSTag    = 0x88a8 // 802.1ad
@@ -37,12 +38,14 @@ const (
 // Numbers of linux/in.h. All are less than every Ethernet type, so that one variable can
 // hold either.
 const (
-	protocolIPv4 = 4
-	protocolTCP  = 6
-	protocolUDP  = 17
-	protocolIPv6 = 41
-	protocolGRE  = 47
-	protocolSCTP = 132
+	protocolIGMP   = 2
+	protocolIPv4   = 4
+	protocolTCP    = 6
+	protocolUDP    = 17
+	protocolIPv6   = 41
+	protocolGRE    = 47
+	protocolICMPv6 = 58
+	protocolSCTP   = 132
 )
 
 // gsoByFrags is a segment size with a special meaning inside the kernel

@@ -32,6 +32,7 @@ struct entry {
 	struct program program;
 	__u64 numbering; // index in direction.next of the counter that numbers the packets
 	__u64 to;        // index of the link where relayed frames go
+	__u64 judge_neighbours; // 0: the messages of neighbour.h take no number and no verdict
 };
 
 // Counts the frames that wait for the relay in one place: the queue of the interface, or
@@ -74,9 +75,10 @@ struct {
 // after the other, as the programs run with softirqs disabled.
 struct count {
 	__u64 relayed_packets, relayed_bytes;
-	__u64 unjudged_packets; // the part of relayed_packets without a verdict
+	__u64 unjudged_packets; // the part of relayed_packets and refused_packets without a verdict
 	__u64 refused_packets, refused_bytes; // by the host: see deliver
-	__u64 unused[3];
+	__u64 neighbour_packets, neighbour_bytes; // relayed without number and verdict, and counted nowhere else
+	__u64 unused;
 };
 
 struct {
@@ -113,6 +115,22 @@ static __always_inline struct count *count_of(__u32 slot)
 {
 	__u32 key = bpf_get_smp_processor_id() * 2 * ENTRIES + slot;
 	return bpf_map_lookup_elem(&counts, &key);
+}
+
+// next_of returns the number of the next packet, of the numbering of an entry. It adds the
+// variable part to the pointer before the constant part. The verifier of Linux 6.8 and later
+// does not keep its books of a pointer while it speculates about a variable part; it warns of
+// that ("REG INVARIANTS VIOLATION") if the pointer is copied next, but a constant part sets
+// the books right (kernel/bpf/verifier.c, adjust_ptr_min_max_vals).
+static __always_inline __u64 *next_of(struct direction *direction, const struct entry *entry)
+{
+	__u64 variable = (entry->numbering & (NUMBERINGS - 1)) * sizeof(direction->next[0]);
+	void *next = direction;
+	asm volatile("%[next] += %[variable]\n"
+		     "%[next] += %[constant]"
+		     : [next] "+r"(next)
+		     : [variable] "r"(variable), [constant] "i"(offsetof(struct direction, next)));
+	return next;
 }
 
 // drops_of returns the counter of what a stage dropped by the entry in a slot. It makes its
