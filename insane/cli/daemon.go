@@ -44,18 +44,16 @@ func (p *program) daemon(c *cli.Context) error {
 // untilSignal returns a context that ends with a signal that ends the daemon. SIGHUP is one
 // of them unless it was ignored when the program was started, as by nohup(1).
 //
-// A log or a manager that has closed its end of a pipe is no reason to die: SIGPIPE is
-// caught, and the write fails. It is caught and not ignored, because a child would inherit
-// that.
+// A reader of the log that has closed its end of a pipe is no reason to die: SIGPIPE is caught
+// until the process ends, and the write fails. It is caught and not ignored, because a child
+// would inherit that.
 func untilSignal(outer context.Context) (ctx context.Context, stop func()) {
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		ends = append(ends, syscall.SIGHUP)
 	}
-	ctx, stopEnds := signal.NotifyContext(outer, ends...)
-	pipes := make(chan os.Signal, 1)
-	signal.Notify(pipes, syscall.SIGPIPE)
-	return ctx, func() { signal.Stop(pipes); stopEnds() }
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return signal.NotifyContext(outer, ends...)
 }
 
 // service is one run of a device.

@@ -88,15 +88,15 @@ func (l *limiter) poolOf(p host.Peer) *pool {
 // readers. It returns false if there is none.
 func (l *limiter) evictReader() bool {
 	l.mu.Lock()
-	most := l.readers.greediest()
-	if len(most) > 0 {
-		l.readers.leave(most[0])
+	var oldest *conn
+	if most := l.readers.greediest(); len(most) > 0 {
+		oldest = most[0]
 	}
 	l.mu.Unlock()
-	if len(most) == 0 {
+	if oldest == nil {
 		return false
 	}
-	most[0].Close()
+	oldest.Close()
 	return true
 }
 
