@@ -12,7 +12,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +38,7 @@ const (
 // Main runs the command line args, where args[0] is the name of the program. It returns the
 // exit code when the command has ended, or when a signal has ended it.
 func Main(args []string, stdout, stderr io.Writer) int {
-	p := &program{out: stdout, err: newQueue(stderr)}
+	p := &program{out: stdout, err: newQueue(stderr), own: slices.Equal(args, os.Args)}
 	err := p.app().RunContext(context.Background(), args)
 	patience := lastWords
 	if status := statusError(0); err != nil && !errors.As(err, &status) {
@@ -51,6 +53,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 type program struct {
 	out io.Writer
 	err *queue
+	own bool // the arguments are those of the process, which may give up rights
 }
 
 func (p *program) app() *cli.App {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insane"
+	"github.com/seed-39a139a1/insane/insane/rights"
 )
 
 // endPatience is how long the daemon waits, after the signal that ends it, until the device
@@ -27,16 +30,16 @@ func (p *program) daemon(c *cli.Context) error {
 	if c.Args().Present() {
 		return usagef("%q: want flags and no arguments, or lab (see insane --help)", c.Args().First())
 	}
-	ctx, stop := untilSignal(c.Context)
-	defer stop()
-	c.Context = ctx // the names of hosts are looked up with it
 	conf, err := config(c, p.err)
 	if err != nil {
 		return err
 	}
+	p.reduce(conf)
+	ctx, stop := untilSignal(c.Context)
+	defer stop()
 	conf.LogDropped = p.err.Dropped
 	p.err.tell(func(lines uint64) { conf.Log.Warn("lines of the log were dropped", "lines", lines) })
-	s := &service{conf: conf, manager: openManager(conf.Log)}
+	s := &service{program: p, conf: conf, manager: openManager(conf.Log)}
 	defer s.manager.close()
 	return endsInTime(ctx, s.run, s.stopping, s.leave)
 }
@@ -58,6 +61,7 @@ func untilSignal(outer context.Context) (ctx context.Context, stop func()) {
 
 // service is one run of a device.
 type service struct {
+	program *program
 	conf    insane.Config
 	manager *manager
 	device  atomic.Pointer[insane.Device] // nil until it is open
@@ -111,6 +115,8 @@ func (s *service) run(ctx context.Context) error {
 		return err
 	}
 	s.device.Store(d)
+	s.program.filter(s.conf)
+	s.conf.Receive = d.State().Receive
 	announce(s.conf)
 	s.manager.tell(daemon.SdNotifyReady)
 	s.manager.keepAlive(d.Works, ctx.Done())
@@ -121,6 +127,34 @@ func (s *service) run(ctx context.Context) error {
 	}
 	s.conf.Log.Info("device is gone", "name", s.conf.Name)
 	return nil
+}
+
+// reduce leaves the process the capabilities that it needs. It does not return while it has
+// others: the program starts again with fewer.
+func (p *program) reduce(conf insane.Config) {
+	if !p.own {
+		return
+	}
+	var o rights.Options
+	if !strings.HasPrefix(conf.Socket, "@") {
+		o.Directory = filepath.Dir(conf.Socket)
+	}
+	if err := rights.Reduce(o); err != nil {
+		conf.Log.Warn("the daemon keeps all its capabilities", "err", err)
+	}
+}
+
+// filter leaves the process the system calls that it needs.
+func (p *program) filter(conf insane.Config) {
+	if !p.own {
+		return
+	}
+	switch err := rights.Filter(); {
+	case errors.Is(err, rights.ErrNoFilter):
+		conf.Log.Info("the daemon may make any system call", "reason", err)
+	case err != nil:
+		conf.Log.Warn("the daemon may make any system call", "err", err)
+	}
 }
 
 // announce logs the configuration. It logs policies as text, because encoding/json would

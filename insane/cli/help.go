@@ -54,6 +54,8 @@ there and up when a route is to borrow from it.
 
 All of this needs root, or the capabilities CAP_NET_ADMIN and CAP_NET_RAW, and
 with --receive auto or all, or for the path through the kernel, also CAP_BPF.
+It keeps these and no others. Without CAP_BPF, as in a user namespace, the
+default of --receive is none.
 
 FLAGS OF LAB
   --seed N           of the show (default: a fixed one)

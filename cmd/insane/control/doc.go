@@ -8,6 +8,8 @@
 //	crowd_test.go    many connections of others
 //	place_test.go    where the control socket is, and who can be in its way there
 //	rights_test.go   a daemon without the right to load eBPF programs
+//	inner_test.go    a daemon in a user namespace
+//	kept_test.go     the rights that a daemon keeps
 //	script_test.go   the stories of testdata/script
 //	race_test.go     what the race detector costs; norace_test.go: without it
 //	main_test.go     the commands under test
