@@ -56,6 +56,7 @@ func untilSignal(outer context.Context) (ctx context.Context, stop func()) {
 		ends = append(ends, syscall.SIGHUP)
 	}
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGTTOU) // a terminal that stops those in the background who write to it
 	return signal.NotifyContext(outer, ends...)
 }
 

@@ -1,6 +1,9 @@
 package control
 
 import (
+	"bufio"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -112,6 +115,39 @@ func TestCrowdKeepsNobodyOut(t *testing.T) {
 			t.Logf("median %v, longest %v", took[len(took)/2], took[len(took)-1])
 			testbed.SameDescriptors(t, d.PID(), descriptors)
 		})
+	}
+}
+
+// TestReadersTakeTurns: users without rights who read as much as they can keep no change by
+// root from being made.
+func TestReadersTakeTurns(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	d := labtest.StartDaemon(t, l, "--slave", "eth0")
+	for range 60 {
+		conn, err := nobody.dial(l.Borea, d.Socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		go func() {
+			answers := bufio.NewReader(conn)
+			for {
+				if _, err := io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: insane\r\n\r\n"); err != nil {
+					return
+				}
+				answer, err := http.ReadResponse(answers, nil)
+				if err != nil {
+					return
+				}
+				io.Copy(io.Discard, answer.Body)
+			}
+		}()
+	}
+	for range 20 {
+		if _, err := d.Client.Set(t.Context(), api.Change{TX: new("percent 100")}); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
