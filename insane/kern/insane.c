@@ -18,6 +18,7 @@
 #include "common.h"
 #include "direction.h"
 #include "fastpath.h"
+#include "label.h"
 #include "owner.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -105,7 +106,12 @@ SEC("socket")
 int transmit_enter(struct __sk_buff *skb)
 {
 	struct direction *direction = direction_of(TX);
-	return !direction || enter(&direction->backlogs[0]) ? -1 : 0;
+	if (!direction)
+		return -1;
+	if (!enter(&direction->backlogs[0]))
+		return 0;
+	note(skb, direction);
+	return -1;
 }
 
 // backlog_of returns the backlog of the slave that received skb; 0 if it has none.

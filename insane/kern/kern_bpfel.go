@@ -34,7 +34,8 @@ type kernDirection struct {
 	Entry    uint64
 	Until    uint64
 	Alive    uint64
-	Unused   [5]uint64
+	Labels   uint64
+	Unused   [4]uint64
 	Backlogs [2]struct {
 		_       structs.HostLayout
 		Index   uint64
@@ -82,6 +83,16 @@ type kernInflight struct {
 	Unused   [5]uint64
 }
 
+type kernLabel struct {
+	_        structs.HostLayout
+	Turn     uint64
+	Print    uint64
+	Tagged   uint64
+	Priority uint64
+	Mark     uint64
+	Unused   [3]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -93,6 +104,7 @@ const (
 	kernMapEntries         = "entries"
 	kernMapHandoffs        = "handoffs"
 	kernMapInflights       = "inflights"
+	kernMapLabels          = "labels"
 	kernProgReceiveAll     = "receive_all"
 	kernProgReceiveArrive  = "receive_arrive"
 	kernProgReceiveAuto    = "receive_auto"
@@ -167,6 +179,7 @@ type kernMapSpecs struct {
 	Entries    *ebpf.MapSpec `ebpf:"entries"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
+	Labels     *ebpf.MapSpec `ebpf:"labels"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -203,6 +216,7 @@ type kernMaps struct {
 	Entries    *ebpf.Map `ebpf:"entries"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 	Inflights  *ebpf.Map `ebpf:"inflights"`
+	Labels     *ebpf.Map `ebpf:"labels"`
 }
 
 func (m *kernMaps) Close() error {
@@ -214,6 +228,7 @@ func (m *kernMaps) Close() error {
 		m.Entries,
 		m.Handoffs,
 		m.Inflights,
+		m.Labels,
 	)
 }
 

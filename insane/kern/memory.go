@@ -43,7 +43,9 @@ type (
 
 	sharedDirection struct {
 		entry, until atomic.Uint64
-		_            [6]uint64 // fields that only the programs use
+		_            uint64 // a field that only the programs use
+		labels       atomic.Uint64
+		_            [4]uint64
 		backlogs     [backlogs]sharedBacklog
 		next         [numberings]atomic.Uint64
 	}
@@ -57,6 +59,11 @@ type (
 
 	sharedAmount struct{ packets, bytes atomic.Uint64 }
 	sharedDrops  [policy.StageNumbers]sharedAmount // by the number of the stage
+
+	sharedLabel struct {
+		turn, print, tagged, priority, mark atomic.Uint64
+		_                                   [3]uint64
+	}
 
 	sharedInflight struct {
 		started, arrived, finished atomic.Uint64
@@ -73,6 +80,7 @@ type memory struct {
 	counts     [][directions][entries]sharedCount // by CPU
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
+	labels     []sharedLabel                      // a ring
 }
 
 // newMemory maps all shared maps.
@@ -88,6 +96,9 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 		return nil, err
 	}
 	if m.drops, err = share[[directions][entries]sharedDrops](maps.Drops); err != nil {
+		return nil, err
+	}
+	if m.labels, err = share[sharedLabel](maps.Labels); err != nil {
 		return nil, err
 	}
 	m.inflights, err = share[sharedInflight](maps.Inflights)

@@ -11,23 +11,23 @@ import (
 // flush writes the batch. If SetEnd replaces the end meanwhile, the rest goes to the new
 // end, so that a change of the slave loses no frame.
 func (r *Relay) flush() {
-	out, count := r.out, r.outCount
+	out, count, labels := r.out, r.outCount, r.outLabel
 	for len(out) > 0 {
 		to := r.to.Load()
 		if to.Port == nil {
 			r.refuse(to.Why, count)
 			return
 		}
-		n, err := to.Port.Write(out)
+		n, err := r.write(to.Port, out, labels)
 		for _, c := range count[:n] {
 			add(&r.delta.relayed, c)
 		}
-		out, count = out[n:], count[n:]
+		out, count, labels = out[n:], count[n:], labels[n:]
 		switch {
 		case err == nil || len(out) == 0:
 		case !errors.Is(err, os.ErrClosed):
 			r.refuse(r.reasonOf(err), count[:1])
-			out, count = out[1:], count[1:]
+			out, count, labels = out[1:], count[1:], labels[1:]
 		case r.to.Load() == to: // the port is closed, and no new end was set
 			r.refuse(DropSlaveGone, count)
 			return
