@@ -45,10 +45,11 @@ type Interface struct {
 // Slave is the link of the slave: the link that the sockets are open on, or else the link
 // that has the slave's name.
 type Slave struct {
-	Link   host.Link
-	Found  bool
-	Bound  bool // the link was found, and the open sockets are on it
-	Queues int  // for transmitting
+	Link     host.Link
+	Found    bool
+	Bound    bool          // the link was found, and the open sockets are on it
+	Queues   int           // for transmitting
+	Settings host.Settings // that the device shares; zero unless the link was found with open sockets
 
 	Watched string // why what is sent must come from the device's socket; "": it need not
 	Guarded string // why what arrives must go through the device's socket; "": it need not
