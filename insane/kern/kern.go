@@ -10,6 +10,7 @@
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
 //	label.h      keeps the priority and the mark of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
+//	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
 //	attach.go    attaches programs to the slave and to the interface
