@@ -64,7 +64,9 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 	if p.rx, err = parse("rx", c.RX); err != nil {
 		return plan{}, err
 	}
-	p.seed = c.Seed
+	if p.seed, err = c.WantedSeed(); err != nil {
+		return plan{}, err
+	}
 	if c.Slave != nil {
 		link, err := d.checkSlave(*c.Slave)
 		if err != nil {

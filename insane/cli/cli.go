@@ -2,8 +2,8 @@
 // until a signal comes, or it runs a lab.
 //
 // config.go makes a Config from the flags and checks everything before anything is created;
-// directions.go reads the policies and the receive mode; daemon.go runs the device; lab.go
-// runs package lab; help.go has the manual; cli.go has the rest.
+// directions.go reads the policies and the receive mode; daemon.go runs the device; advice.go
+// says what to do about an error; lab.go runs package lab; help.go has the manual; cli.go has the rest.
 package cli
 
 import (

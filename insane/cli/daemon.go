@@ -1,10 +1,6 @@
 package cli
 
 import (
-	"errors"
-	"fmt"
-	"syscall"
-
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/urfave/cli/v2"
 
@@ -14,18 +10,15 @@ import (
 // daemon runs a device in the foreground until a signal comes.
 func (p *program) daemon(c *cli.Context) error {
 	if c.Args().Present() {
-		return usagef("%q: want flags and no arguments, or lab (see insane --help)", c.Args().First())
+		return stray(c)
 	}
 	conf, err := config(c, p.err)
 	if err != nil {
 		return err
 	}
 	d, err := insane.Open(conf)
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
-		return fmt.Errorf("%w (making a device needs root, or CAP_NET_ADMIN, CAP_NET_RAW and, to receive, CAP_BPF)", err)
-	}
 	if err != nil {
-		return err
+		return advise(err, conf.Socket)
 	}
 	announce(conf)
 	p.notify(conf, daemon.SdNotifyReady)

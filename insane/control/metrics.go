@@ -1,6 +1,9 @@
 package control
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -14,6 +17,7 @@ type collector struct {
 	packets, bytes, dropped, droppedLen *prometheus.Desc
 	stages, stagesLen                   *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
+	warning, seedText                   *prometheus.Desc
 }
 
 func newRegistry(d Device) *prometheus.Registry {
@@ -26,7 +30,8 @@ func newRegistry(d Device) *prometheus.Registry {
 		info:       desc("info", "What the device is; always 1.", "slave", "slave_state", "receive", "path", "tx", "rx"),
 		carrier:    desc("carrier", "1 if the interface has carrier."),
 		mtu:        desc("mtu_bytes", "MTU of the interface."),
-		seed:       desc("seed", "Seed of every draw."),
+		seed:       desc("seed", "Seed of every draw, rounded to what a floating point number can be."),
+		seedText:   desc("seed_info", "Seed of every draw, exactly; always 1.", "seed"),
 		packets:    desc("packets_total", "Wire packets offered to the device and relayed by it, on either path.", "direction", "what"),
 		bytes:      desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
 		dropped:    desc("dropped_packets_total", "Wire packets dropped, by reason.", "direction", "reason"),
@@ -35,6 +40,7 @@ func newRegistry(d Device) *prometheus.Registry {
 		stagesLen:  desc("stage_dropped_bytes_total", "Ethernet bytes of the packets dropped by the policy, by stage.", "direction", "stage"),
 		overruns:   desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
 		fastPath:   desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
+		warning:    desc("warning", "1 if something is wrong although the device works, by kind.", "kind"),
 		verdicts:   desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
 	})
 	return r
@@ -43,7 +49,7 @@ func newRegistry(d Device) *prometheus.Registry {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.packets, c.bytes,
-		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.overruns, c.verdicts, c.fastPath} {
+		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.overruns, c.verdicts, c.fastPath, c.warning, c.seedText} {
 		ch <- d
 	}
 }
@@ -57,21 +63,26 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.info, 1, i.Slave, i.SlaveState, i.Receive, i.Path, i.TX.Policy, i.RX.Policy)
 	gauge(c.mtu, float64(i.MTU))
 	gauge(c.seed, float64(i.Seed))
-	carrier := 0.0
-	if i.Carrier {
-		carrier = 1
+	gauge(c.seedText, 1, strconv.FormatUint(i.Seed, 10))
+	gauge(c.carrier, number(i.Carrier))
+	for _, kind := range api.WarningKinds() {
+		warns := func(w api.Warning) bool { return w.Kind == kind }
+		gauge(c.warning, number(slices.ContainsFunc(i.Warnings, warns)), kind)
 	}
-	gauge(c.carrier, carrier)
 	for name, d := range map[string]api.Direction{"tx": i.TX, "rx": i.RX} {
 		gauge(c.verdicts, float64(d.Verdicts.Relay), name, "relay")
 		gauge(c.verdicts, float64(d.Verdicts.Drop), name, "drop")
-		fast := 0.0
-		if d.Path == api.PathKernel {
-			fast = 1
-		}
-		gauge(c.fastPath, fast, name)
+		gauge(c.fastPath, number(d.Path == api.PathKernel), name)
 		c.collectStats(ch, i.Name, name, d.Stats)
 	}
+}
+
+// number returns 1 for true and 0 for false.
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func (c *collector) collectStats(ch chan<- prometheus.Metric, device, direction string, s api.Stats) {

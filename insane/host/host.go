@@ -24,6 +24,7 @@
 //   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: settings of IPv4
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
+//   - self_linux.go: which link that interface is
 //   - ipv6_linux.go: the settings of IPv6 on that interface
 //   - control_linux.go: the listening control socket
 //   - peer_linux.go: the credentials of the peer of a control connection
@@ -43,7 +44,7 @@ import (
 // Links answers questions about the links, addresses and routes of one network namespace
 // and changes them, over netlink sockets. It is safe for concurrent use. Every question
 // and every change waits for the kernel's lock on network configuration, which another
-// process may hold for seconds; ByIndexNoWait alone does not.
+// process may hold for seconds; ByIndexNoWait does not.
 type Links struct {
 	h      *netlink.Handle
 	tables *netlink.Handle  // for the routing table: a socket is locked as long as a list is read

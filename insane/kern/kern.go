@@ -18,6 +18,8 @@
 //	backlog.go   Backlog: counts the frames that wait for the relay
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
+//	steer.go     keeps the frames in the daemon's queue of the TAP
+//	refusal.go   why the kernel refuses eBPF to this process
 //	memory.go    the memory that the programs and this process share
 //
 // The files kern_bpfel.go and kern_bpfeb.go are generated from the C, for CPUs of
@@ -65,6 +67,7 @@ type Objects struct {
 	device  string
 	bpf     kernObjects
 	dummy   *ebpf.Map // an inner map of the claims, for synchronize
+	steer   *ebpf.Program
 	memory  *memory
 	knows   policy.Stages // the stages that decide.h implements
 	tx, rx  *Direction
@@ -85,6 +88,7 @@ func Open(device string) (*Objects, error) {
 	o := &Objects{device: device}
 	if err := o.load(); err != nil {
 		o.dummy.Close()
+		o.steer.Close()
 		o.bpf.Close()
 		return nil, explain("load the eBPF programs", err)
 	}
@@ -122,6 +126,9 @@ func (o *Objects) load() error {
 	if o.dummy, err = newClaims(); err != nil {
 		return err
 	}
+	if o.steer, err = newSteering(); err != nil {
+		return err
+	}
 	o.memory, err = newMemory(&o.bpf.kernMaps)
 	return err
 }
@@ -143,6 +150,7 @@ func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
 func (o *Objects) Close() error {
 	o.barrier.close()
 	o.dummy.Close()
+	o.steer.Close()
 	return o.bpf.Close()
 }
 
@@ -155,6 +163,10 @@ func (o *Objects) RX() *Direction { return o.rx }
 // Enter returns the descriptor of the socket filter for the TAP queue of the
 // interface. It counts each frame into the backlog of the queue.
 func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
+
+// Steer returns the descriptor of the program that chooses the queue of the interface: the
+// daemon's own, also when another program has opened a further one.
+func (o *Objects) Steer() int { return o.steer.FD() }
 
 // None returns the descriptor of a socket filter for the slave's packet socket. The
 // socket gets copies of ARP replies and neighbour discovery; the stack keeps every
@@ -175,7 +187,7 @@ func explain(what string, err error) error {
 	// only the error number is kept.
 	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES} {
 		if errors.Is(err, errno) {
-			return fmt.Errorf("%s: %w: %w", what, errno, ErrRights)
+			return fmt.Errorf("%s: %w: %w", what, errno, whyRefused())
 		}
 	}
 	if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {

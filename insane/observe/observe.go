@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Observer looks at the host for a device. Its fields describe the device; they are a copy,
@@ -21,7 +22,7 @@ type Observer struct {
 	Name   string // of the device
 	Links  *host.Links
 	Iface  *host.Interface
-	Index  int  // of the interface
+	Index  int  // of the interface; -1 while it is away
 	Fast   bool // there is a fast path
 	Clsact bool // the programs of the device are in a clsact qdisc
 
@@ -32,6 +33,7 @@ type Observer struct {
 	Takes   bool           // the receive mode takes frames
 
 	WasDown bool       // an event says that the interface was down, even if only for a moment
+	WasAway bool       // an event says that the interface was in another namespace, even if only for a moment
 	Read    *Ownership // the tables, if they are already read; nil: Look reads all tables again
 }
 
@@ -70,12 +72,13 @@ func (o *Observer) observeInterface(before Interface) Interface {
 		s = before
 		s.Err, s.Watched = err, err.Error()
 	}
+	s.Returned = !s.Away && (before.Away || o.WasAway)
 	return s
 }
 
 func (o *Observer) lookUpInterface() (s Interface, err error) {
-	link, err := o.Links.ByIndex(o.Index)
-	if errors.Is(err, host.ErrNoLink) {
+	link, err := o.Iface.Look()
+	if errors.Is(err, host.ErrAway) {
 		return Interface{Away: true, Down: true}, nil
 	}
 	if err != nil {
@@ -94,9 +97,9 @@ func (o *Observer) lookUpInterface() (s Interface, err error) {
 	}
 	switch {
 	case watchers > 0:
-		s.Watched = "somebody watches " + link.Name + " (promiscuous mode)"
+		s.Watched = "somebody watches " + api.ShowName(link.Name) + " (promiscuous mode)"
 	case s.Listened:
-		s.Watched = "a packet socket listens on " + link.Name
+		s.Watched = "a packet socket listens on " + api.ShowName(link.Name)
 	default:
 		err = o.observeEgress(&s)
 	}
@@ -111,7 +114,7 @@ func (o *Observer) observeEgress(s *Interface) error {
 	if err != nil || found == "" {
 		return err
 	}
-	s.Watched = s.Link.Name + " has " + found
+	s.Watched = api.ShowName(s.Link.Name) + " has " + found
 	s.Spare, err = o.Links.QdiscByDefault(s.Link.Index)
 	return err
 }
@@ -125,8 +128,11 @@ func (o *Observer) observeSlave() (s Slave) {
 	if o.Sockets == nil {
 		return foundLink(o.Links.ByName(o.Slave))
 	}
-	queues := host.TxQueues(o.Slave)
+	name, queues := o.Slave, host.TxQueues(o.Slave)
 	s = foundLink(o.Links.ByIndex(o.On))
+	if s.Found && s.Link.Name != name { // renamed: another link may have the name
+		queues = host.TxQueues(s.Link.Name)
+	}
 	s.Bound, s.Queues = s.Found && o.Sockets.Bound(), queues
 	return s
 }
@@ -175,11 +181,11 @@ func (o *Observer) observeOwnership(before Ownership) Ownership {
 // kernel, and takes long on a host with many routes. One goroutine at a time may call it
 // for one t.
 func (o *Observer) ReadOwnership(t *Tables) Ownership {
-	h, err := t.Read(o.Links, o.Name)
+	h, err := t.Read(o.Links, o.Index)
 	if err != nil {
 		return Ownership{Err: err}
 	}
-	return Ownership{Claims: h.Claims(o.Index)}
+	return Ownership{Claims: h.Claims(o.Index), Above: h.Above(o.Index)}
 }
 
 // Affected returns the parts that events may have changed. PartOwnership is not among them:
@@ -189,7 +195,7 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 		return Everything &^ PartOwnership
 	}
 	for _, l := range e.Links {
-		if l.Link.Index == o.Index {
+		if l.Link.Index == o.Index || o.Index < 0 && !l.Gone { // a new link may be the interface, with any index
 			which |= PartInterface | PartRoutes
 		}
 		if l.Link.Index == o.On || l.Link.Name == o.Slave {
@@ -215,4 +221,10 @@ func (o *Observer) sourceFor(a host.AddressEvent) bool {
 // DownIn reports whether events say that the interface was down, even if only for a moment.
 func (o *Observer) DownIn(e host.Events) bool {
 	return e.Lost || slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Down })
+}
+
+// LeftIn reports whether events say that the interface left the network namespace, even if
+// only for a moment.
+func (o *Observer) LeftIn(e host.Events) bool {
+	return slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Left })
 }

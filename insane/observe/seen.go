@@ -34,6 +34,7 @@ type Host struct {
 type Interface struct {
 	Link     host.Link // zero if the interface is away
 	Away     bool      // the interface is not in this network namespace
+	Returned bool      // it is in this network namespace, and was in another one since the last pass
 	Down     bool      // it is down, or was down since the last pass
 	Listened bool      // a packet socket gets the frames that it sends
 	Watched  string    // why its frames must pass its own queue; "": they need not
@@ -54,5 +55,6 @@ type Slave struct {
 // Ownership holds the claims that follow from the state of the host.
 type Ownership struct {
 	Claims kern.Claims // nil: nobody has looked
+	Above  []string    // names of the VLANs and the like that stand on the interface
 	Err    error       // of the look-up; then the other fields are those of the look before
 }

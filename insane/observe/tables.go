@@ -100,7 +100,7 @@ func (t *Tables) noteLink(e host.LinkEvent) (changed bool) {
 		t.oldRoutes = true
 	}
 	return known == e.Gone || known &&
-		(was.Name != e.Link.Name || was.Alias != e.Link.Alias || was.Master != e.Link.Master)
+		(was.Name != e.Link.Name || was.Alias != e.Link.Alias || was.Master != e.Link.Master || was.Parent != e.Link.Parent)
 }
 
 // routed reports whether a route leads through a link.
@@ -117,14 +117,18 @@ const readTries = 30
 // Read brings the tables up to date and returns the state of the host. It waits for the
 // kernel, and takes long on a host with many routes. It fails if a list cannot be read; the
 // next Read tries again. Only one goroutine may call it at a time.
-func (t *Tables) Read(links *host.Links, name string) (h ownership.HostState, err error) {
+//
+// index is the interface of the device: its setting says how the host answers ARP.
+func (t *Tables) Read(links *host.Links, index int) (h ownership.HostState, err error) {
 	for range readTries {
 		var done bool
 		if h, done, err = t.read(links); err != nil || done {
 			break
 		}
 	}
-	h.IgnoresARP = host.IgnoresARP(name)
+	if self, ok := h.Link(index); ok {
+		h.IgnoresARP = host.IgnoresARP(self.Name)
+	}
 	return h, err
 }
 

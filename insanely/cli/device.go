@@ -54,6 +54,9 @@ func deviceText(info api.Info) string {
 
 	blocks := blocks{{info.Name, []string{fmt.Sprintf("carrier %s  mtu %d  receive %s  seed %d",
 		upDown(info.Carrier), info.MTU, info.Receive, info.Seed)}}}
+	for _, w := range info.Warnings {
+		blocks.add("warning", w.Message)
+	}
 	blocks.add("takes", takesLines(info)...)
 	blocks.add("slave", slaveText(info))
 	blocks.add("path", pathText(info))
