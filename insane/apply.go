@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 
+	"github.com/seed-39a139a1/insane/insane/control"
 	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/observe"
@@ -45,7 +46,8 @@ func (d *Device) refresh() {
 // must look at the host once more. Errors are logged; the pass after the next event tries
 // again. The caller holds d.mu.
 //
-// The order matters. First comes the state of the slave, so that the relay knows at once
+// The order matters. First the kernel stops what is the relay's from now on, which waits
+// for nothing. Then comes the state of the slave, so that the relay knows at once
 // where its frames go and why frames are lost. Then the kernel learns who owns a received
 // frame and which path packets take. The interface comes last, because each of its steps
 // may wait for another process that changes the network.
@@ -76,6 +78,7 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	if again || w.Renew && d.renew() {
 		return true
 	}
+	d.yield(w)
 	d.applySlave(w)
 	if again = d.applyInterface(w, routes); !again {
 		d.applyOwnership(w)
@@ -145,6 +148,16 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 	}
 }
 
+// yield makes the kernel leave to the relay what it may not carry any more.
+func (d *Device) yield(w decide.Wanted) {
+	if w.RelayTX != "" {
+		d.tx.CloseKernel()
+	}
+	if w.RelayRX != "" {
+		d.rx.CloseKernel()
+	}
+}
+
 // steer decides which data plane carries each direction, and publishes the state. It is the
 // only function that opens the kernel's part of a direction. Every change closes that part
 // first, so that each frame meets either the old state or the new one.
@@ -153,7 +166,8 @@ func (d *Device) steer(w decide.Wanted) {
 		d.path.tx = lead(d.tx, w.RelayTX, d.slave.Index())
 		d.path.rx = lead(d.rx, w.RelayRX, d.iface.Index())
 	}
-	d.warn(w.Warnings)
+	control.LogWarnings(d.log, d.warnings, w.Warnings)
+	d.warnings = w.Warnings
 	d.publish()
 }
 

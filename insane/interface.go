@@ -46,8 +46,8 @@ func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (agai
 	return changed || w.Restore && routes == nil
 }
 
-// followSlave copies the alias, MTU, link-layer address and carrier of the slave to the
-// interface. It sets the MTU only when that of the slave changes, because a user may give
+// followSlave copies the alias, MTU, link-layer address, settings and carrier of the slave to
+// the interface. It sets the MTU only when that of the slave changes, because a user may give
 // the interface another one. It puts back alias and address, because without them the device
 // is not known as one, or is not heard; a bond sets the address of its members itself. It
 // sets the carrier each time, which costs almost nothing. It joins all errors.
@@ -74,6 +74,8 @@ func (d *Device) followSlave() error {
 	} else if !bytes.Equal(link.MAC, self.MAC) && !self.Bonded {
 		errs = append(errs, d.iface.Adopt(link))
 	}
+	settings := d.seen.Slave
+	errs = append(errs, d.iface.AdoptSettings(settings.Settings))
 	return errors.Join(errs...)
 }
 
@@ -94,18 +96,6 @@ func (d *Device) renew() (done bool) {
 	self := &d.seen.Interface
 	d.moved, self.Returned = false, false
 	return true
-}
-
-// warn shows and logs what the user should know.
-func (d *Device) warn(now []api.Warning) {
-	appeared, over := decide.Changed(d.warnings, now)
-	for _, w := range appeared {
-		d.log.Warn(w.Message, "kind", w.Kind)
-	}
-	for _, w := range over {
-		d.log.Info("no longer: "+w.Message, "kind", w.Kind)
-	}
-	d.warnings = now
 }
 
 // skipQdisc removes a queueing discipline that nobody has configured: when a user deletes a

@@ -119,19 +119,8 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	d.exchange(s)
 	d.startRX(s.Port, s.Backlog())
 	d.log.Info("slave attached", "slave", api.ShowName(link.Name), "index", link.Index, "receive", mode)
-	d.warnReversePath(link.Name, mode)
+	slave.WarnReversePath(d.log, link.Name, mode)
 	return nil
-}
-
-// warnReversePath warns in the log if the host will refuse IPv4 answers with receive none.
-// They arrive at the slave, and strict reverse path filtering accepts them only at the
-// interface of the route back, which is the device. A user can change the setting at any
-// time, so it is no error.
-func (d *Device) warnReversePath(name, mode string) {
-	if mode == api.ReceiveNone && host.StrictReversePath(name) {
-		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
-			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", api.ShowName(name))
-	}
 }
 
 // adopt gives the interface the MTU and the link-layer address of the link. It adds the

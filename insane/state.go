@@ -49,8 +49,11 @@ func (d *Device) publish() {
 // d.mu.
 func (d *Device) observer() *observe.Observer {
 	o := &observe.Observer{
-		Name: d.name, Links: d.links, Iface: d.iface, Index: d.iface.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
+		Name: d.name, Links: d.links, Iface: d.iface, Index: d.iface.Index(),
 		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.routes.Wanted, Takes: d.receive.takesFrames(),
+	}
+	if d.path.exists() {
+		o.Chains = d.receive.objects
 	}
 	if d.slave.IsOpen() {
 		o.Sockets = d.slave.Port
@@ -68,6 +71,9 @@ func (d *Device) State() api.Info {
 		Name: api.ShowName(d.name), Slave: s.slave, SlaveState: s.slaveState, Namespace: d.namespace,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed, SeedText: strconv.FormatUint(s.seed, 10),
 		Warnings: slices.Concat([]api.Warning{}, s.warnings), // never null in JSON
+	}
+	if d.logDropped != nil {
+		info.LogDropped = d.logDropped()
 	}
 	var tx, rx uint64
 	if d.tap != nil {

@@ -2,9 +2,25 @@ package control
 
 import (
 	"fmt"
+	"log/slog"
+	"slices"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
+
+// LogWarnings tells the log which warnings have begun, and which are over.
+func LogWarnings(log *slog.Logger, before, after []api.Warning) {
+	for _, w := range after {
+		if !slices.Contains(before, w) {
+			log.Warn(w.Message, "kind", w.Kind)
+		}
+	}
+	for _, w := range before {
+		if !slices.Contains(after, w) {
+			log.Info("no longer: "+w.Message, "kind", w.Kind)
+		}
+	}
+}
 
 // transitions shows each member that a change can have, before and after the change, as the
 // arguments of a log line. A member that stayed has one value.

@@ -2,8 +2,9 @@
 // uses the device through the interface [Device] only.
 //
 // control.go serves the requests and decides who may make a change; message.go
-// reads and writes the JSON; audit.go tells the log what a change did; limiter.go bounds the connections and gives each
-// the credentials of its peer; metrics.go shows the state to Prometheus.
+// reads and writes the JSON; audit.go tells the log what has changed; limiter.go
+// bounds the connections and gives each the credentials of its peer; pool.go shares
+// the places for connections among users; metrics.go shows the state to Prometheus.
 package control
 
 import (
@@ -12,6 +13,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -59,8 +61,8 @@ type server struct {
 }
 
 // Serve answers requests about d that come over l. When ctx ends, it closes every
-// connection; it returns nil once the caller has closed l as well. Serve itself never
-// closes l. It returns an error if l fails before ctx ends.
+// connection. It returns nil once the caller has closed l, which it never does itself, and
+// an error if l fails before that.
 func Serve(ctx context.Context, l Listener, d Device, o Options) error {
 	s := newServer(d, o)
 	srv := &http.Server{
@@ -76,7 +78,7 @@ func Serve(ctx context.Context, l Listener, d Device, o Options) error {
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
 	err := srv.Serve(newLimiter(l, s.mayChange))
-	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 		return nil
 	}
 	return err

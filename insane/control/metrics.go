@@ -13,7 +13,7 @@ import (
 type collector struct {
 	device Device
 
-	info, carrier, mtu, seed            *prometheus.Desc
+	info, carrier, mtu, seed, logLost   *prometheus.Desc
 	packets, bytes, dropped, droppedLen *prometheus.Desc
 	stages, stagesLen                   *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
@@ -32,6 +32,7 @@ func newRegistry(d Device) *prometheus.Registry {
 		mtu:        desc("mtu_bytes", "MTU of the interface."),
 		seed:       desc("seed", "Seed of every draw, rounded to what a floating point number can be."),
 		seedText:   desc("seed_info", "Seed of every draw, exactly; always 1.", "seed"),
+		logLost:    desc("log_dropped_lines_total", "Lines of the daemon's log that were lost."),
 		packets:    desc("packets_total", "Wire packets offered to the device and relayed by it, on either path.", "direction", "what"),
 		bytes:      desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
 		dropped:    desc("dropped_packets_total", "Wire packets dropped, by reason.", "direction", "reason"),
@@ -48,8 +49,8 @@ func newRegistry(d Device) *prometheus.Registry {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.packets, c.bytes,
-		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.overruns, c.verdicts, c.fastPath, c.warning, c.seedText} {
+	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.seedText, c.warning, c.logLost, c.packets, c.bytes,
+		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.overruns, c.verdicts, c.fastPath} {
 		ch <- d
 	}
 }
@@ -64,6 +65,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.mtu, float64(i.MTU))
 	gauge(c.seed, float64(i.Seed))
 	gauge(c.seedText, 1, strconv.FormatUint(i.Seed, 10))
+	ch <- prometheus.MustNewConstMetric(c.logLost, prometheus.CounterValue, float64(i.LogDropped), i.Name)
 	gauge(c.carrier, number(i.Carrier))
 	for _, kind := range api.WarningKinds() {
 		warns := func(w api.Warning) bool { return w.Kind == kind }

@@ -42,22 +42,3 @@ func plural(n int) string {
 	}
 	return "s"
 }
-
-// Changed compares two lists of warnings: what is new, and what is over.
-func Changed(before, after []api.Warning) (appeared, over []api.Warning) {
-	return without(after, before), without(before, after)
-}
-
-// without returns the warnings of a list that are not in another one.
-func without(list, others []api.Warning) (rest []api.Warning) {
-next:
-	for _, w := range list {
-		for _, other := range others {
-			if w == other {
-				continue next
-			}
-		}
-		rest = append(rest, w)
-	}
-	return rest
-}

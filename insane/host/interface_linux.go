@@ -27,6 +27,8 @@ type Interface struct {
 	links *Links
 	self  *self
 	link  netlink.Link // the same as self, for calls that want a link
+
+	settings Settings // of the slave, as AdoptSettings last gave them to the interface
 }
 
 // NewInterface prepares a new interface for a device: it sets the length of the queue and
@@ -150,11 +152,13 @@ func (i *Interface) SetAlias(alias string) error {
 
 // Renew makes the settings of a new interface again, after it was in another network
 // namespace: the kernel drops most of them on the way. It is for an interface that may be up.
+// The goroutine that calls AdoptSettings may call it.
 func (i *Interface) Renew() error {
 	now, err := i.Look()
 	if err != nil {
 		return err
 	}
+	i.settings = Settings{} // AdoptSettings gives them again
 	return i.renewIPv6(now.Name)
 }
 

@@ -12,6 +12,7 @@
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
 //	attach.go    attaches programs to the slave and to the interface
+//	chain.go     OneSided: programs of others that only one path meets
 //	clsact.go    attaches programs on kernels without tcx, and removes old filters
 //	claim.go     Claims: replaces the table that owner.h reads
 //	direction.go Direction: opens and closes the fast path, reads its counters
@@ -19,11 +20,14 @@
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
 //	steer.go     keeps the frames in the daemon's queue of the TAP
-//	refusal.go   why the kernel refuses eBPF to this process
 //	memory.go    the memory that the programs and this process share
+//	refused.go   tells a user why the kernel refuses eBPF
 //
 // The files kern_bpfel.go and kern_bpfeb.go are generated from the C, for CPUs of
 // either byte order.
+//
+// README.md of this package lists the hooks of the kernel at which others work on frames,
+// and what happens there on either path.
 //
 // The receive filter decides once for each received frame who owns it. The fast path
 // relays or drops frames of either direction whose bytes need no change. It leaves
@@ -48,18 +52,10 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
-	"golang.org/x/sys/unix"
-
 	"github.com/seed-39a139a1/insane/policy"
 )
 
 //go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -Wall -Werror
-
-// Open and the Attach methods return errors that wrap one of these.
-var (
-	ErrRights      = errors.New("needs root, or CAP_BPF and CAP_NET_ADMIN")
-	ErrUnsupported = errors.New("this kernel cannot do it")
-)
 
 // Objects are the loaded programs and maps of one device. They are safe for concurrent
 // use.
@@ -70,6 +66,7 @@ type Objects struct {
 	steer   *ebpf.Program
 	memory  *memory
 	knows   policy.Stages // the stages that decide.h implements
+	ids     [chains]ebpf.ProgramID
 	tx, rx  *Direction
 	barrier *cpuBarrier
 
@@ -104,23 +101,17 @@ var compiled = sync.OnceValues(loadKern)
 
 // load loads the programs and maps, and maps the shared memory.
 func (o *Objects) load() error {
-	found, err := compiled()
+	spec, err := forThisMachine()
 	if err != nil {
 		return err
 	}
-	spec := found.Copy()
 	if o.knows, err = knownStages(spec); err != nil {
 		return err
 	}
-	processors, err := ebpf.PossibleCPU()
-	if err != nil {
+	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
 		return err
 	}
-	// These arrays have one part per possible CPU.
-	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights} {
-		spec.Maps[name].MaxEntries *= uint32(processors)
-	}
-	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
+	if err := o.identify(); err != nil {
 		return err
 	}
 	if o.dummy, err = newClaims(); err != nil {
@@ -131,6 +122,25 @@ func (o *Objects) load() error {
 	}
 	o.memory, err = newMemory(&o.bpf.kernMaps)
 	return err
+}
+
+// forThisMachine returns a copy of the embedded objects that fits the number of possible
+// CPUs.
+func forThisMachine() (*ebpf.CollectionSpec, error) {
+	found, err := compiled()
+	if err != nil {
+		return nil, err
+	}
+	processors, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, err
+	}
+	spec := found.Copy()
+	// These arrays have one part per possible CPU.
+	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights} {
+		spec.Maps[name].MaxEntries *= uint32(processors)
+	}
+	return spec, nil
 }
 
 // knownStages reads from the object the set of stages that decide.h implements.
@@ -180,18 +190,3 @@ func (o *Objects) Auto() int { return o.bpf.ReceiveAuto.FD() }
 // All returns the descriptor of a socket filter for the slave's packet socket. It
 // takes every frame.
 func (o *Objects) All() int { return o.bpf.ReceiveAll.FD() }
-
-// explain wraps an error of the kernel in one that tells a user what is missing.
-func explain(what string, err error) error {
-	// The text of the library about missing rights is written for programmers, so
-	// only the error number is kept.
-	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES} {
-		if errors.Is(err, errno) {
-			return fmt.Errorf("%s: %w: %w", what, errno, whyRefused())
-		}
-	}
-	if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {
-		return fmt.Errorf("%s: %w: %w", what, err, ErrUnsupported)
-	}
-	return fmt.Errorf("%s: %w", what, err)
-}

@@ -107,6 +107,9 @@ type Info struct {
 	// Namespace is the network namespace of the daemon and its slave, as
 	// `readlink /proc/PID/ns/net` shows it. A daemon of an earlier version does not tell: "".
 	Namespace string `json:"namespace"`
+	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
+	// in time or they could not be written.
+	LogDropped uint64 `json:"logDropped"`
 }
 
 // Takes says which of the frames that arrive at the slave belong to the device.
