@@ -70,7 +70,8 @@ func (d *Device) State() api.Info {
 	info := api.Info{
 		Name: api.ShowName(d.name), Slave: s.slave, SlaveState: s.slaveState, Namespace: d.namespace,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed, SeedText: strconv.FormatUint(s.seed, 10),
-		Warnings: slices.Concat([]api.Warning{}, s.warnings), // never null in JSON
+		JudgeNeighbours: s.tx.JudgeNeighbours,
+		Warnings:        slices.Concat([]api.Warning{}, s.warnings), // never null in JSON
 	}
 	if d.logDropped != nil {
 		info.LogDropped = d.logDropped()

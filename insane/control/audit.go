@@ -31,6 +31,7 @@ func transitions(before, after api.Info) []any {
 		"tx", transition(before.TX.Policy, after.TX.Policy),
 		"rx", transition(before.RX.Policy, after.RX.Policy),
 		"seed", transition(before.Seed, after.Seed),
+		"judgeNeighbours", transition(before.JudgeNeighbours, after.JudgeNeighbours),
 	}
 }
 

@@ -9,6 +9,7 @@
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
 //	layout.h     measures how many packets a frame is
+//	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
 //	attach.go    attaches programs to the slave and to the interface
