@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"insane/kern":          {"policy"},
 	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
 	"insane/lab/probe":     {},
-	"insane/observe":       {"insane/host", "insane/kern", "insane/ownership"},
+	"insane/observe":       {"insane/host", "insane/kern", "insane/ownership", "insanely/api"},
 	"insane/ownership":     {"insane/host", "insane/kern", "insanely/api"},
 	"insane/watchdog":      {"policy", "insane/kern"},
 	"insane/host":          {"policy"},
