@@ -18,6 +18,7 @@ const resubscribeDelay = 100 * time.Millisecond
 var watchGroups = []uint{
 	unix.RTNLGRP_LINK, unix.RTNLGRP_TC, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
 	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
+	unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF,
 }
 
 // watcher is one subscription to all of watchGroups, and the events received so far.
@@ -29,8 +30,8 @@ type watcher struct {
 	pending Events
 }
 
-// Watch calls wake after changes of links, addresses, routes, rules and traffic control in
-// the namespace, until ctx ends. The calling thread must be in the namespace of the
+// Watch calls wake after changes of links, addresses, routes, rules, settings and traffic
+// control in the namespace, until ctx ends. The calling thread must be in the namespace of the
 // process. Calls of wake do not overlap; the next call gets all events that came during
 // one. When the socket overflows, events are lost: then Events.Lost is set, and wake must
 // look at the state itself. Watch calls keep with each event first; if keep returns false,

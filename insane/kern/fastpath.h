@@ -129,7 +129,7 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 		APART;
 		return RELAYED;
 	}
-	__u64 *next = &direction->next[entry->numbering & (NUMBERINGS - 1)];
+	__u64 *next = next_of(direction, entry);
 	if (dead) {
 		__sync_fetch_and_add(next, c->layout.packets);
 		count->unjudged_packets += c->layout.packets;
