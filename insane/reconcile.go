@@ -52,9 +52,6 @@ func (d *Device) follow(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch the host: %w", err)
 	}
-	if d.path.exists() {
-		d.ticker.Ask(d.due)
-	}
 	// Covers changes from before the watch: the interface may have been down since Open.
 	d.pass(observe.Everything, func(o *observe.Observer) { o.WasDown = true })
 	d.group.Go(func() { <-watch })
@@ -95,8 +92,10 @@ func (f *follower) loop(ctx context.Context) {
 			f.passEvents(e)
 		case <-d.ticker.Due():
 			began = time.Now()
-			d.pass(observe.PartInterface, nil)
-			d.settleWaiting()
+			if which := d.due(); which != 0 {
+				d.pass(which, nil)
+				d.settleWaiting()
+			}
 		case read := <-f.read:
 			began = time.Now()
 			f.passTables(read)

@@ -43,8 +43,11 @@ func (d *Device) publish() {
 // d.mu.
 func (d *Device) observer() *observe.Observer {
 	o := &observe.Observer{
-		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
+		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(),
 		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.routes.Wanted, Takes: d.receive.takesFrames(),
+	}
+	if d.path.exists() {
+		o.Chains = d.receive.objects
 	}
 	if d.slave.IsOpen() {
 		o.Sockets = d.slave.Port

@@ -47,7 +47,8 @@ func newRegistry(d Device) *prometheus.Registry {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.logLost, c.packets, c.bytes,
-		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen, c.overruns, c.verdicts, c.fastPath} {
+		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen,
+		c.overruns, c.verdicts, c.fastPath} {
 		ch <- d
 	}
 }

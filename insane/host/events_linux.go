@@ -19,6 +19,7 @@ type Events struct {
 	Rules     bool  // the rules of policy routing
 	Control   []int // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
 	Settings  []int // indexes of links whose settings of IPv4 or IPv6 changed, or AnyLink
+	NFTables  bool  // the tables of nftables
 	Lost      bool  // events were lost: everything may have changed
 }
 
@@ -59,6 +60,7 @@ func (e *Events) merge(later *Events) {
 	}
 	e.Routes = e.Routes || later.Routes
 	e.Rules = e.Rules || later.Rules
+	e.NFTables = e.NFTables || later.NFTables
 	e.Lost = e.Lost || later.Lost
 }
 
@@ -98,7 +100,7 @@ func (e *Events) any() bool {
 // BesideRoutes reports whether anything but routes has changed. An attempt to make a
 // route that fails can be an event of routes itself, and is no reason to try again.
 func (e *Events) BesideRoutes() bool {
-	return len(e.Links)+len(e.Addresses)+len(e.Control)+len(e.Settings) > 0 || e.Rules || e.Lost
+	return len(e.Links)+len(e.Addresses)+len(e.Control)+len(e.Settings) > 0 || e.Rules || e.NFTables || e.Lost
 }
 
 // add records a message of the kernel. A message that it cannot parse counts as lost.
@@ -115,6 +117,8 @@ func (e *Events) add(m *syscall.NetlinkMessage) {
 	case unix.RTM_NEWNETCONF:
 		e.addSettingsMessage(m)
 	case unix.RTM_DELNETCONF: // the link goes, or its IPv6 does; other events say so
+	case nftNewGeneration:
+		e.NFTables = true
 	default: // traffic control: struct tcmsg
 		if len(m.Data) < 8 {
 			e.Lost = true

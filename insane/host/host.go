@@ -21,6 +21,7 @@
 //   - given_linux.go: addresses and routes that the user asked for
 //   - watch_linux.go: one subscription to all changes
 //   - events_linux.go: Events, which say what has changed
+//   - nftables_linux.go: chains of nftables that see what a link sends
 //   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: who answers and who is refused, by the settings of IPv4
 //   - ipv4_linux.go: the settings that the device shares with its slave
@@ -48,11 +49,13 @@ import (
 // Links answers questions about the links, addresses and routes of one network namespace
 // and changes them, over netlink sockets. It is safe for concurrent use. Every question
 // and every change waits for the kernel's lock on network configuration, which another
-// process may hold for seconds; ByIndexNoWait alone does not.
+// process may hold for seconds, except ByIndexNoWait and EgressChain.
 type Links struct {
 	h      *netlink.Handle
 	tables *netlink.Handle  // for the routing table: a socket is locked as long as a list is read
 	raw    *nl.SocketHandle // for requests that h has no call for
+
+	nftables nftables
 }
 
 // OpenLinks opens the sockets in the network namespace of the calling thread. The caller
@@ -81,6 +84,7 @@ func (l *Links) Close() {
 	l.h.Close()
 	l.tables.Close()
 	l.raw.Close()
+	l.nftables.close()
 }
 
 // dumpTries is how often at most a list is asked for that changes while it is read.

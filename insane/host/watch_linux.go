@@ -21,7 +21,12 @@ var watchGroups = []uint{
 	unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF,
 }
 
-// watcher is one subscription to all of watchGroups, and the events received so far.
+// nftablesDelay is how often the watcher looks whether a kernel that had no nftables has
+// loaded it.
+const nftablesDelay = 250 * time.Millisecond
+
+// watcher is a subscription to all of watchGroups, one to changes of nftables, and the
+// events received so far.
 type watcher struct {
 	keep  func(Events) bool // whether the events need a call of wake; nil: always
 	ready chan struct{}     // has a value while there are pending events
@@ -30,8 +35,8 @@ type watcher struct {
 	pending Events
 }
 
-// Watch calls wake after changes of links, addresses, routes, rules, settings and traffic
-// control in the namespace, until ctx ends. The calling thread must be in the namespace of the
+// Watch calls wake after changes of links, addresses, routes, rules, settings, traffic control
+// and nftables in the namespace, until ctx ends. The calling thread must be in the namespace of the
 // process. Calls of wake do not overlap; the next call gets all events that came during
 // one. When the socket overflows, events are lost: then Events.Lost is set, and wake must
 // look at the state itself. Watch calls keep with each event first; if keep returns false,
@@ -45,7 +50,10 @@ func (l *Links) Watch(ctx context.Context, keep func(Events) bool, wake func(Eve
 	}
 	w := &watcher{keep: keep, ready: make(chan struct{}, 1)}
 	var group sync.WaitGroup
-	group.Go(func() { w.listen(ctx, socket) })
+	group.Go(func() { w.listen(ctx, socket, subscription{subscribe, resubscribeDelay, Events{Lost: true}}) })
+	// A kernel without nftables is no error, and may load it later.
+	tables, _ := subscribeNFTables()
+	group.Go(func() { w.listen(ctx, tables, subscription{subscribeNFTables, nftablesDelay, Events{NFTables: true}}) })
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
@@ -70,21 +78,30 @@ func subscribe() (*nl.NetlinkSocket, error) {
 	return socket, nil
 }
 
+// subscription is how listen gets a new socket.
+type subscription struct {
+	open   func() (*nl.NetlinkSocket, error)
+	delay  time.Duration // before each attempt
+	missed Events        // covers every event that a socket can miss
+}
+
 // listen receives events until ctx ends. When a socket fails, for example because it
-// overflows (ENOBUFS), listen replaces it.
-func (w *watcher) listen(ctx context.Context, socket *nl.NetlinkSocket) {
+// overflows (ENOBUFS), or if it is nil, listen opens another.
+func (w *watcher) listen(ctx context.Context, socket *nl.NetlinkSocket, s subscription) {
 	for {
-		w.receive(ctx, socket)
-		w.note(&Events{Lost: true}) // covers all events missed so far
+		if socket != nil {
+			w.receive(ctx, socket)
+			w.note(&s.missed) // so far
+		}
 		for socket = nil; socket == nil; {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(resubscribeDelay):
+			case <-time.After(s.delay):
 			}
-			socket, _ = subscribe() // repeated until it succeeds
+			socket, _ = s.open() // repeated until it succeeds
 		}
-		w.note(&Events{Lost: true}) // covers events missed before the new subscription
+		w.note(&s.missed) // before the new subscription
 	}
 }
 

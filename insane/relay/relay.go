@@ -23,6 +23,7 @@
 //	split.go      a super-frame with dropped packets
 //	write.go      frames that the far port refuses, and the reason
 //	ruleset.go    the policy in force, in the relay and in the kernel
+//	health.go     whether the relay works, or hangs
 //	counters.go   counts packets by what happened to them
 package relay
 
@@ -43,7 +44,7 @@ import (
 type Options struct {
 	Clock func() policy.Time // CLOCK_MONOTONIC
 	Log   *slog.Logger       // gets at most one line a second about bad frames
-	Limit time.Duration      // a batch that takes longer counts as hanging
+	Limit time.Duration      // a batch without progress for longer counts as hanging
 
 	JudgeNeighbours bool // the first policy judges ARP and its kin: see Ruleset
 }
@@ -72,6 +73,7 @@ type Relay struct {
 	log      *slog.Logger
 	often    rate.Sometimes // limits the rate of log lines about frames
 	since    atomic.Int64   // when the present batch began; 0: Run waits for a batch
+	health   health
 
 	// Only the goroutine in Run uses the fields below.
 	drain     func() // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
@@ -113,17 +115,6 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 		}
 	}
 }
-
-// Works reports whether the relay works: it is idle, or its present batch is not older than
-// the limit. It waits for nothing.
-func (r *Relay) Works(now policy.Time) bool {
-	since := policy.Time(r.since.Load())
-	return since == 0 || now < since+r.limit
-}
-
-// Idle reports whether Run waits for frames. The answer may be outdated when the caller
-// gets it.
-func (r *Relay) Idle() bool { return r.since.Load() == 0 }
 
 // batch judges all frames of one read, relays the survivors and adds the batch to the
 // counters.

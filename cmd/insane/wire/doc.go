@@ -13,6 +13,7 @@
 //	garbage_test.go           frames that no network stack would send
 //	errno_test.go             errors that a sender could see
 //	overload_test.go          more packets than the device can carry
+//	slow_test.go              a slave that is slow, or takes nothing
 //	programs_test.go          ping and tcpdump
 //	transfer_test.go          curl and iperf3
 //	receive_wire_test.go      the same tests in the other direction
