@@ -3,6 +3,7 @@ package insane
 import (
 	"sync"
 
+	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
@@ -77,6 +78,7 @@ func (d *Device) State() api.Info {
 	}
 	info.TX, info.RX = d.tx.Direction(s.tx, s.txRelay, tx), d.rx.Direction(s.rx, s.rxRelay, rx)
 	info.Path, info.PathReason = slowest(info)
+	info.Silence = decide.Silence(d.heard.Silence(), info)
 	return info
 }
 

@@ -15,6 +15,7 @@ type collector struct {
 	stages, stagesLen                   *prometheus.Desc
 	neighbours, neighboursLen           *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
+	silence                             *prometheus.Desc
 }
 
 func newRegistry(d Device) *prometheus.Registry {
@@ -39,6 +40,7 @@ func newRegistry(d Device) *prometheus.Registry {
 		neighboursLen: desc("neighbour_bytes_total", "Ethernet bytes of these messages.", "direction"),
 		overruns:      desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
 		fastPath:      desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
+		silence:       desc("silence", "1 for the likeliest cause, while packets are sent and nothing comes back.", "cause"),
 		verdicts:      desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
 	})
 	return r
@@ -48,7 +50,7 @@ func newRegistry(d Device) *prometheus.Registry {
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.logLost, c.packets, c.bytes,
 		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen,
-		c.overruns, c.verdicts, c.fastPath} {
+		c.overruns, c.verdicts, c.fastPath, c.silence} {
 		ch <- d
 	}
 }
@@ -68,6 +70,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		carrier = 1
 	}
 	gauge(c.carrier, carrier)
+	for _, cause := range api.SilenceCauses() {
+		likeliest := 0.0
+		if i.Silence != nil && i.Silence.Cause == cause {
+			likeliest = 1
+		}
+		gauge(c.silence, likeliest, cause)
+	}
 	for name, d := range map[string]api.Direction{"tx": i.TX, "rx": i.RX} {
 		gauge(c.verdicts, float64(d.Verdicts.Relay), name, "relay")
 		gauge(c.verdicts, float64(d.Verdicts.Drop), name, "drop")

@@ -1,8 +1,8 @@
 // Package decide computes the wanted state of a device and its interface, from the request
 // of the user and the observed host. It is pure: its result depends on the arguments only.
 //
-// The file is decide.go: the input of a decision, its result, and the reasons that users
-// are shown.
+//	decide.go   the input of a decision, its result, and the reasons that users are shown
+//	silence.go  why nothing may come back
 package decide
 
 import (
