@@ -76,7 +76,7 @@ func newDevice(near port.Port, c Config) *Device {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	direction := func(name string) *relay.Relay {
-		return relay.New(relay.Options{Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdog.Limit})
+		return relay.New(relay.Options{Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdog.Limit, JudgeNeighbours: c.JudgeNeighbours})
 	}
 	d := &Device{
 		name: c.Name, log: c.Log, clock: c.Clock, near: near, seed: c.Seed,

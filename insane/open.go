@@ -23,6 +23,8 @@ type Config struct {
 	Clock    func() policy.Time // CLOCK_MONOTONIC; nil: the system's
 	Log      *slog.Logger       // nil: nothing is logged
 
+	JudgeNeighbours bool // policies apply to ARP, neighbour discovery, IGMP and MLD as well
+
 	// New ignores the fields below, because it gets open ports.
 	Slave      string         // name of the slave; "": none yet
 	Addresses  []netip.Prefix // addresses for the interface

@@ -63,7 +63,7 @@ func (d *Device) State() api.Info {
 	s := d.shown.Load()
 	info := api.Info{
 		Name: d.name, Slave: s.slave, SlaveState: s.slaveState,
-		Receive: s.receive, Takes: s.takes, Seed: s.seed,
+		Receive: s.receive, Takes: s.takes, Seed: s.seed, JudgeNeighbours: s.tx.JudgeNeighbours,
 	}
 	if d.logDropped != nil {
 		info.LogDropped = d.logDropped()

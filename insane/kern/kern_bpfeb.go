@@ -20,13 +20,15 @@ type kernAmount struct {
 }
 
 type kernCount struct {
-	_               structs.HostLayout
-	RelayedPackets  uint64
-	RelayedBytes    uint64
-	UnjudgedPackets uint64
-	RefusedPackets  uint64
-	RefusedBytes    uint64
-	Unused          [3]uint64
+	_                structs.HostLayout
+	RelayedPackets   uint64
+	RelayedBytes     uint64
+	UnjudgedPackets  uint64
+	RefusedPackets   uint64
+	RefusedBytes     uint64
+	NeighbourPackets uint64
+	NeighbourBytes   uint64
+	Unused           uint64
 }
 
 type kernDirection struct {
@@ -59,14 +61,23 @@ type kernEntry struct {
 		TimeCycle   uint64
 		EveryN      uint64
 	}
-	Numbering uint64
-	To        uint64
+	Numbering       uint64
+	To              uint64
+	JudgeNeighbours uint64
+}
+
+type kernFlow struct {
+	_     structs.HostLayout
+	Peer  [2]uint64
+	Own   [2]uint64
+	Ports uint64
 }
 
 type kernHandoff struct {
 	_      structs.HostLayout
 	To     uint64
 	Slot   uint64
+	Spared uint64
 	Layout struct {
 		_       structs.HostLayout
 		Packets uint64
@@ -82,6 +93,15 @@ type kernInflight struct {
 	Unused   [5]uint64
 }
 
+type kernRecall struct {
+	_      structs.HostLayout
+	Cookie uint64
+	Link   uint64
+	Routed uint64
+	Seen   uint64
+	Unused [4]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -91,8 +111,10 @@ const (
 	kernMapDirections      = "directions"
 	kernMapDrops           = "drops"
 	kernMapEntries         = "entries"
+	kernMapFlows           = "flows"
 	kernMapHandoffs        = "handoffs"
 	kernMapInflights       = "inflights"
+	kernMapRecalls         = "recalls"
 	kernProgReceiveAll     = "receive_all"
 	kernProgReceiveArrive  = "receive_arrive"
 	kernProgReceiveAuto    = "receive_auto"
@@ -100,6 +122,8 @@ const (
 	kernProgReceiveSteal   = "receive_steal"
 	kernProgTransmitClsact = "transmit_clsact"
 	kernProgTransmitEnter  = "transmit_enter"
+	kernProgTransmitPast   = "transmit_past"
+	kernProgTransmitRelay  = "transmit_relay"
 	kernProgTransmitTcx    = "transmit_tcx"
 	kernVarKnows           = "knows"
 )
@@ -153,6 +177,8 @@ type kernProgramSpecs struct {
 	ReceiveSteal   *ebpf.ProgramSpec `ebpf:"receive_steal"`
 	TransmitClsact *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
 	TransmitEnter  *ebpf.ProgramSpec `ebpf:"transmit_enter"`
+	TransmitPast   *ebpf.ProgramSpec `ebpf:"transmit_past"`
+	TransmitRelay  *ebpf.ProgramSpec `ebpf:"transmit_relay"`
 	TransmitTcx    *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
 }
 
@@ -165,8 +191,10 @@ type kernMapSpecs struct {
 	Directions *ebpf.MapSpec `ebpf:"directions"`
 	Drops      *ebpf.MapSpec `ebpf:"drops"`
 	Entries    *ebpf.MapSpec `ebpf:"entries"`
+	Flows      *ebpf.MapSpec `ebpf:"flows"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
+	Recalls    *ebpf.MapSpec `ebpf:"recalls"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -201,8 +229,10 @@ type kernMaps struct {
 	Directions *ebpf.Map `ebpf:"directions"`
 	Drops      *ebpf.Map `ebpf:"drops"`
 	Entries    *ebpf.Map `ebpf:"entries"`
+	Flows      *ebpf.Map `ebpf:"flows"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 	Inflights  *ebpf.Map `ebpf:"inflights"`
+	Recalls    *ebpf.Map `ebpf:"recalls"`
 }
 
 func (m *kernMaps) Close() error {
@@ -212,8 +242,10 @@ func (m *kernMaps) Close() error {
 		m.Directions,
 		m.Drops,
 		m.Entries,
+		m.Flows,
 		m.Handoffs,
 		m.Inflights,
+		m.Recalls,
 	)
 }
 
@@ -235,6 +267,8 @@ type kernPrograms struct {
 	ReceiveSteal   *ebpf.Program `ebpf:"receive_steal"`
 	TransmitClsact *ebpf.Program `ebpf:"transmit_clsact"`
 	TransmitEnter  *ebpf.Program `ebpf:"transmit_enter"`
+	TransmitPast   *ebpf.Program `ebpf:"transmit_past"`
+	TransmitRelay  *ebpf.Program `ebpf:"transmit_relay"`
 	TransmitTcx    *ebpf.Program `ebpf:"transmit_tcx"`
 }
 
@@ -247,6 +281,8 @@ func (p *kernPrograms) Close() error {
 		p.ReceiveSteal,
 		p.TransmitClsact,
 		p.TransmitEnter,
+		p.TransmitPast,
+		p.TransmitRelay,
 		p.TransmitTcx,
 	)
 }

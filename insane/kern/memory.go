@@ -27,9 +27,10 @@ const (
 // as well. A test compares their layouts with the BTF of the objects.
 type (
 	sharedEntry struct {
-		program   sharedProgram
-		numbering uint64
-		to        uint64
+		program         sharedProgram
+		numbering       uint64
+		to              uint64
+		judgeNeighbours uint64
 	}
 
 	// sharedProgram is a policy.Program up to the last field that the C knows. Fields of
@@ -49,14 +50,20 @@ type (
 	}
 
 	sharedCount struct {
-		relayedPackets, relayedBytes atomic.Uint64
-		unjudgedPackets              atomic.Uint64
-		refusedPackets, refusedBytes atomic.Uint64
-		_                            [3]uint64
+		relayedPackets, relayedBytes     atomic.Uint64
+		unjudgedPackets                  atomic.Uint64
+		refusedPackets, refusedBytes     atomic.Uint64
+		neighbourPackets, neighbourBytes atomic.Uint64
+		_                                uint64
 	}
 
 	sharedAmount struct{ packets, bytes atomic.Uint64 }
 	sharedDrops  [policy.StageNumbers]sharedAmount // by the number of the stage
+
+	sharedRecall struct {
+		cookie, link, routed, seen atomic.Uint64
+		_                          [4]uint64
+	}
 
 	sharedInflight struct {
 		started, arrived, finished atomic.Uint64
@@ -73,6 +80,7 @@ type memory struct {
 	counts     [][directions][entries]sharedCount // by CPU
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
+	recall     *sharedRecall
 }
 
 // newMemory maps all shared maps.
@@ -90,8 +98,15 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 	if m.drops, err = share[[directions][entries]sharedDrops](maps.Drops); err != nil {
 		return nil, err
 	}
-	m.inflights, err = share[sharedInflight](maps.Inflights)
-	return m, err
+	if m.inflights, err = share[sharedInflight](maps.Inflights); err != nil {
+		return nil, err
+	}
+	recalls, err := share[sharedRecall](maps.Recalls)
+	if err != nil {
+		return nil, err
+	}
+	m.recall = &recalls[0]
+	return m, nil
 }
 
 // share maps the values of a BPF array into this process.
