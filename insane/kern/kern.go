@@ -63,7 +63,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-//go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -mllvm -no-stack-slot-sharing -Wall -Werror
 
 // Objects are the loaded programs and maps of one device. They are safe for concurrent
 // use.

@@ -46,22 +46,29 @@ struct {
 	__type(value, struct recall);
 } recalls SEC(".maps");
 
-// recalled returns the structure, or 0 if nothing is to be remembered.
+// recalled returns the structure; 0 cannot be. It is to be used only if active.
 static __always_inline struct recall *recalled(void)
 {
-	struct recall *recall = bpf_map_lookup_elem(&recalls, &zero);
-	return recall && READ(recall->cookie) ? recall : 0;
+	return bpf_map_lookup_elem(&recalls, &zero);
+}
+
+// active returns whether flows are to be remembered. recalled does not answer it by a pointer
+// that is 0: without CAP_PERFMON the verifier of Linux 6.1 refuses that, as it follows a CPU
+// that speculates past the test.
+static __always_inline bool active(struct recall *recall)
+{
+	return READ(recall->cookie);
 }
 
 // usual_way returns the way to an address, by its claim.
-static __always_inline enum way usual_way(__u32 claim)
+static __always_inline __u64 usual_way(__u32 claim)
 {
 	return claim & ROUTED ? THROUGH : PAST;
 }
 
 // remembers returns whether the table may have a flow of a protocol that left in another way
 // than the usual one.
-static __always_inline bool remembers(struct recall *recall, enum way usual, __u8 protocol)
+static __always_inline bool remembers(struct recall *recall, __u64 usual, __u8 protocol)
 {
 	__u64 other = usual ^ (PAST | THROUGH);
 	return READ(recall->seen) & (protocol == IPPROTO_UDP ? other | GROUPS : other);
@@ -69,7 +76,7 @@ static __always_inline bool remembers(struct recall *recall, enum way usual, __u
 
 // way_of returns how the last packet of a flow left, or the usual way if that is not known. A
 // question to a group is answered by anybody, from any port.
-static __always_inline enum way way_of(struct recall *recall, struct flow *flow, __u8 protocol, enum way usual)
+static __always_inline enum way way_of(struct recall *recall, struct flow *flow, __u8 protocol, __u64 usual)
 {
 	__u64 *way = bpf_map_lookup_elem(&flows, flow);
 	if (!way && protocol == IPPROTO_UDP && READ(recall->seen) & GROUPS) {
@@ -114,7 +121,7 @@ static __always_inline void see(struct recall *recall, __u64 bit)
 
 // remember_flow remembers a packet that leaves in a way, given its flow without ports.
 static __always_inline void remember_flow(struct __sk_buff *skb, struct recall *recall, struct flow *flow,
-					  struct transport *t, enum way way, enum way usual, bool group)
+					  struct transport *t, __u64 way, __u64 usual, bool group)
 {
 	bool unusual = way != usual && !group;
 	if (!t->later) {
@@ -146,7 +153,7 @@ static __always_inline bool is_group(struct __sk_buff *skb)
 // asks_nothing returns whether a packet needs no place in the table, for a reason that costs
 // more to find out: its answers are for an address of the device, whichever way it takes, or
 // it is a frame of the relay, which has been remembered at the interface.
-static __always_inline bool asks_nothing(struct __sk_buff *skb, struct recall *recall, enum way way, __u32 source)
+static __always_inline bool asks_nothing(struct __sk_buff *skb, struct recall *recall, __u64 way, __u32 source)
 {
 	if (way == THROUGH)
 		return source & OWN;
@@ -154,12 +161,12 @@ static __always_inline bool asks_nothing(struct __sk_buff *skb, struct recall *r
 }
 
 // remember_ipv4 remembers an IPv4 packet.
-static __always_inline void remember_ipv4(struct __sk_buff *skb, void *table, struct recall *recall, enum way way)
+static __always_inline void remember_ipv4(struct __sk_buff *skb, void *table, struct recall *recall, __u64 way)
 {
 	struct iphdr ip;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
 		return;
-	enum way usual = usual_way(known4(table, ip.daddr));
+	__u64 usual = usual_way(known4(table, ip.daddr));
 	bool group = ip.protocol == IPPROTO_UDP && is_group(skb);
 	if (way == usual && !group && !remembers(recall, usual, 0))
 		return;
@@ -176,12 +183,12 @@ static __always_inline void remember_ipv4(struct __sk_buff *skb, void *table, st
 }
 
 // remember_ipv6 remembers an IPv6 packet.
-static __always_inline void remember_ipv6(struct __sk_buff *skb, void *table, struct recall *recall, enum way way)
+static __always_inline void remember_ipv6(struct __sk_buff *skb, void *table, struct recall *recall, __u64 way)
 {
 	struct ipv6hdr ip;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
 		return;
-	enum way usual = usual_way(known6(table, &ip.daddr));
+	__u64 usual = usual_way(known6(table, &ip.daddr));
 	bool group = ip.nexthdr == IPPROTO_UDP && ip.daddr.in6_u.u6_addr8[0] == 0xff;
 	if (way == usual && !group && !remembers(recall, usual, 0))
 		return;
@@ -199,11 +206,11 @@ static __always_inline void remember_ipv6(struct __sk_buff *skb, void *table, st
 
 // remember remembers a frame that leaves in a way. A frame of a VLAN is another link's. It is
 // a global function, as extended of flow.h is, and returns 0.
-__noinline int remember(struct __sk_buff *skb, enum way way)
+__noinline int remember(struct __sk_buff *skb, __u64 way)
 {
 	struct recall *recall = recalled();
 	void *table = bpf_map_lookup_elem(&claims, &zero);
-	if (!recall || !table || (skb->vlan_present && skb->vlan_tci & 0xfff))
+	if (!recall || !active(recall) || !table || (skb->vlan_present && skb->vlan_tci & 0xfff))
 		return 0;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		remember_ipv4(skb, table, recall, way);
