@@ -63,6 +63,8 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
+// Two spilled values share no slot of the stack: without CAP_PERFMON Linux 6.1 refuses to
+// overwrite one of eight bytes with one of four.
 //go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -mllvm -no-stack-slot-sharing -Wall -Werror
 
 // Objects are the loaded programs and maps of one device. They are safe for concurrent
