@@ -5,9 +5,13 @@
 //	insane.c     the eBPF programs, and the hook of the kernel that each one runs at
 //	common.h     includes and macros that all of the C uses
 //	owner.h      decides who owns a received frame, from the claims of the device
+//	claims.h     the claims: what is known of an address
+//	recall.h     remembers how the packets of a flow leave the host
+//	flow.h       names the flow of a packet
 //	decide.h     decides about a packet, exactly as Decide of package policy does
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
+//	label.h      keeps the priority and the mark of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
 //	walk.h       walks along the headers of a super-frame
 //	network.h    the steps of a walk over IP headers
@@ -19,11 +23,15 @@
 //	chain.go     OneSided: programs of others that only one path meets
 //	clsact.go    attaches programs on kernels without tcx, and removes old filters
 //	claim.go     Claims: replaces the table that owner.h reads
+//	recall.go    turns on what recall.h remembers
 //	direction.go Direction: opens and closes the fast path, reads its counters
 //	backlog.go   Backlog: counts the frames that wait for the relay
+//	label.go     Labels: finds the priority and the mark of a frame again
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
+//	steer.go     keeps the frames in the daemon's queue of the TAP
 //	memory.go    the memory that the programs and this process share
+//	handover.go  takes loaded programs along when the process executes its program again
 //	refused.go   tells a user why the kernel refuses eBPF
 //
 // The files kern_bpfel.go and kern_bpfeb.go are generated from the C, for CPUs of
@@ -58,7 +66,9 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-//go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -Wall -Werror
+// Two spilled values share no slot of the stack: without CAP_PERFMON Linux 6.1 refuses to
+// overwrite one of eight bytes with one of four.
+//go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -mllvm -no-stack-slot-sharing -Wall -Werror
 
 // Objects are the loaded programs and maps of one device. They are safe for concurrent
 // use.
@@ -66,6 +76,7 @@ type Objects struct {
 	device  string
 	bpf     kernObjects
 	dummy   *ebpf.Map // an inner map of the claims, for synchronize
+	steer   *ebpf.Program
 	memory  *memory
 	knows   policy.Stages // the stages that decide.h implements
 	ids     [chains]ebpf.ProgramID
@@ -81,12 +92,11 @@ type Objects struct {
 // device; filters that an earlier daemon of this name has left are removed by it. An
 // error wraps ErrRights or ErrUnsupported if one of these is the cause.
 func Open(device string) (*Objects, error) {
-	// Kernels before 5.11 count maps against a limit of locked memory. If the
-	// limit cannot be raised, the maps may still fit.
-	_ = rlimit.RemoveMemlock()
+	raiseMemoryLimit()
 	o := &Objects{device: device}
 	if err := o.load(); err != nil {
 		o.dummy.Close()
+		o.steer.Close()
 		o.bpf.Close()
 		return nil, explain("load the eBPF programs", err)
 	}
@@ -96,11 +106,16 @@ func Open(device string) (*Objects, error) {
 	return o, nil
 }
 
+// raiseMemoryLimit raises the limit of locked memory, against which kernels before 5.11
+// count maps. If it cannot be raised, the maps may still fit.
+func raiseMemoryLimit() { _ = rlimit.RemoveMemlock() }
+
 // compiled returns the embedded objects. They are read once; a caller must copy them
 // before it changes them.
 var compiled = sync.OnceValues(loadKern)
 
-// load loads the programs and maps, and maps the shared memory.
+// load loads the programs and maps, unless an earlier program of this process has handed
+// them over, and maps the shared memory.
 func (o *Objects) load() error {
 	spec, err := forThisMachine()
 	if err != nil {
@@ -109,13 +124,18 @@ func (o *Objects) load() error {
 	if o.knows, err = knownStages(spec); err != nil {
 		return err
 	}
-	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
-		return err
+	if !o.takeOver(spec) {
+		if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
+			return err
+		}
 	}
 	if err := o.identify(); err != nil {
 		return err
 	}
 	if o.dummy, err = newClaims(); err != nil {
+		return err
+	}
+	if o.steer, err = newSteering(); err != nil {
 		return err
 	}
 	o.memory, err = newMemory(&o.bpf.kernMaps)
@@ -158,6 +178,7 @@ func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
 func (o *Objects) Close() error {
 	o.barrier.close()
 	o.dummy.Close()
+	o.steer.Close()
 	return o.bpf.Close()
 }
 
@@ -170,6 +191,14 @@ func (o *Objects) RX() *Direction { return o.rx }
 // Enter returns the descriptor of the socket filter for the TAP queue of the
 // interface. It counts each frame into the backlog of the queue.
 func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
+
+// Leave returns the descriptor of a socket filter for the TAP queue of an interface without
+// a fast path. It accepts every frame, and remembers that it left through the device.
+func (o *Objects) Leave() int { return o.bpf.TransmitRelay.FD() }
+
+// Steer returns the descriptor of the program that chooses the queue of the interface: the
+// daemon's own, also when another program has opened a further one.
+func (o *Objects) Steer() int { return o.steer.FD() }
 
 // None returns the descriptor of a socket filter for the slave's packet socket. The
 // socket gets copies of ARP replies and neighbour discovery; the stack keeps every

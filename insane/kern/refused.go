@@ -18,8 +18,10 @@ var (
 const (
 	innerRights refusal = "needs CAP_BPF and CAP_NET_ADMIN of the first user namespace; root of another one, " +
 		"as in a rootless container, is not enough"
-	forbidden refusal = "CAP_BPF and CAP_NET_ADMIN are there, but bpf() is forbidden: by a seccomp profile, as of a " +
-		"container, or by a security module"
+	filtered refusal = "CAP_BPF and CAP_NET_ADMIN are there, but a seccomp filter forbids bpf(), as the usual one of " +
+		"containers does: start the container with --security-opt seccomp=unconfined, or with a profile that allows bpf"
+	forbidden refusal = "CAP_BPF and CAP_NET_ADMIN are there, but bpf() is forbidden: by a security module or by the " +
+		"lockdown of the kernel"
 )
 
 // refusal is ErrRights with a text of its own.
@@ -36,14 +38,21 @@ func explain(what string, err error) error {
 	// The text of the library about missing rights is written for programmers, so
 	// only the error number is kept.
 	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES} {
-		if errors.Is(err, errno) {
+		if errors.Is(err, errno) && !verified(err) {
 			return fmt.Errorf("%s: %w: %w", what, errno, whyRefused())
 		}
 	}
-	if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {
+	if verified(err) || errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {
 		return fmt.Errorf("%s: %w: %w", what, err, ErrUnsupported)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// verified reports whether it was the verifier that has refused a program: who may load no
+// programs does not get that far.
+func verified(err error) bool {
+	var refused *ebpf.VerifierError
+	return errors.As(err, &refused) && len(refused.Log) > 0
 }
 
 // firstUserNamespace is the inode of the user namespace that the machine starts with
@@ -64,6 +73,10 @@ func whyRefused() error {
 	var namespace unix.Stat_t
 	if unix.Stat("/proc/thread-self/ns/user", &namespace) == nil && namespace.Ino != firstUserNamespace {
 		return innerRights
+	}
+	const filter = 2 // uapi/linux/seccomp.h, SECCOMP_MODE_FILTER
+	if mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err == nil && mode == filter {
+		return filtered
 	}
 	return forbidden
 }

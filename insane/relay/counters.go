@@ -139,6 +139,13 @@ func (b *counters) stats() api.Stats {
 	return s
 }
 
+// passed returns numbers of packets: offered, relayed, and messages of neighbours.
+func (b *counters) passed() (offered, relayed, neighbour uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total.offered.Packets, b.total.relayed.Packets, b.total.neighbour.Packets
+}
+
 // verdicts returns the verdicts of a ruleset so far; zeros if no batch has met it yet.
 func (b *counters) verdicts(r *Ruleset) api.Verdicts {
 	b.mu.Lock()
