@@ -28,6 +28,7 @@ type LinkEvent struct {
 	Link Link // as of the event; if the link is gone, only Index and Name count
 	Gone bool // the link is not in the namespace any more
 	Down bool // the link was down at some time since the previous Events, even if only for a moment
+	Left bool // the link was not in the namespace at some time since the previous Events
 }
 
 // AddressEvent is a change of one address of a link.
@@ -67,7 +68,7 @@ func (e *Events) merge(later *Events) {
 func (e *Events) addLink(l LinkEvent) {
 	for i := range e.Links {
 		if e.Links[i].Link.Index == l.Link.Index {
-			l.Down = l.Down || e.Links[i].Down
+			l.Down, l.Left = l.Down || e.Links[i].Down, l.Left || e.Links[i].Left
 			e.Links[i] = l
 			return
 		}
@@ -94,13 +95,13 @@ func addIndex(list *[]int, index int) {
 
 // any reports whether anything has changed.
 func (e *Events) any() bool {
-	return e.BesideRoutes() || e.Routes
+	return e.BesideRoutes() || e.Routes || len(e.Settings) > 0
 }
 
-// BesideRoutes reports whether anything but routes has changed. An attempt to make a
-// route that fails can be an event of routes itself, and is no reason to try again.
+// BesideRoutes reports whether anything but routes and settings has changed. An attempt to
+// make a route that fails can be an event of routes itself, and is no reason to try again.
 func (e *Events) BesideRoutes() bool {
-	return len(e.Links)+len(e.Addresses)+len(e.Control)+len(e.Settings) > 0 || e.Rules || e.NFTables || e.Lost
+	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.NFTables || e.Lost
 }
 
 // add records a message of the kernel. A message that it cannot parse counts as lost.
@@ -143,9 +144,9 @@ func (e *Events) addLinkMessage(m *syscall.NetlinkMessage) {
 		e.Lost = true
 		return
 	}
-	link := toLink(found.Attrs())
+	link := toLink(found)
 	gone := m.Header.Type == unix.RTM_DELLINK
-	e.addLink(LinkEvent{Link: link, Gone: gone, Down: gone || !link.Up})
+	e.addLink(LinkEvent{Link: link, Gone: gone, Down: gone || !link.Up, Left: gone})
 }
 
 // addAddressMessage records a change of an address (struct ifaddrmsg). For a point-to-point
