@@ -19,6 +19,7 @@
 #include "common.h"
 #include "direction.h"
 #include "fastpath.h"
+#include "label.h"
 #include "owner.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -124,7 +125,12 @@ int transmit_enter(struct __sk_buff *skb)
 {
 	struct direction *direction = direction_of(TX);
 	remember(skb, THROUGH);
-	return !direction || enter(&direction->backlogs[0]) ? -1 : 0;
+	if (!direction)
+		return -1;
+	if (!enter(&direction->backlogs[0]))
+		return 0;
+	note(skb, direction);
+	return -1;
 }
 
 // transmit_relay is that filter of a device without a fast path, which counts no frames.
@@ -237,12 +243,20 @@ static __always_inline void deliver(struct __sk_buff *skb, __u32 to, const struc
 		return;
 	inflight->started++;
 	skb->tc_index = INFLIGHT;
-	if (bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0) {
+	bool accepted = bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0;
+	if (accepted && c->spared) {
+		count_spared(count, &c->layout);
+		APART;
+		return;
+	}
+	if (accepted) {
 		count_relayed(count, &c->layout);
 		APART;
 		return;
 	}
 	inflight->started--;
+	if (c->spared)
+		count->unjudged_packets += c->layout.packets;
 	count->refused_packets += c->layout.packets;
 	count->refused_bytes += c->layout.bytes;
 }

@@ -20,13 +20,15 @@ type kernAmount struct {
 }
 
 type kernCount struct {
-	_               structs.HostLayout
-	RelayedPackets  uint64
-	RelayedBytes    uint64
-	UnjudgedPackets uint64
-	RefusedPackets  uint64
-	RefusedBytes    uint64
-	Unused          [3]uint64
+	_                structs.HostLayout
+	RelayedPackets   uint64
+	RelayedBytes     uint64
+	UnjudgedPackets  uint64
+	RefusedPackets   uint64
+	RefusedBytes     uint64
+	NeighbourPackets uint64
+	NeighbourBytes   uint64
+	Unused           uint64
 }
 
 type kernDirection struct {
@@ -34,7 +36,8 @@ type kernDirection struct {
 	Entry    uint64
 	Until    uint64
 	Alive    uint64
-	Unused   [5]uint64
+	Labels   uint64
+	Unused   [4]uint64
 	Backlogs [2]struct {
 		_       structs.HostLayout
 		Index   uint64
@@ -59,8 +62,9 @@ type kernEntry struct {
 		TimeCycle   uint64
 		EveryN      uint64
 	}
-	Numbering uint64
-	To        uint64
+	Numbering       uint64
+	To              uint64
+	JudgeNeighbours uint64
 }
 
 type kernFlow struct {
@@ -74,6 +78,7 @@ type kernHandoff struct {
 	_      structs.HostLayout
 	To     uint64
 	Slot   uint64
+	Spared uint64
 	Layout struct {
 		_       structs.HostLayout
 		Packets uint64
@@ -87,6 +92,16 @@ type kernInflight struct {
 	Arrived  uint64
 	Finished uint64
 	Unused   [5]uint64
+}
+
+type kernLabel struct {
+	_        structs.HostLayout
+	Turn     uint64
+	Print    uint64
+	Tagged   uint64
+	Priority uint64
+	Mark     uint64
+	Unused   [3]uint64
 }
 
 type kernRecall struct {
@@ -110,6 +125,7 @@ const (
 	kernMapFlows           = "flows"
 	kernMapHandoffs        = "handoffs"
 	kernMapInflights       = "inflights"
+	kernMapLabels          = "labels"
 	kernMapRecalls         = "recalls"
 	kernProgReceiveAll     = "receive_all"
 	kernProgReceiveArrive  = "receive_arrive"
@@ -190,6 +206,7 @@ type kernMapSpecs struct {
 	Flows      *ebpf.MapSpec `ebpf:"flows"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
+	Labels     *ebpf.MapSpec `ebpf:"labels"`
 	Recalls    *ebpf.MapSpec `ebpf:"recalls"`
 }
 
@@ -228,6 +245,7 @@ type kernMaps struct {
 	Flows      *ebpf.Map `ebpf:"flows"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 	Inflights  *ebpf.Map `ebpf:"inflights"`
+	Labels     *ebpf.Map `ebpf:"labels"`
 	Recalls    *ebpf.Map `ebpf:"recalls"`
 }
 
@@ -241,6 +259,7 @@ func (m *kernMaps) Close() error {
 		m.Flows,
 		m.Handoffs,
 		m.Inflights,
+		m.Labels,
 		m.Recalls,
 	)
 }

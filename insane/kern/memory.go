@@ -27,9 +27,10 @@ const (
 // as well. A test compares their layouts with the BTF of the objects.
 type (
 	sharedEntry struct {
-		program   sharedProgram
-		numbering uint64
-		to        uint64
+		program         sharedProgram
+		numbering       uint64
+		to              uint64
+		judgeNeighbours uint64
 	}
 
 	// sharedProgram is a policy.Program up to the last field that the C knows. Fields of
@@ -43,16 +44,19 @@ type (
 
 	sharedDirection struct {
 		entry, until atomic.Uint64
-		_            [6]uint64 // fields that only the programs use
+		_            uint64 // a field that only the programs use
+		labels       atomic.Uint64
+		_            [4]uint64
 		backlogs     [backlogs]sharedBacklog
 		next         [numberings]atomic.Uint64
 	}
 
 	sharedCount struct {
-		relayedPackets, relayedBytes atomic.Uint64
-		unjudgedPackets              atomic.Uint64
-		refusedPackets, refusedBytes atomic.Uint64
-		_                            [3]uint64
+		relayedPackets, relayedBytes     atomic.Uint64
+		unjudgedPackets                  atomic.Uint64
+		refusedPackets, refusedBytes     atomic.Uint64
+		neighbourPackets, neighbourBytes atomic.Uint64
+		_                                uint64
 	}
 
 	sharedAmount struct{ packets, bytes atomic.Uint64 }
@@ -61,6 +65,11 @@ type (
 	sharedRecall struct {
 		cookie, link, routed, seen atomic.Uint64
 		_                          [4]uint64
+	}
+
+	sharedLabel struct {
+		turn, print, tagged, priority, mark atomic.Uint64
+		_                                   [3]uint64
 	}
 
 	sharedInflight struct {
@@ -79,6 +88,7 @@ type memory struct {
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
 	recall     *sharedRecall
+	labels     []sharedLabel // a ring
 }
 
 // newMemory maps all shared maps.
@@ -94,6 +104,9 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 		return nil, err
 	}
 	if m.drops, err = share[[directions][entries]sharedDrops](maps.Drops); err != nil {
+		return nil, err
+	}
+	if m.labels, err = share[sharedLabel](maps.Labels); err != nil {
 		return nil, err
 	}
 	if m.inflights, err = share[sharedInflight](maps.Inflights); err != nil {

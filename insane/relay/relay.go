@@ -21,9 +21,11 @@
 //	relay.go      Relay, End, and the loop over batches
 //	judge.go      numbers and verdicts
 //	split.go      a super-frame with dropped packets
+//	label.go      priority and mark of frames
 //	write.go      frames that the far port refuses, and the reason
 //	ruleset.go    the policy in force, in the relay and in the kernel
 //	health.go     whether the relay works, or hangs
+//	parse.go      a policy text of a request
 //	counters.go   counts packets by what happened to them
 package relay
 
@@ -37,7 +39,6 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -46,6 +47,8 @@ type Options struct {
 	Clock func() policy.Time // CLOCK_MONOTONIC
 	Log   *slog.Logger       // gets at most one line a second about bad frames
 	Limit time.Duration      // a batch without progress for longer counts as hanging
+
+	JudgeNeighbours bool // the first policy judges ARP and its kin: see Ruleset
 }
 
 // End is the destination of frames: a port, or the reason why there is none. An End is
@@ -58,11 +61,12 @@ type End struct {
 
 // Relay is one direction. Only one goroutine at a time may call Run, and only one goroutine
 // at a time may call the methods that change the ruleset or the kernel's part: SetPolicy,
-// SetRuleset, Reseed, ShareWith, OpenKernel and CloseKernel. All other methods are safe for
+// SetRuleset, JudgeNeighbours, Reseed, ShareWith, OpenKernel and CloseKernel. All other methods are safe for
 // concurrent use.
 type Relay struct {
 	kernel   *kern.Direction // the kernel's part of the direction; nil without a fast path
 	next     *atomic.Uint64  // packet numbers of the ruleset that is set next
+	judges   bool            // the ruleset that is set next judges neighbours
 	ruleset  atomic.Pointer[Ruleset]
 	to       atomic.Pointer[End]
 	counters counters
@@ -74,19 +78,21 @@ type Relay struct {
 	health   health
 
 	// Only the goroutine in Run uses the fields below.
-	drain    func() // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
-	delta    delta
-	splitter frame.Splitter
-	verdicts []policy.Verdict // of the packets of one frame
-	keep     []bool           // whether the packet of each verdict is relayed
-	out      []frame.Frame    // the frames that this batch relays
-	outCount []api.Count      // the packets and bytes of each frame in out
+	drain     func() // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
+	delta     delta
+	splitter  frame.Splitter
+	verdicts  []policy.Verdict // of the packets of one frame
+	keep      []bool           // whether the packet of each verdict is relayed
+	out       []frame.Frame    // the frames that this batch relays
+	outShares []share          // what each frame in out adds to the counters
+	outLabels []port.Label     // the label of each frame in out
+	labels    *kern.Labels     // of the frames that Run reads; nil: they have none
 }
 
 // New makes a relay. The caller must call SetEnd and SetPolicy before Run.
 func New(o Options) *Relay {
 	return &Relay{
-		next: new(atomic.Uint64), clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
+		next: new(atomic.Uint64), judges: o.JudgeNeighbours, clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
 		often: rate.Sometimes{Interval: time.Second},
 	}
 }
@@ -110,6 +116,7 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 		r.batch(frames)
 		if backlog != nil {
 			backlog.Done(len(frames))
+			r.labels.Settle()
 		}
 	}
 }
@@ -121,10 +128,14 @@ func (r *Relay) batch(frames []frame.Frame) {
 	now, to := r.clock(), r.to.Load()
 	r.since.Store(int64(now))
 	defer r.since.Store(0)
-	r.out, r.outCount = r.out[:0], r.outCount[:0]
+	r.out, r.outShares, r.outLabels = r.out[:0], r.outShares[:0], r.outLabels[:0]
 	r.splitter.Reset()
 	for _, f := range frames {
+		label := r.labelOf(f)
 		r.judge(f, rs, now, to)
+		for len(r.outLabels) < len(r.out) {
+			r.outLabels = append(r.outLabels, label)
+		}
 	}
 	if r.drain != nil {
 		r.drain()

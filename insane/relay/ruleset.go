@@ -14,6 +14,10 @@ type Ruleset struct {
 	Epoch   policy.Time    // when the phase of the policy began, on CLOCK_MONOTONIC
 	Program policy.Program // compiled from Policy
 
+	// JudgeNeighbours makes ARP, neighbour discovery, IGMP and MLD packets like all others.
+	// Without it they are relayed with neither number nor verdict.
+	JudgeNeighbours bool
+
 	// next is the number of the next packet. Rulesets that share this counter continue one
 	// numbering. With a fast path, the kernel takes numbers from it too.
 	next *atomic.Uint64
@@ -30,7 +34,7 @@ func (r *Relay) Ruleset() *Ruleset { return r.ruleset.Load() }
 // of this direction. The packet numbers continue. The kernel leaves everything to the relay
 // until OpenKernel is called.
 func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
-	r.SetRuleset(&Ruleset{Policy: p, Epoch: epoch, Program: p.Compile(epoch, seed), next: r.next})
+	r.SetRuleset(&Ruleset{Policy: p, Epoch: epoch, Program: p.Compile(epoch, seed), JudgeNeighbours: r.judges, next: r.next})
 }
 
 // SetRuleset sets a copy of a ruleset that Ruleset has returned. The kernel leaves
@@ -39,6 +43,15 @@ func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
 func (r *Relay) SetRuleset(rs *Ruleset) {
 	r.CloseKernel()
 	r.ruleset.Store(rs)
+}
+
+// JudgeNeighbours sets whether neighbours are judged, by the present ruleset and by later
+// ones. The phase of the policy and the packet numbers continue; the counts of verdicts
+// restart at 0. The kernel leaves everything to the relay until OpenKernel is called.
+func (r *Relay) JudgeNeighbours(on bool) {
+	rs := *r.ruleset.Load()
+	r.judges, rs.JudgeNeighbours = on, on
+	r.SetRuleset(&rs)
 }
 
 // Reseed compiles the present policy with another seed. The phase of the policy continues;
@@ -59,6 +72,10 @@ func (r *Relay) Reseed(seed uint64) {
 // it writes; nil: there is nothing to wait for.
 func (r *Relay) ShareWith(kernel *kern.Direction, drain func()) { r.kernel, r.drain = kernel, drain }
 
+// KeepLabels makes the relay keep the priority and the mark of the frames that it reads.
+// Call it before Run.
+func (r *Relay) KeepLabels(labels *kern.Labels) { r.labels = labels }
+
 // Kernel returns the kernel's part of the direction; nil without a fast path.
 func (r *Relay) Kernel() *kern.Direction { return r.kernel }
 
@@ -67,6 +84,7 @@ func (r *Relay) Kernel() *kern.Direction { return r.kernel }
 // caller must call CloseKernel.
 func (r *Relay) OpenKernel(to int) error {
 	rs := r.ruleset.Load()
+	r.kernel.JudgeNeighbours(rs.JudgeNeighbours)
 	return r.kernel.Open(rs.Program, to, rs)
 }
 
@@ -76,6 +94,27 @@ func (r *Relay) CloseKernel() {
 	if r.kernel != nil {
 		r.kernel.Close()
 	}
+}
+
+// Yield makes the kernel leave everything to the relay if why says why it must; with "" it
+// does nothing. It waits for nothing.
+func (r *Relay) Yield(why string) {
+	if why != "" {
+		r.CloseKernel()
+	}
+}
+
+// Lead lets the kernel carry the direction to the link with the index to, unless why says
+// why the relay must carry everything. It returns the reason; "" if the kernel carries what
+// it can. Call it only with a fast path.
+func (r *Relay) Lead(why string, to int) string {
+	if why == "" {
+		if err := r.OpenKernel(to); err != nil {
+			why = err.Error()
+		}
+	}
+	r.Yield(why)
+	return why
 }
 
 // Waiting reports whether frames wait for the relay, as far as the kernel counts them;

@@ -6,6 +6,7 @@
 //	kernel_test.go            what the kernel's counters and ethtool say
 //	percent_test.go           pass and percent
 //	time_test.go              time
+//	neighbour_test.go         hosts look for each other while packets are lost
 //	super_test.go             super-frames of UDP
 //	tcp_test.go               streams of TCP
 //	ether_test.go             frames that are not IP
@@ -19,7 +20,7 @@
 //	receive_both_test.go      both directions at once
 //	receive_errno_test.go     errors that a sender of the other host could see
 //	receive_mode_test.go      the receive mode none
-//	receive_neighbour_test.go neighbour discovery
+//	receive_neighbour_test.go questions of ARP and neighbour discovery
 //	receive_overload_test.go  more packets than the device can carry
 //	receive_tagged_test.go    VLAN tags
 //	main_test.go              the commands under test
