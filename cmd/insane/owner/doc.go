@@ -8,6 +8,7 @@
 //	change_test.go   random changes on the host
 //	answer_test.go   questions and answers of ARP and neighbour discovery
 //	arp_test.go      ARP; nd_test.go: neighbour discovery
+//	silence_test.go  nothing comes back, and why
 //	group_test.go    broadcasts and multicast groups
 //	route_test.go    hosts that are routed through the device
 //	bound_test.go    sockets that are bound to the slave or to the device
