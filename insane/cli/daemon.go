@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane"
 	"github.com/seed-39a139a1/insane/insane/rights"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // endPatience is how long the daemon waits, after the signal that ends it, until the device
@@ -87,7 +88,7 @@ func (s *service) endsInTime(ctx context.Context) error {
 		if d := s.device.Load(); d != nil {
 			d.Leave()
 		}
-		s.conf.Log.Warn("device is gone: the kernel closes what is still open", "name", s.conf.Name)
+		s.conf.Log.Warn("device is gone: the kernel closes what is still open", "name", api.ShowName(s.conf.Name))
 		return nil
 	}
 }
@@ -116,7 +117,7 @@ func (s *service) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.conf.Log.Info("device is gone", "name", s.conf.Name)
+	s.conf.Log.Info("device is gone", "name", api.ShowName(s.conf.Name))
 	return nil
 }
 
@@ -151,6 +152,6 @@ func (p *program) filter(conf insane.Config) {
 // announce logs the configuration. It logs policies as text, because encoding/json would
 // print an empty object for them.
 func announce(conf insane.Config) {
-	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket, "slave", conf.Slave,
+	conf.Log.Info("device is there", "name", api.ShowName(conf.Name), "socket", conf.Socket, "slave", api.ShowName(api.ReadName(conf.Slave)),
 		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed)
 }

@@ -6,6 +6,8 @@
 //	atomic_test.go   changes are carried out whole, in order and at once
 //	abuse_test.go    clients that misbehave; abuses_test.go: in which ways
 //	rights_test.go   a daemon without the right to load eBPF programs
+//	name_test.go     names of any bytes, the same everywhere
+//	netns_test.go    insanely in another network namespace than the device
 //	message_test.go  what is said where something is missing or forbidden
 //	inner_test.go    a daemon in a user namespace
 //	kept_test.go     the rights that a daemon keeps
