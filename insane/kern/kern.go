@@ -5,9 +5,13 @@
 //	insane.c     the eBPF programs, and the hook of the kernel that each one runs at
 //	common.h     includes and macros that all of the C uses
 //	owner.h      decides who owns a received frame, from the claims of the device
+//	claims.h     the claims: what is known of an address
+//	recall.h     remembers how the packets of a flow leave the host
+//	flow.h       names the flow of a packet
 //	decide.h     decides about a packet, exactly as Decide of package policy does
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
+//	label.h      keeps the priority and the mark of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
 //	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //
@@ -16,8 +20,10 @@
 //	chain.go     OneSided: programs of others that only one path meets
 //	clsact.go    attaches programs on kernels without tcx, and removes old filters
 //	claim.go     Claims: replaces the table that owner.h reads
+//	recall.go    turns on what recall.h remembers
 //	direction.go Direction: opens and closes the fast path, reads its counters
 //	backlog.go   Backlog: counts the frames that wait for the relay
+//	label.go     Labels: finds the priority and the mark of a frame again
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
 //	steer.go     keeps the frames in the daemon's queue of the TAP
@@ -178,6 +184,10 @@ func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
 // Steer returns the descriptor of the program that chooses the queue of the interface: the
 // daemon's own, also when another program has opened a further one.
 func (o *Objects) Steer() int { return o.steer.FD() }
+
+// Leave returns the descriptor of a socket filter for the TAP queue of an interface without
+// a fast path. It accepts every frame, and remembers that it left through the device.
+func (o *Objects) Leave() int { return o.bpf.TransmitRelay.FD() }
 
 // None returns the descriptor of a socket filter for the slave's packet socket. The
 // socket gets copies of ARP replies and neighbour discovery; the stack keeps every

@@ -36,7 +36,8 @@ type kernDirection struct {
 	Entry    uint64
 	Until    uint64
 	Alive    uint64
-	Unused   [5]uint64
+	Labels   uint64
+	Unused   [4]uint64
 	Backlogs [2]struct {
 		_       structs.HostLayout
 		Index   uint64
@@ -66,6 +67,13 @@ type kernEntry struct {
 	JudgeNeighbours uint64
 }
 
+type kernFlow struct {
+	_     structs.HostLayout
+	Peer  [2]uint64
+	Own   [2]uint64
+	Ports uint64
+}
+
 type kernHandoff struct {
 	_      structs.HostLayout
 	To     uint64
@@ -86,6 +94,25 @@ type kernInflight struct {
 	Unused   [5]uint64
 }
 
+type kernLabel struct {
+	_        structs.HostLayout
+	Turn     uint64
+	Print    uint64
+	Tagged   uint64
+	Priority uint64
+	Mark     uint64
+	Unused   [3]uint64
+}
+
+type kernRecall struct {
+	_      structs.HostLayout
+	Cookie uint64
+	Link   uint64
+	Routed uint64
+	Seen   uint64
+	Unused [4]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -95,8 +122,11 @@ const (
 	kernMapDirections      = "directions"
 	kernMapDrops           = "drops"
 	kernMapEntries         = "entries"
+	kernMapFlows           = "flows"
 	kernMapHandoffs        = "handoffs"
 	kernMapInflights       = "inflights"
+	kernMapLabels          = "labels"
+	kernMapRecalls         = "recalls"
 	kernProgReceiveAll     = "receive_all"
 	kernProgReceiveArrive  = "receive_arrive"
 	kernProgReceiveAuto    = "receive_auto"
@@ -104,6 +134,8 @@ const (
 	kernProgReceiveSteal   = "receive_steal"
 	kernProgTransmitClsact = "transmit_clsact"
 	kernProgTransmitEnter  = "transmit_enter"
+	kernProgTransmitPast   = "transmit_past"
+	kernProgTransmitRelay  = "transmit_relay"
 	kernProgTransmitTcx    = "transmit_tcx"
 	kernVarKnows           = "knows"
 )
@@ -157,6 +189,8 @@ type kernProgramSpecs struct {
 	ReceiveSteal   *ebpf.ProgramSpec `ebpf:"receive_steal"`
 	TransmitClsact *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
 	TransmitEnter  *ebpf.ProgramSpec `ebpf:"transmit_enter"`
+	TransmitPast   *ebpf.ProgramSpec `ebpf:"transmit_past"`
+	TransmitRelay  *ebpf.ProgramSpec `ebpf:"transmit_relay"`
 	TransmitTcx    *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
 }
 
@@ -169,8 +203,11 @@ type kernMapSpecs struct {
 	Directions *ebpf.MapSpec `ebpf:"directions"`
 	Drops      *ebpf.MapSpec `ebpf:"drops"`
 	Entries    *ebpf.MapSpec `ebpf:"entries"`
+	Flows      *ebpf.MapSpec `ebpf:"flows"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
+	Labels     *ebpf.MapSpec `ebpf:"labels"`
+	Recalls    *ebpf.MapSpec `ebpf:"recalls"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -205,8 +242,11 @@ type kernMaps struct {
 	Directions *ebpf.Map `ebpf:"directions"`
 	Drops      *ebpf.Map `ebpf:"drops"`
 	Entries    *ebpf.Map `ebpf:"entries"`
+	Flows      *ebpf.Map `ebpf:"flows"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 	Inflights  *ebpf.Map `ebpf:"inflights"`
+	Labels     *ebpf.Map `ebpf:"labels"`
+	Recalls    *ebpf.Map `ebpf:"recalls"`
 }
 
 func (m *kernMaps) Close() error {
@@ -216,8 +256,11 @@ func (m *kernMaps) Close() error {
 		m.Directions,
 		m.Drops,
 		m.Entries,
+		m.Flows,
 		m.Handoffs,
 		m.Inflights,
+		m.Labels,
+		m.Recalls,
 	)
 }
 
@@ -239,6 +282,8 @@ type kernPrograms struct {
 	ReceiveSteal   *ebpf.Program `ebpf:"receive_steal"`
 	TransmitClsact *ebpf.Program `ebpf:"transmit_clsact"`
 	TransmitEnter  *ebpf.Program `ebpf:"transmit_enter"`
+	TransmitPast   *ebpf.Program `ebpf:"transmit_past"`
+	TransmitRelay  *ebpf.Program `ebpf:"transmit_relay"`
 	TransmitTcx    *ebpf.Program `ebpf:"transmit_tcx"`
 }
 
@@ -251,6 +296,8 @@ func (p *kernPrograms) Close() error {
 		p.ReceiveSteal,
 		p.TransmitClsact,
 		p.TransmitEnter,
+		p.TransmitPast,
+		p.TransmitRelay,
 		p.TransmitTcx,
 	)
 }

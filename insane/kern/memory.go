@@ -44,7 +44,9 @@ type (
 
 	sharedDirection struct {
 		entry, until atomic.Uint64
-		_            [6]uint64 // fields that only the programs use
+		_            uint64 // a field that only the programs use
+		labels       atomic.Uint64
+		_            [4]uint64
 		backlogs     [backlogs]sharedBacklog
 		next         [numberings]atomic.Uint64
 	}
@@ -59,6 +61,16 @@ type (
 
 	sharedAmount struct{ packets, bytes atomic.Uint64 }
 	sharedDrops  [policy.StageNumbers]sharedAmount // by the number of the stage
+
+	sharedRecall struct {
+		cookie, link, routed, seen atomic.Uint64
+		_                          [4]uint64
+	}
+
+	sharedLabel struct {
+		turn, print, tagged, priority, mark atomic.Uint64
+		_                                   [3]uint64
+	}
 
 	sharedInflight struct {
 		started, arrived, finished atomic.Uint64
@@ -75,6 +87,8 @@ type memory struct {
 	counts     [][directions][entries]sharedCount // by CPU
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
+	recall     *sharedRecall
+	labels     []sharedLabel // a ring
 }
 
 // newMemory maps all shared maps.
@@ -92,8 +106,18 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 	if m.drops, err = share[[directions][entries]sharedDrops](maps.Drops); err != nil {
 		return nil, err
 	}
-	m.inflights, err = share[sharedInflight](maps.Inflights)
-	return m, err
+	if m.labels, err = share[sharedLabel](maps.Labels); err != nil {
+		return nil, err
+	}
+	if m.inflights, err = share[sharedInflight](maps.Inflights); err != nil {
+		return nil, err
+	}
+	recalls, err := share[sharedRecall](maps.Recalls)
+	if err != nil {
+		return nil, err
+	}
+	m.recall = &recalls[0]
+	return m, nil
 }
 
 // share maps the values of a BPF array into this process.

@@ -19,6 +19,7 @@ type sender struct {
 	closed atomic.Bool
 
 	progress atomic.Uint64
+	label    Label // of the socket
 
 	out  []frame.Frame
 	sent int
@@ -62,6 +63,17 @@ func (s *sender) setUp(fd, index int) (err error) {
 	return err
 }
 
+// Cookie returns the number by which the kernel tells this socket from all others since the
+// machine was started (SO_COOKIE).
+func (s *sender) Cookie() (cookie uint64, err error) {
+	if failed := s.raw.Control(func(fd uintptr) {
+		cookie, err = unix.GetsockoptUint64(int(fd), unix.SOL_SOCKET, unix.SO_COOKIE)
+	}); failed != nil {
+		return 0, os.ErrClosed
+	}
+	return cookie, err
+}
+
 // Write implements Port.
 func (s *sender) Write(frames []frame.Frame) (int, error) {
 	s.out, s.sent, s.err = frames, 0, nil
@@ -69,6 +81,26 @@ func (s *sender) Write(frames []frame.Frame) (int, error) {
 		return s.sent, os.ErrClosed
 	}
 	return s.sent, s.err
+}
+
+// SetLabel implements Labeller. It costs nothing if the label is that of the frames before.
+func (s *sender) SetLabel(l Label) (err error) {
+	if l == s.label {
+		return nil
+	}
+	set := func(fd uintptr) {
+		err = setOptions(int(fd), []option{
+			{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, int(int32(l.Priority))},
+			{"SO_MARK", unix.SOL_SOCKET, unix.SO_MARK, int(int32(l.Mark))},
+		})
+	}
+	if s.raw.Control(set) != nil {
+		return os.ErrClosed
+	}
+	if err == nil {
+		s.label = l
+	}
+	return err
 }
 
 // Progress implements Port.

@@ -10,6 +10,7 @@
 //	arp_test.go      ARP; nd_test.go: neighbour discovery
 //	group_test.go    broadcasts and multicast groups
 //	route_test.go    hosts that are routed through the device
+//	bound_test.go    sockets that are bound to the slave or to the device
 //	rule_test.go     packets that rules or sockets send through the device
 //	proxy_test.go    proxy ARP, and the settings that the device shares with its slave
 //	follow_test.go   a change on the host, and how soon the device follows
