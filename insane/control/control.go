@@ -4,8 +4,8 @@
 // control.go serves the requests and decides who may make a change; message.go
 // reads and writes the JSON; audit.go tells the log what has changed; limiter.go
 // bounds the connections and gives each the credentials of its peer; pool.go shares
-// the places for connections among users; turn.go lets those who may not make
-// changes wait for each other; metrics.go shows the state to Prometheus.
+// the places for connections among users; turn.go lets those who may not make changes
+// wait for each other; metrics.go shows the state to Prometheus.
 package control
 
 import (

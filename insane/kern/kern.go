@@ -13,6 +13,9 @@
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
 //	label.h      keeps the priority and the mark of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
+//	walk.h       walks along the headers of a super-frame
+//	network.h    the steps of a walk over IP headers
+//	tunnel.h     the steps of a walk over the headers of tunnels
 //	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
@@ -181,13 +184,13 @@ func (o *Objects) RX() *Direction { return o.rx }
 // interface. It counts each frame into the backlog of the queue.
 func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
 
-// Steer returns the descriptor of the program that chooses the queue of the interface: the
-// daemon's own, also when another program has opened a further one.
-func (o *Objects) Steer() int { return o.steer.FD() }
-
 // Leave returns the descriptor of a socket filter for the TAP queue of an interface without
 // a fast path. It accepts every frame, and remembers that it left through the device.
 func (o *Objects) Leave() int { return o.bpf.TransmitRelay.FD() }
+
+// Steer returns the descriptor of the program that chooses the queue of the interface: the
+// daemon's own, also when another program has opened a further one.
+func (o *Objects) Steer() int { return o.steer.FD() }
 
 // None returns the descriptor of a socket filter for the slave's packet socket. The
 // socket gets copies of ARP replies and neighbour discovery; the stack keeps every
