@@ -109,7 +109,7 @@ func (s *service) leave() {
 			s.conf.Log.Warn("remove control socket", "err", err)
 		}
 	}
-	s.conf.Log.Info("device is gone: the kernel closes what is still open", "name", s.conf.Name)
+	s.conf.Log.Info("device is gone: the kernel closes what is still open", "name", api.ShowName(s.conf.Name))
 }
 
 // stopping tells the manager once that the daemon ends.
@@ -136,7 +136,7 @@ func (s *service) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.conf.Log.Info("device is gone", "name", s.conf.Name)
+	s.conf.Log.Info("device is gone", "name", api.ShowName(s.conf.Name))
 	return nil
 }
 
@@ -181,6 +181,6 @@ func (p *program) filter(conf insane.Config) {
 // announce logs the configuration. It logs policies as text, because encoding/json would
 // print an empty object for them.
 func announce(conf insane.Config) {
-	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket, "slave", conf.Slave,
+	conf.Log.Info("device is there", "name", api.ShowName(conf.Name), "socket", conf.Socket, "slave", api.ShowName(api.ReadName(conf.Slave)),
 		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed)
 }
