@@ -16,6 +16,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insane/watchdog"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -27,12 +28,13 @@ import (
 // Call Run once and wait for it; when it returns, the device is closed. A closed Device
 // cannot be used again: Change fails.
 type Device struct {
-	name   string
-	log    *slog.Logger
-	clock  func() policy.Time
-	near   port.Port
-	tx, rx *relay.Relay
-	group  sync.WaitGroup // every goroutine of the device
+	name      string
+	namespace string // of the network, as /proc shows it
+	log       *slog.Logger
+	clock     func() policy.Time
+	near      port.Port
+	tx, rx    *relay.Relay
+	group     sync.WaitGroup // every goroutine of the device
 
 	// The parts of the device in the kernel. A Device made by New has none of them.
 	links      *host.Links
@@ -55,7 +57,6 @@ type Device struct {
 	addresses []netip.Prefix // the addresses that the user asked for
 	routes    host.GivenRoutes
 	slave     slave.Slave
-	alias     string    // name of the slave in the alias of the interface
 	adopted   host.Link // MTU and link-layer address that the device last gave the interface
 	receive   receiving
 	path      path
@@ -63,6 +64,8 @@ type Device struct {
 	changes   uint64         // how often the slave, the receive mode or a requested route changed
 	missing   []netip.Prefix // the addresses that the kernel removed and that are not restored yet
 	flushed   bool           // the interface was down after it had got its addresses and routes
+	moved     bool           // the interface was in another network namespace, and is not set up again yet
+	warnings  []api.Warning  // what the user should know
 	rxEnded   chan struct{}  // closed when the relay of rx has finished with the last slave
 	closed    bool
 }

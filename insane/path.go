@@ -8,7 +8,6 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/observe"
-	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -16,7 +15,8 @@ import (
 // guards it. The device decides once whether there is a fast path, before the interface is
 // up. Every pass decides which packets take it.
 type path struct {
-	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: there is no fast path
+	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: the kernel does not count them
+	open   bool          // there is a fast path
 	closer []io.Closer   // the programs attached to the interface
 	clsact bool          // the programs are in a clsact qdisc
 	none   string        // why there is no fast path
@@ -26,7 +26,7 @@ type path struct {
 
 // exists reports whether there is a fast path. That does not change any more once the
 // device is open.
-func (p *path) exists() bool { return p.queue != nil }
+func (p *path) exists() bool { return p.open }
 
 // reasons returns for each direction why the relay carries everything; "" if it does not.
 // Programs compare a reason with "" alone: the text is for users.
@@ -39,23 +39,20 @@ func (p *path) reasons() (tx, rx string) {
 
 // observe records those facts about the interface that do not depend on a decision.
 func (p *path) observe(self observe.Interface) {
-	if p.exists() && !self.Away {
+	if p.queue != nil && !self.Away {
 		p.queue.SetLimit(self.Link.QueueLen)
 	}
 }
 
-// attach attaches the programs to the interface, which is still down and has no frames.
-// Each program stays attached until close, or until the process ends. The error is
-// kern.ErrUnsupported on kernels without tcx, unless clsact is set. After an error, close
-// detaches the programs that are already attached.
-func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Objects) error {
-	if err := tap.SetFilter(objects.Enter()); err != nil {
-		return err
-	}
+// attach attaches the programs to the interface. The fast path must be closed. Each program
+// stays attached until close, or until the process ends. The error is kern.ErrUnsupported on
+// kernels without tcx, unless clsact is set. After an error, close detaches the programs
+// that are already attached.
+func (p *path) attach(iface *host.Interface, objects *kern.Objects) error {
 	if err := iface.SkipQdisc(); err != nil {
 		return err
 	}
-	options := kern.InterfaceOptions{Link: tap.Index(), Clsact: p.clsact}
+	options := kern.InterfaceOptions{Link: iface.Index(), Clsact: p.clsact}
 	for _, attach := range []func(kern.InterfaceOptions) (io.Closer, error){objects.AttachArrive, objects.AttachTransmit} {
 		closer, err := attach(options)
 		if err != nil {
@@ -63,7 +60,7 @@ func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Object
 		}
 		p.closer = append(p.closer, closer)
 	}
-	p.queue = objects.TX().Queue()
+	p.queue, p.open = objects.TX().Queue(), true
 	return nil
 }
 
@@ -77,6 +74,7 @@ func (p *path) close() error {
 	for _, c := range p.closer {
 		errs = append(errs, c.Close())
 	}
+	p.closer = nil
 	return errors.Join(errs...)
 }
 
@@ -87,6 +85,7 @@ func (d *Device) openPath(asked string) error {
 	p := &d.path
 	if asked == api.PathRelay {
 		p.none = "asked for"
+		d.keepLabels()
 		return nil
 	}
 	err := d.load()
@@ -104,18 +103,36 @@ func (d *Device) openPath(asked string) error {
 		return fmt.Errorf("path: %q: %w; --path relay does without", asked, err)
 	}
 	p.none = err.Error()
+	d.keepLabels()
 	return nil
+}
+
+// keepLabels makes the relay of tx keep the priority and the mark of frames. Without a fast
+// path it does so if the kernel and the rights of the daemon allow eBPF programs.
+func (d *Device) keepLabels() {
+	if d.load() != nil {
+		return
+	}
+	objects := d.receive.objects
+	if tx := objects.TX(); d.tap.SetFilter(objects.Enter()) == nil {
+		d.path.queue = tx.Queue()
+		d.tx.KeepLabels(tx.Labels())
+	}
 }
 
 // attachPath attaches the fast path, and makes the fast path and the relays share the
 // packet numbers.
 func (d *Device) attachPath() error {
 	objects := d.receive.objects
-	if err := d.path.attach(d.tap, d.iface, objects); err != nil {
+	if err := d.tap.SetFilter(objects.Enter()); err != nil {
+		return err
+	}
+	if err := d.path.attach(d.iface, objects); err != nil {
 		return err
 	}
 	tx, rx := objects.TX(), objects.RX()
 	d.tx.ShareWith(tx, nil)
+	d.tx.KeepLabels(tx.Labels())
 	d.rx.ShareWith(rx, rx.Drain)
 	d.tx.Reseed(d.seedOf(d.tx)) // restarts the numbers, which the kernel shares from now on
 	d.rx.Reseed(d.seedOf(d.rx))

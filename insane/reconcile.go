@@ -125,7 +125,7 @@ func (f *follower) passEvents(e host.Events) {
 	d := f.device
 	about := d.about.Load()
 	which := about.Affected(e)
-	tell := func(o *observe.Observer) { o.WasDown = about.DownIn(e) }
+	tell := func(o *observe.Observer) { o.WasDown, o.WasAway = about.DownIn(e), about.LeftIn(e) }
 	if d.failed.Load() {
 		d.pass(observe.ByLoop, tell)
 		return

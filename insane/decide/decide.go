@@ -1,8 +1,10 @@
 // Package decide computes the wanted state of a device and its interface, from the request
 // of the user and the observed host. It is pure: its result depends on the arguments only.
 //
-//	decide.go   the input of a decision, its result, and the reasons that users are shown
-//	silence.go  why nothing may come back
+//	decide.go    the input of a decision, its result, and the reasons that users are shown
+//	silence.go   why nothing may come back
+//	slowest.go   the path of the whole device
+//	warnings.go  what is wrong around the device although it works
 package decide
 
 import (
@@ -18,14 +20,15 @@ import (
 // Config is the input of Decide besides the host: the request of the user, and the sockets
 // and state of the device.
 type Config struct {
-	Name    string    // of the device
-	Slave   string    // name of the slave; "": none was given yet
+	Name    string    // of the device, as api.ShowName shows it
+	Slave   string    // name of the slave, as api.ShowName shows it; "": none was given yet
 	Link    host.Link // of the slave, as the last pass saw it
 	Queues  int       // transmit queues of Link
 	Open    bool      // the sockets are open on Link
 	Receive string    // one of the api.Receive… modes
 	Uneven  bool      // the packets of one super-frame of tx can get different verdicts
 	Flushed bool      // the interface was down after it had got its addresses and routes
+	Moved   bool      // the interface was in another network namespace, and is not set up again yet
 }
 
 // Step is what the device must do about the slave before anything else.
@@ -45,6 +48,7 @@ type Wanted struct {
 	Queues int       // transmit queues of Link
 
 	SkipQdisc bool // the interface should have no queueing discipline
+	Renew     bool // the interface is back from another network namespace and must be set up again
 	Restore   bool // the interface has lost the addresses and routes that the user asked for
 
 	Claims      kern.Claims // nil: no change
@@ -53,6 +57,8 @@ type Wanted struct {
 	Promiscuous bool        // the slave should receive frames for other link-layer addresses
 
 	RelayTX, RelayRX string // why the relay carries everything; "": the kernel may carry
+
+	Warnings []api.Warning // what the user should know
 }
 
 // Decide computes the wanted state of a device on a host. It is a pure function, and may be
@@ -67,6 +73,7 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	}
 	self := o.Interface
 	w.SkipQdisc = self.Spare
+	w.Renew = (c.Moved || self.Returned) && !self.Away && self.Err == nil
 	w.Restore = (c.Flushed || self.Down) && self.Link.Up
 	w.Idle = idleReason(c, self)
 	w.Armed = c.Receive != api.ReceiveNone && w.Idle == ""
@@ -78,6 +85,7 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	c.Link, c.Queues = w.Link, w.Queues
 	w.RelayTX = noFastTX(c, o)
 	w.RelayRX = noFastRX(c, w.Idle, o)
+	w.Warnings = warnings(c, o)
 	return w
 }
 
@@ -128,6 +136,8 @@ func noFastTX(c Config, o observe.Host) string {
 		return c.Slave + " is a device itself"
 	case o.Interface.Away:
 		return "the interface is not in this network namespace"
+	case c.Moved:
+		return movedReason
 	case c.Queues > 1 && c.Uneven:
 		// The relay's socket and the host's may choose different queues.
 		return fmt.Sprintf("%s has %d transmit queues, in which packets of one super-frame could overtake the next", c.Slave, c.Queues)
@@ -142,9 +152,15 @@ func noFastRX(c Config, idle string, o observe.Host) string {
 		return "receive none: nothing but what neighbours say"
 	case o.Interface.Away:
 		return "the interface is not in this network namespace"
+	case c.Moved:
+		return movedReason
 	}
 	return cmp.Or(idle, o.Interface.Guarded, o.Slave.Guarded)
 }
+
+// movedReason is why nothing is carried by the kernel between the return of the interface
+// and the moment at which its programs are attached again.
+const movedReason = "the interface was moved, and its programs are not attached again"
 
 // SlaveState returns one of the api.Slave… states, for a slave with this name and link.
 // open: the sockets are open on the link.

@@ -27,6 +27,7 @@
 //   - sysctl_linux.go: who answers and who is refused, by the settings of IPv4
 //   - ipv4_linux.go: the settings that the device shares with its slave
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
+//   - self_linux.go: which link that interface is
 //   - ipv6_linux.go: the settings of IPv6 on that interface
 //   - control_linux.go: the listening control socket
 //   - directory_linux.go: its directory, in which nobody else can replace it

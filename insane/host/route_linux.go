@@ -115,6 +115,9 @@ func (i *Interface) reach(r Route, add func(*netlink.Route) error) error {
 // HasRoute reports whether the interface has a route to exactly this destination, with the
 // metric that AddRoute uses.
 func (i *Interface) HasRoute(dst netip.Prefix) (bool, error) {
+	if _, err := i.Look(); err != nil {
+		return false, err
+	}
 	routes, err := i.links.h.RouteList(i.link, family(dst))
 	if err != nil {
 		return false, fmt.Errorf("list routes: %w", err)
@@ -140,7 +143,7 @@ func metric(dst netip.Prefix) int {
 
 // route turns r into what the netlink library wants.
 func (i *Interface) route(r Route) *netlink.Route {
-	route := &netlink.Route{LinkIndex: i.index, Dst: ipNet(r.Dst)}
+	route := &netlink.Route{LinkIndex: i.Index(), Dst: ipNet(r.Dst)}
 	if r.Source.IsValid() {
 		route.Src = r.Source.AsSlice()
 	}

@@ -40,8 +40,7 @@ func newRouted(t *testing.T) (*Links, device, Link) {
 		if r[2] != "" {
 			route.Source = netip.MustParseAddr(r[2])
 		}
-		host := &Interface{links: l, index: slave.Attrs().Index, link: slave} // the same methods add the routes of the slave
-		must(t, host.AddRoute(route))
+		must(t, interfaceOf(t, l, "eth0").AddRoute(route)) // the same methods add the routes of the slave
 	}
 	tap := openTAP(t, l, "insane")
 	must(t, tap.SetUp())

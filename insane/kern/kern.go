@@ -11,6 +11,7 @@
 //	decide.h     decides about a packet, exactly as Decide of package policy does
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
+//	label.h      keeps the priority and the mark of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
 //	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //
@@ -22,8 +23,10 @@
 //	recall.go    turns on what recall.h remembers
 //	direction.go Direction: opens and closes the fast path, reads its counters
 //	backlog.go   Backlog: counts the frames that wait for the relay
+//	label.go     Labels: finds the priority and the mark of a frame again
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
+//	steer.go     keeps the frames in the daemon's queue of the TAP
 //	memory.go    the memory that the programs and this process share
 //	refused.go   tells a user why the kernel refuses eBPF
 //
@@ -67,6 +70,7 @@ type Objects struct {
 	device  string
 	bpf     kernObjects
 	dummy   *ebpf.Map // an inner map of the claims, for synchronize
+	steer   *ebpf.Program
 	memory  *memory
 	knows   policy.Stages // the stages that decide.h implements
 	ids     [chains]ebpf.ProgramID
@@ -88,6 +92,7 @@ func Open(device string) (*Objects, error) {
 	o := &Objects{device: device}
 	if err := o.load(); err != nil {
 		o.dummy.Close()
+		o.steer.Close()
 		o.bpf.Close()
 		return nil, explain("load the eBPF programs", err)
 	}
@@ -117,6 +122,9 @@ func (o *Objects) load() error {
 		return err
 	}
 	if o.dummy, err = newClaims(); err != nil {
+		return err
+	}
+	if o.steer, err = newSteering(); err != nil {
 		return err
 	}
 	o.memory, err = newMemory(&o.bpf.kernMaps)
@@ -159,6 +167,7 @@ func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
 func (o *Objects) Close() error {
 	o.barrier.close()
 	o.dummy.Close()
+	o.steer.Close()
 	return o.bpf.Close()
 }
 
@@ -175,6 +184,10 @@ func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
 // Leave returns the descriptor of a socket filter for the TAP queue of an interface without
 // a fast path. It accepts every frame, and remembers that it left through the device.
 func (o *Objects) Leave() int { return o.bpf.TransmitRelay.FD() }
+
+// Steer returns the descriptor of the program that chooses the queue of the interface: the
+// daemon's own, also when another program has opened a further one.
+func (o *Objects) Steer() int { return o.steer.FD() }
 
 // None returns the descriptor of a socket filter for the slave's packet socket. The
 // socket gets copies of ARP replies and neighbour discovery; the stack keeps every

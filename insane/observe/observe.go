@@ -23,7 +23,7 @@ type Observer struct {
 	Name   string // of the device
 	Links  *host.Links
 	Iface  *host.Interface
-	Index  int    // of the interface
+	Index  int    // of the interface; -1 while it is away
 	Chains Chains // nil: there is no fast path
 
 	Slave   string         // name of the slave; "": none was given yet
@@ -33,6 +33,7 @@ type Observer struct {
 	Takes   bool           // the receive mode takes frames
 
 	WasDown bool       // an event says that the interface was down, even if only for a moment
+	WasAway bool       // an event says that the interface was in another namespace, even if only for a moment
 	Read    *Ownership // the tables, if they are already read; nil: Look reads all tables again
 }
 
@@ -74,12 +75,13 @@ func (o *Observer) observeInterface(before Interface) Interface {
 		s = before
 		s.Err, s.Watched, s.Guarded = err, err.Error(), err.Error()
 	}
+	s.Returned = !s.Away && (before.Away || o.WasAway)
 	return s
 }
 
 func (o *Observer) lookUpInterface() (s Interface, err error) {
-	link, err := o.Links.ByIndex(o.Index)
-	if errors.Is(err, host.ErrNoLink) {
+	link, err := o.Iface.Look()
+	if errors.Is(err, host.ErrAway) {
 		return Interface{Away: true, Down: true}, nil
 	}
 	if err != nil {
@@ -102,8 +104,11 @@ func (o *Observer) observeSlave(before Slave) (s Slave) {
 	if o.Sockets == nil {
 		return foundLink(o.Links.ByName(o.Slave))
 	}
-	queues := host.TxQueues(o.Slave)
+	name, queues := o.Slave, host.TxQueues(o.Slave)
 	s = foundLink(o.Links.ByIndex(o.On))
+	if s.Found && s.Link.Name != name { // renamed: another link may have the name
+		queues = host.TxQueues(s.Link.Name)
+	}
 	s.Bound, s.Queues = s.Found && o.Sockets.Bound(), queues
 	if s.Found {
 		s.Settings, _ = o.Links.Settings(s.Link) // without them the interface keeps its own
@@ -169,7 +174,7 @@ func (o *Observer) ReadOwnership(t *Tables) Ownership {
 			*on = host.AnsweringOn(link.Name)
 		}
 	}
-	return Ownership{Claims: h.Claims(o.Index)}
+	return Ownership{Claims: h.Claims(o.Index), Above: h.Above(o.Index)}
 }
 
 // Affected returns the parts that events may have changed. PartOwnership is not among them:
@@ -182,7 +187,7 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 		which |= PartSlave
 	}
 	for _, l := range e.Links {
-		if l.Link.Index == o.Index {
+		if l.Link.Index == o.Index || o.Index < 0 && !l.Gone { // a new link may be the interface, with any index
 			which |= PartInterface | PartRoutes
 		}
 		if l.Link.Index == o.On || l.Link.Name == o.Slave {
@@ -222,4 +227,10 @@ func (o *Observer) sourceFor(a host.AddressEvent) bool {
 // DownIn reports whether events say that the interface was down, even if only for a moment.
 func (o *Observer) DownIn(e host.Events) bool {
 	return e.Lost || slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Down })
+}
+
+// LeftIn reports whether events say that the interface left the network namespace, even if
+// only for a moment.
+func (o *Observer) LeftIn(e host.Events) bool {
+	return slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Left })
 }

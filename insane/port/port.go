@@ -4,6 +4,8 @@
 //
 //   - port.go: the interface Port and the errors of Write
 //   - tap_linux.go: the TAP: its creation, offloads, carrier and queue filter
+//   - device_linux.go: the file /dev/net/tun, and what to do without it
+//   - where_linux.go: where the interface of a TAP is now
 //   - slave_linux.go: the two packet sockets of a slave
 //   - receive_linux.go: the packet socket that receives
 //   - send_linux.go: the packet socket that sends
@@ -31,6 +33,17 @@ var (
 	ErrInvalid = errors.New("frame makes no sense to the kernel") // its virtio header or its length
 	ErrTooBig  = errors.New("frame exceeds the MTU")              // and has no GSO type
 )
+
+// Label is what the kernel has beside the bytes of a frame, for queueing disciplines and
+// filters to go by: the priority (SO_PRIORITY) and the mark (SO_MARK).
+type Label struct{ Priority, Mark uint32 }
+
+// Labeller is a Port that can give frames a label.
+type Labeller interface {
+	// SetLabel gives a label to the frames that are written from now on. Only the goroutine
+	// that calls Write may call it. After an error the frames have some other label.
+	SetLabel(Label) error
+}
 
 // WaitTurn is how long a Write that waits for room sleeps at most before it looks around.
 const WaitTurn = 100 * time.Millisecond

@@ -12,9 +12,12 @@
 // Every user may read. Root, the daemon's own user and members of the daemon's control
 // group may make changes.
 //
-//	api.go    requests, answers and limits
-//	error.go  errors, their codes and HTTP statuses
-//	name.go   names that an interface can have
+//	api.go      requests, answers and limits
+//	error.go    errors, their codes and HTTP statuses
+//	name.go     names that an interface can have
+//	show.go     names as they are shown
+//	seed.go     the seed of a change
+//	warning.go  what is wrong although the device works
 package api
 
 import (
@@ -82,8 +85,8 @@ func oneOf(words []string, word string) error {
 
 // Info is the state of a device.
 type Info struct {
-	Name       string `json:"name"`       // of the interface
-	Slave      string `json:"slave"`      // name of the slave, "" if none was ever given
+	Name       string `json:"name"`       // of the device, as ShowName shows it
+	Slave      string `json:"slave"`      // name of the slave, as ShowName shows it; "" if none was ever given
 	SlaveState string `json:"slaveState"` // one of the Slave… states
 	Carrier    bool   `json:"carrier"`    // of the interface; follows the slave's
 	MTU        int    `json:"mtu"`        // bytes, of the interface; follows the slave's
@@ -98,9 +101,21 @@ type Info struct {
 
 	TX Direction `json:"tx"` // host → slave
 	RX Direction `json:"rx"` // slave → host
+
+	// SeedText is Seed in decimal digits, for readers whose numbers are exact up to 2⁵³ only.
+	SeedText string `json:"seedText"`
+
+	// Warnings say what is wrong although the device works, in the order of WarningKinds.
+	Warnings []Warning `json:"warnings"`
+
+	// Namespace is the network namespace of the daemon and its slave, as
+	// `readlink /proc/PID/ns/net` shows it. A daemon of an earlier version does not tell: "".
+	Namespace string `json:"namespace"`
+
 	// Silence says why nothing may come back to what was sent; absent if something does, or
 	// if nothing is known.
 	Silence *Silence `json:"silence,omitempty"`
+
 	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
 	// in time or they could not be written.
 	LogDropped uint64 `json:"logDropped"`
@@ -224,13 +239,16 @@ func DropReasons() []string {
 // Change asks for a new state. A nil member does not change; the daemon checks all given
 // members before it applies the first.
 type Change struct {
-	Slave   *string `json:"slave,omitempty"`
+	Slave   *string `json:"slave,omitempty"`   // name of a link, as ShowName shows it
 	Receive *string `json:"receive,omitempty"` // one of the Receive… modes
 	TX      *string `json:"tx,omitempty"`      // policy text
 	RX      *string `json:"rx,omitempty"`      // policy text
 	// Seed restarts the packet numbers of both directions at 0. The following verdicts are
 	// those of a device that was started with this seed.
 	Seed *uint64 `json:"seed,omitempty"`
+	// SeedText is the same in digits, for programs whose numbers are exact up to 2⁵³ only. A
+	// Change has one of the two, or both with one value.
+	SeedText *string `json:"seedText,omitempty"`
 	// JudgeNeighbours makes policies apply to ARP, neighbour discovery, IGMP and MLD as well,
 	// or ends that.
 	JudgeNeighbours *bool `json:"judgeNeighbours,omitempty"`

@@ -57,6 +57,9 @@ func deviceText(info api.Info) string {
 		about += "  neighbours judged"
 	}
 	blocks := blocks{{info.Name, []string{about}}}
+	for _, w := range info.Warnings {
+		blocks.add("warning", w.Message)
+	}
 	blocks.add("takes", takesLines(info)...)
 	blocks.add("slave", slaveText(info))
 	blocks.add("path", pathText(info))
