@@ -18,8 +18,7 @@ type collector struct {
 	stages, stagesLen                   *prometheus.Desc
 	neighbours, neighboursLen           *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
-	silence                             *prometheus.Desc
-	warning, seedText                   *prometheus.Desc
+	warning, seedText, silence          *prometheus.Desc
 }
 
 func newRegistry(d Device) *prometheus.Registry {
@@ -54,7 +53,8 @@ func newRegistry(d Device) *prometheus.Registry {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.seedText, c.warning, c.logLost, c.packets, c.bytes,
+	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.seedText, c.warning, c.logLost,
+		c.packets, c.bytes,
 		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen,
 		c.overruns, c.verdicts, c.fastPath, c.silence} {
 		ch <- d

@@ -2,9 +2,9 @@
 // of the user and the observed host. It is pure: its result depends on the arguments only.
 //
 //	decide.go    the input of a decision, its result, and the reasons that users are shown
-//	silence.go   why nothing may come back
 //	slowest.go   the path of the whole device
 //	warnings.go  what is wrong around the device although it works
+//	silence.go   why nothing may come back
 package decide
 
 import (

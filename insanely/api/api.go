@@ -218,21 +218,22 @@ type DeviceStats struct {
 
 // The reasons for which a packet is dropped.
 const (
-	DropPolicy    = "policy"     // the policy dropped it
-	DropNoSlave   = "no-slave"   // the device has no slave yet
-	DropSlaveGone = "slave-gone" // the slave was deleted
-	DropSlaveDown = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
-	DropSlaveBusy = "slave-busy" // the queue of the slave, or on receive of the host, was full; no policy asked for it
-	DropTooBig    = "too-big"    // larger than the far side's MTU
-	DropMalformed = "malformed"  // not an Ethernet frame, or an invalid super-frame
-	DropError     = "error"      // the kernel refused it for another reason; the log has the error
+	DropPolicy     = "policy"     // the policy dropped it
+	DropNoSlave    = "no-slave"   // the device has no slave yet
+	DropSlaveGone  = "slave-gone" // the slave was deleted
+	DropSlaveDown  = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
+	DropSlaveBusy  = "slave-busy" // the queue of the slave, or on receive of the host, was full; no policy asked for it
+	DropTooBig     = "too-big"    // larger than the far side's MTU
+	DropMalformed  = "malformed"  // not an Ethernet frame, or an invalid super-frame
+	DropUnreadable = "unreadable" // a super-frame whose packets the relay cannot take apart; counts as one packet
+	DropError      = "error"      // the kernel refused it for another reason; the log has the error
 )
 
 // DropReasons lists every reason, in the order in which they are shown.
 func DropReasons() []string {
 	return []string{
 		DropPolicy, DropNoSlave, DropSlaveGone, DropSlaveDown,
-		DropSlaveBusy, DropTooBig, DropMalformed, DropError,
+		DropSlaveBusy, DropTooBig, DropMalformed, DropUnreadable, DropError,
 	}
 }
 
