@@ -18,7 +18,7 @@ func (d *Device) config() decide.Config {
 	s := &d.slave
 	return decide.Config{
 		Name: d.name, Slave: s.Name, Link: s.Link, Queues: s.Queues, Open: s.IsOpen(),
-		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2), Flushed: d.flushed,
+		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2), Flushed: d.flushed, Bare: d.bare,
 	}
 }
 
@@ -62,6 +62,9 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	}
 	if err := seen.Slave.Err; err != nil {
 		d.fail("look up slave", "err", err)
+	}
+	if before.Link.Up && seen.Interface.Down {
+		d.log.Warn("the interface was set down: what was routed through it is not faulted until it is up again")
 	}
 	w := decide.Decide(d.config(), seen)
 	routes := seen.Routes

@@ -61,6 +61,7 @@ type Device struct {
 	changes   uint64         // how often the slave, the receive mode or a requested route changed
 	missing   []netip.Prefix // the addresses that the kernel removed and that are not restored yet
 	flushed   bool           // the interface was down after it had got its addresses and routes
+	bare      bool           // it was without IPv6 after it had got them
 	rxEnded   chan struct{}  // closed when the relay of rx has finished with the last slave
 	closed    bool
 }

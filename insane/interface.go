@@ -23,27 +23,36 @@ func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (agai
 	self := &d.seen.Interface
 	d.flushed = d.flushed || self.Down
 	self.Down = !self.Link.Up // that it was down at some time is in flushed now
+	d.bare = d.bare || self.NoIPv6
+	if w.Restore6 {
+		d.bare = false
+		d.routes.Forget6()
+		d.missing = append(d.missing, host.Only6(d.addresses)...)
+	}
 	if w.Restore {
 		d.flushed = false
 		d.routes.Forget()
-		d.missing = host.Fitting(d.addresses, self.Link.MTU) // adopt gives the others when it grows
+		d.missing = d.addresses
+	}
+	if self.NoIPv6 {
+		d.missing, routes = host.Only4(d.missing), host.Routes4(routes)
 	}
 	if d.flushed {
 		return false // the kernel refuses routes while the interface is down
 	}
-	missing, err := d.iface.Restore(d.missing)
+	missing, err := d.iface.AddAddresses(d.missing)
 	if err != nil {
 		d.fail("restore addresses", "err", err)
 	}
 	d.missing = missing
-	changed, err := d.routes.Keep(d.iface, routes)
+	changed, err := d.routes.Keep(d.iface, routes, d.log)
 	if changed {
 		d.changes++
 	}
 	if err != nil {
 		d.fail("follow routes of slave", "err", err)
 	}
-	return changed || w.Restore && routes == nil
+	return changed || (w.Restore || w.Restore6) && routes == nil
 }
 
 // followSlave copies the alias, MTU, link-layer address and carrier of the slave to the

@@ -116,7 +116,7 @@ func (d *Device) furnish(c Config) error {
 	d.refresh()
 	d.mu.Unlock()
 	d.addresses = c.Addresses
-	if err := d.iface.AddAddresses(d.addresses); err != nil {
+	if _, err := d.iface.AddAddresses(d.addresses); err != nil {
 		return err
 	}
 	if len(c.Addresses)+len(c.Routes) > 0 {
@@ -135,7 +135,10 @@ func (d *Device) setRoutes(list []netip.Prefix) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.routes.Wanted, d.flushed = list, false
-	_, err := d.routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes)
+	if len(list) > 0 && d.slave.Name == "" {
+		d.log.Warn("there is no slave: what is routed through the interface is lost until there is one (insanely LINK)", "routes", list)
+	}
+	_, err := d.routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes, d.log)
 	return err
 }
 

@@ -43,20 +43,23 @@ func (d *Device) follow(ctx context.Context) error {
 		device: d, events: make(chan host.Events), old: make(chan struct{}, 1), read: make(chan reading),
 		bursts: rate.NewLimiter(passBurst, passBurst),
 	}
-	watch, err := d.links.Watch(ctx, f.note, func(e host.Events) {
+	wake := func(e host.Events) {
 		select {
 		case f.events <- e:
 		case <-ctx.Done():
 		}
-	})
+	}
+	watch, err := d.links.Watch(ctx, host.WatchOptions{Own: d.tap.Index(), Keep: f.note, Wake: wake})
 	if err != nil {
 		return fmt.Errorf("watch the host: %w", err)
 	}
 	if d.path.exists() {
 		d.ticker.Ask(d.due)
 	}
-	// Covers changes from before the watch: the interface may have been down since Open.
-	d.pass(observe.Everything, func(o *observe.Observer) { o.WasDown = true })
+	d.mu.Lock()
+	d.flushed = true // covers changes from before the watch: the interface may have been down since Open
+	d.mu.Unlock()
+	d.pass(observe.Everything, nil)
 	d.group.Go(func() { <-watch })
 	d.group.Go(func() { f.loop(ctx) })
 	d.group.Go(func() { f.readTables(ctx) })
@@ -126,7 +129,7 @@ func (f *follower) passEvents(e host.Events) {
 	d := f.device
 	about := d.about.Load()
 	which := about.Affected(e)
-	tell := func(o *observe.Observer) { o.WasDown = about.DownIn(e) }
+	tell := func(o *observe.Observer) { o.Tell(e) }
 	if d.failed.Load() {
 		d.pass(observe.ByLoop, tell)
 		return
@@ -135,7 +138,7 @@ func (f *follower) passEvents(e host.Events) {
 		d.pass(quick, tell)
 	}
 	if which&observe.PartRoutes != 0 {
-		d.pass(observe.PartRoutes, nil)
+		d.pass(observe.PartRoutes, tell)
 	}
 }
 

@@ -25,6 +25,7 @@ type Config struct {
 	Receive string    // one of the api.Receive… modes
 	Uneven  bool      // the packets of one super-frame of tx can get different verdicts
 	Flushed bool      // the interface was down after it had got its addresses and routes
+	Bare    bool      // it was without IPv6 after it had got them
 }
 
 // Step is what the device must do about the slave before anything else.
@@ -45,6 +46,7 @@ type Wanted struct {
 
 	SkipQdisc bool // the interface should have no queueing discipline
 	Restore   bool // the interface has lost the addresses and routes that the user asked for
+	Restore6  bool // it has lost those of IPv6
 
 	Claims      kern.Claims // nil: no change
 	Idle        string      // why nothing is taken; "": what was asked for is taken
@@ -67,6 +69,7 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	self := o.Interface
 	w.SkipQdisc = self.Spare
 	w.Restore = (c.Flushed || self.Down) && self.Link.Up
+	w.Restore6 = c.Bare && !self.NoIPv6 && self.Link.Up
 	w.Idle = idleReason(c, self)
 	w.Armed = c.Receive != api.ReceiveNone && w.Idle == ""
 	// Promiscuous mode of the interface means that somebody wants frames for other

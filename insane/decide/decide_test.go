@@ -81,6 +81,8 @@ func TestDecide(t *testing.T) {
 			func(w *Wanted) { w.Restore = true }},
 		{"the interface is up again", func(c *Config, _ *observe.Host) { c.Flushed = true },
 			func(w *Wanted) { w.Restore = true }},
+		{"IPv6 is back", func(c *Config, _ *observe.Host) { c.Bare = true }, func(w *Wanted) { w.Restore6 = true }},
+		{"there is no IPv6", func(c *Config, h *observe.Host) { c.Bare, h.Interface.NoIPv6 = true, true }, func(*Wanted) {}},
 		{"the interface is elsewhere", func(_ *Config, h *observe.Host) { h.Interface = observe.Interface{Away: true, Down: true} },
 			func(w *Wanted) {
 				w.Armed, w.Idle = false, "insane is not in this network namespace"
@@ -113,7 +115,7 @@ func same(a, b Wanted) bool {
 	a.Claims, b.Claims = nil, nil
 	la, lb := a.Link, b.Link
 	a.Link, b.Link = host.Link{}, host.Link{}
-	return a.Step == b.Step && a.Queues == b.Queues && a.SkipQdisc == b.SkipQdisc && a.Restore == b.Restore &&
+	return a.Step == b.Step && a.Queues == b.Queues && a.SkipQdisc == b.SkipQdisc && a.Restore == b.Restore && a.Restore6 == b.Restore6 &&
 		a.Idle == b.Idle && a.Armed == b.Armed && a.Promiscuous == b.Promiscuous &&
 		a.RelayTX == b.RelayTX && a.RelayRX == b.RelayRX &&
 		la.Index == lb.Index && la.Name == lb.Name && la.Alias == lb.Alias && la.Carrier == lb.Carrier

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -38,10 +39,36 @@ func (l *Links) Addresses() ([]Address, error) {
 // addresses while the MTU is below MinIPv6MTU.
 func (i *Interface) AddAddress(p netip.Prefix) error {
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask(p)}}
-	if err := i.links.h.AddrAdd(i.link, addr); err != nil && !errors.Is(err, unix.EEXIST) {
+	err := i.links.h.AddrAdd(i.link, addr)
+	if errors.Is(err, unix.EACCES) && p.Addr().Is6() {
+		return i.noIPv6("add address " + p.String())
+	}
+	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add address %s: %w", p, err)
 	}
 	return nil
+}
+
+// AddAddresses gives the interface addresses. It returns those that the kernel refuses; it
+// adds the others nevertheless. err joins the refusals.
+func (i *Interface) AddAddresses(list []netip.Prefix) (refused []netip.Prefix, err error) {
+	for _, a := range list {
+		if no := i.AddAddress(a); no != nil {
+			refused, err = append(refused, a), errors.Join(err, no)
+		}
+	}
+	return refused, err
+}
+
+// Only4 are the IPv4 addresses of a list.
+func Only4(all []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(all), func(a netip.Prefix) bool { return a.Addr().Is6() })
+}
+
+// Only6 are the IPv6 addresses of a list: those that are lost when the kernel
+// takes IPv6 off the interface.
+func Only6(all []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(all), func(a netip.Prefix) bool { return a.Addr().Is4() })
 }
 
 // toPrefix turns an address and its mask into a prefix. An IPv4 address in IPv6 form

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -14,10 +15,13 @@ import (
 type Events struct {
 	Links     []LinkEvent // the last event of each link
 	Addresses []AddressEvent
-	Routes    bool  // the main routing table
-	Rules     bool  // the rules of policy routing
-	Control   []int // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
-	Lost      bool  // events were lost: everything may have changed
+	Routes    bool           // the main routing table
+	Foreign   bool           // a change of Routes that the device has not made itself
+	Removed   bool           // the kernel has removed a route of the device's, of IPv6
+	Deleted   []netip.Prefix // destinations of the device's routes that somebody has deleted
+	Rules     bool           // the rules of policy routing
+	Control   []int          // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
+	Lost      bool           // events were lost: everything may have changed
 }
 
 // LinkEvent is a change of one link.
@@ -52,6 +56,11 @@ func (e *Events) merge(later *Events) {
 		e.addAddress(a)
 	}
 	e.Routes = e.Routes || later.Routes
+	e.Foreign = e.Foreign || later.Foreign
+	e.Removed = e.Removed || later.Removed
+	for _, dst := range later.Deleted {
+		e.addDeleted(dst)
+	}
 	e.Rules = e.Rules || later.Rules
 	e.Lost = e.Lost || later.Lost
 }
@@ -65,7 +74,8 @@ func (e *Events) addLink(l LinkEvent) {
 		}
 	}
 	if len(e.Links) == maxEvents {
-		e.Lost, e.Links = true, e.Links[:0] // a list of all links now costs less
+		// A list of all links now costs less. That a device was down is not in that list.
+		e.Lost, e.Links = true, slices.DeleteFunc(e.Links, func(l LinkEvent) bool { return !l.Link.IsDevice() })
 	}
 	e.Links = append(e.Links, l)
 }
@@ -88,7 +98,7 @@ func (e *Events) addControl(index int) {
 
 // any reports whether anything has changed.
 func (e *Events) any() bool {
-	return e.BesideRoutes() || e.Routes
+	return e.BesideRoutes() || e.Routes || e.Removed || len(e.Deleted) > 0
 }
 
 // BesideRoutes reports whether anything but routes has changed. An attempt to make a
@@ -97,15 +107,16 @@ func (e *Events) BesideRoutes() bool {
 	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.Lost
 }
 
-// add records a message of the kernel. A message that it cannot parse counts as lost.
-func (e *Events) add(m *syscall.NetlinkMessage) {
+// add records a message of the kernel. A message that it cannot parse counts as lost. port
+// is the netlink port from which the device changes routes.
+func (e *Events) add(m *syscall.NetlinkMessage, port uint32) {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		e.addLinkMessage(m)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		e.addAddressMessage(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		e.Routes = e.Routes || decidesRoutes(m.Data)
+		e.addRouteMessage(m, port)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		e.Rules = true
 	default: // traffic control: struct tcmsg
@@ -177,6 +188,48 @@ func attributes(list []byte) iter.Seq2[uint16, []byte] {
 			list = list[min(len(list), (n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
 		}
 	}
+}
+
+// addRouteMessage records a change of a route. The kernel tells who has asked for it, by his
+// netlink port: 0 is the kernel itself. It removes IPv4 routes without a message, so
+// there 0 is somebody who uses ioctl.
+func (e *Events) addRouteMessage(m *syscall.NetlinkMessage, port uint32) {
+	if !decidesRoutes(m.Data) {
+		return
+	}
+	e.Routes = true
+	e.Foreign = e.Foreign || m.Header.Pid != port
+	if m.Header.Type != unix.RTM_DELROUTE || m.Header.Pid == port || len(m.Data) < unix.SizeofRtMsg || m.Data[5] != routeProtocol {
+		return
+	}
+	dst, metric := destination(m.Data)
+	switch {
+	case metric == behind6:
+	case m.Header.Pid == 0 && dst.Addr().Is6():
+		e.Removed = true
+	case dst.IsValid():
+		e.addDeleted(dst)
+	}
+}
+
+func (e *Events) addDeleted(dst netip.Prefix) {
+	if len(e.Deleted) < maxEvents && !slices.Contains(e.Deleted, dst) {
+		e.Deleted = append(e.Deleted, dst)
+	}
+}
+
+// destination returns the destination and the metric of a route (struct rtmsg).
+func destination(m []byte) (dst netip.Prefix, metric uint32) {
+	addr := everything(int(m[0])).Addr()
+	for kind, value := range attributes(m[unix.SizeofRtMsg:]) {
+		switch {
+		case kind == unix.RTA_DST:
+			addr, _ = netip.AddrFromSlice(value)
+		case kind == unix.RTA_PRIORITY && len(value) == 4:
+			metric = binary.NativeEndian.Uint32(value)
+		}
+	}
+	return netip.PrefixFrom(addr, int(m[1])), metric
 }
 
 // decidesRoutes reports whether a message is about a route of the main table (struct rtmsg)

@@ -17,9 +17,11 @@
 //   - queue_linux.go: queueing disciplines, filters of tc, and queues of a link
 //   - address_linux.go: the addresses of the host and of the device
 //   - table_linux.go: the main routing table
-//   - route_linux.go: the routes that lead through the device
-//   - given_linux.go: addresses and routes that the user asked for
+//   - route_linux.go: the routes that lead through the device, in front of all others
+//   - borrow_linux.go: which way the slave's own routes lead
+//   - given_linux.go: the routes that the user asked for
 //   - watch_linux.go: one subscription to all changes
+//   - split_linux.go: the part of it that is about the device, which no storm reaches
 //   - events_linux.go: Events, which say what has changed
 //   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: settings of IPv4

@@ -82,3 +82,9 @@ func (i *Interface) dropLinkLocal() error {
 	}
 	return nil
 }
+
+// noIPv6 returns the error of what the kernel refuses because IPv6 is disabled.
+func (i *Interface) noIPv6(what string) error {
+	name := i.link.Attrs().Name
+	return fmt.Errorf("%s: IPv6 is disabled on %s (sysctl net.ipv6.conf.%s.disable_ipv6)", what, name, name)
+}

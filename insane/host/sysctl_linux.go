@@ -12,6 +12,14 @@ import (
 // reads /proc in the network namespace of the process.
 func IgnoresARP(link string) bool { return ipv4Setting(link, "arp_ignore") > 0 }
 
+// WithoutIPv6 reports whether a link has no IPv6: it is disabled on the link, the MTU is less
+// than MinIPv6MTU, or the kernel has none. It reads /proc in the network namespace of the
+// calling thread.
+func WithoutIPv6(link string) bool {
+	text, err := readAll(ipv6Setting(link, "disable_ipv6"))
+	return err != nil || strings.TrimSpace(string(text)) != "0"
+}
+
 // StrictReversePath reports whether the host refuses IPv4 packets on this link if their
 // answers would leave through another link (ip-sysctl.rst, rp_filter: 1 is strict). It
 // reads /proc in the network namespace of the process.

@@ -20,31 +20,55 @@ var watchGroups = []uint{
 	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
 }
 
-// watcher is one subscription to all of watchGroups, and the events received so far.
+// WatchOptions say what Watch is to do.
+type WatchOptions struct {
+	Own  int               // index of the interface of the device; 0: there is none
+	Keep func(Events) bool // whether the events need a call of Wake; nil: always. It must not wait for anything
+	Wake func(Events)      // gets the events
+}
+
+// watcher is a subscription to all of watchGroups, and the events received so far.
 type watcher struct {
-	keep  func(Events) bool // whether the events need a call of wake; nil: always
-	ready chan struct{}     // has a value while there are pending events
+	WatchOptions
+	port  uint32        // from which the device changes routes
+	ready chan struct{} // has a value while there are pending events
 
 	mu      sync.Mutex
 	pending Events
 }
 
-// Watch calls wake after changes of links, addresses, routes, rules and traffic control in
+// Watch calls o.Wake after changes of links, addresses, routes, rules and traffic control in
 // the namespace, until ctx ends. The calling thread must be in the namespace of the
-// process. Calls of wake do not overlap; the next call gets all events that came during
-// one. When the socket overflows, events are lost: then Events.Lost is set, and wake must
-// look at the state itself. Watch calls keep with each event first; if keep returns false,
-// wake does not get the event. keep must not wait for anything; nil: wake gets all events.
-// Watch returns when the subscription is in place. Wait for done before closing anything
-// that keep and wake use.
-func (l *Links) Watch(ctx context.Context, keep func(Events) bool, wake func(Events)) (done <-chan struct{}, err error) {
-	socket, err := subscribe()
+// process. Calls of Wake do not overlap; the next call gets all events that came during
+// one. When the socket overflows, events are lost: then Events.Lost is set, and Wake must
+// look at the state itself. Events about the interface o.Own and its routes have a socket of
+// their own, and are not lost with the others; if they are, the interface counts as down for
+// a moment. Watch calls o.Keep with each event first; if it returns false, Wake does not get
+// the event. Watch returns when the subscription is in place. Wait for done before closing
+// anything that Keep and Wake use.
+func (l *Links) Watch(ctx context.Context, o WatchOptions) (done <-chan struct{}, err error) {
+	port, err := l.raw.Socket.GetPid()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("subscribe to changes of the network: %w", err)
 	}
-	w := &watcher{keep: keep, ready: make(chan struct{}, 1)}
+	w := &watcher{WatchOptions: o, port: port, ready: make(chan struct{}, 1)}
+	sources := []source{{index: o.Own, lost: Events{Lost: true}}}
+	if o.Own != 0 {
+		down := LinkEvent{Link: Link{Index: o.Own}, Down: true}
+		sources = append(sources, source{index: o.Own, own: true, lost: Events{Lost: true, Links: []LinkEvent{down}}})
+	}
+	for i := range sources {
+		if sources[i].socket, err = subscribe(o.Own, sources[i].own); err != nil {
+			for _, s := range sources[:i] {
+				s.socket.Close()
+			}
+			return nil, err
+		}
+	}
 	var group sync.WaitGroup
-	group.Go(func() { w.listen(ctx, socket) })
+	for _, s := range sources {
+		group.Go(func() { w.listen(ctx, s) })
+	}
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
@@ -54,36 +78,36 @@ func (l *Links) Watch(ctx context.Context, keep func(Events) bool, wake func(Eve
 			case <-ctx.Done():
 				return
 			case <-w.ready:
-				wake(w.take())
+				w.Wake(w.take())
 			}
 		}
 	}()
 	return finished, nil
 }
 
-func subscribe() (*nl.NetlinkSocket, error) {
-	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, watchGroups...)
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to changes of the network: %w", err)
-	}
-	return socket, nil
+// source is one of the sockets of a watcher.
+type source struct {
+	socket *nl.NetlinkSocket
+	index  int    // of the interface of the device; 0: none
+	own    bool   // it gets the events about the device itself
+	lost   Events // what happens when events of this socket are lost
 }
 
 // listen receives events until ctx ends. When a socket fails, for example because it
 // overflows (ENOBUFS), listen replaces it.
-func (w *watcher) listen(ctx context.Context, socket *nl.NetlinkSocket) {
+func (w *watcher) listen(ctx context.Context, s source) {
 	for {
-		w.receive(ctx, socket)
-		w.note(&Events{Lost: true}) // covers all events missed so far
-		for socket = nil; socket == nil; {
+		w.receive(ctx, s.socket)
+		w.note(&s.lost) // covers all events missed so far
+		for s.socket = nil; s.socket == nil; {
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(resubscribeDelay):
 			}
-			socket, _ = subscribe() // repeated until it succeeds
+			s.socket, _ = subscribe(s.index, s.own) // repeated until it succeeds
 		}
-		w.note(&Events{Lost: true}) // covers events missed before the new subscription
+		w.note(&s.lost) // covers events missed before the new subscription
 	}
 }
 
@@ -99,7 +123,7 @@ func (w *watcher) receive(ctx context.Context, socket *nl.NetlinkSocket) {
 		}
 		var e Events
 		for i := range messages {
-			e.add(&messages[i])
+			e.add(&messages[i], w.port)
 		}
 		w.note(&e)
 	}
@@ -107,7 +131,7 @@ func (w *watcher) receive(ctx context.Context, socket *nl.NetlinkSocket) {
 
 // note adds events to the pending ones, which wake has not got yet.
 func (w *watcher) note(e *Events) {
-	if !e.any() || w.keep != nil && !w.keep(*e) {
+	if !e.any() || w.Keep != nil && !w.Keep(*e) {
 		return
 	}
 	w.mu.Lock()

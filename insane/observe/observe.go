@@ -31,8 +31,10 @@ type Observer struct {
 	Routes  []netip.Prefix // the destinations that the user asked for
 	Takes   bool           // the receive mode takes frames
 
-	WasDown bool       // an event says that the interface was down, even if only for a moment
-	Read    *Ownership // the tables, if they are already read; nil: Look reads all tables again
+	WasDown bool           // an event says that the interface was down, even if only for a moment
+	Removed bool           // an event says that the kernel has removed an IPv6 route of the device's
+	Deleted []netip.Prefix // events say that somebody has deleted these routes of the device's
+	Read    *Ownership     // the tables, if they are already read; nil: Look reads all tables again
 }
 
 // Sockets are the packet sockets on the slave. port.Slave implements it.
@@ -81,7 +83,7 @@ func (o *Observer) lookUpInterface() (s Interface, err error) {
 	if err != nil {
 		return s, fmt.Errorf("look up the interface: %w", err)
 	}
-	s.Link, s.Down = link, !link.Up || o.WasDown
+	s.Link, s.Down, s.NoIPv6 = link, !link.Up || o.WasDown, host.WithoutIPv6(link.Name)
 	if !o.Fast {
 		return s, nil
 	}
@@ -143,16 +145,21 @@ func foundLink(link host.Link, err error) Slave {
 // observeRoutes finds out which routes the device should have, and which of them are
 // missing.
 func (o *Observer) observeRoutes() []host.RouteState {
+	var link host.Link
+	err := host.ErrNoLink
+	if o.Sockets != nil {
+		link, err = o.Links.ByIndex(o.On)
+	}
 	list := make([]host.RouteState, 0, len(o.Routes))
 	for _, dst := range o.Routes {
-		s := host.RouteState{Want: host.Route{Dst: dst}}
-		if o.Sockets != nil {
-			s.Want = o.Links.Borrow(dst, o.On)
+		s := host.RouteState{Want: host.Route{Dst: dst}, Blind: err != nil || !link.Up}
+		if !s.Blind {
+			s.Want, s.Way = o.Links.Borrow(dst, o.On)
 		}
-		if s.Want.Source.Is4() {
-			there, err := o.Iface.HasRoute(dst)
-			s.Lost = err == nil && !there
-		}
+		s.Lost = o.Removed && dst.Addr().Is6() || o.Iface.Lost(dst)
+		s.Deleted = slices.ContainsFunc(o.Deleted, func(p netip.Prefix) bool {
+			return p.Bits() <= dst.Bits()+1 && dst.Bits() <= p.Bits() && dst.Contains(p.Addr()) // one of its halves, too
+		})
 		list = append(list, s)
 	}
 	return list
@@ -196,10 +203,14 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 			which |= PartSlave | PartRoutes
 		}
 	}
+	// With its link-local address, the interface loses IPv6 and gets it back.
+	if slices.ContainsFunc(e.Addresses, func(a host.AddressEvent) bool { return a.Link == o.Index && a.Prefix.Addr().IsLinkLocalUnicast() }) {
+		which |= PartInterface | PartRoutes
+	}
 	if slices.Contains(e.Control, o.Index) || slices.Contains(e.Control, host.AnyLink) {
 		which |= PartInterface
 	}
-	if e.Rules || slices.ContainsFunc(e.Addresses, o.sourceFor) {
+	if e.Rules || len(o.Routes) > 0 && (e.Foreign || e.Removed || len(e.Deleted) > 0) || slices.ContainsFunc(e.Addresses, o.sourceFor) {
 		which |= PartRoutes
 	}
 	return which
@@ -212,7 +223,8 @@ func (o *Observer) sourceFor(a host.AddressEvent) bool {
 	return a.Link == o.On || !a.Prefix.Addr().IsLinkLocalUnicast()
 }
 
-// DownIn reports whether events say that the interface was down, even if only for a moment.
-func (o *Observer) DownIn(e host.Events) bool {
-	return e.Lost || slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Down })
+// Tell makes events known to the observer that leave no trace on the host.
+func (o *Observer) Tell(e host.Events) {
+	o.WasDown = slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Down })
+	o.Removed, o.Deleted = e.Removed, e.Deleted
 }

@@ -20,7 +20,7 @@ func address(index int, text string, gone bool) host.Events {
 
 // An event makes the device look at what it is about, and at nothing else.
 func TestAffected(t *testing.T) {
-	o := &Observer{Index: 7, Slave: "eth0", On: 2}
+	o := &Observer{Index: 7, Slave: "eth0", On: 2, Routes: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/32")}}
 	for _, tt := range []struct {
 		what string
 		e    host.Events
@@ -35,7 +35,10 @@ func TestAffected(t *testing.T) {
 		{"a link-local address elsewhere", address(3, "fe80::1/64", false), 0},
 		{"a link-local address of the slave", address(2, "fe80::1/64", false), PartRoutes},
 		{"rules", host.Events{Rules: true}, PartRoutes},
-		{"routes", host.Events{Routes: true}, 0},
+		{"routes of its own", host.Events{Routes: true}, 0},
+		{"routes", host.Events{Routes: true, Foreign: true}, PartRoutes},
+		{"a deleted route of its own", host.Events{Routes: true, Deleted: o.Routes}, PartRoutes},
+		{"an IPv6 route of its own that the kernel removes", host.Events{Routes: true, Removed: true}, PartRoutes},
 		{"traffic control elsewhere", host.Events{Control: []int{2, 3}}, 0},
 		{"traffic control of the interface", host.Events{Control: []int{2, 7}}, PartInterface},
 		{"lost events", host.Events{Lost: true}, PartInterface | PartSlave | PartRoutes},

@@ -10,6 +10,7 @@
 //	arp_test.go      ARP; nd_test.go: neighbour discovery
 //	group_test.go    broadcasts and multicast groups
 //	route_test.go    hosts that are routed through the device
+//	given_test.go    routes and addresses that were asked for at the start
 //	follow_test.go   a change on the host, and how soon the device follows
 //	frame_test.go    every frame has one owner during random changes
 //	session_test.go  ssh sessions and programs; ssh_test.go: server and clients
