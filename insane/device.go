@@ -35,12 +35,13 @@ type Device struct {
 	group  sync.WaitGroup // every goroutine of the device
 
 	// The parts of the device in the kernel. A Device made by New has none of them.
-	links   *host.Links
-	tap     *port.TAP             // the same port as near
-	iface   *host.Interface       // the same interface as tap, for netlink
-	control *host.ControlListener // nil if the user asked for none
-	members *uint32               // the group that may make changes
-	ticker  *watchdog.Ticker
+	links      *host.Links
+	tap        *port.TAP             // the same port as near
+	iface      *host.Interface       // the same interface as tap, for netlink
+	control    *host.ControlListener // nil if the user asked for none
+	members    *uint32               // the group that may make changes
+	logDropped func() uint64         // lines of the log that were lost; nil: nobody counts
+	ticker     *watchdog.Ticker
 
 	shown atomic.Pointer[shown]            // what State returns, apart from counters
 	about atomic.Pointer[observe.Observer] // decides which parts an event concerns; nil for a Device made by New
@@ -136,8 +137,13 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 // Close ends the device. It closes the interface, and so removes its addresses and routes;
 // it also closes the packet sockets and the control socket. It waits for the goroutines of
 // the device. Run calls it at its end; a second call does nothing.
+//
+// What another process may delay comes as late as it can: the slave has its frames back
+// before the kernel removes the interface, and the file of the control socket is gone before
+// Close waits for a change that somebody makes.
 func (d *Device) Close() error {
-	err := d.near.Close()
+	d.ticker.EndReceive()
+	err := errors.Join(d.near.Close(), d.Leave())
 	d.mu.Lock()
 	d.closed = true
 	if far := d.tx.End().Port; far != nil {
@@ -145,13 +151,26 @@ func (d *Device) Close() error {
 	}
 	d.ticker.End()
 	err = errors.Join(err, d.slave.Close(), d.path.close(), d.receive.close())
-	if d.control != nil {
-		err = errors.Join(err, d.control.Close())
-	}
 	d.mu.Unlock()
 	d.group.Wait()
 	if d.links != nil {
 		d.links.Close() // after the goroutines that use them have ended
 	}
 	return err
+}
+
+// Leave removes the file of the control socket and stops listening. It waits for nothing, and
+// may be called at any time; Close calls it.
+func (d *Device) Leave() error {
+	if d.control == nil {
+		return nil
+	}
+	return d.control.Close()
+}
+
+// Works reports whether the relays of both directions work: neither hangs. It waits for
+// nothing.
+func (d *Device) Works() bool {
+	now := d.clock()
+	return d.tx.Works(now) && d.rx.Works(now)
 }

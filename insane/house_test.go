@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"policy/unit": {},
 	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/kern", "insane/observe", "insane/ownership",
 		"insane/port", "insane/relay", "insane/slave", "insane/watchdog", "insanely/api"},
-	"insane/cli":           {"policy", "insane", "insane/lab", "insanely/api"},
+	"insane/cli":           {"policy", "insane", "insane/lab", "insane/rights", "insanely/api"},
 	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/decide":        {"insane/host", "insane/kern", "insane/observe", "insanely/api"},
 	"insane/frame":         {},
@@ -41,6 +41,7 @@ var rooms = map[string][]string{
 	"insane/watchdog":      {"policy", "insane/kern"},
 	"insane/host":          {"policy"},
 	"insane/port":          {"insane/frame"},
+	"insane/rights":        {},
 	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
 	"insane/slave":         {"insane/decide", "insane/host", "insane/kern", "insane/port", "insane/relay", "insanely/api"},
 	"insanely":             {"insanely/api"},
@@ -63,7 +64,7 @@ var rooms = map[string][]string{
 
 // linuxRooms may make system calls. Other packages may name an errno or a signal; for that
 // the standard library's syscall is enough.
-var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed"}
+var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/rights", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed"}
 
 // policyImports are the only imports of the fault engine.
 var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}
@@ -229,7 +230,7 @@ func TestFileLength(t *testing.T) {
 // neverUp are packages that the device imports; they must not import the device.
 var neverUp = []string{
 	"insane/relay", "insane/ownership", "insane/decide", "insane/observe", "insane/slave",
-	"insane/watchdog", "insane/control", "insane/kern", "insane/host", "insane/port", "insane/frame",
+	"insane/watchdog", "insane/control", "insane/kern", "insane/host", "insane/port", "insane/frame", "insane/rights",
 }
 
 // pureRooms only compute: they may import other packages that compute, and some packages

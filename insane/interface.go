@@ -55,8 +55,8 @@ func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (agai
 	return changed || (w.Restore || w.Restore6) && routes == nil
 }
 
-// followSlave copies the alias, MTU, link-layer address and carrier of the slave to the
-// interface. It sets MTU and address only when those of the slave change, because a user
+// followSlave copies the alias, MTU, link-layer address, settings and carrier of the slave to
+// the interface. It sets MTU and address only when those of the slave change, because a user
 // may give the interface other values. It sets the carrier each time, which costs almost
 // nothing. It joins all errors.
 func (d *Device) followSlave() error {
@@ -76,7 +76,8 @@ func (d *Device) followSlave() error {
 		}
 		errs = append(errs, err)
 	}
-	errs = append(errs, d.tap.SetCarrier(d.slave.State() == api.SlaveUp))
+	seen := d.seen.Slave
+	errs = append(errs, d.iface.AdoptSettings(seen.Settings), d.tap.SetCarrier(d.slave.State() == api.SlaveUp))
 	return errors.Join(errs...)
 }
 

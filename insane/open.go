@@ -1,6 +1,7 @@
 package insane
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -23,13 +24,15 @@ type Config struct {
 	Log      *slog.Logger       // nil: nothing is logged
 
 	// New ignores the fields below, because it gets open ports.
-	Slave     string         // name of the slave; "": none yet
-	Addresses []netip.Prefix // addresses for the interface
-	Routes    []netip.Prefix // destinations to route through the interface, with the slave's gateway and source address
-	Receive   string         // one of the api.Receive… modes; "": none
-	Path      string         // api.PathAuto, PathRelay or PathKernel; "": relay
-	Socket    string         // path of the control socket; "": none
-	Group     *uint32        // members of this group may change the device, like root and the daemon's own user
+	Slave      string         // name of the slave; "": none yet
+	Addresses  []netip.Prefix // addresses for the interface
+	Routes     []netip.Prefix // destinations to route through the interface, with the slave's gateway and source address
+	Receive    string         // one of the api.Receive… modes; "": none
+	SendOnly   bool           // where the kernel allows no receive filter, Receive is none
+	Path       string         // api.PathAuto, PathRelay or PathKernel; "": relay
+	Socket     string         // path of the control socket; "": none
+	Group      *uint32        // members of this group may change the device, like root and the daemon's own user
+	LogDropped func() uint64  // how many lines of the log were lost, for State; must not wait; nil: none
 }
 
 // New makes a device between two open ports: near leads to the host, far to the slave. far
@@ -84,7 +87,7 @@ func open(c Config) (d *Device, err error) {
 		}
 	}()
 	if c.Socket != "" {
-		if control, err = host.ListenControl(c.Socket); err != nil {
+		if control, err = host.AwaitControl(c.Socket); err != nil {
 			return nil, err
 		}
 	}
@@ -103,7 +106,7 @@ func open(c Config) (d *Device, err error) {
 	near := c
 	near.RXPolicy = policy.Policy{} // Set checks it together with the receive mode
 	d = newDevice(tap, near)
-	d.links, d.tap, d.iface, d.control, d.members = links, tap, iface, control, c.Group
+	d.links, d.tap, d.iface, d.control, d.members, d.logDropped = links, tap, iface, control, c.Group, c.LogDropped
 	return d, nil
 }
 
@@ -124,7 +127,13 @@ func (d *Device) furnish(c Config) error {
 			return err
 		}
 	}
-	if _, err := d.Set(c.change()); err != nil {
+	_, err := d.Set(c.change())
+	if errors.Is(err, api.ErrNoReceive) && c.SendOnly {
+		d.log.Warn("what arrives stays with the slave: the device can only send", "receive", api.ReceiveNone, "err", err)
+		c.Receive = api.ReceiveNone
+		_, err = d.Set(c.change())
+	}
+	if err != nil {
 		return err
 	}
 	return d.setRoutes(c.Routes)

@@ -20,10 +20,10 @@ func TestTakes(t *testing.T) {
 		netip.MustParsePrefix("10.9.0.64/26"):   0,
 		netip.MustParsePrefix("10.9.0.64/28"):   kern.Routed,
 		netip.MustParsePrefix("10.9.0.128/25"):  kern.Routed,
-		netip.MustParsePrefix("10.9.0.254/32"):  kern.Routed | kern.Neighbour,
+		netip.MustParsePrefix("10.9.0.254/32"):  kern.Routed | kern.Strict,
 		netip.MustParsePrefix("192.0.2.7/32"):   kern.Routed,
 		netip.MustParsePrefix("192.0.2.1/32"):   kern.Host,
-		netip.MustParsePrefix("192.0.2.254/32"): kern.Neighbour,
+		netip.MustParsePrefix("192.0.2.254/32"): kern.Proxied,
 		netip.MustParsePrefix("fd00::9/128"):    kern.Own,
 		netip.MustParsePrefix("::/0"):           kern.Routed,
 	}

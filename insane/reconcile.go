@@ -115,8 +115,8 @@ func (f *follower) loop(ctx context.Context) {
 // waits.
 func (f *follower) note(e host.Events) bool {
 	d := f.device
-	outdated := f.tables.Note(e)
 	about := d.about.Load()
+	outdated := f.tables.Note(e) || about.Reowns(e)
 	if outdated && about.Takes {
 		f.request()
 	}

@@ -62,6 +62,9 @@ func (d *Device) State() api.Info {
 		Name: d.name, Slave: s.slave, SlaveState: s.slaveState,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed,
 	}
+	if d.logDropped != nil {
+		info.LogDropped = d.logDropped()
+	}
 	var tx, rx uint64
 	if d.tap != nil {
 		link := d.settle()

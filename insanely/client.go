@@ -11,6 +11,7 @@
 // ErrNoDaemon or ErrPermission.
 //
 //	client.go  the client of one daemon
+//	dial.go    connecting to a daemon whose queue is full
 //	wait.go    waiting until a daemon answers
 //	list.go    the daemons of this host
 //	error.go   errors of a call that no daemon answers
@@ -51,11 +52,12 @@ func Dial(socket string) *Client {
 
 // NewClient makes a client that connects with dial. Use it for a socket that cannot be
 // reached by its name, such as a socket in another network namespace. Every request calls
-// dial once, on a separate goroutine. Errors of dial should be errors of net.Dialer or wrap
-// them; otherwise the client cannot return ErrNoDaemon and ErrPermission.
+// dial once, on a separate goroutine, and again while the error is EAGAIN. Errors of dial
+// should be errors of net.Dialer or wrap them; otherwise the client cannot return ErrNoDaemon
+// and ErrPermission.
 func NewClient(dial func(ctx context.Context) (net.Conn, error)) *Client {
 	return &Client{transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dialInTime(ctx, dial) },
 		// A kept connection would outlive a daemon that is restarted, and the first change
 		// after the restart would be lost.
 		DisableKeepAlives:  true,
@@ -114,6 +116,7 @@ func (c *Client) info(ctx context.Context, method string, body []byte) (api.Info
 func (c *Client) do(ctx context.Context, method, path string, body []byte, v any) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
+	ctx = withLastDial(ctx)
 	// HTTP requires a host; the dialer ignores it.
 	req, err := http.NewRequestWithContext(ctx, method, "http://insane"+path, bytes.NewReader(body))
 	if err != nil {

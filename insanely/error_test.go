@@ -160,7 +160,9 @@ func TestFullBacklog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	_, err = dial(t, socket).Info(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = dial(t, socket).Info(ctx)
 	checkError(t, err, "accepts nobody")
 	if errors.Is(err, ErrNoDaemon) {
 		t.Errorf("%v is ErrNoDaemon", err)

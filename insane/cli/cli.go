@@ -2,8 +2,9 @@
 // until a signal comes, or it runs a lab.
 //
 // config.go makes a Config from the flags and checks everything before anything is created;
-// directions.go reads the policies and the receive mode; daemon.go runs the device; lab.go
-// runs package lab; help.go has the manual; cli.go has the rest.
+// directions.go reads the policies and the receive mode; daemon.go runs the device; queue.go
+// hands the log on, so that nothing waits for who reads it; manager.go speaks with the
+// service manager; lab.go runs package lab; help.go has the manual; cli.go has the rest.
 package cli
 
 import (
@@ -12,10 +13,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/urfave/cli/v2"
 )
@@ -27,22 +28,32 @@ const (
 	exitUsage  = 2
 )
 
+// How long the end waits for somebody to read what was written to standard error: after
+// success, and after an error, which is worth more time.
+const (
+	lastWords = 150 * time.Millisecond
+	lastError = time.Second
+)
+
 // Main runs the command line args, where args[0] is the name of the program. It returns the
-// exit code when the command has ended, or when SIGINT or SIGTERM has ended it.
+// exit code when the command has ended, or when a signal has ended it.
 func Main(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	p := &program{out: stdout, err: stderr}
-	err := p.app().RunContext(ctx, args)
+	p := &program{out: stdout, err: newQueue(stderr), own: slices.Equal(args, os.Args)}
+	err := p.app().RunContext(context.Background(), args)
+	patience := lastWords
 	if status := statusError(0); err != nil && !errors.As(err, &status) {
-		fmt.Fprintln(stderr, "insane: "+oneLine(err))
+		fmt.Fprintln(p.err, "insane: "+oneLine(err))
+		patience = lastError
 	}
+	p.err.close(patience)
 	return exitCode(err)
 }
 
 // program is one run of the command.
 type program struct {
-	out, err io.Writer
+	out io.Writer
+	err *queue
+	own bool // the arguments are those of the process, which may give up rights
 }
 
 func (p *program) app() *cli.App {

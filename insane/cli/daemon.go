@@ -1,15 +1,29 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insane"
+	"github.com/seed-39a139a1/insane/insane/rights"
 )
+
+// endPatience is how long the daemon waits, after the signal that ends it, until the device
+// is closed. Another process may hold what the device waits for, such as the kernel's lock
+// on network configuration. The process ends then all the same, and the kernel closes
+// everything that is still open.
+const endPatience = 250 * time.Millisecond
 
 // daemon runs a device in the foreground until a signal comes.
 func (p *program) daemon(c *cli.Context) error {
@@ -20,22 +34,122 @@ func (p *program) daemon(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	d, err := insane.Open(conf)
+	p.reduce(conf)
+	ctx, stop := untilSignal(c.Context)
+	defer stop()
+	conf.LogDropped = p.err.Dropped
+	p.err.tell(func(lines uint64) { conf.Log.Warn("lines of the log were dropped", "lines", lines) })
+	s := &service{program: p, conf: conf, manager: openManager(conf.Log)}
+	defer s.manager.close()
+	return s.endsInTime(ctx)
+}
+
+// untilSignal returns a context that ends with a signal that ends the daemon. SIGHUP is one
+// of them unless it was ignored when the program was started, as by nohup(1).
+//
+// A log or a manager that has closed its end of a pipe is no reason to die: SIGPIPE is
+// caught, and the write fails. It is caught and not ignored, because a child would inherit
+// that.
+func untilSignal(outer context.Context) (ctx context.Context, stop func()) {
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stopEnds := signal.NotifyContext(outer, ends...)
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	return ctx, func() { signal.Stop(pipes); stopEnds() }
+}
+
+// service is one run of a device.
+type service struct {
+	program *program
+	conf    insane.Config
+	manager *manager
+	device  atomic.Pointer[insane.Device] // nil until it is open
+	ending  atomic.Bool                   // whether the manager was told
+}
+
+// endsInTime makes the device and runs it until ctx ends, and returns at most endPatience
+// later. The file of the control socket is removed then in any case.
+func (s *service) endsInTime(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	s.stopping()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(endPatience):
+		if d := s.device.Load(); d != nil {
+			d.Leave()
+		}
+		s.conf.Log.Warn("device is gone: the kernel closes what is still open", "name", s.conf.Name)
+		return nil
+	}
+}
+
+// stopping tells the manager once that the daemon ends.
+func (s *service) stopping() {
+	if s.ending.CompareAndSwap(false, true) {
+		s.manager.tell(daemon.SdNotifyStopping)
+	}
+}
+
+// run makes the device and runs it until ctx ends.
+func (s *service) run(ctx context.Context) error {
+	d, err := insane.Open(s.conf)
 	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
 		return fmt.Errorf("%w (making a device needs root, or CAP_NET_ADMIN, CAP_NET_RAW and, to receive, CAP_BPF)", err)
 	}
 	if err != nil {
 		return err
 	}
-	announce(conf)
-	p.notify(conf, daemon.SdNotifyReady)
-	err = d.Run(c.Context)
-	p.notify(conf, daemon.SdNotifyStopping)
+	s.device.Store(d)
+	s.program.filter(s.conf)
+	s.conf.Receive = d.State().Receive
+	announce(s.conf)
+	s.manager.tell(daemon.SdNotifyReady)
+	s.manager.keepAlive(d.Works, ctx.Done())
+	err = d.Run(ctx)
+	s.stopping()
 	if err != nil {
 		return err
 	}
-	conf.Log.Info("device is gone", "name", conf.Name)
+	s.conf.Log.Info("device is gone", "name", s.conf.Name)
 	return nil
+}
+
+// reduce leaves the process the capabilities that it needs. It does not return while it has
+// others: the program starts again with fewer.
+func (p *program) reduce(conf insane.Config) {
+	if !p.own {
+		return
+	}
+	var o rights.Options
+	if !strings.HasPrefix(conf.Socket, "@") {
+		o.Directory = filepath.Dir(conf.Socket)
+	}
+	if err := rights.Reduce(o); err != nil {
+		conf.Log.Warn("the daemon keeps all its capabilities", "err", err)
+	}
+}
+
+// filter leaves the process the system calls that it needs.
+func (p *program) filter(conf insane.Config) {
+	if !p.own {
+		return
+	}
+	switch err := rights.Filter(); {
+	case errors.Is(err, rights.ErrNoFilter):
+		conf.Log.Info("the daemon may make any system call", "reason", err)
+	case err != nil:
+		conf.Log.Warn("the daemon may make any system call", "err", err)
+	}
 }
 
 // announce logs the configuration. It logs policies as text, because encoding/json would
@@ -43,12 +157,4 @@ func (p *program) daemon(c *cli.Context) error {
 func announce(conf insane.Config) {
 	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket, "slave", conf.Slave,
 		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed)
-}
-
-// notify sends a state to the service manager, if the service manager wants it
-// (sd_notify(3)).
-func (p *program) notify(conf insane.Config, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		conf.Log.Warn("notify service manager", "err", err)
-	}
 }

@@ -27,6 +27,7 @@ func directions(c *cli.Context, conf *insane.Config) (err error) {
 	if conf.Receive == api.ReceiveNone && conf.RXPolicy != (policy.Policy{}) {
 		return fmt.Errorf("rx-policy: %q: with --receive none nothing that arrives is the device's to fault", rx)
 	}
+	conf.SendOnly = !c.IsSet("receive") && conf.RXPolicy == (policy.Policy{}) // nobody has asked for more
 	return nil
 }
 

@@ -4,7 +4,7 @@ package cli
 // must not contain pairs of braces.
 const help = `insane - a network device that loses packets as you wish
 
-  insane [FLAG...]                 make the device, run it until SIGINT, SIGTERM
+  insane [FLAG...]                 make the device, run it until a signal comes
   insane lab [FLAG...]             make two hosts and show what the device does
   insane lab --shell               a shell on the first of them, to play
   insane lab -- COMMAND [ARG...]   run COMMAND there
@@ -55,6 +55,8 @@ it without a slave is lost.
 
 All of this needs root, or the capabilities CAP_NET_ADMIN and CAP_NET_RAW, and
 with --receive auto or all, or for the path through the kernel, also CAP_BPF.
+It keeps these and no others. Without CAP_BPF, as in a user namespace, the
+default of --receive is none.
 
 FLAGS OF LAB
   --seed N           of the show (default: a fixed one)
@@ -71,7 +73,7 @@ EXAMPLES
       two devices
 
 EXIT STATUS
-  0  ended by SIGINT or SIGTERM; lab: everything was as asked
+  0  ended by SIGINT, SIGTERM or SIGHUP; lab: everything was as asked
   1  failed; lab: something was not as asked
   2  bad usage or a bad value; nothing was created
 insane lab -- COMMAND ends with the status of COMMAND.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -50,12 +52,14 @@ func (p *program) visitLab(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
+	signals, stop := signal.NotifyContext(c.Context, os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	options := lab.Options{Insane: []string{exe, "--seed", strconv.FormatUint(seed, 10)}}
 	if !c.Bool("shell") && len(command) == 0 {
-		return lab.Tour(c.Context, p.out, options)
+		return lab.Tour(signals, p.out, options)
 	}
 	// Signals go to the command, so they must not end this process.
-	ctx := context.WithoutCancel(c.Context)
+	ctx := context.WithoutCancel(signals)
 	run := func() (int, error) { return lab.Exec(ctx, options, command) }
 	if c.Bool("shell") {
 		run = func() (int, error) { return lab.Shell(ctx, options, p.out) }

@@ -3,7 +3,8 @@
 //
 // control.go serves the requests and decides who may make a change; message.go
 // reads and writes the JSON; limiter.go bounds the connections and gives each
-// the credentials of its peer; metrics.go shows the state to Prometheus.
+// the credentials of its peer; pool.go shares the places for connections among
+// users; metrics.go shows the state to Prometheus.
 package control
 
 import (
@@ -13,6 +14,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -60,8 +62,8 @@ type server struct {
 }
 
 // Serve answers requests about d that come over l. When ctx ends, it closes every
-// connection; it returns nil once the caller has closed l as well. Serve itself never
-// closes l. It returns an error if l fails before ctx ends.
+// connection. It returns nil once the caller has closed l, which it never does itself, and
+// an error if l fails before that.
 func Serve(ctx context.Context, l Listener, d Device, o Options) error {
 	s := newServer(d, o)
 	srv := &http.Server{
@@ -77,7 +79,7 @@ func Serve(ctx context.Context, l Listener, d Device, o Options) error {
 	stop := context.AfterFunc(ctx, func() { srv.Close() })
 	defer stop()
 	err := srv.Serve(newLimiter(l, s.mayChange))
-	if errors.Is(err, http.ErrServerClosed) || ctx.Err() != nil {
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 		return nil
 	}
 	return err

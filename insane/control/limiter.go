@@ -4,50 +4,60 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/seed-39a139a1/insane/insane/host"
 )
 
-// The limits of connections at the same time. Peers that may make changes have a separate
-// limit, so that readers cannot keep them out.
+// The limits of connections at the same time. Peers that may make changes have places of
+// their own, so that readers cannot keep them out.
 const (
 	maxReaders  = 64
 	maxChangers = 64
 )
 
-// Listener is a listening Unix socket. *net.UnixListener implements it.
+// How long Accept waits for a descriptor or memory that somebody may give back.
+const exhaustedPause = 10 * time.Millisecond
+
+// Listener is a listening Unix socket. *host.ControlListener implements it.
 type Listener interface {
-	net.Listener
-	AcceptUnix() (*net.UnixConn, error)
+	// Accept returns the next connection that admit lets in. The error is net.ErrClosed
+	// if the socket is closed.
+	Accept(admit func(host.Peer) bool) (*net.UnixConn, error)
 }
 
 // limiter accepts connections up to the limits and closes all others at once.
 type limiter struct {
-	Listener
-	changer func(host.Peer) bool // says whether a peer may make changes
+	listener Listener
+	changer  func(host.Peer) bool // says whether a peer may make changes
 
-	mu   sync.Mutex
-	open map[bool]int // number of connections, by whether the peer may make changes
+	mu                sync.Mutex
+	readers, changers pool
 }
 
 func newLimiter(l Listener, changer func(host.Peer) bool) *limiter {
-	return &limiter{Listener: l, changer: changer, open: make(map[bool]int)}
+	return &limiter{listener: l, changer: changer, readers: newPool(maxReaders, readerRate), changers: newPool(maxChangers, rate.Inf)}
 }
 
-// Accept implements net.Listener. Each connection is a *conn.
+// Accept implements net.Listener. Each connection is a *conn. Only one goroutine may call
+// it. If descriptors or memory run out, it closes a reader's connection and goes on.
 func (l *limiter) Accept() (net.Conn, error) {
 	for {
-		c, err := l.AcceptUnix()
-		if err != nil {
+		c := &conn{limiter: l}
+		unix, err := l.listener.Accept(c.admit)
+		if err == nil {
+			c.UnixConn = unix
+			return c, nil
+		}
+		c.leave()
+		if !host.IsExhausted(err) {
 			return nil, err
 		}
-		peer, err := host.PeerOf(c)
-		changer := err == nil && l.changer(peer)
-		if err != nil || !l.enter(changer) {
-			c.Close()
-			continue
+		if !l.evictReader() {
+			time.Sleep(exhaustedPause)
 		}
-		return &conn{UnixConn: c, peer: peer, changer: changer, limiter: l}, nil
 	}
 }
 
@@ -55,36 +65,71 @@ func (l *limiter) Accept() (net.Conn, error) {
 // socket.
 func (l *limiter) Close() error { return nil }
 
-// enter counts one more connection. It returns false if the limit is reached.
-func (l *limiter) enter(changer bool) bool {
+// Addr implements net.Listener.
+func (l *limiter) Addr() net.Addr { return &net.UnixAddr{Net: "unix"} }
+
+// poolOf returns the places for a peer.
+func (l *limiter) poolOf(p host.Peer) *pool {
+	if l.changer(p) {
+		return &l.changers
+	}
+	return &l.readers
+}
+
+// evictReader closes the oldest connection of the user that has the most connections of
+// readers. It returns false if there is none.
+func (l *limiter) evictReader() bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if changer && l.open[true] >= maxChangers || !changer && l.open[false] >= maxReaders {
+	most := l.readers.greediest()
+	if len(most) > 0 {
+		l.readers.leave(most[0])
+	}
+	l.mu.Unlock()
+	if len(most) == 0 {
 		return false
 	}
-	l.open[changer]++
+	most[0].Close()
 	return true
 }
 
-// leave undoes one enter with the same argument.
-func (l *limiter) leave(changer bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.open[changer]--
-}
-
-// conn is a connection that counts towards the limit until it is closed.
+// conn is a connection that has a place until it is closed. The limiter closes it early if
+// its user has more places than others, and one of them wants to come in.
 type conn struct {
 	*net.UnixConn
 	peer    host.Peer
-	changer bool // the kind under which it was counted
 	limiter *limiter
-	once    sync.Once
+	pool    *pool // nil: it never had a place
+}
+
+// admit takes a place for a peer. It returns false if there is none.
+func (c *conn) admit(p host.Peer) bool {
+	l, places := c.limiter, c.limiter.poolOf(p)
+	c.peer = p
+	l.mu.Lock()
+	ok, evicted := places.enter(c)
+	l.mu.Unlock()
+	if evicted != nil {
+		evicted.Close()
+	}
+	if ok {
+		c.pool = places
+	}
+	return ok
+}
+
+// leave gives the place back. A second call does nothing.
+func (c *conn) leave() {
+	l := c.limiter
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.pool != nil {
+		c.pool.leave(c)
+	}
 }
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
-	c.once.Do(func() { c.limiter.leave(c.changer) })
+	c.leave()
 	return c.UnixConn.Close()
 }
 

@@ -10,7 +10,7 @@ import (
 type collector struct {
 	device Device
 
-	info, carrier, mtu, seed            *prometheus.Desc
+	info, carrier, mtu, seed, logLost   *prometheus.Desc
 	packets, bytes, dropped, droppedLen *prometheus.Desc
 	stages, stagesLen                   *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
@@ -27,6 +27,7 @@ func newRegistry(d Device) *prometheus.Registry {
 		carrier:    desc("carrier", "1 if the interface has carrier."),
 		mtu:        desc("mtu_bytes", "MTU of the interface."),
 		seed:       desc("seed", "Seed of every draw."),
+		logLost:    desc("log_dropped_lines_total", "Lines of the daemon's log that were lost."),
 		packets:    desc("packets_total", "Wire packets offered to the device and relayed by it, on either path.", "direction", "what"),
 		bytes:      desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
 		dropped:    desc("dropped_packets_total", "Wire packets dropped, by reason.", "direction", "reason"),
@@ -42,7 +43,7 @@ func newRegistry(d Device) *prometheus.Registry {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.packets, c.bytes,
+	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.logLost, c.packets, c.bytes,
 		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.overruns, c.verdicts, c.fastPath} {
 		ch <- d
 	}
@@ -57,6 +58,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.info, 1, i.Slave, i.SlaveState, i.Receive, i.Path, i.TX.Policy, i.RX.Policy)
 	gauge(c.mtu, float64(i.MTU))
 	gauge(c.seed, float64(i.Seed))
+	ch <- prometheus.MustNewConstMetric(c.logLost, prometheus.CounterValue, float64(i.LogDropped), i.Name)
 	carrier := 0.0
 	if i.Carrier {
 		carrier = 1

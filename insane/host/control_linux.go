@@ -3,12 +3,11 @@ package host
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,150 +21,165 @@ const (
 	controlMode    = 0o666
 	controlDirMode = 0o755
 
-	lockPatience = 5 * time.Second       // longest wait for another daemon that starts or stops
-	lockPoll     = 10 * time.Millisecond // between two attempts to get the lock
+	// controlBacklog is how many connections may wait to be accepted; the kernel lowers it
+	// to net.core.somaxconn.
+	controlBacklog = 4096
 )
 
-// ControlListener is a listening Unix socket. Close removes its file. Accept may be called
-// from any goroutine, and Close wakes it. Close may be called again.
+// ControlListener is a listening Unix socket. Accept may be called from one goroutine at a
+// time; Close may be called from any, wakes it, and removes the file of the socket. Close
+// may be called again.
 type ControlListener struct {
-	*net.UnixListener
-	path string
-	file fs.FileInfo // the socket file; nil if the address is abstract or the file is removed
+	name   string
+	socket *os.File
+	raw    syscall.RawConn // of socket
+
+	mu     sync.Mutex
+	closed bool
+	dir    *os.File // of the socket file; nil if the address is abstract or Close was called
+	file   fileID   // the socket file
 }
 
 // ListenControl listens on a path, or on an abstract address if path begins with @. It
-// creates the directory if that is missing. It replaces a socket file that no process
-// serves. If a process serves it, the file stays and the error is ErrInUse.
+// creates the directory if that is missing, and refuses a directory in which another user
+// could replace the file (openTrusted). It replaces a socket file that no process serves. If
+// a process serves it, the file stays and the error is ErrInUse.
 //
 // If several daemons start at the same time on one path, exactly one of them gets it: the
-// check and the bind happen under a lock on the directory. The lock belongs to a file
-// descriptor, so the kernel releases it when the process ends. ListenControl waits for the
-// lock for at most lockPatience.
+// check and the bind happen under a lock (lockIn), for which ListenControl waits for at most
+// lockPatience. Another user can neither hold this lock nor wait for it.
 func ListenControl(path string) (*ControlListener, error) {
 	if strings.HasPrefix(path, "@") {
 		return bindControl(path)
 	}
-	dir := filepath.Dir(path)
-	if err := makeDir(dir); err != nil {
-		return nil, fmt.Errorf("create directory of control socket: %w", err)
-	}
-	unlock, err := lockDir(dir)
+	dir, base := filepath.Split(path)
+	in, err := openTrusted(dir)
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
+		return nil, fmt.Errorf("directory of control socket %s: %w", path, err)
+	}
+	l, err := listenIn(in, base, path)
+	if err != nil {
+		in.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// listenIn listens on path, whose directory is in and whose last part is base. The listener
+// keeps in open.
+func listenIn(in *os.File, base, path string) (*ControlListener, error) {
+	unlock, err := lockIn(in, "."+base+".lock")
+	if err != nil {
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
 	defer unlock()
-	if err := removeDead(path); err != nil {
+	if err := removeDead(in, base, path); err != nil {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
 	l, err := bindControl(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.publish(); err != nil {
+	if l.file, err = publish(in, base); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
+	l.dir = in
 	return l, nil
-}
-
-// makeDir makes a directory that every user can look into, whatever the umask is. It does
-// not change a directory that exists.
-func makeDir(dir string) error {
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(dir, controlDirMode); err != nil {
-		return err
-	}
-	return os.Chmod(dir, controlDirMode)
 }
 
 // bindControl binds and listens. It does not touch the mode of the file.
 func bindControl(path string) (*ControlListener, error) {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("control socket %s: %w", path, ErrInUse)
-	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
-	l.SetUnlinkOnClose(false)
-	return &ControlListener{UnixListener: l, path: path}, nil
+	socket := os.NewFile(uintptr(fd), path)
+	err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	if err == nil {
+		err = unix.Listen(fd, controlBacklog)
+	}
+	var raw syscall.RawConn
+	if err == nil {
+		raw, err = socket.SyscallConn()
+	}
+	switch {
+	case err == nil:
+		return &ControlListener{name: path, socket: socket, raw: raw}, nil
+	case errors.Is(err, unix.EADDRINUSE):
+		err = ErrInUse
+	case errors.Is(err, unix.EINVAL):
+		err = fmt.Errorf("%w (longer than 107 bytes?)", err)
+	}
+	socket.Close()
+	return nil, fmt.Errorf("control socket %s: %w", path, err)
 }
 
-// publish sets the mode of the socket file and remembers which file it is.
-func (l *ControlListener) publish() (err error) {
-	if err := os.Chmod(l.path, controlMode); err != nil {
-		return err
+// publish sets the mode of the socket file and returns which file it is. It never changes
+// another file: it opens the file without following a link, and changes what it has opened.
+func publish(in *os.File, base string) (fileID, error) {
+	fd, err := unix.Openat(int(in.Fd()), base, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fileID{}, err
 	}
-	l.file, err = os.Lstat(l.path)
-	return err
+	defer unix.Close(fd)
+	var stat unix.Stat_t
+	if err := unix.Fstat(fd, &stat); err != nil {
+		return fileID{}, err
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFSOCK || stat.Uid != uint32(unix.Geteuid()) {
+		return fileID{}, errors.New("somebody has replaced it")
+	}
+	return idOf(&stat), unix.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), controlMode)
 }
 
-// Close removes the socket file and stops listening. It leaves the file if the path now
-// leads to another file. The order matters: while the socket is open, the kernel cannot
-// give its inode number to another file, so the comparison is safe. Close holds the lock
-// on the directory meanwhile.
-func (l *ControlListener) Close() error {
-	if l.file == nil {
-		return l.UnixListener.Close()
+// Name returns the path or the abstract address that ListenControl was given.
+func (l *ControlListener) Name() string { return l.name }
+
+// Close removes the socket file and stops listening. It waits for nothing. It leaves the
+// file if the path now leads to another file. The order matters: while the socket is open,
+// the kernel cannot give its inode number to another file, and no other daemon takes the
+// file for one that no process serves.
+func (l *ControlListener) Close() (err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if l.dir != nil {
+		_, base := filepath.Split(l.name)
+		if now, errStat := statIn(l.dir, base); errStat == nil && idOf(&now) == l.file {
+			err = os.NewSyscallError("remove "+l.name, unix.Unlinkat(int(l.dir.Fd()), base, 0))
+		}
+		l.dir.Close()
+		l.dir = nil
 	}
-	unlock, err := lockDir(filepath.Dir(l.path))
-	if err != nil {
-		return errors.Join(l.UnixListener.Close(), fmt.Errorf("remove control socket: %w", err))
-	}
-	defer unlock()
-	if now, statErr := os.Lstat(l.path); statErr == nil && os.SameFile(now, l.file) {
-		err = os.Remove(l.path)
-	}
-	l.file = nil
-	return errors.Join(err, l.UnixListener.Close())
+	return errors.Join(err, l.socket.Close())
 }
 
 // removeDead removes a socket file that no process serves; otherwise it returns ErrInUse.
 // A daemon that hangs counts as serving, because the kernel still accepts connections for
-// it. A file that is no socket is an error and stays.
-func removeDead(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+// it. A file that is no socket is an error and stays. The caller holds the lock.
+func removeDead(in *os.File, base, path string) error {
+	stat, err := statIn(in, base)
+	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if info.Mode().Type() != fs.ModeSocket {
+	if stat.Mode&unix.S_IFMT != unix.S_IFSOCK {
 		return errors.New("there is a file of that name that is no socket")
 	}
-	conn, err := net.DialTimeout("unix", path, lockPatience)
-	if err == nil {
-		conn.Close()
-		return ErrInUse
-	}
-	if errors.Is(err, unix.EAGAIN) { // its backlog is full
-		return ErrInUse
-	}
-	if !errors.Is(err, unix.ECONNREFUSED) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
 		return err
 	}
-	return os.Remove(path)
-}
-
-// lockDir takes the advisory lock of a directory (flock(2)). It waits for at most
-// lockPatience.
-func lockDir(dir string) (unlock func(), err error) {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil, err
+	defer unix.Close(fd)
+	err = unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+	switch {
+	case err == nil, errors.Is(err, unix.EAGAIN): // EAGAIN: its backlog is full
+		return ErrInUse
+	case !errors.Is(err, unix.ECONNREFUSED):
+		return err
 	}
-	for end := time.Now().Add(lockPatience); ; time.Sleep(lockPoll) {
-		err = unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			return func() { d.Close() }, nil
-		}
-		if err != unix.EWOULDBLOCK || time.Now().After(end) {
-			d.Close()
-			return nil, err
-		}
-	}
+	return unix.Unlinkat(int(in.Fd()), base, 0)
 }

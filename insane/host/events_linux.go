@@ -21,6 +21,7 @@ type Events struct {
 	Deleted   []netip.Prefix // destinations of the device's routes that somebody has deleted
 	Rules     bool           // the rules of policy routing
 	Control   []int          // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
+	Settings  []int          // indexes of links whose settings of IPv4 or IPv6 changed, or AnyLink
 	Lost      bool           // events were lost: everything may have changed
 }
 
@@ -38,7 +39,8 @@ type AddressEvent struct {
 }
 
 // AnyLink stands for the links that share a block of filters of tc, which the kernel does
-// not name (uapi/linux/rtnetlink.h, TCM_IFINDEX_MAGIC_BLOCK).
+// not name (uapi/linux/rtnetlink.h, TCM_IFINDEX_MAGIC_BLOCK), and for the settings of all
+// links (uapi/linux/netconf.h, NETCONFA_IFINDEX_ALL).
 const AnyLink = -1
 
 // maxEvents bounds the links, and the addresses, that are told one by one.
@@ -50,7 +52,10 @@ func (e *Events) merge(later *Events) {
 		e.addLink(l)
 	}
 	for _, index := range later.Control {
-		e.addControl(index)
+		addIndex(&e.Control, index)
+	}
+	for _, index := range later.Settings {
+		addIndex(&e.Settings, index)
 	}
 	for _, a := range later.Addresses {
 		e.addAddress(a)
@@ -87,13 +92,11 @@ func (e *Events) addAddress(a AddressEvent) {
 	e.Addresses = append(e.Addresses, a)
 }
 
-func (e *Events) addControl(index int) {
-	for _, known := range e.Control {
-		if known == index {
-			return
-		}
+// addIndex adds the index of a link to a list, once.
+func addIndex(list *[]int, index int) {
+	if !slices.Contains(*list, index) {
+		*list = append(*list, index)
 	}
-	e.Control = append(e.Control, index)
 }
 
 // any reports whether anything has changed.
@@ -104,7 +107,7 @@ func (e *Events) any() bool {
 // BesideRoutes reports whether anything but routes has changed. An attempt to make a
 // route that fails can be an event of routes itself, and is no reason to try again.
 func (e *Events) BesideRoutes() bool {
-	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.Lost
+	return len(e.Links)+len(e.Addresses)+len(e.Control)+len(e.Settings) > 0 || e.Rules || e.Lost
 }
 
 // add records a message of the kernel. A message that it cannot parse counts as lost. port
@@ -119,12 +122,15 @@ func (e *Events) add(m *syscall.NetlinkMessage, port uint32) {
 		e.addRouteMessage(m, port)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		e.Rules = true
+	case unix.RTM_NEWNETCONF:
+		e.addSettingsMessage(m)
+	case unix.RTM_DELNETCONF: // the link goes, or its IPv6 does; other events say so
 	default: // traffic control: struct tcmsg
 		if len(m.Data) < 8 {
 			e.Lost = true
 			return
 		}
-		e.addControl(int(int32(binary.NativeEndian.Uint32(m.Data[4:]))))
+		addIndex(&e.Control, int(int32(binary.NativeEndian.Uint32(m.Data[4:]))))
 	}
 }
 
@@ -174,6 +180,24 @@ func (e *Events) addAddressMessage(m *syscall.NetlinkMessage) {
 		return
 	}
 	e.addAddress(a)
+}
+
+// addSettingsMessage records a change of settings (struct netconfmsg, which is padded to
+// four bytes). It ignores the settings that new links will have.
+func (e *Events) addSettingsMessage(m *syscall.NetlinkMessage) {
+	const header, netconfaIfindex, indexOfDefault = 4, 1, -2
+	if len(m.Data) < header {
+		e.Lost = true
+		return
+	}
+	for kind, value := range attributes(m.Data[header:]) {
+		if kind != netconfaIfindex || len(value) < 4 {
+			continue
+		}
+		if index := int(int32(binary.NativeEndian.Uint32(value))); index != indexOfDefault {
+			addIndex(&e.Settings, index)
+		}
+	}
 }
 
 // attributes returns the types and values of a list of struct rtattr, up to the first

@@ -24,10 +24,15 @@
 //   - split_linux.go: the part of it that is about the device, which no storm reaches
 //   - events_linux.go: Events, which say what has changed
 //   - packet_linux.go: packet sockets that get what a link sends
-//   - sysctl_linux.go: settings of IPv4
+//   - sysctl_linux.go: who answers and who is refused, by the settings of IPv4
+//   - ipv4_linux.go: the settings that the device shares with its slave
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
 //   - ipv6_linux.go: the settings of IPv6 on that interface
 //   - control_linux.go: the listening control socket
+//   - directory_linux.go: its directory, in which nobody else can replace it
+//   - lock_linux.go: a lock among daemons, which no other user can hold
+//   - accept_linux.go: the connections of the control socket
+//   - await_linux.go: waits for the socket of a daemon that ends
 //   - peer_linux.go: the credentials of the peer of a control connection
 //   - alias.go: the alias by which devices know each other
 //   - clock.go: the kernel's monotonic clock

@@ -25,6 +25,8 @@ type Interface struct {
 	links *Links
 	index int
 	link  netlink.Link // for calls that want one; only its index is used
+
+	settings Settings // of the slave, as AdoptSettings last gave them to the interface
 }
 
 // NewInterface prepares a new interface for a device: it sets the length of the queue and

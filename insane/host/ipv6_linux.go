@@ -1,8 +1,10 @@
 package host
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,7 +35,8 @@ func (i *Interface) quietIPv6(name string) error {
 
 // renewIPv6 does the same to an interface that may be up. It removes the link-local
 // address that the kernel has made already; writing the setting then makes the kernel
-// generate another (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode).
+// generate another (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode). Where /proc/sys
+// cannot be written, renewIPv6 draws the address itself.
 func (i *Interface) renewIPv6(name string) error {
 	if _, err := os.Stat(ipv6Setting(name, "")); err != nil {
 		return nil
@@ -44,20 +47,40 @@ func (i *Interface) renewIPv6(name string) error {
 	if err := i.dropLinkLocal(); err != nil {
 		return err
 	}
-	return os.WriteFile(ipv6Setting(name, "addr_gen_mode"), []byte(strconv.Itoa(addrGenRandom)), 0)
+	err := os.WriteFile(ipv6Setting(name, "addr_gen_mode"), []byte(strconv.Itoa(addrGenRandom)), 0)
+	if !readOnly(err) {
+		return err
+	}
+	if err := i.links.h.LinkSetIP6AddrGenMode(i.link, addrGenRandom); err != nil {
+		return fmt.Errorf("set IPv6 address generation: %w", err)
+	}
+	return i.AddAddress(randomLinkLocal())
+}
+
+// randomLinkLocal draws a link-local address.
+func randomLinkLocal() netip.Prefix {
+	addr := netip.MustParseAddr("fe80::").As16()
+	_, _ = rand.Read(addr[8:]) // never fails
+	return netip.PrefixFrom(netip.AddrFrom16(addr), 64)
 }
 
 // quietSettings writes the settings that quietIPv6 describes. It is no error if /proc/sys
-// is read-only, as in containers: then the address can be used only after the kernel has
-// looked for duplicates.
+// cannot be written, as in containers: then the address can be used only after the kernel
+// has looked for duplicates.
 func quietSettings(name string) error {
 	for _, key := range []string{"accept_dad", "accept_ra", "router_solicitations"} {
 		err := os.WriteFile(ipv6Setting(name, key), []byte("0"), 0)
-		if err != nil && !errors.Is(err, unix.EROFS) {
+		if err != nil && !readOnly(err) {
 			return err
 		}
 	}
 	return nil
+}
+
+// readOnly reports whether an error means that a setting may be read and not written: its
+// file system is read-only, or another user namespace owns it.
+func readOnly(err error) bool {
+	return errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM)
 }
 
 // ipv6Setting returns the path of one IPv6 setting of one interface

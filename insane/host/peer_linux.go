@@ -1,9 +1,7 @@
 package host
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -30,27 +28,16 @@ func (p Peer) In(gid uint32) bool {
 	return false
 }
 
-// PeerOf asks the kernel for the credentials of the peer of a connection. It does not wait
-// for the peer. It fails if the connection is closed. The caller may use the credentials
-// to decide who may change the device, since a peer cannot forge them.
-func PeerOf(conn *net.UnixConn) (Peer, error) {
-	raw, err := conn.SyscallConn()
+// peerOf asks the kernel for the credentials of the peer of a connection. It does not wait
+// for the peer. A peer cannot forge them, so they may decide who may change the device.
+func peerOf(fd int) (Peer, error) {
+	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
 		return Peer{}, fmt.Errorf("read peer credentials: %w", err)
 	}
-	var p Peer
-	var optErr error
-	err = raw.Control(func(fd uintptr) {
-		cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-		if err != nil {
-			optErr = err
-			return
-		}
-		p = Peer{UID: cred.Uid, GID: cred.Gid, PID: cred.Pid}
-		p.Groups, optErr = peerGroups(fd)
-	})
-	if err = errors.Join(err, optErr); err != nil {
-		return Peer{}, fmt.Errorf("read peer credentials: %w", err)
+	p := Peer{UID: cred.Uid, GID: cred.Gid, PID: cred.Pid}
+	if p.Groups, err = peerGroups(uintptr(fd)); err != nil {
+		return Peer{}, fmt.Errorf("read peer groups: %w", err)
 	}
 	return p, nil
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -23,7 +24,7 @@ func holdConnection(args []string) error {
 	return err
 }
 
-// PeerOf returns the credentials of the process that connected, with all its groups.
+// Accept tells the credentials of the process that connects, with all its groups.
 func TestPeerOf(t *testing.T) {
 	needRoot(t)
 	many := make([]uint32, 100) // more than the first buffer has room for
@@ -45,15 +46,14 @@ func TestPeerOf(t *testing.T) {
 		defer os.RemoveAll(dir)
 		must(t, os.Chmod(dir, 0o755))
 		l := listen(t, filepath.Join(dir, "insane.sock"))
-		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "role-client", l.path)
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "role-client", l.Name())
 		cmd.Dir = "/"
 		cmd.Stderr = os.Stderr
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL,
 			Credential: &syscall.Credential{Uid: c.uid, Gid: c.gid, Groups: c.groups}}
 		must(t, cmd.Start())
-		conn, err := l.AcceptUnix()
-		must(t, err)
-		peer, err := PeerOf(conn)
+		var peer Peer
+		conn, err := l.Accept(func(p Peer) bool { peer = p; return true })
 		must(t, err)
 		conn.Close()
 		must(t, cmd.Wait())
@@ -74,17 +74,41 @@ func TestPeerOf(t *testing.T) {
 	}
 }
 
-// PeerOf of a closed connection fails.
-func TestPeerOfClosed(t *testing.T) {
+// Connections that are not admitted are closed, and the next one is returned.
+func TestAcceptRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "insane.sock")
 	l := listen(t, path)
-	client, err := net.Dial("unix", path)
+	var clients []net.Conn
+	for range 3 {
+		c, err := net.Dial("unix", path)
+		must(t, err)
+		defer c.Close()
+		clients = append(clients, c)
+	}
+	asked := 0
+	conn, err := l.Accept(func(Peer) bool { asked++; return asked == 3 })
 	must(t, err)
-	defer client.Close()
-	conn, err := l.AcceptUnix()
+	defer conn.Close()
+	_, err = conn.Write([]byte("x"))
 	must(t, err)
-	must(t, conn.Close())
-	if peer, err := PeerOf(conn); err == nil {
-		t.Errorf("%+v of a closed connection", peer)
+	for i, c := range clients {
+		n, err := c.Read(make([]byte, 1))
+		if admitted := i == 2; admitted != (n == 1 && err == nil) || !admitted && err != io.EOF {
+			t.Errorf("client %d: %d bytes, %v", i, n, err)
+		}
+	}
+}
+
+// Close wakes Accept.
+func TestAcceptClosed(t *testing.T) {
+	l := listen(t, filepath.Join(t.TempDir(), "insane.sock"))
+	ended := make(chan error)
+	go func() {
+		_, err := l.Accept(func(Peer) bool { return true })
+		ended <- err
+	}()
+	must(t, l.Close())
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v, want %v", err, net.ErrClosed)
 	}
 }

@@ -7,10 +7,22 @@ import (
 	"strings"
 )
 
-// IgnoresARP reports whether the host does not answer ARP requests on this link for the
-// addresses of its other links (Documentation/networking/ip-sysctl.rst, arp_ignore). It
-// reads /proc in the network namespace of the process.
-func IgnoresARP(link string) bool { return ipv4Setting(link, "arp_ignore") > 0 }
+// Answering says what the host answers and refuses on one link, by its settings of IPv4
+// (Documentation/networking/ip-sysctl.rst).
+type Answering struct {
+	IgnoresARP        bool // no ARP request for an address of another link is answered (arp_ignore)
+	ProxiesARP        bool // ARP requests are answered for addresses that are routed through other links (proxy_arp)
+	StrictReversePath bool // packets are refused whose answers would leave through another link (rp_filter)
+}
+
+// AnsweringOn reads the settings of a link. It reads /proc in the network namespace of the
+// process. The zero value says that the link is gone, or has no IPv4.
+func AnsweringOn(link string) Answering {
+	return Answering{
+		IgnoresARP: ipv4Setting(link, "arp_ignore") > 0, ProxiesARP: ipv4Setting(link, "proxy_arp") > 0,
+		StrictReversePath: StrictReversePath(link),
+	}
+}
 
 // WithoutIPv6 reports whether a link has no IPv6: it is disabled on the link, the MTU is less
 // than MinIPv6MTU, or the kernel has none. It reads /proc in the network namespace of the

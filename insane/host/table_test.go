@@ -215,19 +215,20 @@ func TestSettings(t *testing.T) {
 		{"0", "0", false, false}, {"1", "0", true, true}, {"0", "1", true, true},
 		{"0", "2", true, false}, {"2", "1", true, false}, {"1", "2", true, false}, {"1", "1", true, true},
 	} {
-		for _, key := range []string{"arp_ignore", "rp_filter"} {
+		for _, key := range []string{"arp_ignore", "proxy_arp", "rp_filter"} {
 			sysctl(t, "net/ipv4/conf/all/"+key, c.all)
 			sysctl(t, "net/ipv4/conf/near/"+key, c.near)
 		}
-		if got := IgnoresARP("near"); got != c.ignores {
-			t.Errorf("arp_ignore %s and %s: %v", c.all, c.near, got)
+		want := Answering{IgnoresARP: c.ignores, ProxiesARP: c.ignores, StrictReversePath: c.strict}
+		if got := AnsweringOn("near"); got != want {
+			t.Errorf("%s and %s: %+v, want %+v", c.all, c.near, got, want)
 		}
 		if got := StrictReversePath("near"); got != c.strict {
 			t.Errorf("rp_filter %s and %s: strict: %v", c.all, c.near, got)
 		}
 	}
 	sysctl(t, "net/ipv4/conf/all/arp_ignore", "0")
-	if IgnoresARP("nothing") {
+	if AnsweringOn("nothing").IgnoresARP {
 		t.Error("a link that is not there ignores ARP")
 	}
 }

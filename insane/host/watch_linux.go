@@ -18,6 +18,7 @@ const resubscribeDelay = 100 * time.Millisecond
 var watchGroups = []uint{
 	unix.RTNLGRP_LINK, unix.RTNLGRP_TC, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
 	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
+	unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF,
 }
 
 // WatchOptions say what Watch is to do.
@@ -37,8 +38,8 @@ type watcher struct {
 	pending Events
 }
 
-// Watch calls o.Wake after changes of links, addresses, routes, rules and traffic control in
-// the namespace, until ctx ends. The calling thread must be in the namespace of the
+// Watch calls o.Wake after changes of links, addresses, routes, rules, settings and traffic
+// control in the namespace, until ctx ends. The calling thread must be in the namespace of the
 // process. Calls of Wake do not overlap; the next call gets all events that came during
 // one. When the socket overflows, events are lost: then Events.Lost is set, and Wake must
 // look at the state itself. Events about the interface o.Own and its routes have a socket of

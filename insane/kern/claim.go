@@ -13,11 +13,12 @@ import (
 type Claim uint32
 
 const (
-	Own       Claim = 1 << iota // the address is the device's, and of no other link
-	Host                        // the address is of another link of this host
-	Routed                      // the host sends to the address through the device
-	Subnet                      // the address is in a network that the device itself is in
-	Neighbour                   // the device resolves the link-layer address of it
+	Own     Claim = 1 << iota // the address is the device's, and of no other link
+	Host                      // the address is of another link of this host
+	Routed                    // the host sends to the address through the device
+	Subnet                    // the address is in a network that the device itself is in
+	Strict                    // one stack refuses packets from it (rp_filter): the slave's if it is Routed, otherwise the device's
+	Proxied                   // the host may answer ARP requests for it in place of its owner (proxy_arp)
 )
 
 // Claims maps networks to what is known of them. For one address, the longest prefix

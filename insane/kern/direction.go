@@ -117,6 +117,9 @@ func (d *Direction) Close() { d.shared().entry.Store(0) }
 // verdict, and takes no frame of rx from the slave's stack.
 func (d *Direction) Kick(until policy.Time) { d.shared().until.Store(uint64(until)) }
 
+// Receives reports whether this is the direction from the slave to the host.
+func (d *Direction) Receives() bool { return d.index == rx }
+
 // Waiting reports whether the relay has frames in a backlog, or frames of rx are
 // inflight. It keeps reporting true for a lost frame until the loss is known.
 func (d *Direction) Waiting() bool {

@@ -115,6 +115,22 @@ static __always_inline struct count *count_of(__u32 slot)
 	return bpf_map_lookup_elem(&counts, &key);
 }
 
+// next_of returns the number of the next packet, of the numbering of an entry. It adds the
+// variable part to the pointer before the constant part. The verifier of Linux 6.8 and later
+// does not keep its books of a pointer while it speculates about a variable part; it warns of
+// that ("REG INVARIANTS VIOLATION") if the pointer is copied next, but a constant part sets
+// the books right (kernel/bpf/verifier.c, adjust_ptr_min_max_vals).
+static __always_inline __u64 *next_of(struct direction *direction, const struct entry *entry)
+{
+	__u64 variable = (entry->numbering & (NUMBERINGS - 1)) * sizeof(direction->next[0]);
+	void *next = direction;
+	asm volatile("%[next] += %[variable]\n"
+		     "%[next] += %[constant]"
+		     : [next] "+r"(next)
+		     : [variable] "r"(variable), [constant] "i"(offsetof(struct direction, next)));
+	return next;
+}
+
 // drops_of returns the counter of what a stage dropped by the entry in a slot. It makes its
 // key in the variable of the slot: the compiler may place a new variable where a pointer
 // was, and without CAP_PERFMON the verifier refuses such a write.

@@ -112,7 +112,7 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 	__u32 mtu = 0;
 	if (index == TX && bpf_check_mtu(skb, c->to, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) != 0)
 		return UNDECIDED;
-	__u64 *next = &direction->next[entry->numbering & (NUMBERINGS - 1)];
+	__u64 *next = next_of(direction, entry);
 	if (dead) {
 		__sync_fetch_and_add(next, c->layout.packets);
 		count->unjudged_packets += c->layout.packets;

@@ -19,6 +19,7 @@
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
 //	memory.go    the memory that the programs and this process share
+//	refused.go   tells a user why the kernel refuses eBPF
 //
 // The files kern_bpfel.go and kern_bpfeb.go are generated from the C, for CPUs of
 // either byte order.
@@ -46,18 +47,10 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
-	"golang.org/x/sys/unix"
-
 	"github.com/seed-39a139a1/insane/policy"
 )
 
 //go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -Wall -Werror
-
-// Open and the Attach methods return errors that wrap one of these.
-var (
-	ErrRights      = errors.New("needs root, or CAP_BPF and CAP_NET_ADMIN")
-	ErrUnsupported = errors.New("this kernel cannot do it")
-)
 
 // Objects are the loaded programs and maps of one device. They are safe for concurrent
 // use.
@@ -100,21 +93,12 @@ var compiled = sync.OnceValues(loadKern)
 
 // load loads the programs and maps, and maps the shared memory.
 func (o *Objects) load() error {
-	found, err := compiled()
+	spec, err := forThisMachine()
 	if err != nil {
 		return err
 	}
-	spec := found.Copy()
 	if o.knows, err = knownStages(spec); err != nil {
 		return err
-	}
-	processors, err := ebpf.PossibleCPU()
-	if err != nil {
-		return err
-	}
-	// These arrays have one part per possible CPU.
-	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights} {
-		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
 	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
 		return err
@@ -124,6 +108,25 @@ func (o *Objects) load() error {
 	}
 	o.memory, err = newMemory(&o.bpf.kernMaps)
 	return err
+}
+
+// forThisMachine returns a copy of the embedded objects that fits the number of possible
+// CPUs.
+func forThisMachine() (*ebpf.CollectionSpec, error) {
+	found, err := compiled()
+	if err != nil {
+		return nil, err
+	}
+	processors, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, err
+	}
+	spec := found.Copy()
+	// These arrays have one part per possible CPU.
+	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights} {
+		spec.Maps[name].MaxEntries *= uint32(processors)
+	}
+	return spec, nil
 }
 
 // knownStages reads from the object the set of stages that decide.h implements.
@@ -168,18 +171,3 @@ func (o *Objects) Auto() int { return o.bpf.ReceiveAuto.FD() }
 // All returns the descriptor of a socket filter for the slave's packet socket. It
 // takes every frame.
 func (o *Objects) All() int { return o.bpf.ReceiveAll.FD() }
-
-// explain wraps an error of the kernel in one that tells a user what is missing.
-func explain(what string, err error) error {
-	// The text of the library about missing rights is written for programmers, so
-	// only the error number is kept.
-	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES} {
-		if errors.Is(err, errno) {
-			return fmt.Errorf("%s: %w: %w", what, errno, ErrRights)
-		}
-	}
-	if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {
-		return fmt.Errorf("%s: %w: %w", what, err, ErrUnsupported)
-	}
-	return fmt.Errorf("%s: %w", what, err)
-}

@@ -12,7 +12,8 @@ enum claim {
 	HOST = 2,      // the address is of another link of this host
 	ROUTED = 4,    // the host sends to the address through the device
 	SUBNET = 8,    // the address is in a network that the device itself is in
-	NEIGHBOUR = 16 // the device resolves the link-layer address of it
+	STRICT = 16,   // packets from the address are refused by a strict reverse path check: see owner_by
+	PROXIED = 32   // the host may answer ARP requests for the address in place of its owner
 };
 
 // The owner of a frame.
@@ -97,10 +98,25 @@ struct arp {
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 
+// owner_request decides about an ARP request that is not for the device. The device answers
+// a request for any address of this host if the host routes to the sender through the
+// device: with a strict reverse path check, the slave would not answer (net/ipv4/arp.c,
+// arp_process). The same holds for an address that the host answers for by proxy. The host
+// answers for an address by proxy if it is routed through another link than the one that the
+// request arrives at. So the device also gets the requests for addresses that are routed
+// through itself: the slave would answer these, although their owner does.
+static __always_inline enum owner owner_request(void *table, const struct arp *arp, __u32 target)
+{
+	__u32 sender = known4(table, arp->sender);
+	if (target & HOST)
+		return sender & ROUTED ? DEVICE : SLAVE;
+	return target & PROXIED && (sender | target) & ROUTED ? DEVICE : SLAVE;
+}
+
 // owner_arp decides about an ARP packet. The device answers a request for one of its own
-// addresses. It also answers a request for any address of this host if the host routes
-// to the sender through the device: with a strict reverse path check, the slave would
-// not answer (net/ipv4/arp.c, arp_process). Both get a reply if either may wait for it.
+// addresses. Both get a reply or an announcement: any packet that the host has sent through
+// the device, by whatever rule, may have been the reason to ask. A stack that has not asked
+// ignores the copy.
 static __always_inline enum owner owner_arp(struct __sk_buff *skb, void *table)
 {
 	struct arp arp;
@@ -113,13 +129,10 @@ static __always_inline enum owner owner_arp(struct __sk_buff *skb, void *table)
 		return DEVICE;
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return SLAVE;
-	__u32 sender = known4(table, arp.sender);
-	if (arp.operation == bpf_htons(ARP_REQUEST) && arp.sender != arp.target)
-		return sender & ROUTED && target & HOST ? DEVICE : SLAVE;
 	// A request for the address of its sender is an announcement (RFC 5227 section 3).
-	if (arp.operation != bpf_htons(ARP_REQUEST) && arp.operation != bpf_htons(ARP_REPLY))
-		return SLAVE;
-	return sender & (ROUTED | NEIGHBOUR) ? BOTH : SLAVE;
+	if (arp.operation == bpf_htons(ARP_REQUEST) && arp.sender != arp.target)
+		return owner_request(table, &arp, target);
+	return arp.operation == bpf_htons(ARP_REQUEST) || arp.operation == bpf_htons(ARP_REPLY) ? BOTH : SLAVE;
 }
 
 // owner_packet decides about an IP packet that is not addressed to the device. query: the
@@ -163,7 +176,7 @@ struct nd {
 
 // owner_nd decides about a message of neighbour discovery. IPv6 answers only on the
 // interface that has the address, so the device gets solicitations for its own addresses
-// only. Both get an advertisement if either may wait for it.
+// only. Both get an advertisement, as with ARP.
 static __always_inline enum owner owner_nd(struct __sk_buff *skb, void *table, const struct ipv6hdr *ip,
 					   const struct nd *nd)
 {
@@ -176,7 +189,7 @@ static __always_inline enum owner owner_nd(struct __sk_buff *skb, void *table, c
 		return DEVICE;
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return SLAVE;
-	return target & (ROUTED | NEIGHBOUR) ? BOTH : SLAVE;
+	return BOTH;
 }
 
 // owner_ipv6 decides about an IPv6 packet.

@@ -22,6 +22,8 @@ const (
 	host4                = "192.0.2.1"                   // the slave's address
 	plain4, plain6       = "192.0.2.8", "2001:db8::8"    // a host that is not routed through the device
 	gateway4, gateway6   = "192.0.2.254", "2001:db8::fe" // of a route through the device
+	proxied4             = "203.0.113.9"                 // a host behind another link, for which this one answers
+	routedProxied4       = "192.0.2.10"                  // a routed host, for which it would answer as well
 	group4, group6       = "224.0.0.251", "ff02::fb"
 	everybody4, nobody4  = "255.255.255.255", "0.0.0.0"
 	nodeLocal, nodeOwn   = "fe80::8", "fe80::9" // nodeOwn is the device's
@@ -32,7 +34,7 @@ var hostClaims = Claims{
 	network("10.9.0.0/24"): Routed | Subnet, network(own4 + "/32"): Own | Routed | Subnet, network(elsewhere4 + "/32"): 0,
 	network("fd00:9::/64"): Routed | Subnet, network(own6 + "/128"): Own | Routed | Subnet,
 	network(routed4 + "/32"): Routed, network(routed6 + "/128"): Routed,
-	network(gateway4 + "/32"): Neighbour, network(gateway6 + "/128"): Neighbour,
+	network(proxied4 + "/32"): Proxied, network(routedProxied4 + "/32"): Routed | Proxied,
 	network(host4 + "/32"): Host, network(nodeOwn + "/128"): Own,
 }
 
@@ -83,12 +85,17 @@ func arpCases() []ownerCase {
 		caseOf("probe for a routed address", toAll, arp(request, nobody4, routed4), slave),
 		caseOf("announcement by a routed host", toAll, arp(request, routed4, routed4), both),
 		caseOf("announcement by the gateway", toAll, arp(request, gateway4, gateway4), both),
-		caseOf("announcement by another", toAll, arp(request, plain4, plain4), slave),
+		caseOf("announcement by another", toAll, arp(request, plain4, plain4), both),
+		caseOf("request for an address by proxy", toAll, arp(request, plain4, proxied4), slave),
+		caseOf("request for an address by proxy from a routed host", toAll, arp(request, routed4, proxied4), device),
+		caseOf("request for a routed host that has a proxy", toAll, arp(request, plain4, routedProxied4), device),
+		caseOf("probe for a routed host that has a proxy", toAll, arp(request, nobody4, routedProxied4), device),
+		caseOf("request for an address by proxy, for others", toOther, arp(request, routed4, proxied4), slave),
 		caseOf("announcement of the device's address", toAll, arp(request, own4, own4), device),
 		caseOf("reply to the device", toHost, arp(reply, mate4, own4), device),
 		caseOf("reply of a routed host to the slave", toHost, arp(reply, routed4, host4), both),
 		caseOf("reply of the gateway to the slave", toHost, arp(reply, gateway4, host4), both),
-		caseOf("reply to the slave", toHost, arp(reply, plain4, host4), slave),
+		caseOf("reply to the slave", toHost, arp(reply, plain4, host4), both),
 		caseOf("reply of a routed host to another", toOther, arp(reply, routed4, plain4), slave),
 		caseOf("gratuitous reply of a routed host", toAll, arp(reply, routed4, routed4), both),
 		caseOf("reverse request of a routed host", toAll, arp(reverse, routed4, host4), slave),
@@ -163,7 +170,7 @@ func ndCases() []ownerCase {
 		caseOf("advertisement of the gateway to the slave", toHost, nd(gateway6, plain6, advertisement, gateway6), both),
 		caseOf("advertisement of a routed host to all", toGroup, nd(nodeLocal, "ff02::1", advertisement, routed6), both),
 		caseOf("advertisement of a routed host to another", toOther, nd(routed6, plain6, advertisement, routed6), slave),
-		caseOf("advertisement of another", toHost, nd(routed6, plain6, advertisement, plain6), slave),
+		caseOf("advertisement of another", toHost, nd(routed6, plain6, advertisement, plain6), both),
 		caseOf("solicitation behind options", toGroup,
 			ipv6(plain6, solicited, 0, append(routerAlert(58), icmpv6(solicitation, own6)...)), device),
 		caseOf("solicitation one byte short", toGroup, nd(plain6, solicited, solicitation, own6)[:63], slave),

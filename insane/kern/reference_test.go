@@ -86,10 +86,13 @@ func (r *reference) arp(to towards, b []byte) owner {
 	case to == toOther:
 		return slave
 	case operation == reply || announcement:
-		if r.has(sender, Routed|Neighbour) {
-			return both
+		return both
+	case operation != request:
+	case r.has(target, Host):
+		if r.has(sender, Routed) {
+			return device
 		}
-	case operation == request && r.has(sender, Routed) && r.has(target, Host):
+	case r.has(target, Proxied) && (r.has(sender, Routed) || r.has(target, Routed)):
 		return device
 	}
 	return slave
@@ -106,7 +109,7 @@ func (r *reference) advertisement(to towards, destination, target []byte) owner 
 	switch {
 	case r.has(target, Own), r.has(destination, Own):
 		return device
-	case to != toOther && r.has(target, Routed|Neighbour):
+	case to != toOther:
 		return both
 	}
 	return slave
@@ -147,7 +150,7 @@ func (c chance) claims() (Claims, *reference) {
 		if c.IntN(4) == 0 {
 			bits = c.IntN(addr.BitLen() + 1)
 		}
-		claims[netip.PrefixFrom(addr, bits).Masked()] = Claim(c.IntN(32))
+		claims[netip.PrefixFrom(addr, bits).Masked()] = Claim(c.IntN(64))
 	}
 	var r reference
 	for p, claim := range claims {

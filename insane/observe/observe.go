@@ -130,6 +130,9 @@ func (o *Observer) observeSlave() (s Slave) {
 	queues := host.TxQueues(o.Slave)
 	s = foundLink(o.Links.ByIndex(o.On))
 	s.Bound, s.Queues = s.Found && o.Sockets.Bound(), queues
+	if s.Found {
+		s.Settings, _ = o.Links.Settings(s.Link) // without them the interface keeps its own
+	}
 	return s
 }
 
@@ -182,9 +185,15 @@ func (o *Observer) observeOwnership(before Ownership) Ownership {
 // kernel, and takes long on a host with many routes. One goroutine at a time may call it
 // for one t.
 func (o *Observer) ReadOwnership(t *Tables) Ownership {
-	h, err := t.Read(o.Links, o.Name)
+	h, err := t.Read(o.Links)
 	if err != nil {
 		return Ownership{Err: err}
+	}
+	h.Slave = o.On
+	for index, on := range map[int]*host.Answering{o.Index: &h.OnDevice, o.On: &h.OnSlave} {
+		if link, ok := h.Link(index); ok {
+			*on = host.AnsweringOn(link.Name)
+		}
 	}
 	return Ownership{Claims: h.Claims(o.Index)}
 }
@@ -194,6 +203,9 @@ func (o *Observer) ReadOwnership(t *Tables) Ownership {
 func (o *Observer) Affected(e host.Events) (which Parts) {
 	if e.Lost {
 		return Everything &^ PartOwnership
+	}
+	if o.resets(e) {
+		which |= PartSlave
 	}
 	for _, l := range e.Links {
 		if l.Link.Index == o.Index {
@@ -214,6 +226,17 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 		which |= PartRoutes
 	}
 	return which
+}
+
+// Reowns reports whether events may change who owns a received frame although the tables of
+// the host stay as they are. It waits for nothing.
+func (o *Observer) Reowns(e host.Events) bool { return e.Lost || o.resets(e) }
+
+// resets reports whether events say that settings of the interface or of the slave changed.
+func (o *Observer) resets(e host.Events) bool {
+	return slices.ContainsFunc(e.Settings, func(index int) bool {
+		return index == o.Index || index == o.On || index == host.AnyLink
+	})
 }
 
 // sourceFor reports whether packets through the slave may have the address of the event as

@@ -45,11 +45,12 @@ type Interface struct {
 // Slave is the link of the slave: the link that the sockets are open on, or else the link
 // that has the slave's name.
 type Slave struct {
-	Link   host.Link
-	Found  bool
-	Bound  bool // the link was found, and the open sockets are on it
-	Queues int  // for transmitting
-	Err    error
+	Link     host.Link
+	Found    bool
+	Bound    bool          // the link was found, and the open sockets are on it
+	Queues   int           // for transmitting
+	Settings host.Settings // that the device shares; zero unless the link was found with open sockets
+	Err      error
 }
 
 // Ownership holds the claims that follow from the state of the host.

@@ -116,15 +116,15 @@ const readTries = 30
 
 // Read brings the tables up to date and returns the state of the host. It waits for the
 // kernel, and takes long on a host with many routes. It fails if a list cannot be read; the
-// next Read tries again. Only one goroutine may call it at a time.
-func (t *Tables) Read(links *host.Links, name string) (h ownership.HostState, err error) {
+// next Read tries again. The result is without what concerns one device alone. Only one
+// goroutine may call it at a time.
+func (t *Tables) Read(links *host.Links) (h ownership.HostState, err error) {
 	for range readTries {
 		var done bool
 		if h, done, err = t.read(links); err != nil || done {
 			break
 		}
 	}
-	h.IgnoresARP = host.IgnoresARP(name)
 	return h, err
 }
 

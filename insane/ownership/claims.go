@@ -3,6 +3,7 @@
 // arguments only. The kernel applies the result to each frame (package kern).
 //
 //	claims.go    HostState, the state of the host, and the claims that follow from it
+//	settings.go  the claims that follow from settings of IPv4
 //	describe.go  the claims in words for a user
 package ownership
 
@@ -19,10 +20,12 @@ import (
 // after the other; if the host changes in between, an event makes the device read them
 // again.
 type HostState struct {
-	Links      []host.Link
-	Addresses  []host.Address
-	Routes     []host.RouteEntry // in the order of the kernel
-	IgnoresARP bool              // the host answers an ARP request only on the link that has the address (arp_ignore)
+	Links     []host.Link
+	Addresses []host.Address
+	Routes    []host.RouteEntry // in the order of the kernel
+
+	Slave             int            // index of the slave; 0 if there is none
+	OnDevice, OnSlave host.Answering // on the device and on the slave
 }
 
 // Link finds a link by its index. ok is false if there is no such link.
@@ -79,7 +82,7 @@ var unrouted = []netip.Prefix{
 func (h *HostState) Claims(index int) kern.Claims {
 	above := h.above(index)
 	c := make(kern.Claims)
-	gateways := h.claimRoutes(c, above)
+	h.claimRoutes(c, above)
 	own, others := h.owners(above)
 	claimSubnets(c, own)
 	// Hosts come last, because they inherit the claim of their network.
@@ -93,21 +96,21 @@ func (h *HostState) Claims(index int) kern.Claims {
 			claim(addr, kern.Own)
 		}
 	}
-	has := make(map[netip.Addr]bool)
-	for p := range own {
-		has[p.Addr()] = true
-	}
+	answerable := h.answerable(own)
 	for addr := range others {
-		if addr.Is4() && (!h.IgnoresARP || has[addr]) {
-			claim(addr, kern.Host)
+		if !addr.Is4() {
+			continue
 		}
-	}
-	for _, addr := range gateways {
-		claim(addr, kern.Neighbour)
+		if answerable(addr) {
+			claim(addr, kern.Host)
+		} else if h.OnSlave.ProxiesARP {
+			claim(addr, beside)
+		}
 	}
 	for p, what := range hosts {
 		c[p] = what
 	}
+	h.claimSettings(c)
 	return c
 }
 
@@ -153,9 +156,9 @@ func (h *HostState) owners(above map[int]bool) (own map[netip.Prefix]bool, other
 }
 
 // claimRoutes claims the destinations that the host reaches through the links above, and
-// returns the gateways on the way. If two routes have the same destination, the one with
-// the lower metric counts; with equal metrics the first one, as in the kernel.
-func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) (gateways []netip.Addr) {
+// marks those beside. If two routes have the same destination, the one with the lower metric
+// counts; with equal metrics the first one, as in the kernel.
+func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) {
 	routes := slices.Clone(h.Routes)
 	// Wider networks come before the networks inside them.
 	slices.SortStableFunc(routes, func(a, b host.RouteEntry) int {
@@ -172,13 +175,11 @@ func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) (gateways []n
 			around = around[:len(around)-1]
 		}
 		var claim kern.Claim
-		if through(r, above) {
+		switch {
+		case through(r, above):
 			claim = kern.Routed
-			for _, hop := range r.Hops {
-				if hop.Via.IsValid() {
-					gateways = append(gateways, hop.Via)
-				}
-			}
+		case h.isBeside(r):
+			claim = beside
 		}
 		if claim != 0 || len(around) > 0 && c[around[len(around)-1]] != 0 {
 			c[r.Dst] = claim
@@ -190,7 +191,6 @@ func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) (gateways []n
 			c[p] = 0
 		}
 	}
-	return gateways
 }
 
 // through reports whether every hop of a route uses one of the links above.

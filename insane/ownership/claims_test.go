@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,7 +81,7 @@ func newRoute(words []string) host.RouteEntry {
 // claimText describes a claim in a test.
 func claimText(c kern.Claim) string {
 	var words []string
-	for i, word := range []string{"own", "host", "routed", "subnet", "neighbour"} {
+	for i, word := range []string{"own", "host", "routed", "subnet", "strict", "proxied"} {
 		if c&(1<<i) != 0 {
 			words = append(words, word)
 		}
@@ -90,10 +91,10 @@ func claimText(c kern.Claim) string {
 
 // claimCases are hosts, and the claims of the device for some addresses.
 var claimCases = []struct {
-	what       string
-	ignoresARP bool
-	host       []string
-	want       map[string]string
+	what              string
+	onDevice, onSlave host.Answering
+	host              []string
+	want              map[string]string
 }{
 	{what: "route a host", host: []string{"eth0 192.0.2.1/24", "192.0.2.0/24 dev eth0", "192.0.2.7/32 dev insane"},
 		want: map[string]string{"192.0.2.7": "routed", "192.0.2.8": "", "192.0.2.1": "host", "192.0.2.255": ""}},
@@ -113,15 +114,15 @@ var claimCases = []struct {
 	{what: "everything, but for the slave's network", host: []string{"eth0 192.0.2.1/24", "insane 10.9.0.1/24",
 		"192.0.2.0/24 dev eth0", "10.9.0.0/24 dev insane", "0.0.0.0/0 via 10.9.0.254 dev insane", "10.9.0.77/32 dev eth1"},
 		want: map[string]string{"203.0.113.1": "routed", "192.0.2.9": "", "192.0.2.1": "host", "10.9.0.2": "routed subnet",
-			"10.9.0.254": "routed subnet neighbour", "10.9.0.77": "", "0.0.0.0": "", "0.1.2.3": "", "2001:db8::9": ""}},
+			"10.9.0.254": "routed subnet", "10.9.0.77": "", "0.0.0.0": "", "0.1.2.3": "", "2001:db8::9": ""}},
 	{what: "everything of IPv6", host: []string{"::/0 via fe80::1 dev insane", "fe80::/64 dev eth0", "2001:db8::/32 dev eth0"},
-		want: map[string]string{"2000::1": "routed", "2001:db8::9": "", "fe80::1": "neighbour", "fe80::2": "",
+		want: map[string]string{"2000::1": "routed", "2001:db8::9": "", "fe80::1": "", "fe80::2": "",
 			"fe80:0:0:1::2": "", "::": "", "::1": "", "::2": "routed", "192.0.2.1": ""}},
 	{what: "a gateway in the slave's network", host: []string{"eth0 192.0.2.1/24", "192.0.2.0/24 dev eth0",
 		"198.51.100.0/24 via 192.0.2.254 dev insane", "203.0.113.0/24 via 192.0.2.253 dev eth0"},
-		want: map[string]string{"192.0.2.254": "neighbour", "192.0.2.253": "", "198.51.100.3": "routed", "203.0.113.3": ""}},
+		want: map[string]string{"192.0.2.254": "", "192.0.2.253": "", "198.51.100.3": "routed", "203.0.113.3": ""}},
 	{what: "an IPv6 gateway of an IPv4 route", host: []string{"198.51.100.0/24 via fe80::1 dev insane"},
-		want: map[string]string{"198.51.100.3": "routed", "fe80::1": "neighbour"}},
+		want: map[string]string{"198.51.100.3": "routed", "fe80::1": ""}},
 	{what: "one network on both, the device's first", host: []string{"eth0 192.0.2.1/24", "insane 192.0.2.2/24",
 		"192.0.2.0/24 dev insane", "192.0.2.0/24 dev eth0"},
 		want: map[string]string{"192.0.2.2": "own routed subnet", "192.0.2.1": "host routed subnet", "192.0.2.9": "routed subnet"}},
@@ -138,7 +139,7 @@ var claimCases = []struct {
 		"fd00:a::/64 dev eth0 metric 256", "fd00:a::/64 dev insane metric 256"},
 		want: map[string]string{"fd00:9::9": "routed", "fd00:a::9": ""}},
 	{what: "several ways", host: []string{"10.1.0.0/16 dev insane dev eth0", "10.2.0.0/16 via 192.0.2.3 dev insane via 192.0.2.4 dev insane"},
-		want: map[string]string{"10.1.0.1": "", "10.2.0.1": "routed", "192.0.2.3": "neighbour", "192.0.2.4": "neighbour"}},
+		want: map[string]string{"10.1.0.1": "", "10.2.0.1": "routed", "192.0.2.3": "", "192.0.2.4": ""}},
 	{what: "a network without a route of its own", host: []string{"insane 10.9.0.1/24", "10.9.0.0/25 dev insane",
 		"0.0.0.0/0 dev insane", "10.9.0.8/29 dev eth0"},
 		want: map[string]string{"10.9.0.2": "routed subnet", "10.9.0.200": "routed subnet", "10.9.0.9": "", "10.8.0.1": "routed"}},
@@ -152,8 +153,24 @@ var claimCases = []struct {
 		"10.9.0.0/24 dev insane2", "10.8.0.0/24 dev br1", "10.7.0.0/24 dev eth1"},
 		want: map[string]string{"10.9.0.1": "own routed subnet", "10.8.0.9": "routed subnet", "10.8.0.1": "own routed subnet",
 			"10.7.0.1": "host", "10.7.0.2": ""}},
-	{what: "arp_ignore", ignoresARP: true, host: []string{"eth0 192.0.2.1/24", "192.0.2.0/24 dev eth0", "192.0.2.7/32 dev insane"},
+	{what: "arp_ignore", onDevice: host.Answering{IgnoresARP: true}, onSlave: host.Answering{IgnoresARP: true}, host: []string{"eth0 192.0.2.1/24", "192.0.2.0/24 dev eth0", "192.0.2.7/32 dev insane"},
 		want: map[string]string{"192.0.2.7": "routed", "192.0.2.1": ""}},
+	{what: "arp_ignore of the slave alone", onSlave: host.Answering{IgnoresARP: true}, host: []string{"eth0 192.0.2.1/24",
+		"lo 203.0.113.1/32", "192.0.2.0/24 dev eth0", "192.0.2.7/32 dev insane"},
+		want: map[string]string{"192.0.2.7": "routed", "192.0.2.1": "host", "203.0.113.1": ""}},
+	{what: "proxy_arp", onSlave: host.Answering{ProxiesARP: true, IgnoresARP: true}, host: []string{"eth0 192.0.2.1/24",
+		"lo 203.0.113.1/32", "insane fd00:9::1/64", "192.0.2.0/24 dev eth0", "192.0.2.7/32 dev insane", "192.0.2.64/26 dev eth1"},
+		want: map[string]string{"192.0.2.7": "routed proxied", "192.0.2.8": "", "192.0.2.65": "proxied", "192.0.2.1": "host",
+			"203.0.113.1": "", "10.0.0.1": "proxied", "fd00:9::1": "own", "fd00:9::2": ""}},
+	{what: "proxy_arp of the device alone", onDevice: host.Answering{ProxiesARP: true},
+		host: []string{"192.0.2.7/32 dev insane"}, want: map[string]string{"192.0.2.7": "routed", "10.0.0.1": ""}},
+	{what: "rp_filter", onDevice: host.Answering{StrictReversePath: true}, onSlave: host.Answering{StrictReversePath: true},
+		host: []string{"192.0.2.7/32 dev insane", "2001:db8::7/128 dev insane"},
+		want: map[string]string{"192.0.2.7": "routed strict", "10.0.0.1": "strict", "2001:db8::7": "routed", "2001:db8::8": ""}},
+	{what: "rp_filter of the slave", onSlave: host.Answering{StrictReversePath: true},
+		host: []string{"192.0.2.7/32 dev insane"}, want: map[string]string{"192.0.2.7": "routed strict", "10.0.0.1": ""}},
+	{what: "rp_filter of the device", onDevice: host.Answering{StrictReversePath: true},
+		host: []string{"192.0.2.7/32 dev insane"}, want: map[string]string{"192.0.2.7": "routed", "10.0.0.1": "strict"}},
 	{what: "another's address in a routed network", host: []string{"eth1 10.9.0.5/24", "lo 127.0.0.1/8", "10.9.0.0/24 dev insane"},
 		want: map[string]string{"10.9.0.5": "host routed", "127.0.0.1": "host"}},
 	{what: "refused", host: []string{"10.0.0.0/8 dev insane", "10.1.0.0/16 metric 1", "10.1.1.0/24 dev insane"},
@@ -163,7 +180,7 @@ var claimCases = []struct {
 func TestClaims(t *testing.T) {
 	for _, c := range claimCases {
 		o := newHost(c.host...)
-		o.IgnoresARP = c.ignoresARP
+		o.Slave, o.OnDevice, o.OnSlave = onSlave, c.onDevice, c.onSlave
 		claims := o.Claims(onDevice)
 		for addr, want := range c.want {
 			if got := claimText(claims.Of(netip.MustParseAddr(addr))); got != want {
@@ -211,8 +228,12 @@ func (c chance) prefix() netip.Prefix {
 	return netip.PrefixFrom(addr, bits)
 }
 
+func (c chance) answering() host.Answering {
+	return host.Answering{IgnoresARP: c.IntN(5) == 0, ProxiesARP: c.IntN(3) == 0, StrictReversePath: c.IntN(3) == 0}
+}
+
 func (c chance) host() *HostState {
-	o := &HostState{Links: someLinks(), IgnoresARP: c.IntN(3) == 0}
+	o := &HostState{Links: someLinks(), Slave: onSlave, OnDevice: c.answering(), OnSlave: c.answering()}
 	for range c.IntN(8) {
 		o.Addresses = append(o.Addresses, host.Address{Link: 1 + c.IntN(onOther), Prefix: c.prefix()})
 	}
@@ -268,36 +289,53 @@ func (n naive) routed(p netip.Prefix) bool {
 	return ok && len(r.Hops) > 0 && !n.meaningless(p)
 }
 
+// settings returns what follows from the settings of IPv4. others: another link has the
+// address, and answers whether the device may answer for it.
+func (n naive) settings(p netip.Prefix, others, answers bool) (claim kern.Claim) {
+	beside := others && !answers
+	if r, ok := n.best(p); ok && !n.meaningless(p) {
+		through := len(r.Hops) > 0
+		for _, hop := range r.Hops {
+			through = through && hop.Link == n.Slave
+		}
+		beside = beside || through
+	}
+	if n.OnSlave.ProxiesARP && !beside {
+		claim |= kern.Proxied
+	}
+	if n.routed(p) && n.OnSlave.StrictReversePath || !n.routed(p) && n.OnDevice.StrictReversePath {
+		claim |= kern.Strict
+	}
+	return claim
+}
+
 func (n naive) of(addr netip.Addr) (claim kern.Claim) {
-	host := netip.PrefixFrom(addr, addr.BitLen())
+	alone := netip.PrefixFrom(addr, addr.BitLen())
 	has, others := false, false
 	for _, a := range n.Addresses {
 		if a.Prefix.Addr() == addr {
 			has, others = has || n.above[a.Link], others || !n.above[a.Link]
 		}
 		if n.above[a.Link] && !a.Prefix.IsSingleIP() && a.Prefix.Contains(addr) &&
-			n.routed(a.Prefix.Masked()) && n.routed(host) {
+			n.routed(a.Prefix.Masked()) && n.routed(alone) {
 			claim |= kern.Subnet
 		}
 	}
-	if n.routed(host) {
+	if n.routed(alone) {
 		claim |= kern.Routed
 	}
 	if has && !others {
 		claim |= kern.Own
 	}
-	if others && addr.Is4() && (!n.IgnoresARP || has) {
+	if !addr.Is4() {
+		return claim
+	}
+	onSlave := slices.ContainsFunc(n.Addresses, func(a host.Address) bool { return a.Link == n.Slave && a.Prefix.Addr() == addr })
+	answers := (!n.OnDevice.IgnoresARP || has) && (!n.OnSlave.IgnoresARP || onSlave)
+	if others && answers {
 		claim |= kern.Host
 	}
-	for _, r := range n.Routes {
-		best, _ := n.best(r.Dst)
-		for _, hop := range best.Hops {
-			if hop.Via == addr && n.routed(r.Dst) {
-				claim |= kern.Neighbour
-			}
-		}
-	}
-	return claim
+	return claim | n.settings(netip.PrefixFrom(addr, 32), others, answers)
 }
 
 // On random hosts, Claims gives every address the claim that the rules give.
@@ -318,7 +356,7 @@ func TestClaimsAgainstNaive(t *testing.T) {
 			seen[want]++
 		}
 	}
-	for bit := kern.Own; bit <= kern.Neighbour; bit <<= 1 {
+	for bit := kern.Own; bit <= kern.Proxied; bit <<= 1 {
 		n := 0
 		for claim, count := range seen {
 			if claim&bit != 0 {

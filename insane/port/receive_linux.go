@@ -73,8 +73,10 @@ func setUpReceiver(fd, index int, filter Filter) error {
 		{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
 		{"PACKET_AUXDATA", unix.SOL_PACKET, unix.PACKET_AUXDATA, 1},
 		{"PACKET_IGNORE_OUTGOING", unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1},
-		{"SO_RCVBUFFORCE", unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, slaveReceiveBytes},
 	}); err != nil {
+		return err
+	}
+	if err := setBuffer(fd, receiveBuffer, slaveReceiveBytes); err != nil {
 		return err
 	}
 	// Neighbour solicitations for the IPv6 addresses of the device are multicast

@@ -47,10 +47,10 @@ func openSender(index int, name string) (*sender, error) {
 
 // setUp sets the options of the socket and binds it.
 func (s *sender) setUp(fd, index int) (err error) {
-	if err := setOptions(fd, []option{
-		{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1},
-		{"SO_SNDBUFFORCE", unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, slaveSendBytes},
-	}); err != nil {
+	if err := setOptions(fd, []option{{"PACKET_VNET_HDR", unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1}}); err != nil {
+		return err
+	}
+	if err := setBuffer(fd, sendBuffer, slaveSendBytes); err != nil {
 		return err
 	}
 	patience := unix.NsecToTimeval(sendPatience.Nanoseconds())

@@ -64,6 +64,32 @@ func setOptions(fd int, options []option) error {
 	return nil
 }
 
+// buffer names a buffer of a socket by the two options that set its size in bytes
+// (socket(7)). The host limits what plain can set (net.core.rmem_max, net.core.wmem_max).
+type buffer struct {
+	name         string // of force, for error messages
+	force, plain int
+}
+
+var (
+	receiveBuffer = buffer{"SO_RCVBUFFORCE", unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}
+	sendBuffer    = buffer{"SO_SNDBUFFORCE", unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}
+)
+
+// setBuffer sets the size of a buffer. To force a size needs CAP_NET_ADMIN in the first
+// user namespace, also where the network namespace belongs to another one. Without that
+// right the buffer gets the size that the host allows.
+func setBuffer(fd int, b buffer, bytes int) error {
+	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.force, bytes)
+	if err == unix.EPERM {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.plain, bytes)
+	}
+	if err != nil {
+		return fmt.Errorf("set %s: %w", b.name, err)
+	}
+	return nil
+}
+
 // networkOrder returns the value whose bytes in memory, on a host of the given byte order,
 // are v in network byte order. This is htons(3).
 func networkOrder(v uint16, host binary.ByteOrder) uint16 {

@@ -67,6 +67,18 @@ func (t *Ticker) Run() {
 	}
 }
 
+// EndReceive disarms for good the watchdogs of what is received, so that the slave has its
+// frames back. The others go on.
+func (t *Ticker) EndReceive() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, w := range t.watchdogs {
+		if w.kernel.Receives() {
+			w.end()
+		}
+	}
+}
+
 // End disarms all watchdogs for good and stops the ticker. A second call does nothing.
 func (t *Ticker) End() {
 	t.mu.Lock()

@@ -94,6 +94,9 @@ type Info struct {
 	Seed       uint64    `json:"seed"`       // of all random draws
 	TX         Direction `json:"tx"`         // host → slave
 	RX         Direction `json:"rx"`         // slave → host
+	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
+	// in time or they could not be written.
+	LogDropped uint64 `json:"logDropped"`
 }
 
 // Takes says which of the frames that arrive at the slave belong to the device.

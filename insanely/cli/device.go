@@ -57,6 +57,9 @@ func deviceText(info api.Info) string {
 	blocks.add("takes", takesLines(info)...)
 	blocks.add("slave", slaveText(info))
 	blocks.add("path", pathText(info))
+	if info.LogDropped > 0 {
+		blocks.add("log", fmt.Sprintf("%d lines of the daemon's log were lost: nobody read them in time", info.LogDropped))
+	}
 	counters := newCounters(info.TX.Stats, info.RX.Stats)
 	blocks.add("tx", directionLines(info.TX, counters)...)
 	blocks.add("rx", directionLines(info.RX, counters)...)

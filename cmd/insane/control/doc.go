@@ -6,6 +6,8 @@
 //	atomic_test.go   changes are carried out whole, in order and at once
 //	abuse_test.go    clients that misbehave; abuses_test.go: in which ways
 //	rights_test.go   a daemon without the right to load eBPF programs
+//	inner_test.go    a daemon in a user namespace
+//	kept_test.go     the rights that a daemon keeps
 //	script_test.go   the stories of testdata/script
 //	race_test.go     what the race detector costs; norace_test.go: without it
 //	main_test.go     the commands under test

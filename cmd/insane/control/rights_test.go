@@ -36,14 +36,15 @@ func withRights(t testing.TB, rights string) *lab.Lab {
 	return l
 }
 
-// TestRightsWithoutBPF: a daemon that may create a device but may not load a filter says in
-// one line which right is missing and how to do without, and leaves nothing behind. With
-// receive none it works through the relay, and later refuses changes that need the right.
+// TestRightsWithoutBPF: a daemon that may create a device but may not load a filter, and is
+// asked to receive, says in one line which right is missing and how to do without, and leaves
+// nothing behind. Unasked it receives nothing and says so: it works through the relay, and
+// later refuses changes that need the right.
 func TestRightsWithoutBPF(t *testing.T) {
 	t.Parallel()
 	l := withRights(t, transmitRights)
 	before := testbed.StateOf(t, l.Borea)
-	for _, args := range [][]string{nil, {"--receive", "auto"}, {"--receive", "all", "--slave", "eth0", "--address", "10.9.0.3"}} {
+	for _, args := range [][]string{{"--rx-policy", "percent 50"}, {"--receive", "auto"}, {"--receive", "all", "--slave", "eth0", "--address", "10.9.0.3"}} {
 		args = append([]string{"--bounding-set", transmitRights, "insane", "--socket", "@insane"}, args...)
 		code, out := labtest.Fails(t, l.Borea, "setpriv", args...)
 		if code != 1 || strings.Count(out, "\n") != 1 {
@@ -57,7 +58,10 @@ func TestRightsWithoutBPF(t *testing.T) {
 		testbed.SameState(t, l.Borea, before)
 	}
 	checkNoFastPath(t, l)
-	d := labtest.StartDaemon(t, l, "--receive", "none", "--slave", "eth0", "--route", "10.9.0.2")
+	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--route", "10.9.0.2")
+	if log := d.Logs(); !regexp.MustCompile(`level=WARN msg="what arrives stays with the slave.* receive=none err=.*CAP_BPF`).MatchString(log) {
+		t.Errorf("it does not say that it only sends:\n%s", log)
+	}
 	testbed.AwaitCarrier(t, l, true)
 	if i := labtest.Info(t, d); i.Path != api.PathRelay || !strings.Contains(i.PathReason, "CAP_BPF") {
 		t.Errorf("path %s, as %q", i.Path, i.PathReason)

@@ -100,6 +100,9 @@ func (i *Instance) Ready(t testing.TB) *Instance {
 	}
 }
 
+// PID returns the process ID of the daemon.
+func (i *Instance) PID() int { return i.cmd.Process.Pid }
+
 // Signal sends a signal to the process. It is no error if the process has ended.
 func (i *Instance) Signal(s os.Signal) { _ = i.cmd.Process.Signal(s) }
 

@@ -1,0 +1,143 @@
+package control
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// keptRights are the capabilities that a daemon keeps of those of root, as a set of bits
+// (capabilities(7)).
+const keptRights = 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW | 1<<unix.CAP_BPF
+
+// checkKept fails unless every thread of a process has exactly these capabilities, can gain
+// none, and has a filter of system calls (proc(5), status). It returns the number of
+// threads.
+func checkKept(t *testing.T, pid int, want uint64) (threads int) {
+	t.Helper()
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no threads of process %d: %v", pid, err)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread has ended
+		}
+		threads++
+		field := func(name string) string {
+			found := regexp.MustCompile(`(?m)^` + name + `:\s*(\S+)$`).FindSubmatch(text)
+			if found == nil {
+				t.Fatalf("%s has no %s:\n%s", path, name, text)
+			}
+			return string(found[1])
+		}
+		for _, name := range []string{"CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd"} {
+			have, err := strconv.ParseUint(field(name), 16, 64)
+			if err != nil || have != want {
+				t.Errorf("%s: %s is %#x, want %#x (%v)", path, name, have, want, err)
+			}
+		}
+		if field("NoNewPrivs") != "1" || field("Seccomp") != "2" {
+			t.Errorf("%s: NoNewPrivs %s, Seccomp %s; want 1 and 2", path, field("NoNewPrivs"), field("Seccomp"))
+		}
+	}
+	return threads
+}
+
+// TestKeepsFewRights: a daemon that root starts keeps no more rights than it needs, in every
+// thread, and with these it follows changes of every kind: another slave and back, each
+// receive mode, a slave that is deleted, an interface that is set down.
+func TestKeepsFewRights(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	testbed.SecondSubnet(t, l)
+	before, objects := testbed.StateOf(t, l.Borea), testbed.ObjectsNow(t)
+	d := labtest.StartDaemon(t, l, append([]string{"--route", "10.9.0.4/32"}, testbed.Furnished...)...)
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", d.PID()))
+	if err != nil || string(name) != "insane\n" {
+		t.Errorf("the process is called %q (%v)", name, err)
+	}
+	checkKept(t, d.PID(), keptRights)
+	for _, mode := range []string{api.ReceiveNone, api.ReceiveAll, api.ReceiveAuto} {
+		if i := labtest.Set(t, d, api.Change{Receive: &mode}); i.Receive != mode {
+			t.Errorf("asked for receive %s, got %s", mode, i.Receive)
+		}
+	}
+	labtest.Run(t, l.Borea, "ip", "link", "add", "eth9", "up", "type", "veth", "peer", "name", "peer9")
+	labtest.Run(t, l.Borea, "ip", "link", "set", "peer9", "up")
+	for _, slave := range []string{"eth9", lab.Link} {
+		if i := labtest.Set(t, d, api.Change{Slave: &slave}); i.Slave != slave || i.SlaveState != api.SlaveUp {
+			t.Errorf("asked for slave %s, got %s, which is %s", slave, i.Slave, i.SlaveState)
+		}
+	}
+	labtest.Run(t, l.Borea, "ip", "link", "set", "insane", "down")
+	labtest.Run(t, l.Borea, "ip", "link", "set", "insane", "up")
+	labtest.Await(t, "the route to be restored", func() bool {
+		return strings.Contains(labtest.Run(t, l.Borea, "ip", "route", "show", "10.9.0.4"), "dev insane")
+	})
+	testbed.KnowBorea(t, l, "10.9.0.3")
+	testbed.NewProber(t, l, "10.9.0.4", "10.9.0.3").AwaitNow(t, testbed.Device)
+	if threads := checkKept(t, d.PID(), keptRights); threads < 4 {
+		t.Errorf("only %d threads were looked at", threads)
+	}
+	labtest.Run(t, l.Borea, "ip", "link", "del", "eth9")
+	if err := d.Stop(); err != nil {
+		t.Error(err)
+	}
+	if log := d.Logs(); strings.Contains(log, "level=WARN") || strings.Contains(log, "level=ERROR") {
+		t.Errorf("the daemon complains:\n%s", log)
+	}
+	testbed.SameState(t, l.Borea, before)
+	testbed.NoOrphans(t, objects)
+}
+
+// TestKeepsOverride: where only root's override of file permissions lets a daemon make its
+// control socket, it keeps that as well, and removes the socket in the end.
+func TestKeepsOverride(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	directory := filepath.Join(t.TempDir(), "read-only")
+	if err := os.Mkdir(directory, 0o500); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(directory, "insane.sock")
+	i := testbed.Start(t, l, socket, testbed.Furnished...).Ready(t)
+	checkKept(t, i.PID(), keptRights|1<<unix.CAP_DAC_OVERRIDE)
+	i.Signal(unix.SIGTERM)
+	if code := i.End(t); code != 0 {
+		t.Errorf("exit code %d\n%s", code, i.Log.String())
+	}
+	if left, err := os.ReadDir(directory); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}
+
+// TestKeepsParent: a daemon that has started its program again still ends with its parent,
+// if the parent has ordered that.
+func TestKeepsParent(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	before := testbed.StateOf(t, l.Borea)
+	c := l.Borea.Command(t.Context(), "sh", "-c", `setpriv --pdeathsig KILL insane --socket @kept & echo $!; insanely --socket @kept --wait 10s >&2; read x`)
+	input, err := c.StdinPipe()
+	labtest.Must(t, err)
+	var out testbed.Transcript
+	c.Stdout, c.Stderr = &out, &out
+	labtest.Must(t, c.Start())
+	out.Await(t, "the daemon", func(text string) bool { return strings.Contains(text, "slave:") })
+	labtest.Must(t, input.Close()) // ends the shell
+	_ = c.Wait()
+	testbed.SameState(t, l.Borea, before)
+}

@@ -1,0 +1,60 @@
+package host
+
+import (
+	"testing"
+)
+
+// The interface has the settings of its slave, keeps what a user gives it until those change,
+// and is never stricter than its slave.
+func TestAdoptSettings(t *testing.T) {
+	if !inOwnProcess(t) {
+		return
+	}
+	l, err := OpenLinks()
+	must(t, err)
+	defer l.Close()
+	newVeth(t, l, "near", "far")
+	tap := openTAP(t, l, "insane")
+	adopt := func() {
+		t.Helper()
+		s, err := l.Settings(linkOf(t, l, "near"))
+		must(t, err)
+		must(t, tap.AdoptSettings(s))
+	}
+	expect := func(want map[string]string) {
+		t.Helper()
+		for key, value := range want {
+			if got := readSysctl(t, "net/"+key); got != value {
+				t.Errorf("%s is %s, want %s", key, got, value)
+			}
+		}
+	}
+	shared := map[string]string{"proxy_arp": "1", "forwarding": "1", "route_localnet": "1", "arp_announce": "2", "medium_id": "-1", "send_redirects": "0"}
+	want := make(map[string]string)
+	for key, value := range shared {
+		sysctl(t, "net/ipv4/conf/near/"+key, value)
+		want["ipv4/conf/insane/"+key] = value
+	}
+	sysctl(t, "net/ipv4/neigh/near/proxy_delay", "8")
+	sysctl(t, "net/ipv6/conf/near/forwarding", "1")
+	want["ipv4/neigh/insane/proxy_delay"], want["ipv6/conf/insane/forwarding"] = "8", "1"
+	// Who answers an ARP request is decided by other means, and a strict check stays where it is.
+	sysctl(t, "net/ipv4/conf/near/arp_ignore", "1")
+	sysctl(t, "net/ipv4/conf/near/rp_filter", "1")
+	sysctl(t, "net/ipv4/conf/insane/rp_filter", "2")
+	want["ipv4/conf/insane/arp_ignore"], want["ipv4/conf/insane/rp_filter"] = "0", "2"
+	adopt()
+	expect(want)
+
+	sysctl(t, "net/ipv4/conf/insane/proxy_arp", "0")
+	sysctl(t, "net/ipv4/conf/insane/rp_filter", "1")
+	adopt()
+	expect(map[string]string{"ipv4/conf/insane/proxy_arp": "0", "ipv4/conf/insane/rp_filter": "1"})
+	sysctl(t, "net/ipv4/conf/near/rp_filter", "2")
+	adopt()
+	expect(map[string]string{"ipv4/conf/insane/proxy_arp": "1", "ipv4/conf/insane/rp_filter": "2"})
+	if err := tap.AdoptSettings(Settings{}); err != nil {
+		t.Errorf("settings that nobody has read: %v", err)
+	}
+	expect(want)
+}

@@ -1,0 +1,69 @@
+package kern
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// Open and the Attach methods return errors that errors.Is finds equal to one of these.
+var (
+	ErrRights      = errors.New("needs root, or CAP_BPF and CAP_NET_ADMIN")
+	ErrUnsupported = errors.New("this kernel cannot do it")
+)
+
+// Reasons why the kernel refuses eBPF to a process that has both capabilities.
+const (
+	innerRights refusal = "needs CAP_BPF and CAP_NET_ADMIN of the first user namespace; root of another one, " +
+		"as in a rootless container, is not enough"
+	forbidden refusal = "CAP_BPF and CAP_NET_ADMIN are there, but bpf() is forbidden: by a seccomp profile, as of a " +
+		"container, or by a security module"
+)
+
+// refusal is ErrRights with a text of its own.
+type refusal string
+
+// Error returns the text.
+func (r refusal) Error() string { return string(r) }
+
+// Is reports whether target is ErrRights.
+func (r refusal) Is(target error) bool { return target == ErrRights }
+
+// explain wraps an error of the kernel in one that tells a user what is missing.
+func explain(what string, err error) error {
+	// The text of the library about missing rights is written for programmers, so
+	// only the error number is kept.
+	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES} {
+		if errors.Is(err, errno) {
+			return fmt.Errorf("%s: %w: %w", what, errno, whyRefused())
+		}
+	}
+	if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {
+		return fmt.Errorf("%s: %w: %w", what, err, ErrUnsupported)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// firstUserNamespace is the inode of the user namespace that the machine starts with
+// (include/linux/proc_ns.h, PROC_USER_INIT_INO).
+const firstUserNamespace = 0xEFFFFFFD
+
+// whyRefused returns why the kernel has refused eBPF to the calling thread.
+func whyRefused() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if unix.Capget(&header, &data[0]) != nil {
+		return ErrRights
+	}
+	has := func(capability int) bool { return data[capability/32].Effective&(1<<(capability%32)) != 0 }
+	if !has(unix.CAP_SYS_ADMIN) && !(has(unix.CAP_BPF) && has(unix.CAP_NET_ADMIN)) {
+		return ErrRights
+	}
+	var namespace unix.Stat_t
+	if unix.Stat("/proc/thread-self/ns/user", &namespace) == nil && namespace.Ino != firstUserNamespace {
+		return innerRights
+	}
+	return forbidden
+}
