@@ -63,8 +63,8 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	if err := seen.Slave.Err; err != nil {
 		d.fail("look up slave", "err", err)
 	}
-	if before.Link.Up && seen.Interface.Down {
-		d.log.Warn("the interface was set down: what was routed through it is not faulted until it is up again")
+	if before.Link.Up && (seen.Interface.Down || seen.Interface.WasBare && !before.NoIPv6) {
+		d.log.Warn("the interface was set down, or IPv6 taken off it: what was routed through it is not faulted until it is back")
 	}
 	w := decide.Decide(d.config(), seen)
 	routes := seen.Routes

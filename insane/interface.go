@@ -23,7 +23,8 @@ func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (agai
 	self := &d.seen.Interface
 	d.flushed = d.flushed || self.Down
 	self.Down = !self.Link.Up // that it was down at some time is in flushed now
-	d.bare = d.bare || self.NoIPv6
+	d.bare = d.bare || self.WasBare
+	self.WasBare = self.NoIPv6
 	if w.Restore6 {
 		d.bare = false
 		d.routes.Forget6()

@@ -69,7 +69,7 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	self := o.Interface
 	w.SkipQdisc = self.Spare
 	w.Restore = (c.Flushed || self.Down) && self.Link.Up
-	w.Restore6 = c.Bare && !self.NoIPv6 && self.Link.Up
+	w.Restore6 = (c.Bare || self.WasBare) && !self.NoIPv6 && self.Link.Up
 	w.Idle = idleReason(c, self)
 	w.Armed = c.Receive != api.ReceiveNone && w.Idle == ""
 	// Promiscuous mode of the interface means that somebody wants frames for other

@@ -82,6 +82,7 @@ func TestDecide(t *testing.T) {
 		{"the interface is up again", func(c *Config, _ *observe.Host) { c.Flushed = true },
 			func(w *Wanted) { w.Restore = true }},
 		{"IPv6 is back", func(c *Config, _ *observe.Host) { c.Bare = true }, func(w *Wanted) { w.Restore6 = true }},
+		{"IPv6 was away for a moment", func(_ *Config, h *observe.Host) { h.Interface.WasBare = true }, func(w *Wanted) { w.Restore6 = true }},
 		{"there is no IPv6", func(c *Config, h *observe.Host) { c.Bare, h.Interface.NoIPv6 = true, true }, func(*Wanted) {}},
 		{"the interface is elsewhere", func(_ *Config, h *observe.Host) { h.Interface = observe.Interface{Away: true, Down: true} },
 			func(w *Wanted) {

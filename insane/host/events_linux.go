@@ -17,7 +17,7 @@ type Events struct {
 	Addresses []AddressEvent
 	Routes    bool           // the main routing table
 	Foreign   bool           // a change of Routes that the device has not made itself
-	Removed   bool           // the kernel has removed a route of the device's, of IPv6
+	NoIPv6    bool           // the kernel has taken IPv6 off the interface of the device, even if only for a moment
 	Deleted   []netip.Prefix // destinations of the device's routes that somebody has deleted
 	Rules     bool           // the rules of policy routing
 	Control   []int          // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
@@ -62,7 +62,7 @@ func (e *Events) merge(later *Events) {
 	}
 	e.Routes = e.Routes || later.Routes
 	e.Foreign = e.Foreign || later.Foreign
-	e.Removed = e.Removed || later.Removed
+	e.NoIPv6 = e.NoIPv6 || later.NoIPv6
 	for _, dst := range later.Deleted {
 		e.addDeleted(dst)
 	}
@@ -101,7 +101,7 @@ func addIndex(list *[]int, index int) {
 
 // any reports whether anything has changed.
 func (e *Events) any() bool {
-	return e.BesideRoutes() || e.Routes || e.Removed || len(e.Deleted) > 0
+	return e.BesideRoutes() || e.Routes || e.NoIPv6 || len(e.Deleted) > 0
 }
 
 // BesideRoutes reports whether anything but routes has changed. An attempt to make a
@@ -110,16 +110,22 @@ func (e *Events) BesideRoutes() bool {
 	return len(e.Links)+len(e.Addresses)+len(e.Control)+len(e.Settings) > 0 || e.Rules || e.Lost
 }
 
-// add records a message of the kernel. A message that it cannot parse counts as lost. port
-// is the netlink port from which the device changes routes.
-func (e *Events) add(m *syscall.NetlinkMessage, port uint32) {
+// self is how a device knows itself in a message: the index of its interface, and the
+// netlink port from which it changes routes.
+type self struct {
+	index int
+	port  uint32
+}
+
+// add records a message of the kernel. A message that it cannot parse counts as lost.
+func (e *Events) add(m *syscall.NetlinkMessage, device self) {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		e.addLinkMessage(m)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		e.addAddressMessage(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		e.addRouteMessage(m, port)
+		e.addRouteMessage(m, device)
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		e.Rules = true
 	case unix.RTM_NEWNETCONF:
@@ -214,26 +220,53 @@ func attributes(list []byte) iter.Seq2[uint16, []byte] {
 	}
 }
 
-// addRouteMessage records a change of a route. The kernel tells who has asked for it, by his
-// netlink port: 0 is the kernel itself. It removes IPv4 routes without a message, so
-// there 0 is somebody who uses ioctl.
-func (e *Events) addRouteMessage(m *syscall.NetlinkMessage, port uint32) {
-	if !decidesRoutes(m.Data) {
+// addRouteMessage records a change of a route (struct rtmsg). The kernel tells who has asked
+// for it, by his netlink port: 0 is the kernel itself, or a program that uses ioctl. With
+// IPv6, the kernel removes the route of all multicast groups through a link, which no
+// user removes.
+func (e *Events) addRouteMessage(m *syscall.NetlinkMessage, device self) {
+	if len(m.Data) < unix.SizeofRtMsg {
+		e.Lost = true
 		return
 	}
-	e.Routes = true
-	e.Foreign = e.Foreign || m.Header.Pid != port
-	if m.Header.Type != unix.RTM_DELROUTE || m.Header.Pid == port || len(m.Data) < unix.SizeofRtMsg || m.Data[5] != routeProtocol {
-		return
+	deleted := m.Header.Type == unix.RTM_DELROUTE
+	switch r := route(m.Data); {
+	case deleted && r.dst == multicast && r.link == device.index:
+		e.NoIPv6 = true
+	case !decidesRoutes(m.Data):
+	case deleted && m.Header.Pid != device.port && m.Data[5] == routeProtocol && r.metric != behind6 &&
+		(m.Header.Pid != 0 || r.dst.Addr().Is4()): // the kernel removes IPv4 routes without a message
+		e.addDeleted(r.dst)
 	}
-	dst, metric := destination(m.Data)
-	switch {
-	case metric == behind6:
-	case m.Header.Pid == 0 && dst.Addr().Is6():
-		e.Removed = true
-	case dst.IsValid():
-		e.addDeleted(dst)
+	if decidesRoutes(m.Data) {
+		e.Routes = true
+		e.Foreign = e.Foreign || m.Header.Pid != device.port
 	}
+}
+
+var multicast = netip.MustParsePrefix("ff00::/8")
+
+// routed is what a message says of a route. link is 0 if there are several.
+type routed struct {
+	dst    netip.Prefix
+	metric uint32
+	link   int
+}
+
+func route(m []byte) (r routed) {
+	addr := everything(int(m[0])).Addr()
+	for kind, value := range attributes(m[unix.SizeofRtMsg:]) {
+		switch {
+		case kind == unix.RTA_DST:
+			addr, _ = netip.AddrFromSlice(value)
+		case kind == unix.RTA_PRIORITY && len(value) == 4:
+			r.metric = binary.NativeEndian.Uint32(value)
+		case kind == unix.RTA_OIF && len(value) == 4:
+			r.link = int(binary.NativeEndian.Uint32(value))
+		}
+	}
+	r.dst = netip.PrefixFrom(addr, int(m[1]))
+	return r
 }
 
 func (e *Events) addDeleted(dst netip.Prefix) {

@@ -10,20 +10,22 @@ import (
 )
 
 // A storm of events overflows a netlink socket, and events are lost. What was lost can be
-// read again, with two exceptions: that the interface of the device was down for a moment,
-// and who has removed a route, somebody or the kernel. So there are two subscriptions, and
+// read again, with two exceptions: that the interface of the device was down or without IPv6
+// for a moment, and who has removed a route, somebody or the kernel. So there are two subscriptions, and
 // each event goes to one of them, by a filter in the kernel. Events about the device itself
 // are few, and have a socket that no storm reaches.
 
 // Offsets in a message: struct nlmsghdr, and behind it struct ifinfomsg or struct rtmsg.
 const (
 	offType     = 4
+	offBits     = unix.SizeofNlMsghdr + 1
+	offTable    = unix.SizeofNlMsghdr + 4
 	offProtocol = unix.SizeofNlMsghdr + 5
 	offIndex    = unix.SizeofNlMsghdr + 4
 )
 
-// splitFilter passes the events about the link with this index, and about deleted routes of
-// the device, if own is true, and all others if it is false.
+// splitFilter passes the events about the link with this index, and about deleted routes that
+// are of the device or to all multicast groups, if own is true, and all others if it is false.
 func splitFilter(index int, own bool) ([]bpf.RawInstruction, error) {
 	accept, refuse := uint32(0), uint32(1<<16)
 	if own {
@@ -31,11 +33,15 @@ func splitFilter(index int, own bool) ([]bpf.RawInstruction, error) {
 	}
 	return bpf.Assemble([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: offType, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: inOrder16(unix.RTM_NEWLINK), SkipTrue: 4},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: inOrder16(unix.RTM_DELLINK), SkipTrue: 3},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: inOrder16(unix.RTM_DELROUTE), SkipFalse: 5},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: inOrder16(unix.RTM_NEWLINK), SkipTrue: 8},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: inOrder16(unix.RTM_DELLINK), SkipTrue: 7},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: inOrder16(unix.RTM_DELROUTE), SkipFalse: 9},
 		bpf.LoadAbsolute{Off: offProtocol, Size: 1},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: routeProtocol, SkipTrue: 2, SkipFalse: 3},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: routeProtocol, SkipTrue: 6},
+		bpf.LoadAbsolute{Off: offTable, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.RT_TABLE_LOCAL, SkipFalse: 5},
+		bpf.LoadAbsolute{Off: offBits, Size: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(multicast.Bits()), SkipTrue: 2, SkipFalse: 3},
 		bpf.LoadAbsolute{Off: offIndex, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: inOrder32(uint32(index)), SkipFalse: 1},
 		bpf.RetConstant{Val: accept},

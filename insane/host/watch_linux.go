@@ -31,7 +31,7 @@ type WatchOptions struct {
 // watcher is a subscription to all of watchGroups, and the events received so far.
 type watcher struct {
 	WatchOptions
-	port  uint32        // from which the device changes routes
+	self  self
 	ready chan struct{} // has a value while there are pending events
 
 	mu      sync.Mutex
@@ -52,7 +52,7 @@ func (l *Links) Watch(ctx context.Context, o WatchOptions) (done <-chan struct{}
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to changes of the network: %w", err)
 	}
-	w := &watcher{WatchOptions: o, port: port, ready: make(chan struct{}, 1)}
+	w := &watcher{WatchOptions: o, self: self{o.Own, port}, ready: make(chan struct{}, 1)}
 	sources := []source{{index: o.Own, lost: Events{Lost: true}}}
 	if o.Own != 0 {
 		down := LinkEvent{Link: Link{Index: o.Own}, Down: true}
@@ -124,7 +124,7 @@ func (w *watcher) receive(ctx context.Context, socket *nl.NetlinkSocket) {
 		}
 		var e Events
 		for i := range messages {
-			e.add(&messages[i], w.port)
+			e.add(&messages[i], w.self)
 		}
 		w.note(&e)
 	}

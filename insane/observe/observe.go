@@ -32,7 +32,7 @@ type Observer struct {
 	Takes   bool           // the receive mode takes frames
 
 	WasDown bool           // an event says that the interface was down, even if only for a moment
-	Removed bool           // an event says that the kernel has removed an IPv6 route of the device's
+	NoIPv6  bool           // an event says that it was without IPv6
 	Deleted []netip.Prefix // events say that somebody has deleted these routes of the device's
 	Read    *Ownership     // the tables, if they are already read; nil: Look reads all tables again
 }
@@ -84,6 +84,7 @@ func (o *Observer) lookUpInterface() (s Interface, err error) {
 		return s, fmt.Errorf("look up the interface: %w", err)
 	}
 	s.Link, s.Down, s.NoIPv6 = link, !link.Up || o.WasDown, host.WithoutIPv6(link.Name)
+	s.WasBare = s.NoIPv6 || o.NoIPv6
 	if !o.Fast {
 		return s, nil
 	}
@@ -159,7 +160,7 @@ func (o *Observer) observeRoutes() []host.RouteState {
 		if !s.Blind {
 			s.Want, s.Way = o.Links.Borrow(dst, o.On)
 		}
-		s.Lost = o.Removed && dst.Addr().Is6() || o.Iface.Lost(dst)
+		s.Lost = o.Iface.Lost(dst)
 		s.Deleted = slices.ContainsFunc(o.Deleted, func(p netip.Prefix) bool {
 			return p.Bits() <= dst.Bits()+1 && dst.Bits() <= p.Bits() && dst.Contains(p.Addr()) // one of its halves, too
 		})
@@ -216,13 +217,13 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 		}
 	}
 	// With its link-local address, the interface loses IPv6 and gets it back.
-	if slices.ContainsFunc(e.Addresses, func(a host.AddressEvent) bool { return a.Link == o.Index && a.Prefix.Addr().IsLinkLocalUnicast() }) {
+	if e.NoIPv6 || slices.ContainsFunc(e.Addresses, func(a host.AddressEvent) bool { return a.Link == o.Index && a.Prefix.Addr().IsLinkLocalUnicast() }) {
 		which |= PartInterface | PartRoutes
 	}
 	if slices.Contains(e.Control, o.Index) || slices.Contains(e.Control, host.AnyLink) {
 		which |= PartInterface
 	}
-	if e.Rules || len(o.Routes) > 0 && (e.Foreign || e.Removed || len(e.Deleted) > 0) || slices.ContainsFunc(e.Addresses, o.sourceFor) {
+	if e.Rules || len(o.Routes) > 0 && (e.Foreign || len(e.Deleted) > 0) || slices.ContainsFunc(e.Addresses, o.sourceFor) {
 		which |= PartRoutes
 	}
 	return which
@@ -249,5 +250,5 @@ func (o *Observer) sourceFor(a host.AddressEvent) bool {
 // Tell makes events known to the observer that leave no trace on the host.
 func (o *Observer) Tell(e host.Events) {
 	o.WasDown = slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Down })
-	o.Removed, o.Deleted = e.Removed, e.Deleted
+	o.NoIPv6, o.Deleted = e.NoIPv6, e.Deleted
 }

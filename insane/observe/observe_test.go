@@ -38,7 +38,7 @@ func TestAffected(t *testing.T) {
 		{"routes of its own", host.Events{Routes: true}, 0},
 		{"routes", host.Events{Routes: true, Foreign: true}, PartRoutes},
 		{"a deleted route of its own", host.Events{Routes: true, Deleted: o.Routes}, PartRoutes},
-		{"an IPv6 route of its own that the kernel removes", host.Events{Routes: true, Removed: true}, PartRoutes},
+		{"IPv6 is taken off the interface", host.Events{NoIPv6: true}, PartInterface | PartRoutes},
 		{"traffic control elsewhere", host.Events{Control: []int{2, 3}}, 0},
 		{"traffic control of the interface", host.Events{Control: []int{2, 7}}, PartInterface},
 		{"lost events", host.Events{Lost: true}, PartInterface | PartSlave | PartRoutes},

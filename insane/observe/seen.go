@@ -36,6 +36,7 @@ type Interface struct {
 	Away     bool      // the interface is not in this network namespace
 	Down     bool      // it is down, or was down since the last pass
 	NoIPv6   bool      // the kernel has no IPv6 on it at present
+	WasBare  bool      // it has none, or had none since the last pass
 	Listened bool      // a packet socket gets the frames that it sends
 	Watched  string    // why its frames must pass its own queue; "": they need not
 	Spare    bool      // nobody has configured its queueing discipline
