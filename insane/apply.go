@@ -18,7 +18,7 @@ func (d *Device) config() decide.Config {
 	s := &d.slave
 	return decide.Config{
 		Name: d.name, Slave: s.Name, Link: s.Link, Queues: s.Queues, Open: s.IsOpen(),
-		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2), Flushed: d.flushed, Bare: d.bare,
+		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2),
 	}
 }
 
@@ -44,7 +44,8 @@ func (d *Device) refresh() {
 // must look at the host once more. Errors are logged; the pass after the next event tries
 // again. The caller holds d.mu.
 //
-// The order matters. First comes the state of the slave, so that the relay knows at once
+// The order matters. First the kernel stops what is the relay's from now on, which waits
+// for nothing. Then comes the state of the slave, so that the relay knows at once
 // where its frames go and why frames are lost. Then the kernel learns who owns a received
 // frame and which path packets take. The interface comes last, because each of its steps
 // may wait for another process that changes the network.
@@ -63,9 +64,6 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	if err := seen.Slave.Err; err != nil {
 		d.fail("look up slave", "err", err)
 	}
-	if before.Link.Up && (seen.Interface.Down || seen.Interface.WasBare && !before.NoIPv6) {
-		d.log.Warn("the interface was set down, or IPv6 taken off it: what was routed through it is not faulted until it is back")
-	}
 	w := decide.Decide(d.config(), seen)
 	routes := seen.Routes
 	seen.Routes = nil
@@ -78,8 +76,9 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	if again {
 		return true
 	}
+	d.yield(w)
 	d.applySlave(w)
-	if again = d.applyInterface(w, routes); !again {
+	if again = d.applyInterface(routes); !again {
 		d.applyOwnership(w)
 	} // else the routes have changed since the look, and with them the ownership
 	d.steer(w)
@@ -144,6 +143,16 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 	d.receive.arm(w.Armed)
 	if err != nil {
 		d.fail("follow addresses and routes", "err", err)
+	}
+}
+
+// yield makes the kernel leave to the relay what it may not carry any more.
+func (d *Device) yield(w decide.Wanted) {
+	if w.RelayTX != "" {
+		d.tx.CloseKernel()
+	}
+	if w.RelayRX != "" {
+		d.rx.CloseKernel()
 	}
 }
 

@@ -17,6 +17,7 @@ type plan struct {
 	receive string     // the receive mode after the change
 	tx, rx  *policy.Policy
 	seed    *uint64
+	judge   *bool // neighbours
 }
 
 // Set changes the device: either all members of c or none. It returns the state after the
@@ -64,7 +65,7 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 	if p.rx, err = parse("rx", c.RX); err != nil {
 		return plan{}, err
 	}
-	p.seed = c.Seed
+	p.seed, p.judge = c.Seed, c.JudgeNeighbours
 	if c.Slave != nil {
 		link, err := d.checkSlave(*c.Slave)
 		if err != nil {
@@ -116,6 +117,10 @@ func (d *Device) connect(p plan) (moved bool, err error) {
 // restarts the packet numbers at 0, and the phase continues.
 func (d *Device) swap(p plan) {
 	now := d.clock()
+	if p.judge != nil {
+		d.tx.JudgeNeighbours(*p.judge)
+		d.rx.JudgeNeighbours(*p.judge)
+	}
 	if p.seed != nil {
 		d.seed = *p.seed
 		d.tx.Reseed(d.seedOf(d.tx))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -49,22 +48,18 @@ type Device struct {
 
 	failed atomic.Bool // the last pass failed in part; the next pass tries everything again
 
-	mu        sync.Mutex // guards the fields below; changes wait for each other and for the kernel
-	seed      uint64
-	addresses []netip.Prefix // the addresses that the user asked for
-	routes    host.GivenRoutes
-	slave     slave.Slave
-	alias     string    // name of the slave in the alias of the interface
-	adopted   host.Link // MTU and link-layer address that the device last gave the interface
-	receive   receiving
-	path      path
-	seen      observe.Host   // the host, as of the last pass
-	changes   uint64         // how often the slave, the receive mode or a requested route changed
-	missing   []netip.Prefix // the addresses that the kernel removed and that are not restored yet
-	flushed   bool           // the interface was down after it had got its addresses and routes
-	bare      bool           // it was without IPv6 after it had got them
-	rxEnded   chan struct{}  // closed when the relay of rx has finished with the last slave
-	closed    bool
+	mu      sync.Mutex // guards the fields below; changes wait for each other and for the kernel
+	seed    uint64
+	given   host.Given
+	slave   slave.Slave
+	alias   string    // name of the slave in the alias of the interface
+	adopted host.Link // MTU and link-layer address that the device last gave the interface
+	receive receiving
+	path    path
+	seen    observe.Host  // the host, as of the last pass
+	changes uint64        // how often the slave, the receive mode or a requested route changed
+	rxEnded chan struct{} // closed when the relay of rx has finished with the last slave
+	closed  bool
 }
 
 // newDevice makes a device without a slave. It relays nothing before Run. With a fast path,
@@ -77,7 +72,7 @@ func newDevice(near port.Port, c Config) *Device {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	direction := func(name string) *relay.Relay {
-		return relay.New(relay.Options{Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdog.Limit})
+		return relay.New(relay.Options{Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdog.Limit, JudgeNeighbours: c.JudgeNeighbours})
 	}
 	d := &Device{
 		name: c.Name, log: c.Log, clock: c.Clock, near: near, seed: c.Seed,

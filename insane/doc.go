@@ -43,7 +43,8 @@
 //
 //   - A verdict is about a packet, not about a frame. Every packet that is
 //     offered takes the next number of its direction, and its verdict depends
-//     on the seed, that number and the time alone.
+//     on the seed, that number and the time alone. The messages by which
+//     neighbours find each other have neither, unless a user asks for it.
 //   - The counters of a direction balance whenever they are read.
 //   - A change is carried out whole or not at all, between two batches.
 //   - The kernel and the relay give a packet the same number and the same verdict,

@@ -237,7 +237,7 @@ var neverUp = []string{
 // for their types.
 var pureRooms = map[string][]string{
 	"insane/ownership": {"cmp", "maps", "net/netip", "slices"},
-	"insane/decide":    {"fmt"},
+	"insane/decide":    {"cmp", "fmt"},
 	"insane/frame":     {"encoding/binary", "errors", "fmt", "math/bits", "slices"},
 }
 

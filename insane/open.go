@@ -23,6 +23,8 @@ type Config struct {
 	Clock    func() policy.Time // CLOCK_MONOTONIC; nil: the system's
 	Log      *slog.Logger       // nil: nothing is logged
 
+	JudgeNeighbours bool // policies apply to ARP, neighbour discovery, IGMP and MLD as well
+
 	// New ignores the fields below, because it gets open ports.
 	Slave      string         // name of the slave; "": none yet
 	Addresses  []netip.Prefix // addresses for the interface
@@ -118,8 +120,8 @@ func (d *Device) furnish(c Config) error {
 	d.mu.Lock()
 	d.refresh()
 	d.mu.Unlock()
-	d.addresses = c.Addresses
-	if _, err := d.iface.AddAddresses(d.addresses); err != nil {
+	d.given.Addresses = c.Addresses
+	if _, err := d.iface.AddAddresses(c.Addresses); err != nil {
 		return err
 	}
 	if len(c.Addresses)+len(c.Routes) > 0 {
@@ -136,18 +138,11 @@ func (d *Device) furnish(c Config) error {
 	if err != nil {
 		return err
 	}
-	return d.setRoutes(c.Routes)
-}
-
-// setRoutes adds the requested routes for the first time.
-func (d *Device) setRoutes(list []netip.Prefix) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.routes.Wanted, d.flushed = list, false
-	if len(list) > 0 && d.slave.Name == "" {
-		d.log.Warn("there is no slave: what is routed through the interface is lost until there is one (insanely LINK)", "routes", list)
-	}
-	_, err := d.routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes, d.log)
+	d.given.Destinations = c.Routes
+	routes := &d.given.Routes
+	_, err = routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes, d.log)
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
@@ -14,17 +13,13 @@ import (
 )
 
 // path is the state of the fast path, and says which data plane carries packets. Device.mu
-// guards it, except for the two atomics: the ticker reads these, and the ticker must not
-// wait for a lock. The device decides once whether there is a fast path, before the
-// interface is up. Every pass decides which packets take it.
+// guards it. The device decides once whether there is a fast path, before the interface is
+// up. Every pass decides which packets take it.
 type path struct {
 	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: there is no fast path
 	closer []io.Closer   // the programs attached to the interface
 	clsact bool          // the programs are in a clsact qdisc
 	none   string        // why there is no fast path
-
-	listened atomic.Bool // whether a packet socket listened at the last look; read without Device.mu
-	failed   atomic.Bool // whether the last look failed; read without Device.mu
 
 	tx, rx string // why the relay carries everything; "": the kernel carries what it can
 }
@@ -44,12 +39,7 @@ func (p *path) reasons() (tx, rx string) {
 
 // observe records those facts about the interface that do not depend on a decision.
 func (p *path) observe(self observe.Interface) {
-	if !p.exists() {
-		return
-	}
-	p.failed.Store(self.Err != nil)
-	p.listened.Store(self.Listened)
-	if !self.Away {
+	if p.exists() && !self.Away {
 		p.queue.SetLimit(self.Link.QueueLen)
 	}
 }
@@ -76,10 +66,6 @@ func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Object
 	p.queue = objects.TX().Queue()
 	return nil
 }
-
-// due reports whether the device must look at the interface although no event says so.
-// listens: a packet socket listens on it. The caller need not hold Device.mu.
-func (p *path) due(listens bool) bool { return p.failed.Load() || listens != p.listened.Load() }
 
 // settle tells the kernel that the missing frames of the queue are lost, if the relay has
 // been idle since the last call and no frame has moved.
@@ -137,9 +123,19 @@ func (d *Device) attachPath() error {
 	return nil
 }
 
-// due reports at each tick whether a pass is needed that no event asks for: a packet socket
-// was opened or closed, the last look failed, or frames wait that may be lost.
-func (d *Device) due() bool {
-	listens, err := host.Listens(d.tap.Index())
-	return err != nil || d.path.due(listens) || d.tx.Waiting() || d.rx.Waiting()
+// due returns the parts that need a pass for which no event asks: something has changed of
+// which the kernel does not tell, or frames wait that may be lost. It waits as a look does.
+// Only the loop may call it.
+func (d *Device) due() (which observe.Parts) {
+	if !d.path.exists() {
+		return 0
+	}
+	d.mu.Lock()
+	seen := d.seen
+	d.mu.Unlock()
+	which = d.about.Load().Moved(seen)
+	if d.tx.Waiting() || d.rx.Waiting() {
+		which |= observe.PartInterface
+	}
+	return which
 }

@@ -53,11 +53,8 @@ func (d *Device) follow(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watch the host: %w", err)
 	}
-	if d.path.exists() {
-		d.ticker.Ask(d.due)
-	}
 	d.mu.Lock()
-	d.flushed = true // covers changes from before the watch: the interface may have been down since Open
+	d.given.Doubt() // covers changes from before the watch: the interface may have been down since Open
 	d.mu.Unlock()
 	d.pass(observe.Everything, nil)
 	d.group.Go(func() { <-watch })
@@ -98,8 +95,10 @@ func (f *follower) loop(ctx context.Context) {
 			f.passEvents(e)
 		case <-d.ticker.Due():
 			began = time.Now()
-			d.pass(observe.PartInterface, nil)
-			d.settleWaiting()
+			if which := d.due(); which != 0 {
+				d.pass(which, nil)
+				d.settleWaiting()
+			}
 		case read := <-f.read:
 			began = time.Now()
 			f.passTables(read)

@@ -155,9 +155,7 @@ func (d *Device) adopt(link host.Link) error {
 	if err := d.iface.Adopt(link); err != nil {
 		return err
 	}
-	mtu := min(max(link.MTU, minMTU), maxMTU)
-	d.bare = d.bare || mtu < host.MinIPv6MTU
-	return d.iface.SetMTU(mtu)
+	return d.iface.SetMTU(min(max(link.MTU, minMTU), maxMTU))
 }
 
 // restore undoes what a failed attach did to the interface. It logs its own errors: the

@@ -43,8 +43,11 @@ func (d *Device) publish() {
 // d.mu.
 func (d *Device) observer() *observe.Observer {
 	o := &observe.Observer{
-		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(), Fast: d.path.exists(), Clsact: d.path.clsact,
-		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.routes.Wanted, Takes: d.receive.takesFrames(),
+		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(),
+		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.given.Destinations, Takes: d.receive.takesFrames(),
+	}
+	if d.path.exists() {
+		o.Chains = d.receive.objects
 	}
 	if d.slave.IsOpen() {
 		o.Sockets = d.slave.Port
@@ -60,7 +63,7 @@ func (d *Device) State() api.Info {
 	s := d.shown.Load()
 	info := api.Info{
 		Name: d.name, Slave: s.slave, SlaveState: s.slaveState,
-		Receive: s.receive, Takes: s.takes, Seed: s.seed,
+		Receive: s.receive, Takes: s.takes, Seed: s.seed, JudgeNeighbours: s.tx.JudgeNeighbours,
 	}
 	if d.logDropped != nil {
 		info.LogDropped = d.logDropped()

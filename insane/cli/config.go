@@ -32,6 +32,7 @@ func daemonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "policy", Value: "pass"},
 		&cli.StringFlag{Name: "rx-policy", Value: "pass"},
 		&cli.StringFlag{Name: "seed"},
+		&cli.BoolFlag{Name: "judge-neighbours"},
 		&cli.StringFlag{Name: "socket", EnvVars: []string{"INSANE_SOCKET"}},
 		&cli.StringFlag{Name: "group"},
 		&cli.StringFlag{Name: "log-level", Value: "info"},
@@ -44,7 +45,8 @@ func daemonFlags() []cli.Flag {
 // config reads the flags. It checks everything that it can check, before anything is
 // created.
 func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
-	conf := insane.Config{Name: c.String("name"), Slave: c.String("slave"), Socket: c.String("socket")}
+	conf := insane.Config{Name: c.String("name"), Slave: c.String("slave"), Socket: c.String("socket"),
+		JudgeNeighbours: c.Bool("judge-neighbours")}
 	if c.IsSet("group") && c.String("group") == "" {
 		return conf, usagef(`group: "": want the name or the number of a group`)
 	}

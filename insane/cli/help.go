@@ -43,6 +43,8 @@ FLAGS
   --rx-policy POLICY of what is received (default pass); not with --receive none
   --seed N           of every draw; the same seed, the same packets are lost
                      (default: a random one, which insanely shows)
+  --judge-neighbours policies apply to ARP, neighbour discovery, IGMP and MLD as
+                     well, which otherwise take neither number nor verdict
   --socket PATH      control socket, or @NAME for an abstract one
                      (default /run/insane/NAME.sock, or $INSANE_SOCKET)
   --group GROUP      whose members may change the device, beside root

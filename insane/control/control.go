@@ -156,7 +156,7 @@ func (s *server) put(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	who.Info("changed", "slave", transition(before.Slave, after.Slave), "tx", transition(before.TX.Policy, after.TX.Policy),
-		"rx", transition(before.RX.Policy, after.RX.Policy), "seed", transition(before.Seed, after.Seed))
+		"rx", transition(before.RX.Policy, after.RX.Policy), "seed", transition(before.Seed, after.Seed), "judgeNeighbours", transition(before.JudgeNeighbours, after.JudgeNeighbours))
 	answer(w, after)
 }
 

@@ -49,7 +49,7 @@ func newFake() *fake {
 		return api.Stats{
 			Offered: api.Count{Packets: n + 8, Bytes: n + 9}, Relayed: api.Count{Packets: n + 6, Bytes: n + 7},
 			Dropped:  map[string]api.Count{api.DropPolicy: {Packets: n + 1, Bytes: n + 2}, api.DropTooBig: {}},
-			Overruns: n + 5,
+			Overruns: n + 5, Neighbour: api.Count{Packets: n + 10, Bytes: n + 11},
 		}
 	}
 	return &fake{info: api.Info{

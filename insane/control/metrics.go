@@ -13,6 +13,7 @@ type collector struct {
 	info, carrier, mtu, seed, logLost   *prometheus.Desc
 	packets, bytes, dropped, droppedLen *prometheus.Desc
 	stages, stagesLen                   *prometheus.Desc
+	neighbours, neighboursLen           *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
 }
 
@@ -22,21 +23,23 @@ func newRegistry(d Device) *prometheus.Registry {
 	}
 	r := prometheus.NewRegistry()
 	r.MustRegister(&collector{
-		device:     d,
-		info:       desc("info", "What the device is; always 1.", "slave", "slave_state", "receive", "path", "tx", "rx"),
-		carrier:    desc("carrier", "1 if the interface has carrier."),
-		mtu:        desc("mtu_bytes", "MTU of the interface."),
-		seed:       desc("seed", "Seed of every draw."),
-		logLost:    desc("log_dropped_lines_total", "Lines of the daemon's log that were lost."),
-		packets:    desc("packets_total", "Wire packets offered to the device and relayed by it, on either path.", "direction", "what"),
-		bytes:      desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
-		dropped:    desc("dropped_packets_total", "Wire packets dropped, by reason.", "direction", "reason"),
-		droppedLen: desc("dropped_bytes_total", "Ethernet bytes of the packets dropped, by reason.", "direction", "reason"),
-		stages:     desc("stage_dropped_packets_total", "Wire packets dropped by the policy, by stage.", "direction", "stage"),
-		stagesLen:  desc("stage_dropped_bytes_total", "Ethernet bytes of the packets dropped by the policy, by stage.", "direction", "stage"),
-		overruns:   desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
-		fastPath:   desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
-		verdicts:   desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
+		device:        d,
+		info:          desc("info", "What the device is; always 1.", "slave", "slave_state", "receive", "path", "tx", "rx"),
+		carrier:       desc("carrier", "1 if the interface has carrier."),
+		mtu:           desc("mtu_bytes", "MTU of the interface."),
+		seed:          desc("seed", "Seed of every draw."),
+		logLost:       desc("log_dropped_lines_total", "Lines of the daemon's log that were lost."),
+		packets:       desc("packets_total", "Wire packets offered to the device and relayed by it, on either path.", "direction", "what"),
+		bytes:         desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
+		dropped:       desc("dropped_packets_total", "Wire packets dropped, by reason.", "direction", "reason"),
+		droppedLen:    desc("dropped_bytes_total", "Ethernet bytes of the packets dropped, by reason.", "direction", "reason"),
+		stages:        desc("stage_dropped_packets_total", "Wire packets dropped by the policy, by stage.", "direction", "stage"),
+		stagesLen:     desc("stage_dropped_bytes_total", "Ethernet bytes of the packets dropped by the policy, by stage.", "direction", "stage"),
+		neighbours:    desc("neighbour_packets_total", "Messages of ARP, neighbour discovery, IGMP and MLD relayed without a verdict.", "direction"),
+		neighboursLen: desc("neighbour_bytes_total", "Ethernet bytes of these messages.", "direction"),
+		overruns:      desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
+		fastPath:      desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
+		verdicts:      desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
 	})
 	return r
 }
@@ -44,7 +47,8 @@ func newRegistry(d Device) *prometheus.Registry {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.logLost, c.packets, c.bytes,
-		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.overruns, c.verdicts, c.fastPath} {
+		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen,
+		c.overruns, c.verdicts, c.fastPath} {
 		ch <- d
 	}
 }
@@ -93,5 +97,7 @@ func (c *collector) collectStats(ch chan<- prometheus.Metric, device, direction 
 		count(c.stages, n.Packets, stage)
 		count(c.stagesLen, n.Bytes, stage)
 	}
+	count(c.neighbours, s.Neighbour.Packets)
+	count(c.neighboursLen, s.Neighbour.Bytes)
 	count(c.overruns, s.Overruns)
 }

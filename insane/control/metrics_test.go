@@ -23,6 +23,8 @@ func TestMetrics(t *testing.T) {
 		`insane_dropped_packets_total{device="insane",direction="tx",reason="policy"} 101`,
 		`insane_dropped_bytes_total{device="insane",direction="rx",reason="policy"} 202`,
 		`insane_dropped_packets_total{device="insane",direction="rx",reason="too-big"} 0`,
+		`insane_neighbour_packets_total{device="insane",direction="tx"} 110`,
+		`insane_neighbour_bytes_total{device="insane",direction="rx"} 211`,
 		`insane_overrun_frames_total{device="insane",direction="rx"} 205`,
 		`insane_fast_path{device="insane",direction="tx"} 1`,
 		`insane_fast_path{device="insane",direction="rx"} 0`,

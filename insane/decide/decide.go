@@ -6,6 +6,7 @@
 package decide
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/seed-39a139a1/insane/insane/host"
@@ -24,8 +25,6 @@ type Config struct {
 	Open    bool      // the sockets are open on Link
 	Receive string    // one of the api.Receive… modes
 	Uneven  bool      // the packets of one super-frame of tx can get different verdicts
-	Flushed bool      // the interface was down after it had got its addresses and routes
-	Bare    bool      // it was without IPv6 after it had got them
 }
 
 // Step is what the device must do about the slave before anything else.
@@ -45,8 +44,6 @@ type Wanted struct {
 	Queues int       // transmit queues of Link
 
 	SkipQdisc bool // the interface should have no queueing discipline
-	Restore   bool // the interface has lost the addresses and routes that the user asked for
-	Restore6  bool // it has lost those of IPv6
 
 	Claims      kern.Claims // nil: no change
 	Idle        string      // why nothing is taken; "": what was asked for is taken
@@ -68,8 +65,6 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	}
 	self := o.Interface
 	w.SkipQdisc = self.Spare
-	w.Restore = (c.Flushed || self.Down) && self.Link.Up
-	w.Restore6 = (c.Bare || self.WasBare) && !self.NoIPv6 && self.Link.Up
 	w.Idle = idleReason(c, self)
 	w.Armed = c.Receive != api.ReceiveNone && w.Idle == ""
 	// Promiscuous mode of the interface means that somebody wants frames for other
@@ -78,8 +73,8 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 		(c.Receive == api.ReceiveAll || c.Receive == api.ReceiveAuto && self.Link.Master != 0)
 	w.Claims = o.Ownership.Claims
 	c.Link, c.Queues = w.Link, w.Queues
-	w.RelayTX = noFastTX(c, self)
-	w.RelayRX = noFastRX(c, w.Idle, self)
+	w.RelayTX = noFastTX(c, o)
+	w.RelayRX = noFastRX(c, w.Idle, o)
 	return w
 }
 
@@ -118,9 +113,9 @@ func idleReason(c Config, self observe.Interface) string {
 
 // noFastTX returns why the kernel must leave tx to the relay; "" if it need not. The kernel
 // may carry tx only if the result is exactly the relay's. Frames of the fast path bypass
-// the queue of the interface, so the relay must carry everything if a user watches or
-// shapes the traffic of the interface.
-func noFastTX(c Config, self observe.Interface) string {
+// the queue of the interface and a hook of the slave, so the relay must carry everything if
+// a user watches, shapes or filters the traffic there.
+func noFastTX(c Config, o observe.Host) string {
 	switch state := SlaveState(c.Slave, c.Open, c.Link); {
 	case state == api.SlaveNone:
 		return "there is no slave"
@@ -128,24 +123,24 @@ func noFastTX(c Config, self observe.Interface) string {
 		return c.Slave + " is " + state
 	case c.Link.IsDevice():
 		return c.Slave + " is a device itself"
-	case self.Away:
+	case o.Interface.Away:
 		return "the interface is not in this network namespace"
 	case c.Queues > 1 && c.Uneven:
 		// The relay's socket and the host's may choose different queues.
 		return fmt.Sprintf("%s has %d transmit queues, in which packets of one super-frame could overtake the next", c.Slave, c.Queues)
 	}
-	return self.Watched
+	return cmp.Or(o.Interface.Watched, o.Slave.Watched)
 }
 
 // noFastRX returns why the kernel must leave rx to the relay; "" if it need not.
-func noFastRX(c Config, idle string, self observe.Interface) string {
+func noFastRX(c Config, idle string, o observe.Host) string {
 	switch {
 	case c.Receive == api.ReceiveNone:
 		return "receive none: nothing but what neighbours say"
-	case self.Away:
+	case o.Interface.Away:
 		return "the interface is not in this network namespace"
 	}
-	return idle
+	return cmp.Or(idle, o.Interface.Guarded, o.Slave.Guarded)
 }
 
 // SlaveState returns one of the api.Slave… states, for a slave with this name and link.

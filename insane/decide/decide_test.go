@@ -75,22 +75,21 @@ func TestDecide(t *testing.T) {
 			}},
 		{"receive none", func(c *Config, _ *observe.Host) { c.Receive = api.ReceiveNone },
 			func(w *Wanted) { w.Armed, w.RelayRX = false, "receive none: nothing but what neighbours say" }},
-		{"the interface is down", func(_ *Config, h *observe.Host) { h.Interface.Link.Up, h.Interface.Down = false, true },
+		{"the interface is down", func(_ *Config, h *observe.Host) { h.Interface.Link.Up = false },
 			func(w *Wanted) { w.Armed, w.Idle, w.RelayRX = false, "insane is down", "insane is down" }},
-		{"the interface was down for a moment", func(_ *Config, h *observe.Host) { h.Interface.Down = true },
-			func(w *Wanted) { w.Restore = true }},
-		{"the interface is up again", func(c *Config, _ *observe.Host) { c.Flushed = true },
-			func(w *Wanted) { w.Restore = true }},
-		{"IPv6 is back", func(c *Config, _ *observe.Host) { c.Bare = true }, func(w *Wanted) { w.Restore6 = true }},
-		{"IPv6 was away for a moment", func(_ *Config, h *observe.Host) { h.Interface.WasBare = true }, func(w *Wanted) { w.Restore6 = true }},
-		{"there is no IPv6", func(c *Config, h *observe.Host) { c.Bare, h.Interface.NoIPv6 = true, true }, func(*Wanted) {}},
-		{"the interface is elsewhere", func(_ *Config, h *observe.Host) { h.Interface = observe.Interface{Away: true, Down: true} },
+		{"the interface is elsewhere", func(_ *Config, h *observe.Host) { h.Interface = observe.Interface{Away: true} },
 			func(w *Wanted) {
 				w.Armed, w.Idle = false, "insane is not in this network namespace"
 				w.RelayTX, w.RelayRX = "the interface is not in this network namespace", "the interface is not in this network namespace"
 			}},
 		{"somebody watches", func(_ *Config, h *observe.Host) { h.Interface.Watched = "somebody watches" },
 			func(w *Wanted) { w.RelayTX = "somebody watches" }},
+		{"a hook of the slave is for all that is sent", func(_ *Config, h *observe.Host) { h.Slave.Watched = "eth0 has a chain" },
+			func(w *Wanted) { w.RelayTX = "eth0 has a chain" }},
+		{"a hook of the interface is for all that arrives", func(_ *Config, h *observe.Host) { h.Interface.Guarded = "insane has XDP" },
+			func(w *Wanted) { w.RelayRX = "insane has XDP" }},
+		{"a hook of the slave is for all that arrives", func(_ *Config, h *observe.Host) { h.Slave.Guarded = "eth0 has a program" },
+			func(w *Wanted) { w.RelayRX = "eth0 has a program" }},
 		{"a default queueing discipline", func(_ *Config, h *observe.Host) { h.Interface.Spare = true },
 			func(w *Wanted) { w.SkipQdisc = true }},
 		{"promiscuous, receive auto", func(_ *Config, h *observe.Host) { h.Interface.Link.Promiscuity = 1 }, func(*Wanted) {}},
@@ -116,7 +115,7 @@ func same(a, b Wanted) bool {
 	a.Claims, b.Claims = nil, nil
 	la, lb := a.Link, b.Link
 	a.Link, b.Link = host.Link{}, host.Link{}
-	return a.Step == b.Step && a.Queues == b.Queues && a.SkipQdisc == b.SkipQdisc && a.Restore == b.Restore && a.Restore6 == b.Restore6 &&
+	return a.Step == b.Step && a.Queues == b.Queues && a.SkipQdisc == b.SkipQdisc &&
 		a.Idle == b.Idle && a.Armed == b.Armed && a.Promiscuous == b.Promiscuous &&
 		a.RelayTX == b.RelayTX && a.RelayRX == b.RelayRX &&
 		la.Index == lb.Index && la.Name == lb.Name && la.Alias == lb.Alias && la.Carrier == lb.Carrier

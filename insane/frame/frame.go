@@ -17,7 +17,7 @@
 // Files: frame.go has Frame and its header; inspect.go and walk.go check a frame and
 // find its layout, which layout.go has; errors.go lists the errors. split.go removes
 // packets, and rewrite.go corrects the headers of the rest. tag.go, partial.go and
-// destination.go prepare received frames.
+// destination.go prepare received frames. neighbour.go knows ARP and its kin.
 //
 // # Frames that arrive
 //

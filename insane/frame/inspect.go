@@ -21,12 +21,15 @@ const (
 // Numbers of linux/if_ether.h and linux/in.h.
 const (
 	etherIPv4 = 0x0800
+	etherARP  = 0x0806
 	etherIPv6 = 0x86dd
 	etherTag  = 0x8100 // 802.1Q
 	etherSTag = 0x88a8 // 802.1ad
 
-	protocolTCP = 6
-	protocolUDP = 17
+	protocolIGMP   = 2
+	protocolTCP    = 6
+	protocolUDP    = 17
+	protocolICMPv6 = 58
 )
 
 // gsoByFrags is a segment size with a special meaning inside the kernel

@@ -22,6 +22,7 @@ type Events struct {
 	Rules     bool           // the rules of policy routing
 	Control   []int          // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
 	Settings  []int          // indexes of links whose settings of IPv4 or IPv6 changed, or AnyLink
+	NFTables  bool           // the tables of nftables
 	Lost      bool           // events were lost: everything may have changed
 }
 
@@ -67,6 +68,7 @@ func (e *Events) merge(later *Events) {
 		e.addDeleted(dst)
 	}
 	e.Rules = e.Rules || later.Rules
+	e.NFTables = e.NFTables || later.NFTables
 	e.Lost = e.Lost || later.Lost
 }
 
@@ -107,14 +109,7 @@ func (e *Events) any() bool {
 // BesideRoutes reports whether anything but routes has changed. An attempt to make a
 // route that fails can be an event of routes itself, and is no reason to try again.
 func (e *Events) BesideRoutes() bool {
-	return len(e.Links)+len(e.Addresses)+len(e.Control)+len(e.Settings) > 0 || e.Rules || e.Lost
-}
-
-// self is how a device knows itself in a message: the index of its interface, and the
-// netlink port from which it changes routes.
-type self struct {
-	index int
-	port  uint32
+	return len(e.Links)+len(e.Addresses)+len(e.Control)+len(e.Settings) > 0 || e.Rules || e.NFTables || e.Lost
 }
 
 // add records a message of the kernel. A message that it cannot parse counts as lost.
@@ -131,6 +126,8 @@ func (e *Events) add(m *syscall.NetlinkMessage, device self) {
 	case unix.RTM_NEWNETCONF:
 		e.addSettingsMessage(m)
 	case unix.RTM_DELNETCONF: // the link goes, or its IPv6 does; other events say so
+	case nftNewGeneration:
+		e.NFTables = true
 	default: // traffic control: struct tcmsg
 		if len(m.Data) < 8 {
 			e.Lost = true
@@ -218,94 +215,4 @@ func attributes(list []byte) iter.Seq2[uint16, []byte] {
 			list = list[min(len(list), (n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
 		}
 	}
-}
-
-// addRouteMessage records a change of a route (struct rtmsg). The kernel tells who has asked
-// for it, by his netlink port: 0 is the kernel itself, or a program that uses ioctl. With
-// IPv6, the kernel removes the route of all multicast groups through a link, which no
-// user removes.
-func (e *Events) addRouteMessage(m *syscall.NetlinkMessage, device self) {
-	if len(m.Data) < unix.SizeofRtMsg {
-		e.Lost = true
-		return
-	}
-	deleted := m.Header.Type == unix.RTM_DELROUTE
-	switch r := route(m.Data); {
-	case deleted && r.dst == multicast && r.link == device.index:
-		e.NoIPv6 = true
-	case !decidesRoutes(m.Data):
-	case deleted && m.Header.Pid != device.port && m.Data[5] == routeProtocol && r.metric != behind6 &&
-		(m.Header.Pid != 0 || r.dst.Addr().Is4()): // the kernel removes IPv4 routes without a message
-		e.addDeleted(r.dst)
-	}
-	if decidesRoutes(m.Data) {
-		e.Routes = true
-		e.Foreign = e.Foreign || m.Header.Pid != device.port
-	}
-}
-
-var multicast = netip.MustParsePrefix("ff00::/8")
-
-// routed is what a message says of a route. link is 0 if there are several.
-type routed struct {
-	dst    netip.Prefix
-	metric uint32
-	link   int
-}
-
-func route(m []byte) (r routed) {
-	addr := everything(int(m[0])).Addr()
-	for kind, value := range attributes(m[unix.SizeofRtMsg:]) {
-		switch {
-		case kind == unix.RTA_DST:
-			addr, _ = netip.AddrFromSlice(value)
-		case kind == unix.RTA_PRIORITY && len(value) == 4:
-			r.metric = binary.NativeEndian.Uint32(value)
-		case kind == unix.RTA_OIF && len(value) == 4:
-			r.link = int(binary.NativeEndian.Uint32(value))
-		}
-	}
-	r.dst = netip.PrefixFrom(addr, int(m[1]))
-	return r
-}
-
-func (e *Events) addDeleted(dst netip.Prefix) {
-	if len(e.Deleted) < maxEvents && !slices.Contains(e.Deleted, dst) {
-		e.Deleted = append(e.Deleted, dst)
-	}
-}
-
-// destination returns the destination and the metric of a route (struct rtmsg).
-func destination(m []byte) (dst netip.Prefix, metric uint32) {
-	addr := everything(int(m[0])).Addr()
-	for kind, value := range attributes(m[unix.SizeofRtMsg:]) {
-		switch {
-		case kind == unix.RTA_DST:
-			addr, _ = netip.AddrFromSlice(value)
-		case kind == unix.RTA_PRIORITY && len(value) == 4:
-			metric = binary.NativeEndian.Uint32(value)
-		}
-	}
-	return netip.PrefixFrom(addr, int(m[1])), metric
-}
-
-// decidesRoutes reports whether a message is about a route of the main table (struct rtmsg)
-// whose destination is not link-local.
-func decidesRoutes(m []byte) bool {
-	if len(m) < unix.SizeofRtMsg {
-		return true
-	}
-	family, bits, table := m[0], m[1], m[4]
-	if table != unix.RT_TABLE_MAIN && table != unix.RT_TABLE_COMPAT {
-		return false
-	}
-	if family != unix.AF_INET6 || bits < 10 {
-		return true
-	}
-	for kind, value := range attributes(m[unix.SizeofRtMsg:]) {
-		if kind == unix.RTA_DST && len(value) >= 2 {
-			return value[0] != 0xfe || value[1]&0xc0 != 0x80 // not link-local: fe80::/10
-		}
-	}
-	return true
 }

@@ -2,188 +2,71 @@ package host
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
-	"slices"
-
-	"golang.org/x/sys/unix"
 )
 
-// GivenRoutes are the routes through the device that the user asked for. Each route has the
-// same gateway and source address as the slave's own route, and follows its changes. A
-// default route waits until the slave has one: until then its packets could go nowhere.
-//
-// A route that the kernel removes is put back: with an address, the kernel removes the IPv4
-// routes that prefer it as source (net/ipv4/fib_semantics.c, fib_sync_down_addr), without an
-// event. So is one that somebody replaces, or puts another in front of. A route that
-// somebody deletes stays deleted until the interface goes down and up again.
-//
-// Only one goroutine at a time may use GivenRoutes.
-type GivenRoutes struct {
-	Wanted []netip.Prefix
-	given  map[netip.Prefix]*given
+// Given is what the user asked for of the interface: addresses, and routes through it. The
+// kernel removes IPv6 addresses and all routes while an interface is down, and all of IPv6
+// while it has no IPv6; Given brings them back. Only one goroutine at a time may use it.
+type Given struct {
+	Addresses    []netip.Prefix
+	Destinations []netip.Prefix // to be routed through the interface
+	Routes       GivenRoutes
+
+	missing []netip.Prefix // the addresses that are not restored yet
+	flushed bool           // the interface was down after it had got all
+	bare    bool           // it was without IPv6 after it had got all
+	whole   Condition      // the interface as of the last Keep
 }
 
-// given is what has become of one of the routes.
-type given struct {
-	last    Route   // as last put; the zero Route: must be put again
-	entries []entry // of it in the kernel's table, as far as the device knows
-	halves  bool    // the entries are to the two halves of the destination
-	waits   bool    // for a default route of the slave
-	deleted bool    // somebody has deleted it
+// Condition is the state of the interface as far as it decides what the interface can have.
+type Condition struct {
+	Up      bool // administratively
+	WasDown bool // it is down, or was down since the last look
+	NoIPv6  bool // the kernel has no IPv6 on it
+	WasBare bool // it has none, or had none since the last look
 }
 
-// RouteState says what the device must do about one of the routes.
-type RouteState struct {
-	Want    Route // with the gateway and source address that the slave's addresses give now
-	Way     bool  // the slave has a route to the destination, or to a wider one
-	Blind   bool  // the slave is gone or down, and tells nothing: a route stays as it is
-	Lost    bool  // it is not the first one to its destination any more: see Interface.Lost
-	Deleted bool  // somebody has deleted it
-}
+// Doubt makes the next Keep restore everything: the interface may have been down unseen.
+func (g *Given) Doubt() { g.flushed = true }
 
-// Keep adds or changes the routes according to seen. It returns true if it added, changed or
-// removed one. It waits for the kernel's lock on network configuration. It joins all errors;
-// after an error the next call tries again. It logs which route waits, and which one was
-// deleted, once.
-func (r *GivenRoutes) Keep(i *Interface, seen []RouteState, log *slog.Logger) (changed bool, err error) {
-	if r.given == nil {
-		r.given = make(map[netip.Prefix]*given)
+// Keep restores what the interface has lost, and keeps the routes as GivenRoutes.Keep does;
+// routes is nil if nobody has looked at them. It returns true if the host must be looked at
+// once more: it has changed routes, or they are to be restored and nobody has looked. It waits
+// for the kernel's lock on network configuration. It joins all errors; the next call tries
+// again. It logs that the interface is down, once.
+func (g *Given) Keep(i *Interface, c Condition, routes []RouteState, log *slog.Logger) (again bool, err error) {
+	if g.whole.Up && (c.WasDown || c.WasBare && !g.whole.NoIPv6) {
+		log.Warn("the interface was set down, or IPv6 taken off it: what was routed through it is not faulted until it is back")
 	}
-	var errs []error
-	for _, s := range seen {
-		g := r.given[s.Want.Dst]
-		if g == nil {
-			g = &given{}
-			r.given[s.Want.Dst] = g
-		}
-		did, err := g.keep(i, s, log)
-		changed = changed || did
-		if err != nil {
-			errs = append(errs, err)
-		}
+	g.whole = c
+	g.flushed, g.bare = g.flushed || c.WasDown, g.bare || c.WasBare
+	if !c.Up {
+		return false, nil // the kernel refuses routes
 	}
-	return changed, errors.Join(errs...)
-}
-
-// Forget records that the interface was down: it has lost all routes, and those that
-// somebody had deleted are wanted again.
-func (r *GivenRoutes) Forget() {
-	for _, g := range r.given {
-		g.last, g.deleted = Route{}, false
+	restored := g.restore(c)
+	if c.NoIPv6 {
+		g.missing, routes = Only4(g.missing), routes4(routes)
 	}
+	g.missing, err = i.AddAddresses(g.missing)
+	changed, routesErr := g.Routes.Keep(i, routes, log)
+	return changed || restored && routes == nil, errors.Join(err, routesErr)
 }
 
-// Forget6 records that the interface was without IPv6, as Forget does.
-func (r *GivenRoutes) Forget6() {
-	for dst, g := range r.given {
-		if dst.Addr().Is6() {
-			g.last, g.deleted = Route{}, false
-		}
-	}
-}
-
-// Routes4 are those of a list that are of IPv4.
-func Routes4(seen []RouteState) []RouteState {
-	return slices.DeleteFunc(slices.Clone(seen), func(s RouteState) bool { return s.Want.Dst.Addr().Is6() })
-}
-
-func (g *given) keep(i *Interface, s RouteState, log *slog.Logger) (changed bool, err error) {
-	dst, there := s.Want.Dst, len(g.entries) > 0
+// restore notes what an interface that is up has lost and can have again.
+func (g *Given) restore(c Condition) bool {
 	switch {
-	case s.Deleted && there:
-		log.Warn("a route of the device was deleted: packets to it are not faulted until the interface goes down and up", "route", dst)
-		old := g.entries
-		g.deleted, g.entries = true, nil
-		return true, i.removeAll(old) // the rest of it, or all if it was just put back
-	case g.deleted:
-		return false, nil
-	case dst.Bits() == 0 && !s.Way && !(s.Blind && there):
-		return g.wait(i, dst, log)
-	case there && !s.Lost && g.last.Dst.IsValid() && s.Blind:
-		if dst.Addr().Is6() {
-			// The kernel has taken the source address out, if the slave has lost it.
-			g.entries[0].Source = netip.Addr{}
-		}
-		return false, nil
-	case there && !s.Lost && g.last == s.Want && g.entries[0].Source == s.Want.Source:
-		return false, nil
+	case g.flushed:
+		g.flushed = false
+		g.missing = g.Addresses
+		g.Routes.forget(false)
+	case g.bare && !c.NoIPv6:
+		g.missing = append(Only4(g.missing), Only6(g.Addresses)...)
+		g.Routes.forget(true)
+	default:
+		return false
 	}
-	if s.Lost && dst.Addr().Is4() { // it may be behind another
-		err = i.removeAll(g.entries)
-		g.entries = nil
-	}
-	if g.waits {
-		log.Info("the slave has a default route: it leads through the device now", "route", dst)
-	}
-	g.waits = false
-	changed, placeErr := g.place(i, s.Want)
-	return changed, errors.Join(err, placeErr)
-}
-
-// wait removes a default route while the slave has none. Without the device, the host would
-// have none, either. And a program that makes one for the slave, as DHCP clients do, is not
-// refused because of the device's.
-func (g *given) wait(i *Interface, dst netip.Prefix, log *slog.Logger) (changed bool, err error) {
-	if !g.waits {
-		log.Info("the slave has no default route of this family: none leads through the device until it has", "route", dst)
-	}
-	old := g.entries
-	g.waits, g.entries = true, nil
-	return len(old) > 0, i.removeAll(old)
-}
-
-// place puts a route, and removes what the table had for it before.
-func (g *given) place(i *Interface, r Route) (changed bool, err error) {
-	g.last = Route{}
-	changed, err = g.exchange(i, r)
-	if errors.Is(err, unix.EEXIST) && len(g.entries) == 0 && !r.Dst.IsSingleIP() {
-		// The host has an IPv6 route to just this destination that nothing comes before.
-		g.halves = true
-		changed, err = g.exchange(i, r)
-	}
-	switch {
-	case errors.Is(err, unix.EEXIST):
-		return changed, fmt.Errorf("add route to %s: the host has a route to just that destination with metric %d, "+
-			"and none can come before it: give that one a higher metric", r.Dst, metric6)
-	case errors.Is(err, unix.EACCES) && r.Dst.Addr().Is6():
-		return changed, i.noIPv6("add route to " + r.Dst.String())
-	case err != nil:
-		return changed, fmt.Errorf("add route to %s: %w", r.Dst, err)
-	}
-	g.last = r
-	return changed, nil
-}
-
-// exchange replaces the entries by those of r.
-func (g *given) exchange(i *Interface, r Route) (changed bool, err error) {
-	parts := []Route{r}
-	if g.halves {
-		parts = halves(r)
-	}
-	old := g.entries
-	g.entries = nil
-	for _, part := range parts {
-		before := slices.DeleteFunc(slices.Clone(old), func(e entry) bool { return e.Dst != part.Dst })
-		now, did, partErr := i.exchange(before, entriesOf(part))
-		g.entries = append(g.entries, now...)
-		changed, err = changed || did, errors.Join(err, partErr)
-	}
-	if err != nil && len(old) == 0 {
-		err = errors.Join(err, i.removeAll(g.entries))
-		g.entries = nil
-	}
-	return changed, err
-}
-
-// halves returns the same route to the two halves of the destination.
-func halves(r Route) []Route {
-	low, high := r, r
-	low.Dst = netip.PrefixFrom(r.Dst.Addr(), r.Dst.Bits()+1).Masked()
-	bytes := low.Dst.Addr().AsSlice()
-	bytes[r.Dst.Bits()/8] |= 0x80 >> (r.Dst.Bits() % 8)
-	addr, _ := netip.AddrFromSlice(bytes)
-	high.Dst = netip.PrefixFrom(addr, r.Dst.Bits()+1)
-	return []Route{low, high}
+	g.bare = c.NoIPv6
+	return true
 }

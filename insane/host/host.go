@@ -19,10 +19,13 @@
 //   - table_linux.go: the main routing table
 //   - route_linux.go: the routes that lead through the device, in front of all others
 //   - borrow_linux.go: which way the slave's own routes lead
-//   - given_linux.go: the routes that the user asked for
+//   - given_linux.go: what the user asked for of the interface
+//   - given_route_linux.go: the routes among that
 //   - watch_linux.go: one subscription to all changes
 //   - split_linux.go: the part of it that is about the device, which no storm reaches
 //   - events_linux.go: Events, which say what has changed
+//   - route_event_linux.go: what an event says of a route, and who has changed it
+//   - nftables_linux.go: chains of nftables that see what a link sends
 //   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: who answers and who is refused, by the settings of IPv4
 //   - ipv4_linux.go: the settings that the device shares with its slave
@@ -50,11 +53,13 @@ import (
 // Links answers questions about the links, addresses and routes of one network namespace
 // and changes them, over netlink sockets. It is safe for concurrent use. Every question
 // and every change waits for the kernel's lock on network configuration, which another
-// process may hold for seconds; ByIndexNoWait alone does not.
+// process may hold for seconds, except ByIndexNoWait and EgressChain.
 type Links struct {
 	h      *netlink.Handle
 	tables *netlink.Handle  // for the routing table: a socket is locked as long as a list is read
 	raw    *nl.SocketHandle // for requests that h has no call for
+
+	nftables nftables
 }
 
 // OpenLinks opens the sockets in the network namespace of the calling thread. The caller
@@ -83,6 +88,7 @@ func (l *Links) Close() {
 	l.h.Close()
 	l.tables.Close()
 	l.raw.Close()
+	l.nftables.close()
 }
 
 // dumpTries is how often at most a list is asked for that changes while it is read.

@@ -26,6 +26,7 @@ type Link struct {
 	Carrier     bool // up, with a cable plugged in at both ends
 	QueueLen    int  // most frames that wait on the way out; of a TAP, in its queue
 	Promiscuity int  // number of users that want frames for all MAC addresses, such as a bridge or tcpdump
+	XDP         bool // an XDP program is attached, in whatever mode
 	Master      int  // index of the bridge, bond or VRF that the link is part of; 0: none
 
 	// TxDropped counts the packets that the kernel could not give to the interface. For a
@@ -91,6 +92,7 @@ func toLink(a *netlink.LinkAttrs) Link {
 		Up:          a.RawFlags&unix.IFF_UP != 0,
 		Carrier:     a.RawFlags&unix.IFF_LOWER_UP != 0,
 		Promiscuity: a.Promisc, QueueLen: a.TxQLen,
+		XDP:    a.Xdp != nil && a.Xdp.Attached,
 		Master: a.MasterIndex,
 	}
 	if a.Statistics != nil {

@@ -9,9 +9,9 @@ import (
 )
 
 // Egress says what works on the frames that a link sends before the driver gets them: a
-// queueing discipline, or filters of tc at egress. It returns "" if there is nothing.
-// clsact means that the device has its own filters at egress, so filters do not count.
-func (l *Links) Egress(index int, clsact bool) (string, error) {
+// queueing discipline, or filters of tc at egress. It returns "" if there is nothing. The
+// filters of the name own are the device's and do not count.
+func (l *Links) Egress(index int, own string) (string, error) {
 	qdisc, err := l.attribute(index, unix.IFLA_QDISC)
 	if err != nil {
 		return "", err
@@ -19,15 +19,17 @@ func (l *Links) Egress(index int, clsact bool) (string, error) {
 	if kind := unix.ByteSliceToString(qdisc); kind != "noqueue" && kind != "noop" {
 		return "queueing discipline " + kind, nil
 	}
-	if clsact {
-		return "", nil
-	}
 	link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: index}}
 	filters, err := l.h.FilterList(link, netlink.HANDLE_MIN_EGRESS)
-	if err == nil && len(filters) > 0 {
-		return "filters of tc at egress", nil
+	if err != nil {
+		return "", nil // the link has no place for filters
 	}
-	return "", nil // an error means that the link has no place for filters
+	for _, f := range filters {
+		if bpf, ok := f.(*netlink.BpfFilter); !ok || bpf.Name != own {
+			return "filters of tc at egress", nil
+		}
+	}
+	return "", nil
 }
 
 // QdiscByDefault reports whether nobody has configured the queueing discipline of a link:

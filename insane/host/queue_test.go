@@ -15,27 +15,28 @@ func TestEgress(t *testing.T) {
 	tap := openTAP(t, l, "insane")
 	must(t, tap.SetUp())
 	must(t, tap.SetCarrier(true))
-	egress := func(clsact bool, want string) {
+	egress := func(own, want string) {
 		t.Helper()
-		if got, err := l.Egress(tap.Index(), clsact); err != nil || got != want {
+		if got, err := l.Egress(tap.Index(), own); err != nil || got != want {
 			t.Errorf("%q (%v), want %q", got, err, want)
 		}
 	}
 	must(t, tap.SkipQdisc())
-	egress(false, "")
+	egress("", "")
 	must(t, l.h.QdiscReplace(&netlink.GenericQdisc{
 		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: tap.Index(), Parent: netlink.HANDLE_ROOT}, QdiscType: "pfifo"}))
-	egress(false, "queueing discipline pfifo")
+	egress("", "queueing discipline pfifo")
 	must(t, tap.SkipQdisc())
 	must(t, l.h.QdiscAdd(&netlink.GenericQdisc{QdiscType: "clsact", QdiscAttrs: netlink.QdiscAttrs{
 		LinkIndex: tap.Index(), Handle: netlink.MakeHandle(0xffff, 0), Parent: netlink.HANDLE_CLSACT}}))
-	egress(false, "")
+	egress("", "")
 	must(t, l.h.FilterAdd(&netlink.BpfFilter{
 		FilterAttrs: netlink.FilterAttrs{LinkIndex: tap.Index(), Parent: netlink.HANDLE_MIN_EGRESS,
 			Priority: 1, Protocol: unix.ETH_P_ALL},
 		Fd: passAll(t).FD(), Name: "test", DirectAction: true}))
-	egress(false, "filters of tc at egress")
-	egress(true, "")
+	egress("", "filters of tc at egress")
+	egress("other", "filters of tc at egress")
+	egress("test", "")
 }
 
 // TxQueues returns the number of transmit queues of a link, and 1 if the link does not

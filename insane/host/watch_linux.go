@@ -28,7 +28,12 @@ type WatchOptions struct {
 	Wake func(Events)      // gets the events
 }
 
-// watcher is a subscription to all of watchGroups, and the events received so far.
+// nftablesDelay is how often the watcher looks whether a kernel that had no nftables has
+// loaded it.
+const nftablesDelay = 250 * time.Millisecond
+
+// watcher is a subscription to all of watchGroups, one to changes of nftables, and the
+// events received so far.
 type watcher struct {
 	WatchOptions
 	self  self
@@ -38,36 +43,27 @@ type watcher struct {
 	pending Events
 }
 
-// Watch calls o.Wake after changes of links, addresses, routes, rules, settings and traffic
-// control in the namespace, until ctx ends. The calling thread must be in the namespace of the
-// process. Calls of Wake do not overlap; the next call gets all events that came during
-// one. When the socket overflows, events are lost: then Events.Lost is set, and Wake must
-// look at the state itself. Events about the interface o.Own and its routes have a socket of
-// their own, and are not lost with the others; if they are, the interface counts as down for
-// a moment. Watch calls o.Keep with each event first; if it returns false, Wake does not get
-// the event. Watch returns when the subscription is in place. Wait for done before closing
-// anything that Keep and Wake use.
+// Watch calls o.Wake after changes of links, addresses, routes, rules, settings, traffic
+// control and nftables in the namespace, until ctx ends. The calling thread must be in the
+// namespace of the process. Calls of Wake do not overlap; the next call gets all events that
+// came during one. When the socket overflows, events are lost: then Events.Lost is set, and
+// Wake must look at the state itself. Events about the interface o.Own and its routes have a
+// socket of their own, and are not lost with the others; if they are, the interface counts as
+// down for a moment. Watch calls o.Keep with each event first; if it returns false, Wake does
+// not get the event. Watch returns when the subscription is in place. Wait for done before
+// closing anything that Keep and Wake use.
 func (l *Links) Watch(ctx context.Context, o WatchOptions) (done <-chan struct{}, err error) {
 	port, err := l.raw.Socket.GetPid()
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to changes of the network: %w", err)
 	}
 	w := &watcher{WatchOptions: o, self: self{o.Own, port}, ready: make(chan struct{}, 1)}
-	sources := []source{{index: o.Own, lost: Events{Lost: true}}}
-	if o.Own != 0 {
-		down := LinkEvent{Link: Link{Index: o.Own}, Down: true}
-		sources = append(sources, source{index: o.Own, own: true, lost: Events{Lost: true, Links: []LinkEvent{down}}})
-	}
-	for i := range sources {
-		if sources[i].socket, err = subscribe(o.Own, sources[i].own); err != nil {
-			for _, s := range sources[:i] {
-				s.socket.Close()
-			}
-			return nil, err
-		}
+	list, err := o.subscriptions()
+	if err != nil {
+		return nil, err
 	}
 	var group sync.WaitGroup
-	for _, s := range sources {
+	for _, s := range list {
 		group.Go(func() { w.listen(ctx, s) })
 	}
 	finished := make(chan struct{})
@@ -86,29 +82,58 @@ func (l *Links) Watch(ctx context.Context, o WatchOptions) (done <-chan struct{}
 	return finished, nil
 }
 
-// source is one of the sockets of a watcher.
-type source struct {
-	socket *nl.NetlinkSocket
-	index  int    // of the interface of the device; 0: none
-	own    bool   // it gets the events about the device itself
-	lost   Events // what happens when events of this socket are lost
+// subscription is a socket that gets events, and how to get another one.
+type subscription struct {
+	socket *nl.NetlinkSocket // nil: there is none yet
+	open   func() (*nl.NetlinkSocket, error)
+	delay  time.Duration // before each attempt
+	missed Events        // covers every event that a socket can miss
+}
+
+// subscriptions opens what Watch listens to. After an error nothing is open.
+func (o *WatchOptions) subscriptions() (list []subscription, err error) {
+	parts := []subscription{{
+		open:  func() (*nl.NetlinkSocket, error) { return subscribe(o.Own, false) },
+		delay: resubscribeDelay, missed: Events{Lost: true},
+	}}
+	if o.Own != 0 {
+		down := LinkEvent{Link: Link{Index: o.Own}, Down: true}
+		parts = append(parts, subscription{
+			open:  func() (*nl.NetlinkSocket, error) { return subscribe(o.Own, true) },
+			delay: resubscribeDelay, missed: Events{Lost: true, NoIPv6: true, Links: []LinkEvent{down}},
+		})
+	}
+	for _, s := range parts {
+		if s.socket, err = s.open(); err != nil {
+			for _, s := range list {
+				s.socket.Close()
+			}
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	// A kernel without nftables is no error, and may load it later.
+	tables, _ := subscribeNFTables()
+	return append(list, subscription{tables, subscribeNFTables, nftablesDelay, Events{NFTables: true}}), nil
 }
 
 // listen receives events until ctx ends. When a socket fails, for example because it
-// overflows (ENOBUFS), listen replaces it.
-func (w *watcher) listen(ctx context.Context, s source) {
+// overflows (ENOBUFS), or if it is nil, listen opens another.
+func (w *watcher) listen(ctx context.Context, s subscription) {
 	for {
-		w.receive(ctx, s.socket)
-		w.note(&s.lost) // covers all events missed so far
+		if s.socket != nil {
+			w.receive(ctx, s.socket)
+			w.note(&s.missed) // so far
+		}
 		for s.socket = nil; s.socket == nil; {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(resubscribeDelay):
+			case <-time.After(s.delay):
 			}
-			s.socket, _ = subscribe(s.index, s.own) // repeated until it succeeds
+			s.socket, _ = s.open() // repeated until it succeeds
 		}
-		w.note(&s.lost) // covers events missed before the new subscription
+		w.note(&s.missed) // before the new subscription
 	}
 }
 

@@ -16,6 +16,9 @@ import (
 // and a clsact qdisc where the kernel has no tcx. An error wraps ErrRights or
 // ErrUnsupported if one of these is the cause.
 
+// FilterName is the name of the filters of the fast path, on kernels without tcx.
+const FilterName = "fast path"
+
 // SlaveOptions says where AttachSlave attaches.
 type SlaveOptions struct {
 	Link int // index of the slave
@@ -105,7 +108,7 @@ func (i InterfaceOptions) clsact(parent uint32, program *ebpf.Program) func() (i
 		if err != nil && !errors.Is(err, unix.EEXIST) {
 			return nil, explain("add clsact qdisc", err)
 		}
-		filter, err := addFilter(i.Link, parent, "fast path", program.FD())
+		filter, err := addFilter(i.Link, parent, FilterName, program.FD())
 		if err != nil {
 			return nil, explain("add clsact filter", err)
 		}

@@ -76,6 +76,8 @@ func (c *carrier) transmit(s sample, f frame.Frame) (outcome, Counts) {
 		is = relayed
 	case counts.DroppedPackets > 0:
 		is = dropped
+	case counts.NeighbourPackets > 0:
+		is = spared
 	}
 	if act != actOfOutcome(is) {
 		c.t.Errorf("%s: %v by the counters, and the program returns %d", s.what, is, int32(act))
@@ -89,6 +91,7 @@ func minus(after, before Counts) Counts {
 		RelayedPackets: after.RelayedPackets - before.RelayedPackets, RelayedBytes: after.RelayedBytes - before.RelayedBytes,
 		UnjudgedPackets: after.UnjudgedPackets - before.UnjudgedPackets,
 		RefusedPackets:  after.RefusedPackets - before.RefusedPackets, RefusedBytes: after.RefusedBytes - before.RefusedBytes,
+		NeighbourPackets: after.NeighbourPackets - before.NeighbourPackets, NeighbourBytes: after.NeighbourBytes - before.NeighbourBytes,
 	}
 	for by, was := range before.Stages {
 		is := after.Stages[by]
@@ -106,11 +109,13 @@ func countsOf(is outcome, verdict policy.Verdict, layout frame.Layout) (c Counts
 		c.RelayedPackets, c.RelayedBytes = uint64(n), layout.Bytes(0, n)
 	case dropped:
 		c.drop(verdict, Amount{uint64(n), layout.Bytes(0, n)})
+	case spared:
+		c.NeighbourPackets, c.NeighbourBytes = 1, layout.Bytes(0, 1)
 	}
 	return c
 }
 
-// expect transmits a frame and checks its outcome, and that a decided frame takes its
+// expect transmits a frame and checks its outcome, and that a judged frame takes its
 // numbers.
 func (c *carrier) expect(s sample, want outcome) {
 	c.t.Helper()
@@ -119,7 +124,7 @@ func (c *carrier) expect(s sample, want outcome) {
 	if got != want {
 		c.t.Errorf("%s: %v, want %v", s.what, got, want)
 	}
-	if taken := c.next.Load() - next; (taken != 0) != (want != undecided) {
+	if taken := c.next.Load() - next; (taken != 0) != want.judged() {
 		c.t.Errorf("%s: %v, and takes %d numbers", s.what, got, taken)
 	}
 }

@@ -19,6 +19,7 @@ type Direction struct {
 	objects    *Objects
 	index      int
 	numbering  uint64         // index of the current numbering
+	judge      uint64         // not 0: entries that Open writes judge neighbours
 	registered [backlogs]bool // whether a backlog was ever registered
 
 	mu        sync.Mutex // guards the counters
@@ -41,12 +42,16 @@ type entrySlot struct {
 }
 
 // Counts counts the packets that the fast path relayed or dropped, as they are on the
-// wire, and their Ethernet bytes. No packet is in two of the three kinds.
+// wire, and their Ethernet bytes. No packet is in two of the four kinds.
 type Counts struct {
-	RelayedPackets, RelayedBytes uint64
-	DroppedPackets, DroppedBytes uint64 // by the policy: the sum of Stages
-	UnjudgedPackets              uint64 // the part of RelayedPackets without a verdict, after the watchdog ran out
-	RefusedPackets, RefusedBytes uint64 // by the host: the interface is down, or the queue of the CPU is full
+	RelayedPackets, RelayedBytes     uint64
+	DroppedPackets, DroppedBytes     uint64 // by the policy: the sum of Stages
+	RefusedPackets, RefusedBytes     uint64 // by the host: the interface is down, or the queue of the CPU is full
+	NeighbourPackets, NeighbourBytes uint64 // messages of neighbours, relayed without number and verdict
+
+	// UnjudgedPackets is the part of RelayedPackets and RefusedPackets without a verdict:
+	// after the watchdog ran out, or messages of neighbours that the host refused.
+	UnjudgedPackets uint64
 
 	Stages [policy.StageNumbers]Amount // dropped by the policy, by the stage of that number
 }
@@ -68,6 +73,8 @@ func (c *Counts) add(o Counts) {
 	c.UnjudgedPackets += o.UnjudgedPackets
 	c.RefusedPackets += o.RefusedPackets
 	c.RefusedBytes += o.RefusedBytes
+	c.NeighbourPackets += o.NeighbourPackets
+	c.NeighbourBytes += o.NeighbourBytes
 	for by, a := range o.Stages {
 		c.drop(policy.Verdict(by), a)
 	}
@@ -84,6 +91,16 @@ func (d *Direction) Numbers() *atomic.Uint64 {
 	next := &d.shared().next[d.numbering]
 	next.Store(0)
 	return next
+}
+
+// JudgeNeighbours makes entries that Open writes later judge and number the messages of
+// neighbours (neighbour.h) like other packets; with false, as at first, they are relayed
+// without that. The owner of such an entry must be another one than before.
+func (d *Direction) JudgeNeighbours(on bool) {
+	d.judge = 0
+	if on {
+		d.judge = 1
+	}
 }
 
 // Open opens the direction: the kernel decides by program, with numbers of the current
@@ -103,7 +120,7 @@ func (d *Direction) Open(program policy.Program, to int, owner any) error {
 	}
 	entry := &d.objects.memory.entries[d.index][slot]
 	entry.program = *(*sharedProgram)(unsafe.Pointer(&program))
-	entry.numbering, entry.to = d.numbering, uint64(to)
+	entry.numbering, entry.to, entry.judgeNeighbours = d.numbering, uint64(to), d.judge
 	d.shared().entry.Store(uint64(slot) + 1)
 	return nil
 }
@@ -190,6 +207,7 @@ func (d *Direction) read(slot int) (sum Counts) {
 			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
 			UnjudgedPackets: c.unjudgedPackets.Load(),
 			RefusedPackets:  c.refusedPackets.Load(), RefusedBytes: c.refusedBytes.Load(),
+			NeighbourPackets: c.neighbourPackets.Load(), NeighbourBytes: c.neighbourBytes.Load(),
 		})
 		drops := &d.objects.memory.drops[cpu][d.index][slot]
 		for by := range drops {

@@ -32,6 +32,7 @@ struct entry {
 	struct program program;
 	__u64 numbering; // index in direction.next of the counter that numbers the packets
 	__u64 to;        // index of the link where relayed frames go
+	__u64 judge_neighbours; // 0: the messages of neighbour.h take no number and no verdict
 };
 
 // Counts the frames that wait for the relay in one place: the queue of the interface, or
@@ -74,9 +75,10 @@ struct {
 // after the other, as the programs run with softirqs disabled.
 struct count {
 	__u64 relayed_packets, relayed_bytes;
-	__u64 unjudged_packets; // the part of relayed_packets without a verdict
+	__u64 unjudged_packets; // the part of relayed_packets and refused_packets without a verdict
 	__u64 refused_packets, refused_bytes; // by the host: see deliver
-	__u64 unused[3];
+	__u64 neighbour_packets, neighbour_bytes; // relayed without number and verdict, and counted nowhere else
+	__u64 unused;
 };
 
 struct {

@@ -8,6 +8,7 @@
 
 #include "direction.h"
 #include "layout.h"
+#include "neighbour.h"
 
 // The outcomes of fastpath: the relay gets the frame, or the kernel relays or drops it.
 enum outcome { UNDECIDED, RELAYED, DROPPED };
@@ -62,6 +63,7 @@ static __always_inline enum outcome judge(const struct program *p, __u64 *next, 
 struct handoff {
 	__u64 to;    // index of the link that a relayed frame goes to
 	__u64 slot; // index of the entry in entries, and of its counters in counts
+	__u64 spared; // not 0: a message of neighbours, without number and verdict
 	struct layout layout;
 };
 
@@ -70,6 +72,13 @@ static __always_inline void count_relayed(struct count *count, const struct layo
 {
 	count->relayed_packets += l->packets;
 	count->relayed_bytes += l->bytes;
+}
+
+// count_spared counts a relayed message of neighbours.
+static __always_inline void count_spared(struct count *count, const struct layout *l)
+{
+	count->neighbour_packets += l->packets;
+	count->neighbour_bytes += l->bytes;
 }
 
 // count_dropped counts the packets of a frame that a stage drops by the entry in a slot. It
@@ -112,6 +121,14 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 	__u32 mtu = 0;
 	if (index == TX && bpf_check_mtu(skb, c->to, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) != 0)
 		return UNDECIDED;
+	__u64 spared = skb->gso_size == 0 && entry->judge_neighbours == 0 && neighbour(skb) != 0;
+	c->spared = spared;
+	if (spared) {
+		if (index == TX)
+			count_spared(count, &c->layout);
+		APART;
+		return RELAYED;
+	}
 	__u64 *next = next_of(direction, entry);
 	if (dead) {
 		__sync_fetch_and_add(next, c->layout.packets);

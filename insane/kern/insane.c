@@ -192,12 +192,20 @@ static __always_inline void deliver(struct __sk_buff *skb, __u32 to, const struc
 		return;
 	inflight->started++;
 	skb->tc_index = INFLIGHT;
-	if (bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0) {
+	bool accepted = bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0;
+	if (accepted && c->spared) {
+		count_spared(count, &c->layout);
+		APART;
+		return;
+	}
+	if (accepted) {
 		count_relayed(count, &c->layout);
 		APART;
 		return;
 	}
 	inflight->started--;
+	if (c->spared)
+		count->unjudged_packets += c->layout.packets;
 	count->refused_packets += c->layout.packets;
 	count->refused_bytes += c->layout.bytes;
 }

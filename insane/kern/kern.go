@@ -9,9 +9,11 @@
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
 //	layout.h     measures how many packets a frame is
+//	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
 //	attach.go    attaches programs to the slave and to the interface
+//	chain.go     OneSided: programs of others that only one path meets
 //	clsact.go    attaches programs on kernels without tcx, and removes old filters
 //	claim.go     Claims: replaces the table that owner.h reads
 //	direction.go Direction: opens and closes the fast path, reads its counters
@@ -23,6 +25,9 @@
 //
 // The files kern_bpfel.go and kern_bpfeb.go are generated from the C, for CPUs of
 // either byte order.
+//
+// README.md of this package lists the hooks of the kernel at which others work on frames,
+// and what happens there on either path.
 //
 // The receive filter decides once for each received frame who owns it. The fast path
 // relays or drops frames of either direction whose bytes need no change. It leaves
@@ -60,6 +65,7 @@ type Objects struct {
 	dummy   *ebpf.Map // an inner map of the claims, for synchronize
 	memory  *memory
 	knows   policy.Stages // the stages that decide.h implements
+	ids     [chains]ebpf.ProgramID
 	tx, rx  *Direction
 	barrier *cpuBarrier
 
@@ -101,6 +107,9 @@ func (o *Objects) load() error {
 		return err
 	}
 	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
+		return err
+	}
+	if err := o.identify(); err != nil {
 		return err
 	}
 	if o.dummy, err = newClaims(); err != nil {

@@ -20,13 +20,15 @@ type kernAmount struct {
 }
 
 type kernCount struct {
-	_               structs.HostLayout
-	RelayedPackets  uint64
-	RelayedBytes    uint64
-	UnjudgedPackets uint64
-	RefusedPackets  uint64
-	RefusedBytes    uint64
-	Unused          [3]uint64
+	_                structs.HostLayout
+	RelayedPackets   uint64
+	RelayedBytes     uint64
+	UnjudgedPackets  uint64
+	RefusedPackets   uint64
+	RefusedBytes     uint64
+	NeighbourPackets uint64
+	NeighbourBytes   uint64
+	Unused           uint64
 }
 
 type kernDirection struct {
@@ -59,14 +61,16 @@ type kernEntry struct {
 		TimeCycle   uint64
 		EveryN      uint64
 	}
-	Numbering uint64
-	To        uint64
+	Numbering       uint64
+	To              uint64
+	JudgeNeighbours uint64
 }
 
 type kernHandoff struct {
 	_      structs.HostLayout
 	To     uint64
 	Slot   uint64
+	Spared uint64
 	Layout struct {
 		_       structs.HostLayout
 		Packets uint64

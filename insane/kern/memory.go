@@ -27,9 +27,10 @@ const (
 // as well. A test compares their layouts with the BTF of the objects.
 type (
 	sharedEntry struct {
-		program   sharedProgram
-		numbering uint64
-		to        uint64
+		program         sharedProgram
+		numbering       uint64
+		to              uint64
+		judgeNeighbours uint64
 	}
 
 	// sharedProgram is a policy.Program up to the last field that the C knows. Fields of
@@ -49,10 +50,11 @@ type (
 	}
 
 	sharedCount struct {
-		relayedPackets, relayedBytes atomic.Uint64
-		unjudgedPackets              atomic.Uint64
-		refusedPackets, refusedBytes atomic.Uint64
-		_                            [3]uint64
+		relayedPackets, relayedBytes     atomic.Uint64
+		unjudgedPackets                  atomic.Uint64
+		refusedPackets, refusedBytes     atomic.Uint64
+		neighbourPackets, neighbourBytes atomic.Uint64
+		_                                uint64
 	}
 
 	sharedAmount struct{ packets, bytes atomic.Uint64 }

@@ -51,11 +51,11 @@ func TestReceiveIsTheRelays(t *testing.T) {
 	r := newReceiver(t)
 	random := rand.New(rand.NewPCG(3, 4))
 	epoch := max(now(), 2*forever) - forever
-	var seen [3]int
+	var seen [4]int
 	for _, text := range steadyPolicies {
 		program := r.open(text, epoch)
 		for i := range 2000 / raceDivisor {
-			s := anySample(random, 2500)
+			s := anyOrMessage(random, 2500)
 			f := r.forDevice(s)
 			next := r.next.Load()
 			want, layout := outcomeOf(&program, now(), next, f)
@@ -66,10 +66,11 @@ func TestReceiveIsTheRelays(t *testing.T) {
 			got := minus(r.direction.Counts(), before)
 			counters := countsOf(want, program.Decide(now(), next), layout)
 			counters.RelayedPackets, counters.RelayedBytes = 0, 0 // not yet
+			counters.NeighbourPackets, counters.NeighbourBytes = 0, 0
 			if got != counters {
 				t.Fatalf("%s: %+v: %+v, want %+v", text, s, got, counters)
 			}
-			if taken := r.next.Load() - next; (taken != uint64(layout.Packets())) != (want == undecided) {
+			if taken := r.next.Load() - next; taken != want.numbers(layout) {
 				t.Fatalf("%s: %+v: %v, and %d numbers taken", text, s, want, taken)
 			}
 			if want == undecided {
@@ -93,13 +94,16 @@ func (r *receiver) check(is outcome, kept uint32, handoff kernHandoff, layout fr
 	switch is {
 	case undecided:
 		wantKept = 0xffffffff
-	case relayed:
+	case relayed, spared:
 		wantTo = uint64(r.to)
 	}
 	if kept != wantKept || handoff.To != wantTo {
 		r.t.Fatalf("%v: %d bytes for the socket, %d left at ingress; want %d, %d", is, int32(kept), handoff.To, int32(wantKept), wantTo)
 	}
 	n := layout.Packets()
+	if (handoff.Spared != 0) != (is == spared) && wantTo == uint64(r.to) {
+		r.t.Fatalf("%v: spared %d", is, handoff.Spared)
+	}
 	if is == relayed && (uint64(handoff.Layout.Packets) != uint64(n) || uint64(handoff.Layout.Bytes) != layout.Bytes(0, n)) {
 		r.t.Fatalf("%d packets, %d bytes; want %d, %d", handoff.Layout.Packets, handoff.Layout.Bytes, n, layout.Bytes(0, n))
 	}
@@ -114,6 +118,9 @@ var toDevice = sample{what: "to the device", family: 4, protocol: unix.IPPROTO_U
 func (r *receiver) forDevice(s sample) frame.Frame {
 	f := s.build(0)
 	copy(f[frame.HeaderLen:], r.mac)
+	if s.message != nil {
+		return f // it is for the device by itself
+	}
 	if s.family == 4 {
 		copy(f[frame.HeaderLen+14+16:], ip(own4).AsSlice())
 	} else {

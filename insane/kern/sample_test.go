@@ -17,7 +17,8 @@ type sample struct {
 	protocol byte
 	options  int // bytes of TCP options, or of IPv4 options under UDP; a multiple of 4
 	payload  int
-	size     int // bytes of payload in each packet but the last
+	size     int      // bytes of payload in each packet but the last
+	message  *message // of neighbours, in place of all of the above but size
 	mutate   func(f frame.Frame)
 }
 
@@ -29,7 +30,9 @@ func (s sample) build(n int) frame.Frame {
 	}
 	var etherType uint16 = unix.ETH_P_IP
 	var body []byte
-	if s.family == 6 {
+	if s.message != nil {
+		etherType, body = s.message.etherType, s.message.body
+	} else if s.family == 6 {
 		etherType, body = unix.ETH_P_IPV6, ipv6(plain6, mate6, s.protocol, s.transport(options))
 	} else if s.protocol == unix.IPPROTO_UDP {
 		body = ipv4(plain4, mate4, s.protocol, options, s.transport(nil))
@@ -100,6 +103,16 @@ func anySample(r *rand.Rand, payload int) sample {
 	return s
 }
 
+// anyOrMessage is anySample, and now and then a message of neighbours.
+func anyOrMessage(r *rand.Rand, payload int) sample {
+	s := anySample(r, payload)
+	if r.IntN(8) == 0 {
+		all := messages()
+		s.message, s.size = &all[r.IntN(len(all))], 0
+	}
+	return s
+}
+
 // outcome is the outcome of a frame in the fast path. The values are those of direction.h.
 type outcome int
 
@@ -107,17 +120,32 @@ const (
 	undecided outcome = iota
 	relayed
 	dropped
+	spared // relayed without number and verdict
 )
 
-func (f outcome) String() string { return []string{"undecided", "relayed", "dropped"}[f] }
+func (f outcome) String() string { return []string{"undecided", "relayed", "dropped", "spared"}[f] }
+
+// judged reports whether a frame of this outcome has taken numbers.
+func (f outcome) judged() bool { return f == relayed || f == dropped }
+
+// numbers returns how many numbers the kernel takes for a frame of this outcome.
+func (f outcome) numbers(layout frame.Layout) uint64 {
+	if f.judged() {
+		return uint64(layout.Packets())
+	}
+	return 0
+}
 
 // outcomeOf returns the outcome that packages frame and policy give a frame whose first
-// packet has number next. It is undecided if the packets have different verdicts or the
-// frame is malformed.
+// packet has number next, while neighbours are spared. It is undecided if the packets have
+// different verdicts or the frame is malformed.
 func outcomeOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (outcome, frame.Layout) {
 	layout, err := frame.Inspect(f)
 	if err != nil {
 		return undecided, layout
+	}
+	if frame.Neighbour(f) {
+		return spared, layout
 	}
 	first := p.Decide(now, next)
 	for i := range layout.Packets() {

@@ -2,6 +2,7 @@
 // nothing.
 //
 //	observe.go  Observer reads each part of the host
+//	hooks.go    what works on frames where only one of the two paths comes by
 //	tables.go   the links, addresses and routes of the host, kept up to date
 //	seen.go     Host, the result
 package observe
@@ -21,9 +22,8 @@ type Observer struct {
 	Name   string // of the device
 	Links  *host.Links
 	Iface  *host.Interface
-	Index  int  // of the interface
-	Fast   bool // there is a fast path
-	Clsact bool // the programs of the device are in a clsact qdisc
+	Index  int    // of the interface
+	Chains Chains // nil: there is no fast path
 
 	Slave   string         // name of the slave; "": none was given yet
 	Sockets Sockets        // on the slave; nil if the slave is gone
@@ -58,8 +58,11 @@ func (o *Observer) Look(which Parts, seen Host) Host {
 		seen.Ownership = o.observeOwnership(seen.Ownership)
 	}
 	// Last, as what has been seen of it is to be used before it changes again.
-	if which&PartSlave != 0 {
-		seen.Slave = o.observeSlave()
+	switch {
+	case which&PartSlave != 0:
+		seen.Slave = o.observeSlave(seen.Slave)
+	case which&PartNFTables != 0:
+		o.observeChains(&seen.Slave)
 	}
 	return seen
 }
@@ -70,7 +73,7 @@ func (o *Observer) observeInterface(before Interface) Interface {
 	s, err := o.lookUpInterface()
 	if err != nil {
 		s = before
-		s.Err, s.Watched = err, err.Error()
+		s.Err, s.Watched, s.Guarded = err, err.Error(), err.Error()
 	}
 	return s
 }
@@ -78,50 +81,23 @@ func (o *Observer) observeInterface(before Interface) Interface {
 func (o *Observer) lookUpInterface() (s Interface, err error) {
 	link, err := o.Links.ByIndex(o.Index)
 	if errors.Is(err, host.ErrNoLink) {
-		return Interface{Away: true, Down: true}, nil
+		return Interface{Away: true, Condition: host.Condition{WasDown: true}}, nil
 	}
 	if err != nil {
 		return s, fmt.Errorf("look up the interface: %w", err)
 	}
-	s.Link, s.Down, s.NoIPv6 = link, !link.Up || o.WasDown, host.WithoutIPv6(link.Name)
-	s.WasBare = s.NoIPv6 || o.NoIPv6
-	if !o.Fast {
-		return s, nil
-	}
-	if s.Listened, err = host.Listens(link.Index); err != nil {
-		return s, err
-	}
-	watchers := link.Promiscuity
-	if link.Master != 0 {
-		watchers-- // the bridge itself makes the link promiscuous
-	}
-	switch {
-	case watchers > 0:
-		s.Watched = "somebody watches " + link.Name + " (promiscuous mode)"
-	case s.Listened:
-		s.Watched = "a packet socket listens on " + link.Name
-	default:
-		err = o.observeEgress(&s)
+	no6 := host.WithoutIPv6(link.Name)
+	s.Link, s.Condition = link, host.Condition{Up: link.Up, WasDown: !link.Up || o.WasDown, NoIPv6: no6, WasBare: no6 || o.NoIPv6}
+	if o.Chains != nil {
+		err = o.observeHooks(&s)
 	}
 	return s, err
 }
 
-// observeEgress finds out what else works on the frames that the interface sends. If a user
-// deletes a queueing discipline, the kernel installs a default one, which nobody has
-// configured.
-func (o *Observer) observeEgress(s *Interface) error {
-	found, err := o.Links.Egress(s.Link.Index, o.Clsact)
-	if err != nil || found == "" {
-		return err
-	}
-	s.Watched = s.Link.Name + " has " + found
-	s.Spare, err = o.Links.QdiscByDefault(s.Link.Index)
-	return err
-}
-
 // observeSlave looks for the link of the slave. It asks for the number of queues first, so
-// that the state of the link is as fresh as possible when it is used.
-func (o *Observer) observeSlave() (s Slave) {
+// that the state of the link is as fresh as possible when it is used. After an error the
+// hooks are those of the look before.
+func (o *Observer) observeSlave(before Slave) (s Slave) {
 	if o.Slave == "" {
 		return s
 	}
@@ -134,6 +110,10 @@ func (o *Observer) observeSlave() (s Slave) {
 	if s.Found {
 		s.Settings, _ = o.Links.Settings(s.Link) // without them the interface keeps its own
 	}
+	if s.Err != nil {
+		s.Watched, s.Guarded, s.Ahead = before.Watched, before.Guarded, before.Ahead
+	}
+	o.observeSlaveHooks(&s)
 	return s
 }
 
@@ -222,6 +202,9 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 	}
 	if slices.Contains(e.Control, o.Index) || slices.Contains(e.Control, host.AnyLink) {
 		which |= PartInterface
+	}
+	if e.NFTables && o.Chains != nil {
+		which |= PartNFTables
 	}
 	if e.Rules || len(o.Routes) > 0 && (e.Foreign || len(e.Deleted) > 0) || slices.ContainsFunc(e.Addresses, o.sourceFor) {
 		which |= PartRoutes

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/kern"
 )
 
 // link is an event of one link.
@@ -20,7 +21,7 @@ func address(index int, text string, gone bool) host.Events {
 
 // An event makes the device look at what it is about, and at nothing else.
 func TestAffected(t *testing.T) {
-	o := &Observer{Index: 7, Slave: "eth0", On: 2, Routes: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/32")}}
+	o := &Observer{Index: 7, Slave: "eth0", On: 2, Chains: noChains{}, Routes: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/32")}}
 	for _, tt := range []struct {
 		what string
 		e    host.Events
@@ -41,11 +42,25 @@ func TestAffected(t *testing.T) {
 		{"IPv6 is taken off the interface", host.Events{NoIPv6: true}, PartInterface | PartRoutes},
 		{"traffic control elsewhere", host.Events{Control: []int{2, 3}}, 0},
 		{"traffic control of the interface", host.Events{Control: []int{2, 7}}, PartInterface},
-		{"lost events", host.Events{Lost: true}, PartInterface | PartSlave | PartRoutes},
+		{"nftables", host.Events{NFTables: true}, PartNFTables},
+		{"lost events", host.Events{Lost: true}, Everything &^ PartOwnership},
 	} {
 		if got := o.Affected(tt.e); got != tt.want {
 			t.Errorf("%s: %b, want %b", tt.what, got, tt.want)
 		}
+	}
+}
+
+// noChains has no program of others.
+type noChains struct{}
+
+func (noChains) OneSided(kern.Chain, int) (int, error) { return 0, nil }
+
+// A device without a fast path has no hook to look at.
+func TestNFTablesAffectOnlyTheFastPath(t *testing.T) {
+	o := &Observer{Index: 7, Slave: "eth0", On: 2}
+	if got := o.Affected(host.Events{NFTables: true}); got != 0 {
+		t.Errorf("parts %b, want none", got)
 	}
 }
 

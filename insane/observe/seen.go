@@ -14,9 +14,10 @@ const (
 	PartSlave                       // the link of the slave
 	PartRoutes                      // the routes that should lead through the device
 	PartOwnership                   // everything that decides who owns a received frame
+	PartNFTables                    // the chains of nftables at the slave, which PartSlave includes
 
 	// Everything is all parts.
-	Everything = PartInterface | PartSlave | PartRoutes | PartOwnership
+	Everything = PartInterface | PartSlave | PartRoutes | PartOwnership | PartNFTables
 	// ByLoop is all parts that the loop looks at itself, without reading the whole tables.
 	ByLoop = Everything &^ PartOwnership
 )
@@ -32,15 +33,13 @@ type Host struct {
 
 // Interface is the device's own interface.
 type Interface struct {
-	Link     host.Link // zero if the interface is away
-	Away     bool      // the interface is not in this network namespace
-	Down     bool      // it is down, or was down since the last pass
-	NoIPv6   bool      // the kernel has no IPv6 on it at present
-	WasBare  bool      // it has none, or had none since the last pass
-	Listened bool      // a packet socket gets the frames that it sends
-	Watched  string    // why its frames must pass its own queue; "": they need not
-	Spare    bool      // nobody has configured its queueing discipline
-	Err      error     // of the look-up; then the other fields are those of the look before
+	Link host.Link // zero if the interface is away
+	Away bool      // the interface is not in this network namespace
+	host.Condition
+	Watched string // why what the host sends must pass its own queue; "": it need not
+	Guarded string // why what arrives must be written to it; "": it need not
+	Spare   bool   // nobody has configured its queueing discipline
+	Err     error  // of the look-up; then the other fields are those of the look before
 }
 
 // Slave is the link of the slave: the link that the sockets are open on, or else the link
@@ -51,7 +50,11 @@ type Slave struct {
 	Bound    bool          // the link was found, and the open sockets are on it
 	Queues   int           // for transmitting
 	Settings host.Settings // that the device shares; zero unless the link was found with open sockets
-	Err      error
+
+	Watched string // why what is sent must come from the device's socket; "": it need not
+	Guarded string // why what arrives must go through the device's socket; "": it need not
+	Ahead   int    // programs in front of the device's own at the ingress, other devices' included
+	Err     error
 }
 
 // Ownership holds the claims that follow from the state of the host.

@@ -3,6 +3,7 @@ package port
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,6 +36,7 @@ type file struct {
 	sent     int
 	writeErr error
 	sendFn   func(fd uintptr) bool
+	progress atomic.Uint64
 }
 
 // newFile makes a file of a descriptor that is non-blocking already. On success f belongs
@@ -116,7 +118,7 @@ func (p *file) Write(frames []frame.Frame) (int, error) {
 // send writes frames until one is refused. It returns false, which makes the poller wait
 // for room, when the kernel says that the socket's send buffer is full.
 func (p *file) send(fd uintptr) bool {
-	n, err := writeFrames(int(fd), p.out[p.sent:])
+	n, err := writeFrames(int(fd), p.out[p.sent:], &p.progress)
 	p.sent += n
 	if err == unix.EAGAIN {
 		return false
@@ -125,11 +127,16 @@ func (p *file) send(fd uintptr) bool {
 	return true
 }
 
+// Progress implements Port. The TAP always has room, so Write never waits.
+func (p *file) Progress() uint64 { return p.progress.Load() }
+
 // writeFrames writes frames until one is refused, and returns how many were written. The
 // error is the one of portError for the refused frame, or EAGAIN if there is no room now.
-func writeFrames(fd int, frames []frame.Frame) (n int, err error) {
+// Each system call that returns is progress.
+func writeFrames(fd int, frames []frame.Frame, progress *atomic.Uint64) (n int, err error) {
 	for n < len(frames) {
 		_, err := unix.Write(fd, frames[n])
+		progress.Add(1)
 		switch err {
 		case nil:
 			n++

@@ -16,6 +16,7 @@ package port
 
 import (
 	"errors"
+	"time"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
@@ -30,6 +31,9 @@ var (
 	ErrInvalid = errors.New("frame makes no sense to the kernel") // its virtio header or its length
 	ErrTooBig  = errors.New("frame exceeds the MTU")              // and has no GSO type
 )
+
+// WaitTurn is how long a Write that waits for room sleeps at most before it looks around.
+const WaitTurn = 100 * time.Millisecond
 
 // Port is one end of a device, as the relay sees it. TAP and Slave are the real ones;
 // package porttest has one that is made of channels. Read and Write may run at the same
@@ -49,6 +53,12 @@ type Port interface {
 	// Write again with the frames behind it. Write does not keep the frames. Only one
 	// goroutine may call Write. After Close it returns os.ErrClosed.
 	Write([]frame.Frame) (int, error)
+
+	// Progress returns a number that grows as long as Write works: with each frame that
+	// it has passed on or that was refused, and while it waits for room, at least once in
+	// WaitTurn. It stands still while Write hangs, and while nothing is written. Any
+	// goroutine may call it, also after Close; it waits for nothing.
+	Progress() uint64
 
 	// Close releases the port and wakes Read and Write. Any goroutine may call it, and it
 	// may be called again.

@@ -4,16 +4,11 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
-
-// sendPatience is the longest time that the kernel lets a write wait for room. Then the
-// sender looks whether it was closed in the meantime.
-const sendPatience = 100 * time.Millisecond
 
 // sender is a packet socket that sends and does not receive. It is a blocking socket and
 // does not use Go's poller. The poller would ask for events about room for writing; these
@@ -22,6 +17,8 @@ type sender struct {
 	f      *os.File
 	raw    syscall.RawConn
 	closed atomic.Bool
+
+	progress atomic.Uint64
 
 	out  []frame.Frame
 	sent int
@@ -53,7 +50,7 @@ func (s *sender) setUp(fd, index int) (err error) {
 	if err := setBuffer(fd, sendBuffer, slaveSendBytes); err != nil {
 		return err
 	}
-	patience := unix.NsecToTimeval(sendPatience.Nanoseconds())
+	patience := unix.NsecToTimeval(WaitTurn.Nanoseconds())
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &patience); err != nil {
 		return err
 	}
@@ -74,13 +71,17 @@ func (s *sender) Write(frames []frame.Frame) (int, error) {
 	return s.sent, s.err
 }
 
-// send writes frames until one is refused or the sender is closed. It always returns true:
-// the poller never waits.
+// Progress implements Port.
+func (s *sender) Progress() uint64 { return s.progress.Load() }
+
+// send writes frames until one is refused or the sender is closed. The kernel lets a write
+// wait for room for WaitTurn at most, and then send looks whether the sender was closed. It
+// always returns true: the poller never waits.
 func (s *sender) send(fd uintptr) (done bool) {
 	for {
-		n, err := writeFrames(int(fd), s.out[s.sent:])
+		n, err := writeFrames(int(fd), s.out[s.sent:], &s.progress)
 		s.sent += n
-		if err != unix.EAGAIN { // EAGAIN: sendPatience is over
+		if err != unix.EAGAIN { // EAGAIN: WaitTurn is over
 			s.err = err
 			return true
 		}
@@ -91,7 +92,7 @@ func (s *sender) send(fd uintptr) (done bool) {
 	}
 }
 
-// Close makes a Write that waits return os.ErrClosed, at the latest after sendPatience.
+// Close makes a Write that waits return os.ErrClosed, at the latest after WaitTurn.
 func (s *sender) Close() error {
 	s.closed.Store(true)
 	return closeFile(s.f)

@@ -45,6 +45,9 @@ func (s *Slave) Read() ([]frame.Frame, error) { return s.receiver.Read() }
 // Write implements Port.
 func (s *Slave) Write(frames []frame.Frame) (int, error) { return s.sender.Write(frames) }
 
+// Progress implements Port.
+func (s *Slave) Progress() uint64 { return s.sender.Progress() }
+
 // Close implements Port.
 func (s *Slave) Close() error { return errors.Join(s.receiver.Close(), s.sender.Close()) }
 

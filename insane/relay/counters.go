@@ -32,9 +32,35 @@ func (r Reason) String() string { return reasonNames[r] }
 // delta is what one batch adds to the counters.
 type delta struct {
 	offered, relayed api.Count
+	neighbour        api.Count // relayed without a verdict, and not among offered and relayed
 	dropped          [reasons]api.Count
 	stages           [policy.StageNumbers]api.Count // DropPolicy, by the number of the stage
 	verdicts         api.Verdicts
+}
+
+// share is what one frame adds to the counters. spared: it is a message of neighbours, which
+// has no verdict and is not counted as offered.
+type share struct {
+	api.Count
+	spared bool
+}
+
+// relay counts a frame that was relayed.
+func (p *delta) relay(s share) {
+	if s.spared {
+		add(&p.neighbour, s.Count)
+		return
+	}
+	add(&p.relayed, s.Count)
+}
+
+// refuse counts a frame that could not be relayed, for a reason that is not the policy. A
+// spared frame counts as offered then.
+func (p *delta) refuse(why Reason, s share) {
+	if s.spared {
+		add(&p.offered, s.Count)
+	}
+	p.drop(why, s.Count)
 }
 
 // drop counts packets that were dropped for a reason.
@@ -72,6 +98,7 @@ func (b *counters) enter(p *delta, r *Ruleset) {
 	}
 	add(&b.total.offered, p.offered)
 	add(&b.total.relayed, p.relayed)
+	add(&b.total.neighbour, p.neighbour)
 	for why := range p.dropped {
 		add(&b.total.dropped[why], p.dropped[why])
 	}
@@ -96,10 +123,11 @@ func (b *counters) stats() api.Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := api.Stats{
-		Offered: b.total.offered,
-		Relayed: b.total.relayed,
-		Dropped: make(map[string]api.Count, reasons),
-		Stages:  make(map[string]api.Count),
+		Offered:   b.total.offered,
+		Relayed:   b.total.relayed,
+		Neighbour: b.total.neighbour,
+		Dropped:   make(map[string]api.Count, reasons),
+		Stages:    make(map[string]api.Count),
 	}
 	for _, stage := range policy.Forms()[1:] { // without pass
 		s.Stages[stage.Name] = b.total.stages[stage.Number]

@@ -26,6 +26,7 @@ func (r *Relay) Direction(rs *Ruleset, why string, overruns uint64) api.Directio
 	relayed := api.Count{Packets: kernel.RelayedPackets, Bytes: kernel.RelayedBytes}
 	add(&d.Stats.Offered, relayed)
 	add(&d.Stats.Relayed, relayed)
+	add(&d.Stats.Neighbour, api.Count{Packets: kernel.NeighbourPackets, Bytes: kernel.NeighbourBytes})
 	addDropped(&d.Stats, DropPolicy, api.Count{Packets: kernel.DroppedPackets, Bytes: kernel.DroppedBytes})
 	addDropped(&d.Stats, DropSlaveBusy, api.Count{Packets: kernel.RefusedPackets, Bytes: kernel.RefusedBytes})
 	for _, stage := range policy.Forms()[1:] { // without pass

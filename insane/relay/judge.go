@@ -6,8 +6,9 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// judge decides about one frame. Every offered packet takes a number, even if it is dropped
-// later, so that its verdict depends only on the packets before it.
+// judge decides about one frame. Every packet takes a number, even if it is dropped later,
+// so that its verdict depends only on the packets before it. Messages of neighbours take
+// none, unless the ruleset judges them.
 func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 	layout, err := frame.Inspect(f)
 	if err != nil {
@@ -20,19 +21,25 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 	}
 	n := layout.Packets()
 	all := api.Count{Packets: uint64(n), Bytes: layout.Bytes(0, n)}
-	number := rs.next.Add(uint64(n)) - uint64(n)
-	add(&r.delta.offered, all)
+	spared := !rs.JudgeNeighbours && frame.Neighbour(f)
+	number := uint64(0)
+	if !spared {
+		number = rs.next.Add(uint64(n)) - uint64(n)
+		add(&r.delta.offered, all)
+	}
 	switch {
 	case to.Port == nil:
-		r.delta.drop(to.Why, all)
+		r.refuse(to.Why, share{all, spared})
 	case to.MTU > 0 && layout.MTU() > to.MTU:
-		r.delta.drop(DropTooBig, all)
+		r.refuse(DropTooBig, share{all, spared})
+	case spared:
+		r.pass(f, share{all, spared})
 	case rs.Program.Whole(uint32(n)):
 		if v := r.decide(rs, now, number, uint64(n)); v.Drops() {
 			r.delta.dropBy(v, all)
 			return
 		}
-		r.pass(f, all)
+		r.pass(f, share{Count: all})
 	default:
 		r.split(f, layout, rs, now, number)
 	}
@@ -49,8 +56,8 @@ func (r *Relay) decide(rs *Ruleset, now policy.Time, number, n uint64) policy.Ve
 	return v
 }
 
-// pass adds a frame to the frames that this batch relays. c counts its packets and bytes.
-func (r *Relay) pass(f frame.Frame, c api.Count) {
+// pass adds a frame to the frames that this batch relays.
+func (r *Relay) pass(f frame.Frame, s share) {
 	r.out = append(r.out, f)
-	r.outCount = append(r.outCount, c)
+	r.outShares = append(r.outShares, s)
 }

@@ -23,6 +23,7 @@
 //	split.go      a super-frame with dropped packets
 //	write.go      frames that the far port refuses, and the reason
 //	ruleset.go    the policy in force, in the relay and in the kernel
+//	health.go     whether the relay works, or hangs
 //	counters.go   counts packets by what happened to them
 package relay
 
@@ -36,7 +37,6 @@ import (
 	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -44,7 +44,9 @@ import (
 type Options struct {
 	Clock func() policy.Time // CLOCK_MONOTONIC
 	Log   *slog.Logger       // gets at most one line a second about bad frames
-	Limit time.Duration      // a batch that takes longer counts as hanging
+	Limit time.Duration      // a batch without progress for longer counts as hanging
+
+	JudgeNeighbours bool // the first policy judges ARP and its kin: see Ruleset
 }
 
 // End is the destination of frames: a port, or the reason why there is none. An End is
@@ -57,11 +59,12 @@ type End struct {
 
 // Relay is one direction. Only one goroutine at a time may call Run, and only one goroutine
 // at a time may call the methods that change the ruleset or the kernel's part: SetPolicy,
-// SetRuleset, Reseed, ShareWith, OpenKernel and CloseKernel. All other methods are safe for
+// SetRuleset, JudgeNeighbours, Reseed, ShareWith, OpenKernel and CloseKernel. All other methods are safe for
 // concurrent use.
 type Relay struct {
 	kernel   *kern.Direction // the kernel's part of the direction; nil without a fast path
 	next     *atomic.Uint64  // packet numbers of the ruleset that is set next
+	judges   bool            // the ruleset that is set next judges neighbours
 	ruleset  atomic.Pointer[Ruleset]
 	to       atomic.Pointer[End]
 	counters counters
@@ -70,21 +73,22 @@ type Relay struct {
 	log      *slog.Logger
 	often    rate.Sometimes // limits the rate of log lines about frames
 	since    atomic.Int64   // when the present batch began; 0: Run waits for a batch
+	health   health
 
 	// Only the goroutine in Run uses the fields below.
-	drain    func() // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
-	delta    delta
-	splitter frame.Splitter
-	verdicts []policy.Verdict // of the packets of one frame
-	keep     []bool           // whether the packet of each verdict is relayed
-	out      []frame.Frame    // the frames that this batch relays
-	outCount []api.Count      // the packets and bytes of each frame in out
+	drain     func() // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
+	delta     delta
+	splitter  frame.Splitter
+	verdicts  []policy.Verdict // of the packets of one frame
+	keep      []bool           // whether the packet of each verdict is relayed
+	out       []frame.Frame    // the frames that this batch relays
+	outShares []share          // what each frame in out adds to the counters
 }
 
 // New makes a relay. The caller must call SetEnd and SetPolicy before Run.
 func New(o Options) *Relay {
 	return &Relay{
-		next: new(atomic.Uint64), clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
+		next: new(atomic.Uint64), judges: o.JudgeNeighbours, clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
 		often: rate.Sometimes{Interval: time.Second},
 	}
 }
@@ -112,17 +116,6 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	}
 }
 
-// Works reports whether the relay works: it is idle, or its present batch is not older than
-// the limit. It waits for nothing.
-func (r *Relay) Works(now policy.Time) bool {
-	since := policy.Time(r.since.Load())
-	return since == 0 || now < since+r.limit
-}
-
-// Idle reports whether Run waits for frames. The answer may be outdated when the caller
-// gets it.
-func (r *Relay) Idle() bool { return r.since.Load() == 0 }
-
 // batch judges all frames of one read, relays the survivors and adds the batch to the
 // counters.
 func (r *Relay) batch(frames []frame.Frame) {
@@ -130,7 +123,7 @@ func (r *Relay) batch(frames []frame.Frame) {
 	now, to := r.clock(), r.to.Load()
 	r.since.Store(int64(now))
 	defer r.since.Store(0)
-	r.out, r.outCount = r.out[:0], r.outCount[:0]
+	r.out, r.outShares = r.out[:0], r.outShares[:0]
 	r.splitter.Reset()
 	for _, f := range frames {
 		r.judge(f, rs, now, to)

@@ -31,6 +31,42 @@ func TestRelayWorks(t *testing.T) {
 	}
 }
 
+// While its far port makes progress, a relay works, no matter how old its batch is. It hangs
+// the limit after the last progress: the look before the one that saw it counts as its time.
+func TestRelayWorksWhileThePortMoves(t *testing.T) {
+	const limit, begin = policy.Time(900 * time.Millisecond), policy.Time(time.Hour)
+	r, far := New(Options{Limit: time.Duration(limit)}), new(turning)
+	r.SetEnd(&End{Port: far})
+	r.Works(begin)
+	r.since.Store(int64(begin))
+	now := begin
+	for range 100 {
+		now += limit / 2
+		far.turns++
+		if !r.Works(now) {
+			t.Fatalf("%v after the batch began: the port waits for room, the relay counts as hanging", now-begin)
+		}
+	}
+	if now += limit/2 - 1; !r.Works(now) {
+		t.Error("hangs before the limit")
+	}
+	if now++; r.Works(now) {
+		t.Error("works without progress for longer than the limit")
+	}
+	far.turns++
+	if now++; !r.Works(now) {
+		t.Error("hangs although the port moves again")
+	}
+}
+
+// turning is a port whose progress a test sets.
+type turning struct {
+	sink
+	turns uint64
+}
+
+func (p *turning) Progress() uint64 { return p.turns }
+
 // The relay allocates nothing for a frame, no matter what happens to the frame.
 func TestBatchDoesNotAllocate(t *testing.T) {
 	r := New(Options{Clock: func() policy.Time { return 0 }, Log: slog.New(slog.DiscardHandler)})
@@ -64,6 +100,7 @@ type sink struct{}
 
 func (sink) Read() ([]frame.Frame, error)       { return nil, os.ErrClosed }
 func (sink) Write(f []frame.Frame) (int, error) { return len(f), nil }
+func (sink) Progress() uint64                   { return 0 }
 func (sink) Close() error                       { return nil }
 
 // The reasons have the names of the protocol, in the same order.

@@ -14,6 +14,10 @@ type Ruleset struct {
 	Epoch   policy.Time    // when the phase of the policy began, on CLOCK_MONOTONIC
 	Program policy.Program // compiled from Policy
 
+	// JudgeNeighbours makes ARP, neighbour discovery, IGMP and MLD packets like all others.
+	// Without it they are relayed with neither number nor verdict.
+	JudgeNeighbours bool
+
 	// next is the number of the next packet. Rulesets that share this counter continue one
 	// numbering. With a fast path, the kernel takes numbers from it too.
 	next *atomic.Uint64
@@ -30,7 +34,7 @@ func (r *Relay) Ruleset() *Ruleset { return r.ruleset.Load() }
 // of this direction. The packet numbers continue. The kernel leaves everything to the relay
 // until OpenKernel is called.
 func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
-	r.SetRuleset(&Ruleset{Policy: p, Epoch: epoch, Program: p.Compile(epoch, seed), next: r.next})
+	r.SetRuleset(&Ruleset{Policy: p, Epoch: epoch, Program: p.Compile(epoch, seed), JudgeNeighbours: r.judges, next: r.next})
 }
 
 // SetRuleset sets a copy of a ruleset that Ruleset has returned. The kernel leaves
@@ -39,6 +43,15 @@ func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
 func (r *Relay) SetRuleset(rs *Ruleset) {
 	r.CloseKernel()
 	r.ruleset.Store(rs)
+}
+
+// JudgeNeighbours sets whether neighbours are judged, by the present ruleset and by later
+// ones. The phase of the policy and the packet numbers continue; the counts of verdicts
+// restart at 0. The kernel leaves everything to the relay until OpenKernel is called.
+func (r *Relay) JudgeNeighbours(on bool) {
+	rs := *r.ruleset.Load()
+	r.judges, rs.JudgeNeighbours = on, on
+	r.SetRuleset(&rs)
 }
 
 // Reseed compiles the present policy with another seed. The phase of the policy continues;
@@ -67,6 +80,7 @@ func (r *Relay) Kernel() *kern.Direction { return r.kernel }
 // caller must call CloseKernel.
 func (r *Relay) OpenKernel(to int) error {
 	rs := r.ruleset.Load()
+	r.kernel.JudgeNeighbours(rs.JudgeNeighbours)
 	return r.kernel.Open(rs.Program, to, rs)
 }
 

@@ -23,7 +23,7 @@ func (r *Relay) split(f frame.Frame, layout frame.Layout, rs *Ruleset, now polic
 		}
 		c := api.Count{Packets: uint64(to - from), Bytes: layout.Bytes(from, to)}
 		if r.keep[from] {
-			r.outCount = append(r.outCount, c) // belongs to the frame that Split made of this run
+			r.outShares = append(r.outShares, share{Count: c}) // belongs to the frame that Split made of this run
 		} else {
 			r.delta.dropBy(r.verdicts[from], c)
 		}

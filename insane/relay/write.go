@@ -5,40 +5,39 @@ import (
 	"os"
 
 	"github.com/seed-39a139a1/insane/insane/port"
-	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // flush writes the batch. If SetEnd replaces the end meanwhile, the rest goes to the new
 // end, so that a change of the slave loses no frame.
 func (r *Relay) flush() {
-	out, count := r.out, r.outCount
+	out, shares := r.out, r.outShares
 	for len(out) > 0 {
 		to := r.to.Load()
 		if to.Port == nil {
-			r.refuse(to.Why, count)
+			r.refuse(to.Why, shares...)
 			return
 		}
 		n, err := to.Port.Write(out)
-		for _, c := range count[:n] {
-			add(&r.delta.relayed, c)
+		for _, s := range shares[:n] {
+			r.delta.relay(s)
 		}
-		out, count = out[n:], count[n:]
+		out, shares = out[n:], shares[n:]
 		switch {
 		case err == nil || len(out) == 0:
 		case !errors.Is(err, os.ErrClosed):
-			r.refuse(r.reasonOf(err), count[:1])
-			out, count = out[1:], count[1:]
+			r.refuse(r.reasonOf(err), shares[0])
+			out, shares = out[1:], shares[1:]
 		case r.to.Load() == to: // the port is closed, and no new end was set
-			r.refuse(DropSlaveGone, count)
+			r.refuse(DropSlaveGone, shares...)
 			return
 		}
 	}
 }
 
 // refuse counts frames of the batch as dropped for a reason.
-func (r *Relay) refuse(why Reason, count []api.Count) {
-	for _, c := range count {
-		r.delta.drop(why, c)
+func (r *Relay) refuse(why Reason, shares ...share) {
+	for _, s := range shares {
+		r.delta.refuse(why, s)
 	}
 }
 

@@ -9,11 +9,10 @@ import (
 // rarely as possible. It is safe for concurrent use.
 type Ticker struct {
 	stop chan struct{}
-	due  chan struct{} // has a value when something is due; the receiver may read it late
+	due  chan struct{} // has a value when a tick has passed; the receiver may read it late
 
 	mu        sync.Mutex
 	watchdogs []*Watchdog
-	ask       func() bool // reports whether something is due; nil: never
 	ended     bool
 }
 
@@ -29,19 +28,11 @@ func (t *Ticker) Keep(w *Watchdog) {
 	t.watchdogs = append(t.watchdogs, w)
 }
 
-// Ask makes each tick call due, which reports whether periodic work is due. due must not
-// wait for anything.
-func (t *Ticker) Ask(due func() bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.ask = due
-}
-
-// Due returns a channel that gets a value when a tick has found work. Values that nobody
-// has received yet count as one.
+// Due returns a channel that gets a value at each tick, for other periodic work. Values
+// that nobody has received yet count as one.
 func (t *Ticker) Due() <-chan struct{} { return t.due }
 
-// Run kicks and asks at every tick. It returns after End. Call it once.
+// Run kicks at every tick. It returns after End. Call it once.
 func (t *Ticker) Run() {
 	ticks := time.NewTicker(interval)
 	defer ticks.Stop()
@@ -52,13 +43,10 @@ func (t *Ticker) Run() {
 		case <-ticks.C:
 		}
 		t.mu.Lock()
-		watchdogs, due := t.watchdogs, t.ask
+		watchdogs := t.watchdogs
 		t.mu.Unlock()
 		for _, w := range watchdogs {
 			w.kick()
-		}
-		if due == nil || !due() {
-			continue
 		}
 		select {
 		case t.due <- struct{}{}:

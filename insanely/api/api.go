@@ -82,18 +82,22 @@ func oneOf(words []string, word string) error {
 
 // Info is the state of a device.
 type Info struct {
-	Name       string    `json:"name"`       // of the interface
-	Slave      string    `json:"slave"`      // name of the slave, "" if none was ever given
-	SlaveState string    `json:"slaveState"` // one of the Slave… states
-	Carrier    bool      `json:"carrier"`    // of the interface; follows the slave's
-	MTU        int       `json:"mtu"`        // bytes, of the interface; follows the slave's
-	Receive    string    `json:"receive"`    // one of the Receive… modes
-	Takes      Takes     `json:"takes"`      // the frames that the receive mode covers at present
-	Path       string    `json:"path"`       // PathKernel if each direction in use has it, otherwise PathRelay
-	PathReason string    `json:"pathReason"` // why not a faster one; "" if there is none
-	Seed       uint64    `json:"seed"`       // of all random draws
-	TX         Direction `json:"tx"`         // host → slave
-	RX         Direction `json:"rx"`         // slave → host
+	Name       string `json:"name"`       // of the interface
+	Slave      string `json:"slave"`      // name of the slave, "" if none was ever given
+	SlaveState string `json:"slaveState"` // one of the Slave… states
+	Carrier    bool   `json:"carrier"`    // of the interface; follows the slave's
+	MTU        int    `json:"mtu"`        // bytes, of the interface; follows the slave's
+	Receive    string `json:"receive"`    // one of the Receive… modes
+	Takes      Takes  `json:"takes"`      // the frames that the receive mode covers at present
+	Path       string `json:"path"`       // PathKernel if each direction in use has it, otherwise PathRelay
+	PathReason string `json:"pathReason"` // why not a faster one; "" if there is none
+	Seed       uint64 `json:"seed"`       // of all random draws
+
+	// JudgeNeighbours says whether policies apply to ARP, neighbour discovery, IGMP and MLD.
+	JudgeNeighbours bool `json:"judgeNeighbours"`
+
+	TX Direction `json:"tx"` // host → slave
+	RX Direction `json:"rx"` // slave → host
 	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
 	// in time or they could not be written.
 	LogDropped uint64 `json:"logDropped"`
@@ -147,7 +151,8 @@ type Count struct {
 }
 
 // Stats are the counters of one direction since the start of the daemon. They balance at
-// any moment: Offered = Relayed + Held + the sum of Dropped.
+// any moment: Offered = Relayed + Held + the sum of Dropped. Neighbour and Overruns are not
+// among these.
 type Stats struct {
 	Offered Count            `json:"offered"` // what the device got, on either path
 	Relayed Count            `json:"relayed"` // what the device passed on
@@ -156,6 +161,10 @@ type Stats struct {
 	// Stages counts what the policies dropped, by the name of the stage. Every stage that
 	// the daemon has is present. The sum is Dropped[DropPolicy].
 	Stages map[string]Count `json:"stages"`
+	// Neighbour counts the messages of ARP, neighbour discovery, IGMP and MLD that were
+	// relayed without number and verdict. Those that could not be relayed are in Offered and
+	// Dropped. It stays 0 while Info.JudgeNeighbours is set.
+	Neighbour Count `json:"neighbour"`
 	// Overruns counts frames that the kernel lost before they reached the relay, because a
 	// queue was full or because the kernel could not pass them on. It counts buffers and
 	// not packets, because the kernel does. No policy asked for these losses.
@@ -198,4 +207,7 @@ type Change struct {
 	// Seed restarts the packet numbers of both directions at 0. The following verdicts are
 	// those of a device that was started with this seed.
 	Seed *uint64 `json:"seed,omitempty"`
+	// JudgeNeighbours makes policies apply to ARP, neighbour discovery, IGMP and MLD as well,
+	// or ends that.
+	JudgeNeighbours *bool `json:"judgeNeighbours,omitempty"`
 }

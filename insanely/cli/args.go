@@ -127,7 +127,7 @@ func badFlag(_ *cli.Context, err error, _ bool) error {
 		return usagef("", "%s", err)
 	}
 	name, why, _ := strings.Cut(rest, ": ")
-	if why == "parse error" && name == "json" {
+	if why == "parse error" && (name == "json" || name == "judge-neighbours") {
 		why = "want true or false"
 	} else if why == "parse error" {
 		why = "want a whole number, 0 or more"

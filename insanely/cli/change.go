@@ -27,11 +27,11 @@ func modeNames() (names []string) {
 
 // changeFlags are the flags that belong to a change. A subcommand that only shows something
 // refuses them.
-var changeFlags = []string{"receive", "seed"}
+var changeFlags = []string{"receive", "seed", "judge-neighbours"}
 
 // requested returns the change that the words and flags ask for; the zero Change if they
-// only ask to show the device. A receive mode is a change by itself; a seed needs another
-// change beside it.
+// only ask to show the device. A receive mode and --judge-neighbours are changes by
+// themselves; a seed needs another change beside it.
 func requested(c *cli.Context) (change api.Change, err error) {
 	if words := c.Args().Slice(); len(words) > 0 {
 		if change, err = parseChange(words, c.App.Commands == nil); err != nil {
@@ -41,6 +41,10 @@ func requested(c *cli.Context) (change api.Change, err error) {
 	if c.IsSet("receive") {
 		mode := c.Generic("receive").(*receiveMode).String()
 		change.Receive = &mode
+	}
+	if c.IsSet("judge-neighbours") {
+		on := c.Bool("judge-neighbours")
+		change.JudgeNeighbours = &on
 	}
 	if !c.IsSet("seed") {
 		return change, nil

@@ -87,6 +87,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "json"},
 		&cli.GenericFlag{Name: "wait", Value: new(duration)},
 		&cli.Uint64Flag{Name: "seed"},
+		&cli.BoolFlag{Name: "judge-neighbours"},
 		&cli.GenericFlag{Name: "receive", Value: new(receiveMode)},
 		cli.HelpFlag,
 		cli.VersionFlag,

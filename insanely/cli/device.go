@@ -52,8 +52,11 @@ func deviceText(info api.Info) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "slave: %s\nmode: %s\n%s\n\n", slave, mode, strings.TrimSpace("arguments:"+arguments))
 
-	blocks := blocks{{info.Name, []string{fmt.Sprintf("carrier %s  mtu %d  receive %s  seed %d",
-		upDown(info.Carrier), info.MTU, info.Receive, info.Seed)}}}
+	about := fmt.Sprintf("carrier %s  mtu %d  receive %s  seed %d", upDown(info.Carrier), info.MTU, info.Receive, info.Seed)
+	if info.JudgeNeighbours {
+		about += "  neighbours judged"
+	}
+	blocks := blocks{{info.Name, []string{about}}}
 	blocks.add("takes", takesLines(info)...)
 	blocks.add("slave", slaveText(info))
 	blocks.add("path", pathText(info))

@@ -32,6 +32,8 @@ var views = map[string]func(*api.Info){
 			info.TX.Stats.Dropped[reason] = api.Count{Packets: uint64(i + 1), Bytes: uint64(100 * (i + 1))}
 		}
 		info.RX.Stats.Held = api.Count{Packets: 2, Bytes: 200}
+		info.RX.Stats.Neighbour = api.Count{Packets: 3, Bytes: 126}
+		info.JudgeNeighbours = true
 	},
 	"extremes": func(info *api.Info) {
 		const most = 1<<64 - 1

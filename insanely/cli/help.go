@@ -83,6 +83,9 @@ FLAGS (anywhere on the line)
                    before --name, and list looks in its directory
   --receive MODE   set the receive mode: auto, none or all
   --seed N         with a change: restart the random draws with this seed
+  --judge-neighbours
+                   make the policies apply to ARP, neighbour discovery, IGMP and
+                   MLD as well; --judge-neighbours=false ends that
   --wait DURATION  wait so long for the daemon to be there
   --json           print JSON, also of errors
   --interval D     watch: time between samples (default 1s, at least 10ms)

@@ -70,7 +70,7 @@ func (l counters) lines(stats api.Stats) []string {
 }
 
 // rows returns the counters of one direction. It leaves out reasons with no packet, and
-// Held if it is zero.
+// Held and Neighbour if they are zero.
 func rows(stats api.Stats) []row {
 	rows := []row{{"offered", stats.Offered}, {"relayed", stats.Relayed}}
 	if stats.Held != (api.Count{}) {
@@ -83,6 +83,9 @@ func rows(stats api.Stats) []row {
 		if reason == api.DropPolicy {
 			rows = append(rows, stageRows(stats)...)
 		}
+	}
+	if stats.Neighbour != (api.Count{}) {
+		rows = append(rows, row{"neighbour", stats.Neighbour})
 	}
 	return rows
 }

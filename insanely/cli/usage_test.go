@@ -58,6 +58,8 @@ var badLines = []struct{ line, want string }{
 	{"eth0 pass --seed=", `flag --seed: invalid value ""`},
 	{"--seed 7", "--seed: only with a change"},
 	{"--seed 7 stats", "--seed: not with stats"},
+	{"--judge-neighbours stats", "--judge-neighbours: not with stats"},
+	{"--judge-neighbours=maybe eth0", `flag --judge-neighbours: invalid boolean value "maybe": want true or false`},
 	{"--seed 7 watch", "--seed: not with watch"},
 	{"--seed 7 list", "--seed: not with list"},
 	{"completion bash --seed 7", "--seed: not with completion"},

@@ -105,7 +105,7 @@ func faultsPing(t *testing.T, b *testbed.Bed, to netip.Addr) {
 	heard = echoReplies(t, b, to) - heard
 	s := b.AwaitState(t, func(api.Info) bool { return true }).RX
 	offered := testbed.Minus(s.Stats.Offered, before.Offered).Packets
-	// Neighbour requests may have been sent meanwhile; policies apply to them too.
+	// Messages that are no answers may have come meanwhile.
 	if others := offered - testbed.Pings; offered < testbed.Pings || s.Verdicts.Relay < heard || s.Verdicts.Relay > heard+others {
 		t.Errorf("%d requests: %d frames came in through insane, verdicts %+v, borea heard %d replies",
 			testbed.Pings, offered, s.Verdicts, heard)
@@ -167,7 +167,7 @@ func spares(t *testing.T, b *testbed.Bed, host netip.Addr) {
 		return echoReplies(t, b, host)-heard == count
 	})
 	after := labtest.Set(t, b.Daemon, api.Change{RX: new("pass"), TX: new("pass")}).RX.Stats
-	// The kernel may have verified other neighbours meanwhile.
+	// Others may have sent something meanwhile.
 	if took := testbed.Minus(after.Offered, before.Offered).Packets; took >= count {
 		t.Errorf("insane took %d frames while %s sent %d", took, host, count)
 	}

@@ -8,5 +8,6 @@
 //	slave_test.go   changes of the slave
 //	stop_test.go    a stopped daemon
 //	watch_test.go   the relay takes over for tcpdump and a qdisc, but not for a bridge
+//	hook_test.go    what others do with frames at the hooks of the kernel happens on either path
 //	main_test.go    the commands under test
 package path

@@ -111,7 +111,7 @@ func TestSideBySide(t *testing.T) {
 	labtest.StartDaemon(t, l, "--name", "none", "--slave", "eth0", "--route", "10.9.0.2", "--policy", "percent 0")
 	labtest.StartDaemon(t, l, "--name", "every", "--slave", "eth0", "--route", "10.9.0.4", "--policy", "pass")
 	labtest.StartDaemon(t, l, "--name", "half", "--slave", "eth0", "--route", "fd00:9::2", "--policy", "percent 50", "--seed", "1")
-	// Policies apply to neighbour discovery too, which is not measured here.
+	// Neighbour discovery is not measured here.
 	labtest.Run(t, l.Borea, "ip", "neigh", "replace", "10.9.0.2", "lladdr", "02:09:00:00:00:02", "dev", "none")
 	labtest.Run(t, l.Borea, "ip", "neigh", "replace", "fd00:9::2", "lladdr", "02:09:00:00:00:02", "dev", "half")
 	const count = 1000

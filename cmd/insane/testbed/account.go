@@ -21,10 +21,11 @@ func (a Account) Stats(t testing.TB) api.Stats {
 	now := a.Bed.Stats(t)
 	labtest.CheckCounters(t, now)
 	s := api.Stats{
-		Offered:  Minus(now.Offered, a.Before.Offered),
-		Relayed:  Minus(now.Relayed, a.Before.Relayed),
-		Overruns: now.Overruns - a.Before.Overruns,
-		Dropped:  make(map[string]api.Count),
+		Offered:   Minus(now.Offered, a.Before.Offered),
+		Relayed:   Minus(now.Relayed, a.Before.Relayed),
+		Neighbour: Minus(now.Neighbour, a.Before.Neighbour),
+		Overruns:  now.Overruns - a.Before.Overruns,
+		Dropped:   make(map[string]api.Count),
 	}
 	for why, c := range now.Dropped {
 		if c = Minus(c, a.Before.Dropped[why]); c != (api.Count{}) {

@@ -21,6 +21,7 @@
 //	cable.go     the slave exchanged, moved, renamed
 //	guest.go     a further host, and bridges
 //	state.go     all that a host has, to see that nothing was left
+//	hook.go      programs, filters and chains that drop each frame
 //	bpf.go       programs and maps in the kernel
 //	process.go   memory and descriptors of a daemon
 //	race.go      how many packets are many; norace.go: without the race detector

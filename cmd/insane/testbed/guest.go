@@ -79,8 +79,8 @@ func PingsAll(t testing.TB, from *lab.Host, to string, args ...string) {
 	t.Errorf("%s pings %s:\n%s", from.Name, to, out)
 }
 
-// KeepNeighbours makes the neighbour entries of hosts permanent. A policy also applies to
-// ARP and neighbour discovery, and must not change the result through them.
+// KeepNeighbours makes the neighbour entries of hosts permanent: questions for neighbours
+// wait for a moment, and so would the packets behind them.
 func KeepNeighbours(t testing.TB, hosts ...*lab.Host) {
 	t.Helper()
 	learnt := regexp.MustCompile(`(?m)^(\S+) dev (\S+) lladdr (\S+)`)

@@ -60,6 +60,8 @@ func addSamples(m map[string]uint64, direction string, s api.Stats) {
 		m[sample("stage_dropped_packets_total", "direction", direction, "stage", stage)] = c.Packets
 		m[sample("stage_dropped_bytes_total", "direction", direction, "stage", stage)] = c.Bytes
 	}
+	m[sample("neighbour_packets_total", "direction", direction)] = s.Neighbour.Packets
+	m[sample("neighbour_bytes_total", "direction", direction)] = s.Neighbour.Bytes
 	m[sample("overrun_frames_total", "direction", direction)] = s.Overruns
 }
 

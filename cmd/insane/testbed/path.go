@@ -9,10 +9,14 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// EachPath runs a test on each data plane, because both must behave in the same way.
+// EachPath runs a test on each data plane, because both must behave in the same way. The two
+// runs overlap: each has a device and namespaces of its own.
 func EachPath(t *testing.T, test func(t *testing.T, path string)) {
 	for _, path := range []string{api.PathRelay, api.PathKernel} {
-		t.Run(path, func(t *testing.T) { test(t, path) })
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			test(t, path)
+		})
 	}
 }
 

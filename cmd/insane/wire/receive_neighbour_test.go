@@ -15,6 +15,8 @@ import (
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -28,10 +30,11 @@ type crowd struct {
 // neighbourCount is the number of neighbours that ask.
 const neighbourCount = 200
 
-// TestReceiveNeighbours: policies also apply to ARP requests and neighbour solicitations
-// for an address of insane. Exactly the relayed ones are answered, once.
+// TestReceiveNeighbours: on request, policies also apply to ARP requests and neighbour
+// solicitations for an address of insane. Exactly the relayed ones are answered, once.
 func TestReceiveNeighbours(t *testing.T) {
 	b := testbed.NewReceiver(t)
+	labtest.Set(t, b.Daemon, api.Change{JudgeNeighbours: new(true)})
 	for _, tt := range []struct {
 		name string
 		crowd
@@ -58,6 +61,31 @@ func TestReceiveNeighbours(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestReceiveNeighboursSpared: by default, each question is answered once, although the
+// policy drops everything. None takes a number or counts as offered.
+func TestReceiveNeighboursSpared(t *testing.T) {
+	testbed.EachPath(t, func(t *testing.T, path string) {
+		b := testbed.NewReceiver(t, path)
+		for name, c := range map[string]crowd{"ARP": arpCrowd(), "ND": ndCrowd(t)} {
+			_, a := b.Begin(t, "percent 0", 41)
+			s := b.RawSocket(t, b.Morgana, lab.Link, 0)
+			for i := range neighbourCount {
+				if err := s.Send(c.question(i)); err != nil {
+					t.Fatalf("send question %d: %v", i, err)
+				}
+			}
+			got := answers(t, s, c, neighbourCount)
+			slices.Sort(got)
+			if got = slices.Compact(got); len(got) != neighbourCount {
+				t.Errorf("%s: %d of %d questions were answered", name, len(got), neighbourCount)
+			}
+			if s := a.Stats(t); s.Offered.Packets != 0 || s.Neighbour.Packets < neighbourCount {
+				t.Errorf("%s: %+v", name, s)
+			}
+		}
+	})
 }
 
 // answers waits for want answers, and a moment more for others.

@@ -10,6 +10,7 @@ package porttest
 import (
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
@@ -26,6 +27,7 @@ type Port struct {
 	batch  int
 	closed chan struct{}
 	once   sync.Once
+	wrote  atomic.Uint64
 
 	mu   sync.Mutex
 	fail func(frame.Frame) error
@@ -77,6 +79,7 @@ func (p *Port) Read() ([]frame.Frame, error) {
 // belongs to the reader and will be overwritten.
 func (p *Port) Write(frames []frame.Frame) (int, error) {
 	for i, f := range frames {
+		p.wrote.Add(1)
 		if err := p.refusal(f); err != nil {
 			return i, err
 		}
@@ -103,6 +106,10 @@ func (p *Port) refusal(f frame.Frame) error {
 	}
 	return p.fail(f)
 }
+
+// Progress implements port.Port, except that it stands still while Write waits for room in
+// Out: to a relay, a full Out is a port that hangs.
+func (p *Port) Progress() uint64 { return p.wrote.Load() }
 
 // Close implements port.Port.
 func (p *Port) Close() error {

@@ -17,11 +17,12 @@ import (
 // giver has the routes of a device, in a namespace with the slave eth0.
 type giver struct {
 	GivenRoutes
-	t     *testing.T
-	l     *Links
-	tap   device
-	slave int
-	log   bytes.Buffer
+	Wanted []netip.Prefix
+	t      *testing.T
+	l      *Links
+	tap    device
+	slave  int
+	log    bytes.Buffer
 }
 
 // newGiver has routes to list. Nothing is put before the first look.
@@ -273,7 +274,7 @@ func TestRoutesThatGo(t *testing.T) {
 		t.Errorf("%d deletions are logged, want 3:\n%s", n, g.log.String())
 	}
 	ip(t, "link set insane down\nlink set insane up")
-	g.Forget()
+	g.forget(false)
 	g.keeps()
 	if got := deviceRoutes(t); !slices.Equal(got, want) {
 		t.Errorf("after down and up:\n got %q\nwant %q", got, want)
@@ -306,8 +307,8 @@ func TestDefaultRouteWaits(t *testing.T) {
 	if got := deviceRoutes(t); !slices.Equal(got, want) {
 		t.Errorf("while the slave is down: %q, want %q", got, want)
 	}
-	if n := strings.Count(g.log.String(), "\n"); n != 6 {
-		t.Errorf("%d lines, want one for each change of a family:\n%s", n, g.log.String())
+	if n := strings.Count(g.log.String(), "\n"); n != 7 {
+		t.Errorf("%d lines, want one for each change of a family, and one for the slave:\n%s", n, g.log.String())
 	}
 }
 

@@ -1,0 +1,147 @@
+package observe
+
+import (
+	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/kern"
+)
+
+// Chains counts the programs of others that only one of the two paths meets. kern.Objects
+// implements it.
+type Chains interface {
+	OneSided(c kern.Chain, link int) (int, error)
+}
+
+// observeHooks finds out which frames of the interface must not take the fast path, because
+// somebody wants to see them, to queue them or to work on them where the fast path does not
+// come by. The table of all hooks is in README.md of package kern.
+func (o *Observer) observeHooks(s *Interface) (err error) {
+	if s.Watched, err = o.watched(s); err != nil {
+		return err
+	}
+	s.Guarded, err = o.guarded(s)
+	return err
+}
+
+// watched returns why what the host sends must pass the interface's own queue; "" if it
+// need not.
+func (o *Observer) watched(s *Interface) (why string, err error) {
+	link := s.Link
+	listened, err := host.Listens(link.Index)
+	if err != nil {
+		return "", err
+	}
+	watchers := link.Promiscuity
+	if link.Master != 0 {
+		watchers-- // the bridge itself makes the link promiscuous
+	}
+	switch {
+	case watchers > 0:
+		return "somebody watches " + link.Name + " (promiscuous mode)", nil
+	case listened:
+		return "a packet socket listens on " + link.Name, nil
+	}
+	found, err := o.Links.Egress(link.Index, kern.FilterName)
+	if err != nil {
+		return "", err
+	}
+	if found != "" {
+		// If a user deletes a queueing discipline, the kernel installs a default one,
+		// which nobody has configured.
+		s.Spare, err = o.Links.QdiscByDefault(link.Index)
+		return link.Name + " has " + found, err
+	}
+	behind, err := o.Chains.OneSided(kern.ChainTransmit, link.Index)
+	if behind > 0 {
+		return link.Name + " has a tcx program behind the fast path", err
+	}
+	return "", err
+}
+
+// guarded returns why what arrives must be written to the interface; "" if it need not. A
+// generic XDP program would meet the frames of the fast path as well. But a frame that it
+// drops would look like one that was lost on its way to the interface.
+func (o *Observer) guarded(s *Interface) (why string, err error) {
+	if s.Link.XDP {
+		return s.Link.Name + " has an XDP program", nil
+	}
+	ahead, err := o.Chains.OneSided(kern.ChainArrive, s.Link.Index)
+	if ahead > 0 {
+		return s.Link.Name + " has a tcx program in front of the fast path", err
+	}
+	return "", err
+}
+
+// observeChains looks for chains of nftables at the slave. It does not wait for the kernel's
+// lock on network configuration: a firewall should not be passed by for longer than needed.
+func (o *Observer) observeChains(s *Slave) {
+	if o.Chains == nil || !s.Found {
+		return
+	}
+	s.Watched = ""
+	switch egress, err := o.Links.EgressChain(s.Link.Name); {
+	case err != nil:
+		s.Watched = err.Error()
+	case egress:
+		s.Watched = s.Link.Name + " has a chain of nftables at egress"
+	}
+}
+
+// observeSlaveHooks does for the slave what observeHooks does for the interface. After an
+// error the relay carries everything until a later look succeeds.
+func (o *Observer) observeSlaveHooks(s *Slave) {
+	if o.Chains == nil || !s.Found {
+		return
+	}
+	o.observeChains(s)
+	var err error
+	if s.Ahead, err = o.ahead(s.Link); err == nil && s.Ahead > 0 {
+		var others int
+		if others, err = o.otherDevices(s.Link.Name); err == nil && s.Ahead > others {
+			s.Guarded = s.Link.Name + " has a tcx program in front of the receive filter"
+		}
+	}
+	if err != nil {
+		s.Guarded = err.Error()
+	}
+}
+
+// ahead returns how many programs of others work on a frame that the slave has received
+// before the device can take it. If the slave is a device, its programs come first.
+func (o *Observer) ahead(slave host.Link) (int, error) {
+	if slave.IsDevice() {
+		return 0, nil
+	}
+	return o.Chains.OneSided(kern.ChainSteal, slave.Index)
+}
+
+// otherDevices returns how many other devices have the slave of this name. Each of them has
+// a program in its chain, which takes only what is that device's.
+func (o *Observer) otherDevices(slave string) (n int, err error) {
+	links, err := o.Links.All()
+	for _, l := range links {
+		if name, ok := l.SlaveName(); ok && name == slave && l.Index != o.Index {
+			n++
+		}
+	}
+	return n, err
+}
+
+// Moved returns the parts in which something has changed since they were seen of which the
+// kernel does not tell by an event: a packet socket was opened or closed, a program was
+// attached by tcx or by a link of XDP. It returns the part of a look that failed, too. It
+// waits like Look.
+func (o *Observer) Moved(seen Host) (which Parts) {
+	if o.Chains == nil {
+		return 0
+	}
+	now, err := o.lookUpInterface()
+	if err != nil || seen.Interface.Err != nil || now.Watched != seen.Interface.Watched || now.Guarded != seen.Interface.Guarded {
+		which |= PartInterface
+	}
+	if seen.Slave.Bound {
+		if ahead, err := o.ahead(seen.Slave.Link); err != nil || ahead != seen.Slave.Ahead {
+			which |= PartSlave
+		}
+	}
+	return which
+}
