@@ -1,6 +1,8 @@
 package insane
 
 import (
+	"errors"
+
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/ownership"
@@ -72,6 +74,9 @@ func (d *Device) load() error {
 	objects, err := kern.Open(d.name)
 	if err != nil {
 		return err
+	}
+	if err := d.tap.SetFilter(objects.Leave()); err != nil {
+		return errors.Join(err, objects.Close())
 	}
 	d.receive.objects = objects
 	d.receive.watchdog = d.keepWatch(objects.RX(), d.rx)

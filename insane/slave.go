@@ -135,6 +135,9 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	d.startRX(s.Port, s.Backlog())
 	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
 	d.warnReversePath(link.Name, mode)
+	if err := s.Forgets(); err != nil {
+		d.log.Warn("answers of hosts routed through the device are the device's, also those to sockets bound to the slave", "why", err)
+	}
 	return nil
 }
 

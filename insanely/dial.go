@@ -12,7 +12,7 @@ import (
 // takes a connection from its queue every few microseconds.
 const (
 	firstRetry = 200 * time.Microsecond
-	lastRetry  = 5 * time.Millisecond
+	lastRetry  = 2 * time.Millisecond
 
 	// dialMargin is the part of the time of a request that is left when dialInTime gives up,
 	// so that its error is the one that the caller gets.

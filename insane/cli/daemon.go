@@ -41,24 +41,23 @@ func (p *program) daemon(c *cli.Context) error {
 	p.err.tell(func(lines uint64) { conf.Log.Warn("lines of the log were dropped", "lines", lines) })
 	s := &service{program: p, conf: conf, manager: openManager(conf.Log)}
 	defer s.manager.close()
-	return s.endsInTime(ctx)
+	return endsInTime(ctx, s.run, s.stopping, s.leave)
 }
 
 // untilSignal returns a context that ends with a signal that ends the daemon. SIGHUP is one
 // of them unless it was ignored when the program was started, as by nohup(1).
 //
-// A log or a manager that has closed its end of a pipe is no reason to die: SIGPIPE is
-// caught, and the write fails. It is caught and not ignored, because a child would inherit
-// that.
+// A reader of the log that has closed its end of a pipe is no reason to die: SIGPIPE is caught
+// until the process ends, and the write fails. It is caught and not ignored, because a child
+// would inherit that.
 func untilSignal(outer context.Context) (ctx context.Context, stop func()) {
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		ends = append(ends, syscall.SIGHUP)
 	}
-	ctx, stopEnds := signal.NotifyContext(outer, ends...)
-	pipes := make(chan os.Signal, 1)
-	signal.Notify(pipes, syscall.SIGPIPE)
-	return ctx, func() { signal.Stop(pipes); stopEnds() }
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	signal.Ignore(syscall.SIGTTOU) // a terminal that stops those in the background who write to it
+	return signal.NotifyContext(outer, ends...)
 }
 
 // service is one run of a device.
@@ -70,27 +69,34 @@ type service struct {
 	ending  atomic.Bool                   // whether the manager was told
 }
 
-// endsInTime makes the device and runs it until ctx ends, and returns at most endPatience
-// later. The file of the control socket is removed then in any case.
-func (s *service) endsInTime(ctx context.Context) error {
+// endsInTime runs run, which ends with ctx, and returns its error, or nil endPatience after the
+// end of ctx. began is called when ctx ends, and late if run has not ended in time.
+func endsInTime(ctx context.Context, run func(context.Context) error, began, late func()) error {
 	ended := make(chan error, 1)
-	go func() { ended <- s.run(ctx) }()
+	go func() { ended <- run(ctx) }()
 	select {
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
 	}
-	s.stopping()
+	began()
 	select {
 	case err := <-ended:
 		return err
 	case <-time.After(endPatience):
-		if d := s.device.Load(); d != nil {
-			d.Leave()
-		}
-		s.conf.Log.Warn("device is gone: the kernel closes what is still open", "name", s.conf.Name)
+		late()
 		return nil
 	}
+}
+
+// leave removes the file of the control socket if the device could not be closed in time.
+func (s *service) leave() {
+	if d := s.device.Load(); d != nil {
+		if err := d.Leave(); err != nil {
+			s.conf.Log.Warn("remove control socket", "err", err)
+		}
+	}
+	s.conf.Log.Warn("device is gone: the kernel closes what is still open", "name", s.conf.Name)
 }
 
 // stopping tells the manager once that the daemon ends.

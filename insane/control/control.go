@@ -4,7 +4,8 @@
 // control.go serves the requests and decides who may make a change; message.go
 // reads and writes the JSON; limiter.go bounds the connections and gives each
 // the credentials of its peer; pool.go shares the places for connections among
-// users; metrics.go shows the state to Prometheus.
+// users; turn.go lets those who may not make changes wait for each other; metrics.go
+// shows the state to Prometheus.
 package control
 
 import (
@@ -59,6 +60,7 @@ type server struct {
 	Options
 	device  Device
 	refused rate.Sometimes // log lines about peers that may not make a change
+	turns   turns
 }
 
 // Serve answers requests about d that come over l. When ctx ends, it closes every
@@ -89,7 +91,7 @@ func newServer(d Device, o Options) *server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &server{Options: o, device: d, refused: rate.Sometimes{Interval: refusedInterval}}
+	return &server{Options: o, device: d, refused: rate.Sometimes{Interval: refusedInterval}, turns: newTurns()}
 }
 
 // handler serves the requests of package api. Every answer is JSON, except the metrics.
@@ -114,12 +116,19 @@ func (s *server) handler() http.Handler {
 		}),
 		api.PathMetrics: readOnly(metrics.ServeHTTP),
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	serve := func(w http.ResponseWriter, r *http.Request) {
 		if serve, ok := paths[r.URL.Path]; ok {
 			serve(w, r)
 			return
 		}
 		refuse(w, api.Errorf(api.ErrNotFound, "", "%s: no such path", r.URL.Path))
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.mayChange(peerOf(r.Context())) {
+			serve(w, r)
+			return
+		}
+		s.turns.serve(w, r, serve)
 	})
 }
 

@@ -11,11 +11,14 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 )
 
-// The limits of connections at the same time. Peers that may make changes have places of
-// their own, so that readers cannot keep them out.
+// The limits of connections at the same time, if the process may open many files. Peers that
+// may make changes have places of their own, so that readers cannot keep them out.
 const (
 	maxReaders  = 64
 	maxChangers = 64
+
+	fewest       = 4 // places of either kind
+	partOfLimits = 8 // of the descriptors that the process may have, either kind gets an eighth
 )
 
 // How long Accept waits for a descriptor or memory that somebody may give back.
@@ -38,7 +41,12 @@ type limiter struct {
 }
 
 func newLimiter(l Listener, changer func(host.Peer) bool) *limiter {
-	return &limiter{listener: l, changer: changer, readers: newPool(maxReaders, readerRate), changers: newPool(maxChangers, rate.Inf)}
+	share := max(host.DescriptorLimit()/partOfLimits, fewest)
+	return &limiter{
+		listener: l, changer: changer,
+		readers:  newPool(min(maxReaders, share), readerRate),
+		changers: newPool(min(maxChangers, share), rate.Inf),
+	}
 }
 
 // Accept implements net.Listener. Each connection is a *conn. Only one goroutine may call
@@ -80,15 +88,15 @@ func (l *limiter) poolOf(p host.Peer) *pool {
 // readers. It returns false if there is none.
 func (l *limiter) evictReader() bool {
 	l.mu.Lock()
-	most := l.readers.greediest()
-	if len(most) > 0 {
-		l.readers.leave(most[0])
+	var oldest *conn
+	if most := l.readers.greediest(); len(most) > 0 {
+		oldest = most[0]
 	}
 	l.mu.Unlock()
-	if len(most) == 0 {
+	if oldest == nil {
 		return false
 	}
-	most[0].Close()
+	oldest.Close()
 	return true
 }
 

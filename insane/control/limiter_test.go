@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,6 +130,62 @@ func TestLimiterLeave(t *testing.T) {
 	}
 	if n := len(d.fill()); n != 10 {
 		t.Errorf("%d readers were accepted after ten left, want 10", n)
+	}
+}
+
+// exhausted is a listener that has no descriptor for some connections.
+type exhausted struct {
+	Listener
+	fails int
+}
+
+func (e *exhausted) Accept(admit func(host.Peer) bool) (*net.UnixConn, error) {
+	if e.fails--; e.fails >= 0 {
+		admit(host.Peer{})
+		return nil, os.NewSyscallError("accept", syscall.EMFILE)
+	}
+	return e.Listener.Accept(admit)
+}
+
+// When descriptors run out, readers lose their connections, the oldest first, and the next
+// connection is accepted. A connection that could not be made leaves no place taken.
+func TestLimiterEvictsWhenExhausted(t *testing.T) {
+	path := t.TempDir() + "/insane.sock"
+	listener, err := host.ListenControl(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	e := &exhausted{Listener: listener}
+	l := newLimiter(e, func(host.Peer) bool { return false })
+	var clients []net.Conn
+	for n := range 4 {
+		c, err := net.Dial("unix", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		clients = append(clients, c)
+		if n == 3 {
+			e.fails = 2
+		}
+		accepted, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer accepted.Close()
+	}
+	for n, c := range clients {
+		c.SetReadDeadline(time.Now().Add(time.Second))
+		if n >= 2 {
+			c.SetReadDeadline(time.Now().Add(time.Millisecond))
+		}
+		if _, err := c.Read(make([]byte, 1)); (n < 2) != errors.Is(err, io.EOF) {
+			t.Errorf("connection %d: %v", n, err)
+		}
+	}
+	if l.readers.taken != 2 {
+		t.Errorf("%d places are taken, want 2", l.readers.taken)
 	}
 }
 

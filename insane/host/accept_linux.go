@@ -4,9 +4,14 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
+
+// yieldAfter is after how many refused connections Accept lets the goroutines run that serve
+// the others. Without that, they would wait for 10 ms each time.
+const yieldAfter = 16
 
 // Accept waits for the next connection that admit lets in, and closes all others at once.
 // admit gets the credentials of the peer; it must not wait for anything. It is asked before
@@ -15,13 +20,16 @@ import (
 //
 // The error is net.ErrClosed after Close. IsExhausted tells errors that can go away.
 func (l *ControlListener) Accept(admit func(Peer) bool) (*net.UnixConn, error) {
-	for {
+	for refused := 1; ; refused++ {
 		fd, err := l.accept()
 		if err != nil {
 			return nil, err
 		}
 		if peer, err := peerOf(fd); err != nil || !admit(peer) {
 			unix.Close(fd)
+			if refused%yieldAfter == 0 {
+				runtime.Gosched()
+			}
 			continue
 		}
 		return connOf(fd)
@@ -65,4 +73,14 @@ func connOf(fd int) (*net.UnixConn, error) {
 		return nil, err
 	}
 	return c.(*net.UnixConn), nil
+}
+
+// DescriptorLimit returns how many descriptors this process may have open (RLIMIT_NOFILE); at
+// most some million.
+func DescriptorLimit() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	return int(min(limit.Cur, 1<<20))
 }

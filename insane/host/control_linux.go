@@ -21,9 +21,10 @@ const (
 	controlMode    = 0o666
 	controlDirMode = 0o755
 
-	// controlBacklog is how many connections may wait to be accepted; the kernel lowers it
-	// to net.core.somaxconn.
-	controlBacklog = 4096
+	// controlBacklog is how many connections may wait to be accepted; if there are more, a
+	// client tries again. It is short because all users share it: what waits in front of a
+	// client when others connect all the time takes some 10 ms.
+	controlBacklog = 256
 )
 
 // ControlListener is a listening Unix socket. Accept may be called from one goroutine at a

@@ -108,6 +108,10 @@ func TestLockIn(t *testing.T) {
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		t.Errorf("the file of the lock is still there: %v", err)
 	}
+	must(t, os.WriteFile(path, nil, 0o600)) // as a process leaves it that is killed
+	unlock, err = lockIn(dir, "lock")
+	must(t, err)
+	unlock()
 	for name, spoil := range map[string]func() error{
 		"readable":       func() error { must(t, os.WriteFile(path, nil, 0o600)); return os.Chmod(path, 0o644) },
 		"another user's": func() error { must(t, os.WriteFile(path, nil, 0o600)); return os.Chown(path, 4711, 4711) },

@@ -103,13 +103,13 @@ func addIndex(list *[]int, index int) {
 
 // any reports whether anything has changed.
 func (e *Events) any() bool {
-	return e.BesideRoutes() || e.Routes || e.NoIPv6 || len(e.Deleted) > 0
+	return e.BesideRoutes() || e.Routes || e.NoIPv6 || len(e.Deleted)+len(e.Settings) > 0
 }
 
-// BesideRoutes reports whether anything but routes has changed. An attempt to make a
-// route that fails can be an event of routes itself, and is no reason to try again.
+// BesideRoutes reports whether anything but routes and settings has changed. An attempt to
+// make a route that fails can be an event of routes itself, and is no reason to try again.
 func (e *Events) BesideRoutes() bool {
-	return len(e.Links)+len(e.Addresses)+len(e.Control)+len(e.Settings) > 0 || e.Rules || e.NFTables || e.Lost
+	return len(e.Links)+len(e.Addresses)+len(e.Control) > 0 || e.Rules || e.NFTables || e.Lost
 }
 
 // add records a message of the kernel. A message that it cannot parse counts as lost.

@@ -8,7 +8,7 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Claim is a set of bits that say what is known of an address or of a network. owner.h
+// Claim is a set of bits that say what is known of an address or of a network. claims.h
 // has the same values.
 type Claim uint32
 
@@ -43,7 +43,7 @@ func (c Claims) longest(addr netip.Addr, bits int) Claim {
 	return 0
 }
 
-// prefix is struct prefix of owner.h.
+// prefix is struct prefix of claims.h.
 type prefix struct {
 	Bits    uint32
 	Address [16]byte
@@ -74,14 +74,19 @@ func (o *Objects) Claim(claims Claims) error {
 	// A claim for ::/0 must not hold for IPv4, which is in the same table.
 	all := Claims{netip.PrefixFrom(netip.IPv4Unspecified(), 0): 0}
 	maps.Copy(all, claims)
+	routed := uint64(0) // whether any claim is Routed
 	for prefix, claim := range all {
 		if err := table.Put(toPrefix(prefix), uint32(claim)); err != nil {
 			return fmt.Errorf("claim %s: %w", prefix, err)
+		}
+		if claim&Routed != 0 {
+			routed = 1
 		}
 	}
 	if err := o.bpf.Claims.Put(inForceSlot, table); err != nil {
 		return fmt.Errorf("exchange claims: %w", err)
 	}
+	o.memory.recall.routed.Store(routed)
 	return nil
 }
 

@@ -165,21 +165,23 @@ func sweep(device string) error {
 
 // clean removes from a link the filters of each device for which dead returns true.
 func clean(l netlink.Link, dead func(device string) bool) error {
-	filters, err := netlink.FilterList(l, netlink.HANDLE_MIN_INGRESS)
-	if err != nil {
-		return nil // the link has no qdisc with filters
-	}
-	for _, f := range filters {
-		device, made, ok := ownerOf(f)
-		if !ok || !dead(device) {
-			continue
+	for _, parent := range []uint32{netlink.HANDLE_MIN_EGRESS, netlink.HANDLE_MIN_INGRESS} {
+		filters, err := netlink.FilterList(l, parent)
+		if err != nil {
+			return nil // the link has no qdisc with filters
 		}
-		if err := netlink.FilterDel(f); err != nil && !errors.Is(err, unix.ENOENT) {
-			return err
-		}
-		if made {
-			if err := removeEmpty(l); err != nil {
+		for _, f := range filters {
+			device, made, ok := ownerOf(f)
+			if !ok || !dead(device) {
+				continue
+			}
+			if err := netlink.FilterDel(f); err != nil && !errors.Is(err, unix.ENOENT) {
 				return err
+			}
+			if made {
+				if err := removeEmpty(l); err != nil {
+					return err
+				}
 			}
 		}
 	}

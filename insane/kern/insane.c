@@ -6,7 +6,8 @@
 //
 // tx: the host sends a frame through the interface. transmit_tcx or transmit_clsact runs
 // at egress and relays or drops it. A frame that it leaves to the relay passes
-// transmit_enter on its way into the queue of the interface.
+// transmit_enter on its way into the queue of the interface. transmit_past sees what the
+// host sends through the slave alone.
 //
 // rx: the kernel passes a received frame to packet sockets first and to tc ingress
 // next, on the same CPU and with no other frame in between (net/core/dev.c,
@@ -62,6 +63,24 @@ static __always_inline struct inflight *inflight_here(void)
 // ingress.
 #define INFLIGHT 0x494e
 
+// stamp_of returns the value of skb->tc_index by which transmit_past knows the frames that
+// the fast path sends at the slave. Cookies of sockets are unique on the machine.
+static __always_inline __u16 stamp_of(struct recall *recall)
+{
+	return READ(recall->cookie) | 0x8000;
+}
+
+// remember_through remembers a frame that the fast path relays, and stamps it.
+static __always_inline void remember_through(struct __sk_buff *skb)
+{
+	struct recall *recall = recalled();
+	if (!recall)
+		return;
+	remember(skb, THROUGH);
+	if (READ(recall->link))
+		skb->tc_index = stamp_of(recall);
+}
+
 // transmit runs the fast path of tx. To the sender, a dropped frame must look like a
 // sent one. clsact has TC_ACT_STOLEN for that. tcx has no such code at egress
 // (net/core/dev.c, sch_handle_egress); there a redirect to link 0, which does not exist,
@@ -74,6 +93,7 @@ static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 		return TC_ACT_UNSPEC;
 	switch (fastpath(skb, TX, direction, &direction->backlogs[0], &c)) {
 	case RELAYED:
+		remember_through(skb);
 		return bpf_redirect(c.to, 0);
 	case UNDECIDED:
 		// A frame that the queue has no room for is lost, as on a wire.
@@ -105,7 +125,34 @@ SEC("socket")
 int transmit_enter(struct __sk_buff *skb)
 {
 	struct direction *direction = direction_of(TX);
+	remember(skb, THROUGH);
 	return !direction || enter(&direction->backlogs[0]) ? -1 : 0;
+}
+
+// transmit_relay is that filter of a device without a fast path, which counts no frames.
+SEC("socket")
+int transmit_relay(struct __sk_buff *skb)
+{
+	remember(skb, THROUGH);
+	return -1;
+}
+
+// transmit_past runs at the slave's egress, in front of all others, and remembers the frames
+// that are not the device's. It does nothing while no answer can depend on it.
+SEC("tc")
+int transmit_past(struct __sk_buff *skb)
+{
+	struct recall *recall = recalled();
+	if (!recall || READ(recall->link) != skb->ifindex)
+		return TC_ACT_UNSPEC;
+	if (skb->tc_index == stamp_of(recall)) {
+		skb->tc_index = 0;
+		return TC_ACT_UNSPEC;
+	}
+	struct direction *direction = direction_of(RX);
+	if ((READ(recall->routed) || READ(recall->seen) & THROUGH) && direction && alive(direction))
+		remember(skb, PAST);
+	return TC_ACT_UNSPEC;
 }
 
 // backlog_of returns the backlog of the slave that received skb; 0 if it has none.

@@ -5,6 +5,9 @@
 //	insane.c     the eBPF programs, and the hook of the kernel that each one runs at
 //	common.h     includes and macros that all of the C uses
 //	owner.h      decides who owns a received frame, from the claims of the device
+//	claims.h     the claims: what is known of an address
+//	recall.h     remembers how the packets of a flow leave the host
+//	flow.h       names the flow of a packet
 //	decide.h     decides about a packet, exactly as Decide of package policy does
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
@@ -16,6 +19,7 @@
 //	chain.go     OneSided: programs of others that only one path meets
 //	clsact.go    attaches programs on kernels without tcx, and removes old filters
 //	claim.go     Claims: replaces the table that owner.h reads
+//	recall.go    turns on what recall.h remembers
 //	direction.go Direction: opens and closes the fast path, reads its counters
 //	backlog.go   Backlog: counts the frames that wait for the relay
 //	inflight.go  waits for the frames between the slave and the interface
@@ -167,6 +171,10 @@ func (o *Objects) RX() *Direction { return o.rx }
 // Enter returns the descriptor of the socket filter for the TAP queue of the
 // interface. It counts each frame into the backlog of the queue.
 func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
+
+// Leave returns the descriptor of a socket filter for the TAP queue of an interface without
+// a fast path. It accepts every frame, and remembers that it left through the device.
+func (o *Objects) Leave() int { return o.bpf.TransmitRelay.FD() }
 
 // None returns the descriptor of a socket filter for the slave's packet socket. The
 // socket gets copies of ARP replies and neighbour discovery; the stack keeps every

@@ -66,6 +66,13 @@ type kernEntry struct {
 	JudgeNeighbours uint64
 }
 
+type kernFlow struct {
+	_     structs.HostLayout
+	Peer  [2]uint64
+	Own   [2]uint64
+	Ports uint64
+}
+
 type kernHandoff struct {
 	_      structs.HostLayout
 	To     uint64
@@ -86,6 +93,15 @@ type kernInflight struct {
 	Unused   [5]uint64
 }
 
+type kernRecall struct {
+	_      structs.HostLayout
+	Cookie uint64
+	Link   uint64
+	Routed uint64
+	Seen   uint64
+	Unused [4]uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -95,8 +111,10 @@ const (
 	kernMapDirections      = "directions"
 	kernMapDrops           = "drops"
 	kernMapEntries         = "entries"
+	kernMapFlows           = "flows"
 	kernMapHandoffs        = "handoffs"
 	kernMapInflights       = "inflights"
+	kernMapRecalls         = "recalls"
 	kernProgReceiveAll     = "receive_all"
 	kernProgReceiveArrive  = "receive_arrive"
 	kernProgReceiveAuto    = "receive_auto"
@@ -104,6 +122,8 @@ const (
 	kernProgReceiveSteal   = "receive_steal"
 	kernProgTransmitClsact = "transmit_clsact"
 	kernProgTransmitEnter  = "transmit_enter"
+	kernProgTransmitPast   = "transmit_past"
+	kernProgTransmitRelay  = "transmit_relay"
 	kernProgTransmitTcx    = "transmit_tcx"
 	kernVarKnows           = "knows"
 )
@@ -157,6 +177,8 @@ type kernProgramSpecs struct {
 	ReceiveSteal   *ebpf.ProgramSpec `ebpf:"receive_steal"`
 	TransmitClsact *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
 	TransmitEnter  *ebpf.ProgramSpec `ebpf:"transmit_enter"`
+	TransmitPast   *ebpf.ProgramSpec `ebpf:"transmit_past"`
+	TransmitRelay  *ebpf.ProgramSpec `ebpf:"transmit_relay"`
 	TransmitTcx    *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
 }
 
@@ -169,8 +191,10 @@ type kernMapSpecs struct {
 	Directions *ebpf.MapSpec `ebpf:"directions"`
 	Drops      *ebpf.MapSpec `ebpf:"drops"`
 	Entries    *ebpf.MapSpec `ebpf:"entries"`
+	Flows      *ebpf.MapSpec `ebpf:"flows"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
+	Recalls    *ebpf.MapSpec `ebpf:"recalls"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -205,8 +229,10 @@ type kernMaps struct {
 	Directions *ebpf.Map `ebpf:"directions"`
 	Drops      *ebpf.Map `ebpf:"drops"`
 	Entries    *ebpf.Map `ebpf:"entries"`
+	Flows      *ebpf.Map `ebpf:"flows"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 	Inflights  *ebpf.Map `ebpf:"inflights"`
+	Recalls    *ebpf.Map `ebpf:"recalls"`
 }
 
 func (m *kernMaps) Close() error {
@@ -216,8 +242,10 @@ func (m *kernMaps) Close() error {
 		m.Directions,
 		m.Drops,
 		m.Entries,
+		m.Flows,
 		m.Handoffs,
 		m.Inflights,
+		m.Recalls,
 	)
 }
 
@@ -239,6 +267,8 @@ type kernPrograms struct {
 	ReceiveSteal   *ebpf.Program `ebpf:"receive_steal"`
 	TransmitClsact *ebpf.Program `ebpf:"transmit_clsact"`
 	TransmitEnter  *ebpf.Program `ebpf:"transmit_enter"`
+	TransmitPast   *ebpf.Program `ebpf:"transmit_past"`
+	TransmitRelay  *ebpf.Program `ebpf:"transmit_relay"`
 	TransmitTcx    *ebpf.Program `ebpf:"transmit_tcx"`
 }
 
@@ -251,6 +281,8 @@ func (p *kernPrograms) Close() error {
 		p.ReceiveSteal,
 		p.TransmitClsact,
 		p.TransmitEnter,
+		p.TransmitPast,
+		p.TransmitRelay,
 		p.TransmitTcx,
 	)
 }

@@ -60,6 +60,11 @@ type (
 	sharedAmount struct{ packets, bytes atomic.Uint64 }
 	sharedDrops  [policy.StageNumbers]sharedAmount // by the number of the stage
 
+	sharedRecall struct {
+		cookie, link, routed, seen atomic.Uint64
+		_                          [4]uint64
+	}
+
 	sharedInflight struct {
 		started, arrived, finished atomic.Uint64
 		_                          [5]uint64
@@ -75,6 +80,7 @@ type memory struct {
 	counts     [][directions][entries]sharedCount // by CPU
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
+	recall     *sharedRecall
 }
 
 // newMemory maps all shared maps.
@@ -92,8 +98,15 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 	if m.drops, err = share[[directions][entries]sharedDrops](maps.Drops); err != nil {
 		return nil, err
 	}
-	m.inflights, err = share[sharedInflight](maps.Inflights)
-	return m, err
+	if m.inflights, err = share[sharedInflight](maps.Inflights); err != nil {
+		return nil, err
+	}
+	recalls, err := share[sharedRecall](maps.Recalls)
+	if err != nil {
+		return nil, err
+	}
+	m.recall = &recalls[0]
+	return m, nil
 }
 
 // share maps the values of a BPF array into this process.

@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// Decides who owns a frame that arrives at the slave, from the claims of the device.
+// Decides who owns a frame that arrives at the slave, from the claims of the device and from
+// the way that the question left which the frame answers.
 
 #pragma once
 
-#include "common.h"
-
-// The properties of an address, as bits. claim.go has the same values.
-enum claim {
-	OWN = 1,       // the address is the device's, and of no other link
-	HOST = 2,      // the address is of another link of this host
-	ROUTED = 4,    // the host sends to the address through the device
-	SUBNET = 8,    // the address is in a network that the device itself is in
-	STRICT = 16,   // packets from the address are refused by a strict reverse path check: see owner_by
-	PROXIED = 32   // the host may answer ARP requests for the address in place of its owner
-};
+#include "recall.h"
 
 // The owner of a frame.
 enum owner {
@@ -22,67 +13,6 @@ enum owner {
 	BOTH,   // the stack and the device each get a copy: either may have asked for this answer
 	DEVICE, // the device alone
 };
-
-// A network: an IPv6 prefix, or an IPv4 prefix as ::ffff:a.b.c.d. This is the key of the
-// kernel's longest-prefix match (kernel/bpf/lpm_trie.c).
-struct prefix {
-	__u32 bits;
-	__u8 address[16];
-};
-
-// The type of a table of claims: from a network to bits of enum claim.
-struct claims {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 1 << 20);
-	__uint(key_size, sizeof(struct prefix));
-	__uint(value_size, sizeof(__u32));
-};
-
-// Slot 0 is the table of claims in force. Go replaces it as a whole. Slot 1 is a dummy,
-// which Go replaces only to wait for a grace period: see Objects.synchronize.
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__array(values, struct claims);
-} claims SEC(".maps");
-
-// known returns what is known of an address, given as its two halves. The caller looks
-// the table up once for each frame, so that one table answers all its questions. The
-// prefix is laid out so that no two writes go to one word of eight bytes: without
-// CAP_PERFMON the verifier of Linux 6.1 refuses the second write (kernel/bpf/verifier.c,
-// check_stack_write_fixed_off).
-static __always_inline __u32 known(void *table, __u64 high, __u64 low)
-{
-	struct {
-		__u32 unused;
-		struct prefix prefix;
-	} __attribute__((aligned(8))) key;
-	key.prefix.bits = 128;
-	*(__u64 *)&key.prefix.address[0] = high;
-	*(__u64 *)&key.prefix.address[8] = low;
-	__u32 *claim = bpf_map_lookup_elem(table, &key.prefix);
-	return claim ? *claim : 0;
-}
-
-// known4 is known for an IPv4 address, in network byte order.
-static __always_inline __u32 known4(void *table, __be32 address)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return known(table, 0, (__u64)address << 32 | 0xffff0000);
-#else
-	return known(table, 0, 0xffffULL << 32 | address);
-#endif
-}
-
-// known6 is known for an IPv6 address.
-static __always_inline __u32 known6(void *table, const struct in6_addr *address)
-{
-	__u64 half[2];
-	__builtin_memcpy(half, address, sizeof(half));
-	return known(table, half[0], half[1]);
-}
 
 // An ARP packet for Ethernet and IPv4 (RFC 826).
 struct arp {
@@ -135,20 +65,76 @@ static __always_inline enum owner owner_arp(struct __sk_buff *skb, void *table)
 	return arp.operation == bpf_htons(ARP_REQUEST) || arp.operation == bpf_htons(ARP_REPLY) ? BOTH : SLAVE;
 }
 
-// owner_packet decides about an IP packet that is not addressed to the device. query: the
-// packet asks for multicast memberships; both get it, as each reports its own.
-static __always_inline enum owner owner_packet(struct __sk_buff *skb, __u32 sender, bool query)
+// owner_of returns the owner of an answer whose question left in a way. A strict reverse path
+// check refuses packets of some senders at one of the two links: if that is the link where the
+// answer belongs, both get it, and the check decides.
+static __always_inline enum owner owner_of(enum way way, __u32 sender)
 {
-	switch (skb->pkt_type) {
-	case PACKET_OTHERHOST:
-		return SLAVE;
-	case PACKET_BROADCAST:
-	case PACKET_MULTICAST:
-		if (query)
-			return BOTH;
-		return sender & SUBNET ? DEVICE : SLAVE;
-	}
-	return sender & ROUTED ? DEVICE : SLAVE;
+	bool routed = sender & ROUTED;
+	if (sender & STRICT && routed != (way == THROUGH))
+		return BOTH;
+	return way == THROUGH ? DEVICE : SLAVE;
+}
+
+// owner_group decides about a packet to many. query: it asks for multicast memberships; both
+// get it, as each reports its own.
+static __always_inline enum owner owner_group(__u32 sender, bool query)
+{
+	if (query)
+		return BOTH;
+	return sender & SUBNET ? DEVICE : SLAVE;
+}
+
+// owner_answer decides about a packet to this host alone, or by way of it, whose flow is
+// given; its ports are not filled in yet.
+static __always_inline enum owner owner_answer(struct __sk_buff *skb, struct flow *flow, struct transport *t,
+					       __u32 sender)
+{
+	enum way usual = usual_way(sender);
+	struct recall *recall = recalled();
+	if (!recall || !remembers(recall, usual, t->protocol))
+		return owner_of(usual, sender);
+	if (t->later)
+		return later_known(flow, t->protocol) ? BOTH : owner_of(usual, sender);
+	identify(skb, flow, t, ANSWER);
+	return owner_of(way_of(recall, flow, t->protocol, usual), sender);
+}
+
+// owner_error decides about an ICMP error of a sender. It goes where the packet came from that
+// caused it. flow is the flow of that packet, and to is what is known of its destination.
+static __always_inline enum owner owner_error(struct __sk_buff *skb, struct flow *flow, struct transport *t,
+					      __u32 sender, __u32 to)
+{
+	enum way usual = usual_way(to);
+	struct recall *recall = recalled();
+	if (!recall || !remembers(recall, usual, t->protocol) || t->later)
+		return owner_of(usual, sender);
+	identify(skb, flow, t, QUESTION);
+	return owner_of(way_of(recall, flow, t->protocol, usual), sender);
+}
+
+// owner_error4 decides about an ICMP error whose own header ends at an offset.
+static __always_inline enum owner owner_error4(struct __sk_buff *skb, void *table, __u32 at, __u32 sender)
+{
+	struct iphdr ip;
+	if (bpf_skb_load_bytes(skb, at + ICMP_HEADER, &ip, sizeof(ip)) < 0)
+		return owner_of(usual_way(sender), sender);
+	struct flow flow;
+	struct transport t;
+	ends4(&flow, ip.daddr, ip.saddr);
+	transport4(&ip, at + ICMP_HEADER, &t);
+	return owner_error(skb, &flow, &t, sender, known4(table, ip.daddr));
+}
+
+// owner_offer decides about a broadcast UDP packet to a DHCP client. Both get it if nobody is
+// known to have asked.
+static __always_inline enum owner owner_offer(struct __sk_buff *skb, struct transport *t)
+{
+	struct flow flow;
+	ends4(&flow, 0, 0);
+	identify(skb, &flow, t, ANSWER);
+	__u64 *way = bpf_map_lookup_elem(&flows, &flow);
+	return !way ? BOTH : *way == THROUGH ? DEVICE : SLAVE;
 }
 
 // owner_ipv4 decides about an IPv4 packet.
@@ -159,10 +145,23 @@ static __always_inline enum owner owner_ipv4(struct __sk_buff *skb, void *table)
 		return SLAVE;
 	if (known4(table, ip.daddr) & OWN)
 		return DEVICE;
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		return SLAVE;
 	__u8 type;
-	bool query = ip.protocol == IPPROTO_IGMP && bpf_skb_load_bytes(skb, ETH_HLEN + ip.ihl * 4, &type, 1) == 0 &&
-		     type == IGMP_HOST_MEMBERSHIP_QUERY;
-	return owner_packet(skb, known4(table, ip.saddr), query);
+	__u32 sender = known4(table, ip.saddr), at = ETH_HLEN + ip.ihl * 4;
+	struct transport t;
+	transport4(&ip, ETH_HLEN, &t);
+	if (skb->pkt_type != PACKET_HOST) {
+		if (ip.protocol == IPPROTO_UDP && to_client(skb, &t))
+			return owner_offer(skb, &t);
+		return owner_group(sender, ip.protocol == IPPROTO_IGMP && bpf_skb_load_bytes(skb, at, &type, 1) == 0 &&
+						   type == IGMP_HOST_MEMBERSHIP_QUERY);
+	}
+	if (ip.protocol == IPPROTO_ICMP && !t.later && bpf_skb_load_bytes(skb, at, &type, 1) == 0 && is_error4(type))
+		return owner_error4(skb, table, at, sender);
+	struct flow flow;
+	ends4(&flow, ip.saddr, ip.daddr);
+	return owner_answer(skb, &flow, &t, sender);
 }
 
 // The first fields of a solicitation and an advertisement (RFC 4861 sections 4.3, 4.4).
@@ -192,6 +191,19 @@ static __always_inline enum owner owner_nd(struct __sk_buff *skb, void *table, c
 	return BOTH;
 }
 
+// owner_error6 decides about an ICMPv6 error whose own header begins at an offset.
+static __always_inline enum owner owner_error6(struct __sk_buff *skb, void *table, __u32 at, __u32 sender)
+{
+	struct ipv6hdr ip;
+	if (bpf_skb_load_bytes(skb, at + ICMP_HEADER, &ip, sizeof(ip)) < 0)
+		return owner_of(usual_way(sender), sender);
+	struct flow flow;
+	struct transport t;
+	ends6(&flow, &ip.daddr, &ip.saddr);
+	transport6(skb, &ip, at + ICMP_HEADER, &t);
+	return owner_error(skb, &flow, &t, sender, known6(table, &ip.daddr));
+}
+
 // owner_ipv6 decides about an IPv6 packet.
 static __always_inline enum owner owner_ipv6(struct __sk_buff *skb, void *table)
 {
@@ -213,13 +225,24 @@ static __always_inline enum owner owner_ipv6(struct __sk_buff *skb, void *table)
 		return owner_nd(skb, table, &ip, &nd);
 	if (known6(table, &ip.daddr) & OWN)
 		return DEVICE;
-	return owner_packet(skb, known6(table, &ip.saddr), type == ICMPV6_MGM_QUERY);
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		return SLAVE;
+	__u32 sender = known6(table, &ip.saddr);
+	if (skb->pkt_type != PACKET_HOST)
+		return owner_group(sender, type == ICMPV6_MGM_QUERY);
+	if (is_error6(type))
+		return owner_error6(skb, table, at, sender);
+	struct flow flow;
+	struct transport t;
+	ends6(&flow, &ip.saddr, &ip.daddr);
+	transport6(skb, &ip, ETH_HLEN, &t);
+	return owner_answer(skb, &flow, &t, sender);
 }
 
 // owner_auto decides about a frame in the mode auto. The slave keeps every frame of a
 // VLAN, because a VLAN is a network of another link. A tag with VLAN number 0 has only a
-// priority and names no VLAN (IEEE 802.1Q).
-static __always_inline enum owner owner_auto(struct __sk_buff *skb)
+// priority and names no VLAN (IEEE 802.1Q). It is a global function, as extended of flow.h is.
+__noinline enum owner owner_auto(struct __sk_buff *skb)
 {
 	if (skb->vlan_present && skb->vlan_tci & 0xfff)
 		return SLAVE;

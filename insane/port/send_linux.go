@@ -62,6 +62,17 @@ func (s *sender) setUp(fd, index int) (err error) {
 	return err
 }
 
+// Cookie returns the number by which the kernel tells this socket from all others since the
+// machine was started (SO_COOKIE).
+func (s *sender) Cookie() (cookie uint64, err error) {
+	if failed := s.raw.Control(func(fd uintptr) {
+		cookie, err = unix.GetsockoptUint64(int(fd), unix.SOL_SOCKET, unix.SO_COOKIE)
+	}); failed != nil {
+		return 0, os.ErrClosed
+	}
+	return cookie, err
+}
+
 // Write implements Port.
 func (s *sender) Write(frames []frame.Frame) (int, error) {
 	s.out, s.sent, s.err = frames, 0, nil

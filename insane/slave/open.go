@@ -44,7 +44,28 @@ func Open(o Options) (s Slave, err error) {
 		}
 	}
 	s.Port, err = port.OpenSlave(o.Link.Index, o.Link.Name, filter(o.Objects, o.Receive))
+	if err == nil {
+		err = s.remember(o.Objects, o.Receive)
+	}
 	return s, err
+}
+
+// remember makes the kernel remember how flows leave the host, or ends that: only the mode
+// auto tells answers apart. It does without what leaves past the device if it must.
+func (s *Slave) remember(objects *kern.Objects, mode string) (err error) {
+	if on := mode == api.ReceiveAuto; on == (s.recall != nil) {
+		return nil
+	} else if !on {
+		err = s.recall.Close()
+		s.recall, s.forgets = nil, nil
+		return err
+	}
+	cookie, err := s.Port.Cookie()
+	if err != nil {
+		return err
+	}
+	s.recall, s.forgets = objects.Recall(kern.RecallOptions{Link: s.Link.Index, Sender: cookie})
+	return nil
 }
 
 // NoReceive returns the error for a receive mode that is not possible. It tells the user
@@ -71,6 +92,9 @@ func (s *Slave) SwitchMode(objects *kern.Objects, mode string, quiet func() erro
 		return err
 	}
 	s.steal = steal
+	if err := s.remember(objects, mode); err != nil {
+		return err
+	}
 	if mode == api.ReceiveNone && steal != nil {
 		s.steal = nil
 		// Another CPU may still run the old filter, and the program at ingress must carry
@@ -92,8 +116,10 @@ func (s *Slave) Close() (err error) {
 	if s.backlog != nil {
 		s.backlog.Release()
 	}
-	if s.steal != nil {
-		err = errors.Join(err, s.steal.Close())
+	for _, program := range []io.Closer{s.recall, s.steal} {
+		if program != nil {
+			err = errors.Join(err, program.Close())
+		}
 	}
 	return err
 }

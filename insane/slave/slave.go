@@ -26,6 +26,8 @@ type Slave struct {
 
 	backlog *kern.Backlog // counts received frames that wait for the relay; nil without a fast path
 	steal   io.Closer     // detaches the program that steals frames from the slave's stack; nil if none is attached
+	recall  io.Closer     // ends the memory of flows; nil in modes other than auto
+	forgets error         // why flows that leave past the device are not remembered
 }
 
 // IsOpen reports whether the sockets are open. The link may be gone nevertheless.
@@ -42,6 +44,10 @@ func (s *Slave) On(index int) bool {
 
 // Backlog returns the counter of frames that wait for the relay; nil without a fast path.
 func (s *Slave) Backlog() *kern.Backlog { return s.backlog }
+
+// Forgets returns why answers to sockets that are bound to the slave are not told apart from
+// others of a routed host; nil if they are, or if the receive mode makes no difference.
+func (s *Slave) Forgets() error { return s.forgets }
 
 // State returns one of the api.Slave… states.
 func (s *Slave) State() string { return decide.SlaveState(s.Name, s.Port != nil, s.Link) }

@@ -5,6 +5,8 @@
 //	http_test.go     curl, refusals in JSON, metrics, readiness told to systemd
 //	atomic_test.go   changes are carried out whole, in order and at once
 //	abuse_test.go    clients that misbehave; abuses_test.go: in which ways
+//	crowd_test.go    many connections of others
+//	place_test.go    where the control socket is, and who can be in its way there
 //	rights_test.go   a daemon without the right to load eBPF programs
 //	inner_test.go    a daemon in a user namespace
 //	kept_test.go     the rights that a daemon keeps

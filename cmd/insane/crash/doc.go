@@ -4,6 +4,7 @@
 //
 //	crash_test.go          killed in any state, at random moments
 //	signal_test.go         ended by signals
+//	reader_test.go         nobody reads the log, or is told the state
 //	pair_test.go           two daemons for one name
 //	leftover_test.go       leftovers of an earlier process
 //	deadman_test.go        a stopped daemon

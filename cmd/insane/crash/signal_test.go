@@ -96,6 +96,42 @@ func TestEndsInEveryState(t *testing.T) {
 	}
 }
 
+// TestHangUp: when its terminal is gone, the daemon ends as with the other signals.
+func TestHangUp(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	before, socket := testbed.StateOf(t, l.Borea), testbed.SocketPath(t, "insane")
+	i := testbed.Start(t, l, socket, testbed.Furnished...).Ready(t)
+	i.Signal(syscall.SIGHUP)
+	if code := i.End(t); code != 0 {
+		t.Errorf("exit code %d\n%s", code, i.Log.String())
+	}
+	if _, err := os.Lstat(socket); !os.IsNotExist(err) {
+		t.Errorf("the file of the socket is still there: %v", err)
+	}
+	testbed.SameState(t, l.Borea, before)
+}
+
+// TestHangUpIgnored: a daemon that was started with SIGHUP ignored, as by nohup(1), goes on
+// when its terminal is gone.
+func TestHangUpIgnored(t *testing.T) {
+	t.Parallel()
+	labtest.NeedRoot(t)
+	l, err := lab.New(lab.Options{Insane: []string{"sh", "-c", `trap "" HUP; exec insane "$@"`, "sh"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	d := labtest.StartDaemon(t, l, "--slave", lab.Link)
+	if err := syscall.Kill(d.PID(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		labtest.Info(t, d)
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // TestSecondSignal: a second signal changes nothing.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@
 //	group_test.go    broadcasts and multicast groups
 //	route_test.go    hosts that are routed through the device
 //	given_test.go    routes and addresses that were asked for at the start
+//	bound_test.go    sockets that are bound to the slave or to the device
 //	rule_test.go     packets that rules or sockets send through the device
 //	proxy_test.go    proxy ARP, and the settings that the device shares with its slave
 //	follow_test.go   a change on the host, and how soon the device follows

@@ -42,6 +42,13 @@ func Start(t testing.TB, l *lab.Lab, socket string, args ...string) *Instance {
 // StartWith is Start with additional environment variables.
 func StartWith(t testing.TB, l *lab.Lab, env []string, socket string, args ...string) *Instance {
 	t.Helper()
+	return StartInto(t, l, nil, env, socket, args...)
+}
+
+// StartInto is StartWith with both outputs of the process going to a file. The file must be
+// nil or stay open until the process ends; with nil they go to Log.
+func StartInto(t testing.TB, l *lab.Lab, output *os.File, env []string, socket string, args ...string) *Instance {
+	t.Helper()
 	i := &Instance{Socket: socket, Exited: make(chan struct{})}
 	i.Client = insanely.NewClient(func(ctx context.Context) (net.Conn, error) {
 		return DialFrom(ctx, l.Borea, socket)
@@ -50,6 +57,9 @@ func StartWith(t testing.TB, l *lab.Lab, env []string, socket string, args ...st
 	// The race detector would sleep for a second at the end of every process.
 	i.cmd.Env = append(append(os.Environ(), "GORACE=atexit_sleep_ms=10"), env...)
 	i.cmd.Stdout, i.cmd.Stderr = &i.Log, &i.Log
+	if output != nil {
+		i.cmd.Stdout, i.cmd.Stderr = output, output
+	}
 	if err := i.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
