@@ -8,7 +8,6 @@ import (
 	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/observe"
-	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insane/slave"
 )
 
@@ -76,7 +75,8 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	if again {
 		return true
 	}
-	d.yield(w)
+	d.tx.Yield(w.RelayTX)
+	d.rx.Yield(w.RelayRX)
 	d.applySlave(w)
 	if again = d.applyInterface(routes); !again {
 		d.applyOwnership(w)
@@ -146,40 +146,15 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 	}
 }
 
-// yield makes the kernel leave to the relay what it may not carry any more.
-func (d *Device) yield(w decide.Wanted) {
-	if w.RelayTX != "" {
-		d.tx.CloseKernel()
-	}
-	if w.RelayRX != "" {
-		d.rx.CloseKernel()
-	}
-}
-
 // steer decides which data plane carries each direction, and publishes the state. It is the
 // only function that opens the kernel's part of a direction. Every change closes that part
 // first, so that each frame meets either the old state or the new one.
 func (d *Device) steer(w decide.Wanted) {
 	if d.path.exists() {
-		d.path.tx = lead(d.tx, w.RelayTX, d.slave.Index())
-		d.path.rx = lead(d.rx, w.RelayRX, d.tap.Index())
+		d.path.tx = d.tx.Lead(w.RelayTX, d.slave.Index())
+		d.path.rx = d.rx.Lead(w.RelayRX, d.tap.Index())
 	}
 	d.publish()
-}
-
-// lead lets the kernel carry a direction to the link with the index to, unless why says why
-// the relay must carry everything. It returns the reason; "" if the kernel carries the
-// direction.
-func lead(r *relay.Relay, why string, to int) string {
-	if why == "" {
-		if err := r.OpenKernel(to); err != nil {
-			why = err.Error()
-		}
-	}
-	if why != "" {
-		r.CloseKernel()
-	}
-	return why
 }
 
 // reattach attaches a slave that was gone. The link may be a different one than before, so

@@ -16,7 +16,8 @@ import (
 // guards it. The device decides once whether there is a fast path, before the interface is
 // up. Every pass decides which packets take it.
 type path struct {
-	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: there is no fast path
+	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: the kernel does not count them
+	open   bool          // there is a fast path
 	closer []io.Closer   // the programs attached to the interface
 	clsact bool          // the programs are in a clsact qdisc
 	none   string        // why there is no fast path
@@ -26,7 +27,7 @@ type path struct {
 
 // exists reports whether there is a fast path. That does not change any more once the
 // device is open.
-func (p *path) exists() bool { return p.queue != nil }
+func (p *path) exists() bool { return p.open }
 
 // reasons returns for each direction why the relay carries everything; "" if it does not.
 // Programs compare a reason with "" alone: the text is for users.
@@ -39,7 +40,7 @@ func (p *path) reasons() (tx, rx string) {
 
 // observe records those facts about the interface that do not depend on a decision.
 func (p *path) observe(self observe.Interface) {
-	if p.exists() && !self.Away {
+	if p.queue != nil && !self.Away {
 		p.queue.SetLimit(self.Link.QueueLen)
 	}
 }
@@ -63,7 +64,7 @@ func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Object
 		}
 		p.closer = append(p.closer, closer)
 	}
-	p.queue = objects.TX().Queue()
+	p.queue, p.open = objects.TX().Queue(), true
 	return nil
 }
 
@@ -87,6 +88,7 @@ func (d *Device) openPath(asked string) error {
 	p := &d.path
 	if asked == api.PathRelay {
 		p.none = "asked for"
+		d.keepLabels()
 		return nil
 	}
 	err := d.load()
@@ -104,7 +106,21 @@ func (d *Device) openPath(asked string) error {
 		return fmt.Errorf("path: %q: %w; --path relay does without", asked, err)
 	}
 	p.none = err.Error()
+	d.keepLabels()
 	return nil
+}
+
+// keepLabels makes the relay of tx keep the priority and the mark of frames. Without a fast
+// path it does so if the kernel and the rights of the daemon allow eBPF programs.
+func (d *Device) keepLabels() {
+	if d.load() != nil {
+		return
+	}
+	objects := d.receive.objects
+	if tx := objects.TX(); d.tap.SetFilter(objects.Enter()) == nil {
+		d.path.queue = tx.Queue()
+		d.tx.KeepLabels(tx.Labels())
+	}
 }
 
 // attachPath attaches the fast path, and makes the fast path and the relays share the
@@ -116,6 +132,7 @@ func (d *Device) attachPath() error {
 	}
 	tx, rx := objects.TX(), objects.RX()
 	d.tx.ShareWith(tx, nil)
+	d.tx.KeepLabels(tx.Labels())
 	d.rx.ShareWith(rx, rx.Drain)
 	d.tx.Reseed(d.seedOf(d.tx)) // restarts the numbers, which the kernel shares from now on
 	d.rx.Reseed(d.seedOf(d.rx))

@@ -50,7 +50,8 @@ struct direction {
 	__u64 entry;  // 1 + slot of the entry in force; 0: everything goes to the relay
 	__u64 until; // when the daemon is taken for dead, in nanoseconds of CLOCK_MONOTONIC
 	__u64 alive; // the cache of alive below: until plus the tick in which the daemon was alive
-	__u64 unused[5];
+	__u64 labels; // how many notes label.h has left
+	__u64 unused[4];
 	struct backlog backlogs[BACKLOGS];
 	__u64 next[NUMBERINGS]; // the number of the next packet
 };
@@ -142,13 +143,14 @@ static __always_inline struct amount *drops_of(__u32 *slot, __u64 stage)
 	return bpf_map_lookup_elem(&drops, slot);
 }
 
-// enter counts a frame into a backlog. It returns false, and does not count the frame, if
+// enter counts a frame into a backlog. done can be ahead of entered: an XDP program that
+// redirects frames to the interface puts them into its queue past enter. It returns false, and does not count the frame, if
 // the backlog is full. The queue of the interface would drop such a frame as well, but
 // would not say which frame it was.
 static __always_inline bool enter(struct backlog *b)
 {
 	__u64 before = __sync_fetch_and_add(&b->entered, 1);
-	if (b->limit == 0 || before - READ(b->done) < b->limit)
+	if (b->limit == 0 || (__s64)(before - READ(b->done)) < (__s64)b->limit)
 		return true;
 	__sync_fetch_and_add(&b->entered, -1);
 	return false;
@@ -174,7 +176,7 @@ static __always_inline bool alive(struct direction *direction)
 static __always_inline bool full(struct backlog *b)
 {
 	__u64 done = READ(b->done);
-	if (b->limit == 0 || READ(b->entered) - done < b->limit)
+	if (b->limit == 0 || (__s64)(READ(b->entered) - done) < (__s64)b->limit)
 		return false;
 	__sync_fetch_and_add(&b->refused, 1);
 	return true;

@@ -19,6 +19,7 @@
 #include "common.h"
 #include "direction.h"
 #include "fastpath.h"
+#include "label.h"
 #include "owner.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -126,7 +127,12 @@ int transmit_enter(struct __sk_buff *skb)
 {
 	struct direction *direction = direction_of(TX);
 	remember(skb, THROUGH);
-	return !direction || enter(&direction->backlogs[0]) ? -1 : 0;
+	if (!direction)
+		return -1;
+	if (!enter(&direction->backlogs[0]))
+		return 0;
+	note(skb, direction);
+	return -1;
 }
 
 // transmit_relay is that filter of a device without a fast path, which counts no frames.

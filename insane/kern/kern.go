@@ -11,6 +11,7 @@
 //	decide.h     decides about a packet, exactly as Decide of package policy does
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
+//	label.h      keeps the priority and the mark of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
 //	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //
@@ -22,6 +23,7 @@
 //	recall.go    turns on what recall.h remembers
 //	direction.go Direction: opens and closes the fast path, reads its counters
 //	backlog.go   Backlog: counts the frames that wait for the relay
+//	label.go     Labels: finds the priority and the mark of a frame again
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
 //	memory.go    the memory that the programs and this process share

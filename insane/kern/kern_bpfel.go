@@ -36,7 +36,8 @@ type kernDirection struct {
 	Entry    uint64
 	Until    uint64
 	Alive    uint64
-	Unused   [5]uint64
+	Labels   uint64
+	Unused   [4]uint64
 	Backlogs [2]struct {
 		_       structs.HostLayout
 		Index   uint64
@@ -93,6 +94,16 @@ type kernInflight struct {
 	Unused   [5]uint64
 }
 
+type kernLabel struct {
+	_        structs.HostLayout
+	Turn     uint64
+	Print    uint64
+	Tagged   uint64
+	Priority uint64
+	Mark     uint64
+	Unused   [3]uint64
+}
+
 type kernRecall struct {
 	_      structs.HostLayout
 	Cookie uint64
@@ -114,6 +125,7 @@ const (
 	kernMapFlows           = "flows"
 	kernMapHandoffs        = "handoffs"
 	kernMapInflights       = "inflights"
+	kernMapLabels          = "labels"
 	kernMapRecalls         = "recalls"
 	kernProgReceiveAll     = "receive_all"
 	kernProgReceiveArrive  = "receive_arrive"
@@ -194,6 +206,7 @@ type kernMapSpecs struct {
 	Flows      *ebpf.MapSpec `ebpf:"flows"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
+	Labels     *ebpf.MapSpec `ebpf:"labels"`
 	Recalls    *ebpf.MapSpec `ebpf:"recalls"`
 }
 
@@ -232,6 +245,7 @@ type kernMaps struct {
 	Flows      *ebpf.Map `ebpf:"flows"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 	Inflights  *ebpf.Map `ebpf:"inflights"`
+	Labels     *ebpf.Map `ebpf:"labels"`
 	Recalls    *ebpf.Map `ebpf:"recalls"`
 }
 
@@ -245,6 +259,7 @@ func (m *kernMaps) Close() error {
 		m.Flows,
 		m.Handoffs,
 		m.Inflights,
+		m.Labels,
 		m.Recalls,
 	)
 }

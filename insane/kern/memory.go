@@ -44,7 +44,9 @@ type (
 
 	sharedDirection struct {
 		entry, until atomic.Uint64
-		_            [6]uint64 // fields that only the programs use
+		_            uint64 // a field that only the programs use
+		labels       atomic.Uint64
+		_            [4]uint64
 		backlogs     [backlogs]sharedBacklog
 		next         [numberings]atomic.Uint64
 	}
@@ -65,6 +67,11 @@ type (
 		_                          [4]uint64
 	}
 
+	sharedLabel struct {
+		turn, print, tagged, priority, mark atomic.Uint64
+		_                                   [3]uint64
+	}
+
 	sharedInflight struct {
 		started, arrived, finished atomic.Uint64
 		_                          [5]uint64
@@ -81,6 +88,7 @@ type memory struct {
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
 	recall     *sharedRecall
+	labels     []sharedLabel // a ring
 }
 
 // newMemory maps all shared maps.
@@ -96,6 +104,9 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 		return nil, err
 	}
 	if m.drops, err = share[[directions][entries]sharedDrops](maps.Drops); err != nil {
+		return nil, err
+	}
+	if m.labels, err = share[sharedLabel](maps.Labels); err != nil {
 		return nil, err
 	}
 	if m.inflights, err = share[sharedInflight](maps.Inflights); err != nil {

@@ -58,6 +58,7 @@ func TestMemoryIsTheKernels(t *testing.T) {
 			"directions": reflect.TypeFor[sharedDirection](), "entries": reflect.TypeFor[sharedEntry](),
 			"counts": reflect.TypeFor[sharedCount](), "drops": reflect.TypeFor[sharedAmount](), "inflights": reflect.TypeFor[sharedInflight](),
 			"recalls":   reflect.TypeFor[sharedRecall](),
+			"labels":    reflect.TypeFor[sharedLabel](),
 			"questions": reflect.TypeFor[question](),
 		} {
 			m := spec.Maps[name]

@@ -87,8 +87,8 @@ static __always_inline bool later_known(struct flow *flow, __u8 protocol)
 	return bpf_map_lookup_elem(&flows, flow);
 }
 
-// note stores the way of a flow.
-static __always_inline void note(struct flow *flow, __u64 way)
+// keep_way stores the way of a flow.
+static __always_inline void keep_way(struct flow *flow, __u64 way)
 {
 	__u64 *known = bpf_map_lookup_elem(&flows, flow);
 	if (!known)
@@ -126,13 +126,13 @@ static __always_inline void remember_flow(struct __sk_buff *skb, struct recall *
 		if (unusual || flow->ports & OFFER)
 			see(recall, way);
 		if (unusual || group)
-			note(flow, way);
+			keep_way(flow, way);
 		else
 			correct(flow, way);
 	}
 	if (unusual) {
 		flow->ports = LATER | (__u64)t->protocol << PROTOCOL_SHIFT;
-		note(flow, way);
+		keep_way(flow, way);
 	}
 }
 

@@ -32,6 +32,17 @@ var (
 	ErrTooBig  = errors.New("frame exceeds the MTU")              // and has no GSO type
 )
 
+// Label is what the kernel has beside the bytes of a frame, for queueing disciplines and
+// filters to go by: the priority (SO_PRIORITY) and the mark (SO_MARK).
+type Label struct{ Priority, Mark uint32 }
+
+// Labeller is a Port that can give frames a label.
+type Labeller interface {
+	// SetLabel gives a label to the frames that are written from now on. Only the goroutine
+	// that calls Write may call it. After an error the frames have some other label.
+	SetLabel(Label) error
+}
+
 // WaitTurn is how long a Write that waits for room sleeps at most before it looks around.
 const WaitTurn = 100 * time.Millisecond
 

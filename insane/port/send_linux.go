@@ -19,6 +19,7 @@ type sender struct {
 	closed atomic.Bool
 
 	progress atomic.Uint64
+	label    Label // of the socket
 
 	out  []frame.Frame
 	sent int
@@ -80,6 +81,26 @@ func (s *sender) Write(frames []frame.Frame) (int, error) {
 		return s.sent, os.ErrClosed
 	}
 	return s.sent, s.err
+}
+
+// SetLabel implements Labeller. It costs nothing if the label is that of the frames before.
+func (s *sender) SetLabel(l Label) (err error) {
+	if l == s.label {
+		return nil
+	}
+	set := func(fd uintptr) {
+		err = setOptions(int(fd), []option{
+			{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, int(int32(l.Priority))},
+			{"SO_MARK", unix.SOL_SOCKET, unix.SO_MARK, int(int32(l.Mark))},
+		})
+	}
+	if s.raw.Control(set) != nil {
+		return os.ErrClosed
+	}
+	if err == nil {
+		s.label = l
+	}
+	return err
 }
 
 // Progress implements Port.

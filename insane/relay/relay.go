@@ -21,6 +21,7 @@
 //	relay.go      Relay, End, and the loop over batches
 //	judge.go      numbers and verdicts
 //	split.go      a super-frame with dropped packets
+//	label.go      priority and mark of frames
 //	write.go      frames that the far port refuses, and the reason
 //	ruleset.go    the policy in force, in the relay and in the kernel
 //	health.go     whether the relay works, or hangs
@@ -83,6 +84,8 @@ type Relay struct {
 	keep      []bool           // whether the packet of each verdict is relayed
 	out       []frame.Frame    // the frames that this batch relays
 	outShares []share          // what each frame in out adds to the counters
+	outLabels []port.Label     // the label of each frame in out
+	labels    *kern.Labels     // of the frames that Run reads; nil: they have none
 }
 
 // New makes a relay. The caller must call SetEnd and SetPolicy before Run.
@@ -112,6 +115,7 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 		r.batch(frames)
 		if backlog != nil {
 			backlog.Done(len(frames))
+			r.labels.Settle()
 		}
 	}
 }
@@ -123,10 +127,14 @@ func (r *Relay) batch(frames []frame.Frame) {
 	now, to := r.clock(), r.to.Load()
 	r.since.Store(int64(now))
 	defer r.since.Store(0)
-	r.out, r.outShares = r.out[:0], r.outShares[:0]
+	r.out, r.outShares, r.outLabels = r.out[:0], r.outShares[:0], r.outLabels[:0]
 	r.splitter.Reset()
 	for _, f := range frames {
+		label := r.labelOf(f)
 		r.judge(f, rs, now, to)
+		for len(r.outLabels) < len(r.out) {
+			r.outLabels = append(r.outLabels, label)
+		}
 	}
 	if r.drain != nil {
 		r.drain()

@@ -72,6 +72,10 @@ func (r *Relay) Reseed(seed uint64) {
 // it writes; nil: there is nothing to wait for.
 func (r *Relay) ShareWith(kernel *kern.Direction, drain func()) { r.kernel, r.drain = kernel, drain }
 
+// KeepLabels makes the relay keep the priority and the mark of the frames that it reads.
+// Call it before Run.
+func (r *Relay) KeepLabels(labels *kern.Labels) { r.labels = labels }
+
 // Kernel returns the kernel's part of the direction; nil without a fast path.
 func (r *Relay) Kernel() *kern.Direction { return r.kernel }
 
@@ -90,6 +94,27 @@ func (r *Relay) CloseKernel() {
 	if r.kernel != nil {
 		r.kernel.Close()
 	}
+}
+
+// Yield makes the kernel leave everything to the relay if why says why it must; with "" it
+// does nothing. It waits for nothing.
+func (r *Relay) Yield(why string) {
+	if why != "" {
+		r.CloseKernel()
+	}
+}
+
+// Lead lets the kernel carry the direction to the link with the index to, unless why says
+// why the relay must carry everything. It returns the reason; "" if the kernel carries what
+// it can. Call it only with a fast path.
+func (r *Relay) Lead(why string, to int) string {
+	if why == "" {
+		if err := r.OpenKernel(to); err != nil {
+			why = err.Error()
+		}
+	}
+	r.Yield(why)
+	return why
 }
 
 // Waiting reports whether frames wait for the relay, as far as the kernel counts them;

@@ -10,23 +10,23 @@ import (
 // flush writes the batch. If SetEnd replaces the end meanwhile, the rest goes to the new
 // end, so that a change of the slave loses no frame.
 func (r *Relay) flush() {
-	out, shares := r.out, r.outShares
+	out, shares, labels := r.out, r.outShares, r.outLabels
 	for len(out) > 0 {
 		to := r.to.Load()
 		if to.Port == nil {
 			r.refuse(to.Why, shares...)
 			return
 		}
-		n, err := to.Port.Write(out)
+		n, err := r.write(to.Port, out, labels)
 		for _, s := range shares[:n] {
 			r.delta.relay(s)
 		}
-		out, shares = out[n:], shares[n:]
+		out, shares, labels = out[n:], shares[n:], labels[n:]
 		switch {
 		case err == nil || len(out) == 0:
 		case !errors.Is(err, os.ErrClosed):
 			r.refuse(r.reasonOf(err), shares[0])
-			out, shares = out[1:], shares[1:]
+			out, shares, labels = out[1:], shares[1:], labels[1:]
 		case r.to.Load() == to: // the port is closed, and no new end was set
 			r.refuse(DropSlaveGone, shares...)
 			return

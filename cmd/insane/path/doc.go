@@ -9,5 +9,6 @@
 //	stop_test.go    a stopped daemon
 //	watch_test.go   the relay takes over for tcpdump and a qdisc, but not for a bridge
 //	hook_test.go    what others do with frames at the hooks of the kernel happens on either path
+//	label_test.go   priority and mark of packets
 //	main_test.go    the commands under test
 package path

@@ -22,6 +22,7 @@
 //	guest.go     a further host, and bridges
 //	state.go     all that a host has, to see that nothing was left
 //	hook.go      programs, filters and chains that drop each frame
+//	label.go     priority and mark of packets at a link
 //	bpf.go       programs and maps in the kernel
 //	process.go   memory and descriptors of a daemon
 //	race.go      how many packets are many; norace.go: without the race detector

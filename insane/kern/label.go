@@ -1,0 +1,107 @@
+package kern
+
+import "encoding/binary"
+
+// Labels finds the priority and the mark of the frames that are read from the queue of the
+// interface: see label.h. Only the goroutine that reads the queue may use it. A nil Labels
+// finds none.
+type Labels struct {
+	shared *sharedDirection
+	ring   []sharedLabel
+	head   uint64 // every note before this one is taken, or its frame will not come
+	taken  uint64 // bit n: note head+n is taken
+}
+
+// labelWindow is how many notes Of looks at. Frames and notes have nearly the same order: it
+// is as exact as the number of CPUs that put frames into the queue at once.
+const labelWindow = 64
+
+// Labels returns the labels of the frames in the queue of the interface. Call it for tx
+// only, and once.
+func (d *Direction) Labels() *Labels {
+	return &Labels{shared: d.shared(), ring: d.objects.memory.labels}
+}
+
+// Of returns the priority and the mark of a frame that was read from the queue; zeros if it
+// has none. ether is the frame without the virtio header. It must be called for each frame,
+// in the order in which the frames were read.
+func (l *Labels) Of(ether []byte) (priority, mark uint32) {
+	if l == nil {
+		return 0, 0
+	}
+	noted := l.shared.labels.Load()
+	if noted == l.head {
+		return 0, 0
+	}
+	if noted-l.head > uint64(len(l.ring)) { // the kernel has overwritten the oldest notes
+		l.head, l.taken = noted-uint64(len(l.ring)), 0
+	}
+	prints := [...]uint64{printOf(ether, false), printOf(ether, true)}
+	for i := range min(noted-l.head, labelWindow) {
+		note := &l.ring[(l.head+i)%uint64(len(l.ring))]
+		if l.taken>>i&1 == 0 && note.turn.Load() == l.head+i+1 && note.print.Load() == prints[note.tagged.Load()&1] {
+			priority, mark = uint32(note.priority.Load()), uint32(note.mark.Load())
+			l.take(i)
+			break
+		}
+	}
+	return priority, mark
+}
+
+// take marks note head+i as taken. Notes that are far behind it are those of frames that
+// the queue has lost.
+func (l *Labels) take(i uint64) {
+	l.taken |= 1 << i
+	for l.taken&1 != 0 || i > labelWindow/2 {
+		l.taken >>= 1
+		l.head++
+		i = max(i, 1) - 1
+	}
+}
+
+// Settle forgets the notes of frames that will not come: if no frame waits in the queue, all
+// notes were found or belong to frames that the queue has lost. Call it after Backlog.Done.
+func (l *Labels) Settle() {
+	if l == nil {
+		return
+	}
+	noted := l.shared.labels.Load() // before waiting: each of these notes is of a frame that has entered
+	if noted != l.head && !l.shared.backlogs[0].waiting() {
+		l.head, l.taken = noted, 0
+	}
+}
+
+// The fingerprint of a frame, and mix64, are those of label.h and decide.h.
+const (
+	printWords = 7
+	printShort = 3
+	etherLen   = 14 // Ethernet header
+	tagLen     = 4  // VLAN tag, which the kernel has beside the bytes
+)
+
+// printOf returns the fingerprint of a frame. tagged: the kernel has had its VLAN tag beside
+// the bytes.
+func printOf(ether []byte, tagged bool) uint64 {
+	from, length := etherLen, uint64(len(ether))
+	if tagged {
+		from, length = from+tagLen, length-tagLen
+	}
+	words := printWords
+	if len(ether) < from+8*words {
+		words = printShort
+	}
+	print := length
+	if len(ether) < from+8*words {
+		return print
+	}
+	for i := range words {
+		print = mix64(print ^ binary.NativeEndian.Uint64(ether[from+8*i:]))
+	}
+	return print
+}
+
+func mix64(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
