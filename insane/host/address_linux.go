@@ -15,10 +15,11 @@ import (
 type Address struct {
 	Link   int          // index of the link that has it
 	Prefix netip.Prefix // the address itself, with the length of its network
+	Peer   netip.Prefix // of a point-to-point address; a link can have one address with several peers
 }
 
 // Addresses lists the addresses of all links. It includes tentative addresses, for which
-// duplicate address detection is not finished. For a point-to-point address it lists the
+// duplicate address detection is not finished. Prefix is the
 // address of the host, not the one of the peer.
 func (l *Links) Addresses() ([]Address, error) {
 	found, err := dump(func() ([]netlink.Addr, error) { return l.h.AddrList(nil, netlink.FAMILY_ALL) })
@@ -28,7 +29,8 @@ func (l *Links) Addresses() ([]Address, error) {
 	var list []Address
 	for _, a := range found {
 		if p, ok := toPrefix(a.IPNet); ok {
-			list = append(list, Address{Link: a.LinkIndex, Prefix: p})
+			peer, _ := toPrefix(a.Peer)
+			list = append(list, Address{Link: a.LinkIndex, Prefix: p, Peer: peer})
 		}
 	}
 	return list, nil

@@ -176,7 +176,7 @@ func (e *Events) addAddressMessage(m *syscall.NetlinkMessage) {
 		}
 	}
 	if a.Prefix = netip.PrefixFrom(peer, int(m.Data[1])); local.IsValid() && local != peer {
-		a.Prefix = netip.PrefixFrom(local, local.BitLen())
+		a.Prefix, a.Peer = netip.PrefixFrom(local, local.BitLen()), a.Prefix
 	}
 	if !a.Prefix.IsValid() {
 		e.Lost = true
