@@ -3,7 +3,6 @@ package insane
 import (
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
@@ -136,8 +135,8 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 	}
 	claims := d.seen.Ownership
 	err := claims.Err
-	if w.Claims != nil && !maps.Equal(w.Claims, d.receive.claims) {
-		err = errors.Join(err, d.receive.claim(w.Claims))
+	if w.Claims != nil && !w.Claims.Equal(d.receive.claims) {
+		err = errors.Join(err, d.receive.claim(w.Claims, claims.Takes))
 	}
 	err = errors.Join(err, d.slave.SetPromiscuous(w.Promiscuous))
 	d.receive.arm(w.Armed)

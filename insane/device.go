@@ -57,6 +57,7 @@ type Device struct {
 	receive receiving
 	path    path
 	seen    observe.Host  // the host, as of the last pass
+	reread  func()        // has the tables of the host read; nothing before Run
 	changes uint64        // how often the slave, the receive mode or a requested route changed
 	rxEnded chan struct{} // closed when the relay of rx has finished with the last slave
 	closed  bool
@@ -77,7 +78,7 @@ func newDevice(near port.Port, c Config) *Device {
 	d := &Device{
 		name: c.Name, log: c.Log, clock: c.Clock, near: near, seed: c.Seed,
 		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
-		receive: newReceiving(),
+		receive: newReceiving(), reread: func() {},
 	}
 	d.tx.SetEnd(d.slave.End())
 	d.rx.SetEnd(&relay.End{Port: near})

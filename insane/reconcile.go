@@ -54,9 +54,11 @@ func (d *Device) follow(ctx context.Context) error {
 		return fmt.Errorf("watch the host: %w", err)
 	}
 	d.mu.Lock()
+	d.reread = f.request
 	d.given.Doubt() // covers changes from before the watch: the interface may have been down since Open
 	d.mu.Unlock()
 	d.pass(observe.Everything, nil)
+	f.request() // fills the tables
 	d.group.Go(func() { <-watch })
 	d.group.Go(func() { f.loop(ctx) })
 	d.group.Go(func() { f.readTables(ctx) })
@@ -172,6 +174,9 @@ func (f *follower) readTables(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.old:
+		}
+		if !d.about.Load().Takes {
+			continue
 		}
 		d.mu.Lock()
 		r := reading{changes: d.changes}

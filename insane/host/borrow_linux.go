@@ -4,9 +4,9 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,7 +37,7 @@ func (l *Links) Borrow(dst netip.Prefix, slave int) (r Route, way bool) {
 // world were on the link (net/ipv4/route.c, ip_route_output_key_hash_rcu).
 func (l *Links) sampleThrough(dst netip.Prefix, index int) (addr netip.Addr, way bool) {
 	for _, addr := range samples(dst) {
-		if e, _, ok, err := l.matched(addr, index); err == nil && ok && e.Dst.Bits() <= dst.Bits() {
+		if r, ok, err := l.matched(addr, index); err == nil && ok && r.dst.Bits() <= dst.Bits() {
 			return addr, true
 		}
 	}
@@ -47,17 +47,21 @@ func (l *Links) sampleThrough(dst netip.Prefix, index int) (addr netip.Addr, way
 // matched returns the route that packets to addr take through a link; 0 is any. ok is false
 // if it is not of the main table, as the route of the host's own addresses. The error is
 // ENETUNREACH or EHOSTUNREACH if there is none.
-func (l *Links) matched(addr netip.Addr, index int) (e RouteEntry, protocol netlink.RouteProtocol, ok bool, err error) {
-	found, err := l.h.RouteGetWithOptions(addr.AsSlice(), &netlink.RouteGetOptions{OifIndex: index, FIBMatch: true})
-	if err != nil || len(found) == 0 || found[0].Table != unix.RT_TABLE_MAIN {
-		return e, 0, false, err
+func (l *Links) matched(addr netip.Addr, index int) (r routed, ok bool, err error) {
+	req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, 0)
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.raw}
+	of := netip.PrefixFrom(addr, addr.BitLen())
+	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family(of)), Dst_len: uint8(of.Bits()), Flags: unix.RTM_F_FIB_MATCH}})
+	req.AddData(nl.NewRtAttr(unix.RTA_DST, addr.AsSlice()))
+	if index != 0 {
+		req.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index))))
 	}
-	of := unix.AF_INET6
-	if addr.Is4() {
-		of = unix.AF_INET
+	found, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
+	if err != nil || len(found) == 0 || len(found[0]) < unix.SizeofRtMsg {
+		return r, false, err
 	}
-	e, ok = toRouteEntry(found[0], of)
-	return e, found[0].Protocol, ok, nil
+	r = toRouted(found[0], nil)
+	return r, r.lists(), nil
 }
 
 // Lost reports whether the interface has no IPv4 route to exactly this destination, or one
@@ -71,14 +75,14 @@ func (i *Interface) Lost(dst netip.Prefix) bool {
 		return false
 	}
 	for _, addr := range samples(dst) {
-		e, _, ok, err := i.links.matched(addr, i.index)
+		r, ok, err := i.links.matched(addr, i.index)
 		if errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH) {
 			return true
 		}
-		if err != nil || !ok || e.Dst.Bits() > dst.Bits() {
+		if err != nil || !ok || r.dst.Bits() > dst.Bits() {
 			continue
 		}
-		return e.Dst.Bits() < dst.Bits() || i.behind(addr, dst)
+		return r.dst.Bits() < dst.Bits() || i.behind(addr, dst)
 	}
 	return false
 }
@@ -86,9 +90,8 @@ func (i *Interface) Lost(dst netip.Prefix) bool {
 // behind reports whether packets to addr take another route to the network dst than that of
 // the interface.
 func (i *Interface) behind(addr netip.Addr, dst netip.Prefix) bool {
-	e, protocol, ok, err := i.links.matched(addr, 0)
-	return err == nil && ok && e.Dst == dst && e.Metric == metric4 && protocol != routeProtocol &&
-		!slices.ContainsFunc(e.Hops, func(h Hop) bool { return h.Link == i.index })
+	r, ok, err := i.links.matched(addr, 0)
+	return err == nil && ok && r.dst == dst && r.metric == metric4 && r.protocol != routeProtocol && !r.through(i.index)
 }
 
 // samples returns addresses inside dst to ask the routing table about. The first one is from

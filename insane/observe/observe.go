@@ -4,6 +4,7 @@
 //	observe.go  Observer reads each part of the host
 //	hooks.go    what works on frames where only one of the two paths comes by
 //	tables.go   the links, addresses and routes of the host, kept up to date
+//	owner.go    the claims that follow from these tables
 //	seen.go     Host, the result
 package observe
 
@@ -14,6 +15,7 @@ import (
 	"slices"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/kern"
 )
 
 // Observer looks at the host for a device. Its fields describe the device; they are a copy,
@@ -30,6 +32,7 @@ type Observer struct {
 	On      int            // index of the link that Sockets were opened on
 	Routes  []netip.Prefix // the destinations that the user asked for
 	Takes   bool           // the receive mode takes frames
+	Kernel  *kern.Objects  // that the claims are for; nil: none are loaded
 
 	WasDown bool           // an event says that the interface was down, even if only for a moment
 	NoIPv6  bool           // an event says that it was without IPv6
@@ -147,36 +150,6 @@ func (o *Observer) observeRoutes() []host.RouteState {
 		list = append(list, s)
 	}
 	return list
-}
-
-// observeOwnership computes the claims of the device from the state of the host.
-func (o *Observer) observeOwnership(before Ownership) Ownership {
-	read := o.Read
-	if read == nil {
-		now := o.ReadOwnership(new(Tables))
-		read = &now
-	}
-	if read.Err != nil {
-		return Ownership{Claims: before.Claims, Err: read.Err}
-	}
-	return *read
-}
-
-// ReadOwnership reads the tables through t and computes the claims. It waits for the
-// kernel, and takes long on a host with many routes. One goroutine at a time may call it
-// for one t.
-func (o *Observer) ReadOwnership(t *Tables) Ownership {
-	h, err := t.Read(o.Links)
-	if err != nil {
-		return Ownership{Err: err}
-	}
-	h.Slave = o.On
-	for index, on := range map[int]*host.Answering{o.Index: &h.OnDevice, o.On: &h.OnSlave} {
-		if link, ok := h.Link(index); ok {
-			*on = host.AnsweringOn(link.Name)
-		}
-	}
-	return Ownership{Claims: h.Claims(o.Index)}
 }
 
 // Affected returns the parts that events may have changed. PartOwnership is not among them:

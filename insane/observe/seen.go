@@ -3,6 +3,7 @@ package observe
 import (
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/ownership"
 )
 
 // Parts are the parts of the host that a device looks at.
@@ -59,6 +60,11 @@ type Slave struct {
 
 // Ownership holds the claims that follow from the state of the host.
 type Ownership struct {
-	Claims kern.Claims // nil: nobody has looked
-	Err    error       // of the look-up; then the other fields are those of the look before
+	Claims kern.Claims     // nil: nobody has looked; must not be changed
+	Takes  ownership.Takes // the claims in words
+	Routes int             // how many routes the host has
+	Err    error           // of the look-up; then the other fields are those of the look before
 }
+
+// manyRoutes are so many that a change that a user asks for does not wait until they are read.
+const manyRoutes = 5000
