@@ -27,7 +27,8 @@ demo: build ## see it work (root)
 # the C compiler that the race detector wants.
 tools: ## install what the tests need (root)
 	@.ci/install ping:iputils-ping ip:iproute2 iperf3:iperf3 tcpdump:tcpdump curl:curl unshare:util-linux \
-	  arping:arping nft:nftables sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client \
+	  iptables:iptables nft:nftables podman:podman runc:runc /usr/lib/podman/netavark:netavark \
+	  arping:arping sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client \
 	  gcc:gcc /usr/include/stdlib.h:libc6-dev
 
 # One package after the other: their namespaces contend for the kernel's one lock on

@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -36,6 +38,8 @@ func run(t *testing.T, script string, env ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	runtime.LockOSThread() // Pdeathsig is sent when this thread ends
+	defer runtime.UnlockOSThread()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path)
@@ -144,5 +148,51 @@ func secondSubnet(t *testing.T, env string) {
 	}
 	if t.Failed() {
 		t.Log(out)
+	}
+}
+
+// The recipes for containers: with the rules and addresses that they name everything
+// arrives, and what goes through insane is faulted as the seed makes it.
+func TestContainer(t *testing.T) {
+	const pings, seed = 100, 2000
+	for _, c := range []struct {
+		recipe string
+		lines  []string // the words before and behind a colon, that the script prints
+		faults []string // whose pings are faulted
+	}{
+		{"own", []string{"what arrives stays with the slave: the device can only send"},
+			[]string{"seccomp=unconfined", "the default profile"}},
+		{"bridge", []string{
+			"host to one, without a rule: TCP did not arrive", "host to one: TCP arrived",
+			"outside to one, without a rule: TCP did not arrive", "outside to one: TCP arrived",
+			"one to outside: TCP arrived", "one to two: TCP arrived",
+			"host to two: sent 100, received 100",
+		}, []string{"host to one"}},
+		{"node", []string{
+			"one to outside, without an address: TCP did not arrive",
+			"one to outside: TCP arrived", "node to outside: TCP arrived", "outside to one: TCP arrived",
+			"node to its own network: sent 100, received 100", "node to one: sent 100, received 100",
+		}, []string{"one to outside"}},
+	} {
+		t.Run(c.recipe, func(t *testing.T) {
+			t.Parallel()
+			out := run(t, "container/container.sh", "RECIPE="+c.recipe)
+			for _, line := range c.lines {
+				if !strings.Contains(out, "\n"+line+"\n") {
+					t.Errorf("no line %q", line)
+				}
+			}
+			for _, what := range c.faults {
+				received := number(t, out, what+": sent 100, received (\\d+)")
+				if c.recipe == "own" { // nothing that arrives is faulted
+					checkRelayed(t, "percent 80", seed, pings, received)
+				} else if answers := number(t, out, `(?s)\nrx .*did [0-9.]+ % of (\d+)`); received >= answers || received < answers/2 {
+					t.Errorf("%s: %d of %d answers were relayed, want 80 %%", what, received, answers)
+				}
+			}
+			if t.Failed() {
+				t.Log(out)
+			}
+		})
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seed-39a139a1/insane/insane/control"
 	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/slave"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // config returns a copy of what the user asked for and what the device has open: the input
@@ -15,8 +17,8 @@ import (
 func (d *Device) config() decide.Config {
 	s := &d.slave
 	return decide.Config{
-		Name: d.name, Slave: s.Name, Link: s.Link, Queues: s.Queues, Open: s.IsOpen(),
-		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2),
+		Name: api.ShowName(d.name), Slave: api.ShowName(s.Name), Link: s.Link, Queues: s.Queues, Open: s.IsOpen(),
+		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2), Moved: d.moved,
 	}
 }
 
@@ -71,7 +73,7 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 		again = d.applyStep(w)
 		w = decide.Decide(d.config(), seen)
 	}
-	if again {
+	if again || w.Renew && d.renew() {
 		return true
 	}
 	d.tx.Yield(w.RelayTX)
@@ -90,12 +92,12 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 func (d *Device) applyStep(w decide.Wanted) (done bool) {
 	name := d.slave.Name
 	if w.Step == decide.ReleaseSlave {
-		d.log.Warn("slave is gone; waiting for a link of that name", "slave", name)
+		d.log.Warn("slave is gone; waiting for a link of that name", "slave", api.ShowName(name))
 		d.exchange(slave.Slave{Name: name})
 		return true
 	}
 	if err := d.reattach(w.Link); err != nil {
-		d.fail("pick up slave", "slave", name, "err", err)
+		d.fail("pick up slave", "slave", api.ShowName(name), "err", err)
 		return false
 	}
 	return true
@@ -117,10 +119,10 @@ func (d *Device) applySlave(w decide.Wanted) {
 	}
 	d.slave = next
 	if next.Name != was.Name {
-		d.log.Info("slave was renamed", "from", was.Name, "to", next.Name)
+		d.log.Info("slave was renamed", "from", api.ShowName(was.Name), "to", api.ShowName(next.Name))
 	}
 	if next.Link.Carrier != was.Carrier {
-		d.log.Info("carrier of slave changed", "slave", next.Name, "carrier", next.Link.Carrier)
+		d.log.Info("carrier of slave changed", "slave", api.ShowName(next.Name), "carrier", next.Link.Carrier)
 	}
 }
 
@@ -151,15 +153,17 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 func (d *Device) steer(w decide.Wanted) {
 	if d.path.exists() {
 		d.path.tx = d.tx.Lead(w.RelayTX, d.slave.Index())
-		d.path.rx = d.rx.Lead(w.RelayRX, d.tap.Index())
+		d.path.rx = d.rx.Lead(w.RelayRX, d.iface.Index())
 	}
+	control.LogWarnings(d.log, d.warnings, w.Warnings)
+	d.warnings = w.Warnings
 	d.publish()
 }
 
 // reattach attaches a slave that was gone. The link may be a different one than before, so
 // reattach checks it like a link that a user asks for.
 func (d *Device) reattach(link host.Link) error {
-	err := checkType(link)
+	err := slave.CheckType(link)
 	if err == nil {
 		err = d.checkReceive(d.receive.mode, link, d.rx.Ruleset().Policy)
 	}

@@ -1,10 +1,8 @@
 package insane
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -60,13 +58,16 @@ func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 // that it loads the eBPF objects if a receive mode needs them. The error is an *api.Error
 // that names the member, unless the kernel fails.
 func (d *Device) check(c api.Change) (p plan, err error) {
-	if p.tx, err = parse("tx", c.TX); err != nil {
+	if p.tx, err = relay.ParsePolicy("tx", c.TX); err != nil {
 		return plan{}, err
 	}
-	if p.rx, err = parse("rx", c.RX); err != nil {
+	if p.rx, err = relay.ParsePolicy("rx", c.RX); err != nil {
 		return plan{}, err
 	}
-	p.seed, p.judge = c.Seed, c.JudgeNeighbours
+	p.judge = c.JudgeNeighbours
+	if p.seed, err = c.WantedSeed(); err != nil {
+		return plan{}, err
+	}
 	if c.Slave != nil {
 		link, err := d.checkSlave(*c.Slave)
 		if err != nil {
@@ -133,21 +134,4 @@ func (d *Device) swap(p plan) {
 	if p.rx != nil {
 		d.rx.SetPolicy(*p.rx, now, d.seedOf(d.rx))
 	}
-}
-
-// parse reads a policy text that may be absent. field is the member that an error names.
-// The error is an *api.Error if the text is at fault.
-func parse(field string, text *string) (*policy.Policy, error) {
-	if text == nil {
-		return nil, nil
-	}
-	p, err := policy.Parse(*text)
-	var bad *policy.FieldError
-	if errors.As(err, &bad) {
-		return nil, api.Errorf(api.ErrInvalid, field, "%s: %v", field, bad)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("parse %s: %w", field, err)
-	}
-	return &p, nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insane/watchdog"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -26,12 +27,13 @@ import (
 // Call Run once and wait for it; when it returns, the device is closed. A closed Device
 // cannot be used again: Change fails.
 type Device struct {
-	name   string
-	log    *slog.Logger
-	clock  func() policy.Time
-	near   port.Port
-	tx, rx *relay.Relay
-	group  sync.WaitGroup // every goroutine of the device
+	name      string
+	namespace string // of the network, as /proc shows it
+	log       *slog.Logger
+	clock     func() policy.Time
+	near      port.Port
+	tx, rx    *relay.Relay
+	group     sync.WaitGroup // every goroutine of the device
 
 	// The parts of the device in the kernel. A Device made by New has none of them.
 	links      *host.Links
@@ -45,22 +47,24 @@ type Device struct {
 	shown atomic.Pointer[shown]            // what State returns, apart from counters
 	about atomic.Pointer[observe.Observer] // decides which parts an event concerns; nil for a Device made by New
 	lost  losses
+	heard observe.Replies // whether anything comes back
 
 	failed atomic.Bool // the last pass failed in part; the next pass tries everything again
 
-	mu      sync.Mutex // guards the fields below; changes wait for each other and for the kernel
-	seed    uint64
-	given   host.Given
-	slave   slave.Slave
-	alias   string    // name of the slave in the alias of the interface
-	adopted host.Link // MTU and link-layer address that the device last gave the interface
-	receive receiving
-	path    path
-	seen    observe.Host  // the host, as of the last pass
-	reread  func()        // has the tables of the host read; nothing before Run
-	changes uint64        // how often the slave, the receive mode or a requested route changed
-	rxEnded chan struct{} // closed when the relay of rx has finished with the last slave
-	closed  bool
+	mu       sync.Mutex // guards the fields below; changes wait for each other and for the kernel
+	seed     uint64
+	given    host.Given
+	slave    slave.Slave
+	adopted  host.Link // MTU and link-layer address that the device last gave the interface
+	receive  receiving
+	path     path
+	seen     observe.Host  // the host, as of the last pass
+	reread   func()        // has the tables of the host read; nothing before Run
+	changes  uint64        // how often the slave, the receive mode or a requested route changed
+	moved    bool          // the interface was in another network namespace, and is not set up again yet
+	warnings []api.Warning // what the user should know
+	rxEnded  chan struct{} // closed when the relay of rx has finished with the last slave
+	closed   bool
 }
 
 // newDevice makes a device without a slave. It relays nothing before Run. With a fast path,

@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"insane/kern":          {"policy"},
 	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
 	"insane/lab/probe":     {},
-	"insane/observe":       {"insane/host", "insane/kern", "insane/ownership"},
+	"insane/observe":       {"insane/host", "insane/kern", "insane/ownership", "insanely/api"},
 	"insane/ownership":     {"insane/host", "insane/kern", "insanely/api"},
 	"insane/watchdog":      {"policy", "insane/kern"},
 	"insane/host":          {"policy"},
@@ -242,7 +242,7 @@ var neverUp = []string{
 var pureRooms = map[string][]string{
 	"insane/ownership": {"cmp", "maps", "net/netip", "slices"},
 	"insane/decide":    {"cmp", "fmt"},
-	"insane/frame":     {"encoding/binary", "errors", "fmt", "math/bits", "slices"},
+	"insane/frame":     {"encoding/binary", "errors", "fmt", "hash/crc32", "math/bits", "slices"},
 }
 
 // No package below the device imports the device. The pure packages import nothing that

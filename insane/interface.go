@@ -16,7 +16,7 @@ import (
 func (d *Device) applyInterface(routes []host.RouteState) (again bool) {
 	if d.slave.Name != "" {
 		if err := d.followSlave(); err != nil {
-			d.fail("follow slave", "slave", d.slave.Name, "err", err)
+			d.fail("follow slave", "slave", api.ShowName(d.slave.Name), "err", err)
 		}
 	}
 	self := &d.seen.Interface
@@ -32,29 +32,56 @@ func (d *Device) applyInterface(routes []host.RouteState) (again bool) {
 }
 
 // followSlave copies the alias, MTU, link-layer address, settings and carrier of the slave to
-// the interface. It sets MTU and address only when those of the slave change, because a user
-// may give the interface other values. It sets the carrier each time, which costs almost
-// nothing. It joins all errors.
+// the interface. It sets the MTU only when that of the slave changes, because a user may give
+// the interface another one. It puts back alias and address, because without them the device
+// is not known as one, or is not heard; a bond sets the address of its members itself. It
+// sets the carrier each time, which costs almost nothing. It joins all errors.
 func (d *Device) followSlave() error {
-	var errs []error
-	link, name := d.slave.Link, d.slave.Name
-	if d.slave.IsOpen() && name != d.alias {
-		err := d.iface.SetAlias(host.AliasPrefix + name)
-		if err == nil {
-			d.alias = name
-		}
-		errs = append(errs, err)
+	link, seen := d.slave.Link, d.seen.Interface
+	self := seen.Link
+	errs := []error{d.tap.SetCarrier(d.slave.State() == api.SlaveUp)}
+	if seen.Away {
+		d.adopted = host.Link{} // for its return
+		return errs[0]
 	}
-	if d.slave.IsOpen() && (link.MTU != d.adopted.MTU || !bytes.Equal(link.MAC, d.adopted.MAC)) {
+	if !d.slave.IsOpen() {
+		return errs[0]
+	}
+	if alias := host.AliasPrefix + api.ShowName(d.slave.Name); self.Alias != alias {
+		errs = append(errs, d.iface.SetAlias(alias))
+	}
+	if link.MTU != d.adopted.MTU || !bytes.Equal(link.MAC, d.adopted.MAC) {
 		err := d.adopt(link)
 		if err == nil {
 			d.adopted = link
 		}
 		errs = append(errs, err)
+	} else if !bytes.Equal(link.MAC, self.MAC) && !self.Bonded {
+		errs = append(errs, d.iface.Adopt(link))
 	}
-	seen := d.seen.Slave
-	errs = append(errs, d.iface.AdoptSettings(seen.Settings), d.tap.SetCarrier(d.slave.State() == api.SlaveUp))
+	settings := d.seen.Slave
+	errs = append(errs, d.iface.AdoptSettings(settings.Settings))
 	return errors.Join(errs...)
+}
+
+// renew sets the interface up again after it was in another network namespace, where the
+// kernel has removed its programs, its queueing discipline and its settings of IPv6. It
+// returns true on success; then the host must be looked at once more.
+func (d *Device) renew() (done bool) {
+	d.moved = true
+	d.given.Doubt()
+	d.changes++ // the tables may have been read while it was away
+	err := d.iface.Renew()
+	if d.path.exists() {
+		err = errors.Join(err, d.path.close(), d.path.attach(d.iface, d.receive.objects))
+	}
+	if err != nil {
+		d.fail("set up the interface after its return", "err", err)
+		return false
+	}
+	self := &d.seen.Interface
+	d.moved, self.Returned = false, false
+	return true
 }
 
 // skipQdisc removes a queueing discipline that nobody has configured: when a user deletes a

@@ -56,7 +56,7 @@ func New(near, far port.Port, c Config) *Device {
 // call Run must call Close.
 func Open(c Config) (*Device, error) {
 	if err := api.CheckName(c.Name); err != nil {
-		return nil, fmt.Errorf("name: %q: %w", c.Name, err)
+		return nil, fmt.Errorf(`name: "%s": %w`, api.ShowName(c.Name), err)
 	}
 	d, err := open(c)
 	if err != nil {
@@ -100,7 +100,7 @@ func open(c Config) (d *Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	iface, err := host.NewInterface(links, tap.Index())
+	iface, err := host.NewInterface(links, tap)
 	if err != nil {
 		tap.Close()
 		return nil, err
@@ -109,6 +109,7 @@ func open(c Config) (d *Device, err error) {
 	near.RXPolicy = policy.Policy{} // Set checks it together with the receive mode
 	d = newDevice(tap, near)
 	d.links, d.tap, d.iface, d.control, d.members, d.logDropped = links, tap, iface, control, c.Group, c.LogDropped
+	d.namespace = host.Namespace()
 	return d, nil
 }
 

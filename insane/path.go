@@ -8,7 +8,6 @@ import (
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/observe"
-	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -45,18 +44,15 @@ func (p *path) observe(self observe.Interface) {
 	}
 }
 
-// attach attaches the programs to the interface, which is still down and has no frames.
-// Each program stays attached until close, or until the process ends. The error is
-// kern.ErrUnsupported on kernels without tcx, unless clsact is set. After an error, close
-// detaches the programs that are already attached.
-func (p *path) attach(tap *port.TAP, iface *host.Interface, objects *kern.Objects) error {
-	if err := tap.SetFilter(objects.Enter()); err != nil {
-		return err
-	}
+// attach attaches the programs to the interface. The fast path must be closed. Each program
+// stays attached until close, or until the process ends. The error is kern.ErrUnsupported on
+// kernels without tcx, unless clsact is set. After an error, close detaches the programs
+// that are already attached.
+func (p *path) attach(iface *host.Interface, objects *kern.Objects) error {
 	if err := iface.SkipQdisc(); err != nil {
 		return err
 	}
-	options := kern.InterfaceOptions{Link: tap.Index(), Clsact: p.clsact}
+	options := kern.InterfaceOptions{Link: iface.Index(), Clsact: p.clsact}
 	for _, attach := range []func(kern.InterfaceOptions) (io.Closer, error){objects.AttachArrive, objects.AttachTransmit} {
 		closer, err := attach(options)
 		if err != nil {
@@ -78,6 +74,7 @@ func (p *path) close() error {
 	for _, c := range p.closer {
 		errs = append(errs, c.Close())
 	}
+	p.closer = nil
 	return errors.Join(errs...)
 }
 
@@ -127,7 +124,10 @@ func (d *Device) keepLabels() {
 // packet numbers.
 func (d *Device) attachPath() error {
 	objects := d.receive.objects
-	if err := d.path.attach(d.tap, d.iface, objects); err != nil {
+	if err := d.tap.SetFilter(objects.Enter()); err != nil {
+		return err
+	}
+	if err := d.path.attach(d.iface, objects); err != nil {
 		return err
 	}
 	tx, rx := objects.TX(), objects.RX()
@@ -144,6 +144,7 @@ func (d *Device) attachPath() error {
 // which the kernel does not tell, or frames wait that may be lost. It waits as a look does.
 // Only the loop may call it.
 func (d *Device) due() (which observe.Parts) {
+	d.heard.Hear(d.about.Load(), d.tx, d.rx)
 	if !d.path.exists() {
 		return 0
 	}

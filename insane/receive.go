@@ -75,7 +75,7 @@ func (d *Device) load() error {
 	if err != nil {
 		return err
 	}
-	if err := d.tap.SetFilter(objects.Leave()); err != nil {
+	if err := errors.Join(d.tap.SetFilter(objects.Leave()), d.tap.SetSteering(objects.Steer())); err != nil {
 		return errors.Join(err, objects.Close())
 	}
 	d.receive.objects = objects

@@ -49,7 +49,7 @@ func (d *Device) follow(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
-	watch, err := d.links.Watch(ctx, host.WatchOptions{Own: d.tap.Index(), Keep: f.note, Wake: wake})
+	watch, err := d.links.Watch(ctx, host.WatchOptions{Own: d.iface.Index(), Keep: f.note, Wake: wake})
 	if err != nil {
 		return fmt.Errorf("watch the host: %w", err)
 	}

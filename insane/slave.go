@@ -30,31 +30,17 @@ func (d *Device) checkSlave(name string) (host.Link, error) {
 	if d.tap == nil {
 		return host.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
 	}
-	link, err := d.links.ByName(name)
+	link, err := d.links.ByName(api.ReadName(name))
 	if errors.Is(err, host.ErrNoLink) {
-		return host.Link{}, noDevice(name)
+		return host.Link{}, slave.NoDevice(api.ReadName(name))
 	}
 	if err != nil {
 		return host.Link{}, err
 	}
-	if link.Index == d.tap.Index() {
-		return host.Link{}, api.Errorf(api.ErrLoop, "slave", "slave: %q: the device cannot be its own slave", name)
+	if link.Index == d.iface.Index() {
+		return host.Link{}, api.Errorf(api.ErrLoop, "slave", `slave: "%s": the device cannot be its own slave`, api.ShowName(link.Name))
 	}
-	return link, checkType(link)
-}
-
-// noDevice returns the error for a name that no link has (ENODEV).
-func noDevice(name string) error {
-	return api.Errorf(api.ErrNoDevice, "slave", "slave: %q: no such device", name)
-}
-
-// checkType returns an *api.Error (EINVAL) if the link cannot be a slave: only Ethernet and
-// loopback links can.
-func checkType(link host.Link) error {
-	if !link.Ethernet && !link.Loopback {
-		return api.Errorf(api.ErrWrongType, "slave", "slave: %q: neither Ethernet nor loopback", link.Name)
-	}
-	return nil
+	return link, slave.CheckType(link)
 }
 
 // checkChain follows the chain from a slave to the slave of that slave, and returns an
@@ -62,24 +48,24 @@ func checkType(link host.Link) error {
 // checks. So if two devices choose each other at the same moment, at least one of them sees
 // the choice of the other.
 func (d *Device) checkChain(link host.Link) error {
-	way := link.Name
+	way := api.ShowName(link.Name)
 	for range maxChain {
-		if link.Index == d.tap.Index() {
-			return api.Errorf(api.ErrLoop, "slave", "slave: %q: the device would be its own slave (by way of %s)",
+		if link.Index == d.iface.Index() {
+			return api.Errorf(api.ErrLoop, "slave", `slave: "%s": the device would be its own slave (by way of %s)`,
 				strings.Split(way, ", ")[0], way)
 		}
 		name, ok := link.SlaveName()
 		if !ok {
 			return nil
 		}
-		next, err := d.links.ByName(name)
+		next, err := d.links.ByName(api.ReadName(name))
 		if errors.Is(err, host.ErrNoLink) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		link, way = next, way+", "+next.Name
+		link, way = next, way+", "+api.ShowName(next.Name)
 	}
 	return api.Errorf(api.ErrLoop, "slave", "slave: a chain of more than %d devices", maxChain)
 }
@@ -89,7 +75,7 @@ func (d *Device) checkChain(link host.Link) error {
 func (d *Device) lookAgain(link host.Link) (host.Link, error) {
 	now, err := d.links.ByIndex(link.Index)
 	if errors.Is(err, host.ErrNoLink) {
-		return now, noDevice(link.Name)
+		return now, slave.NoDevice(link.Name)
 	}
 	if err != nil {
 		return now, err
@@ -106,7 +92,7 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 		return d.switchMode(mode)
 	}
 	before := d.slave
-	if err := d.iface.SetAlias(host.AliasPrefix + link.Name); err != nil {
+	if err := d.iface.SetAlias(host.AliasPrefix + api.ShowName(link.Name)); err != nil {
 		return err
 	}
 	defer func() {
@@ -116,7 +102,6 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	}()
 	// Check again: the link may be a device that has published its own choice after the
 	// first check, and that may not have seen ours.
-	name := link.Name
 	if link, err = d.lookAgain(link); err != nil {
 		return err
 	}
@@ -129,27 +114,16 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	if err := d.adopt(link); err != nil {
 		return errors.Join(err, s.Close())
 	}
-	d.adopted, d.alias = link, name
+	d.adopted = link
 	d.receive.mode = mode
 	d.exchange(s)
 	d.startRX(s.Port, s.Backlog())
-	d.log.Info("slave attached", "slave", link.Name, "index", link.Index, "receive", mode)
-	d.warnReversePath(link.Name, mode)
+	d.log.Info("slave attached", "slave", api.ShowName(link.Name), "index", link.Index, "receive", mode)
+	slave.WarnReversePath(d.log, link.Name, mode)
 	if err := s.Forgets(); err != nil {
 		d.log.Warn("answers of hosts routed through the device are the device's, also those to sockets bound to the slave", "why", err)
 	}
 	return nil
-}
-
-// warnReversePath warns in the log if the host will refuse IPv4 answers with receive none.
-// They arrive at the slave, and strict reverse path filtering accepts them only at the
-// interface of the route back, which is the device. A user can change the setting at any
-// time, so it is no error.
-func (d *Device) warnReversePath(name, mode string) {
-	if mode == api.ReceiveNone && host.StrictReversePath(name) {
-		d.log.Warn("IPv4 answers to what leaves through the device come in through the slave and will be refused: "+
-			"use receive auto, or set net.ipv4.conf.all.rp_filter and that of the slave to 0 or 2", "slave", name)
-	}
 }
 
 // adopt gives the interface the MTU and the link-layer address of the link. The kernel takes
@@ -166,7 +140,7 @@ func (d *Device) adopt(link host.Link) error {
 func (d *Device) restore(before slave.Slave) {
 	alias := ""
 	if before.Name != "" {
-		alias = host.AliasPrefix + before.Name
+		alias = host.AliasPrefix + api.ShowName(before.Name)
 	}
 	err := d.iface.SetAlias(alias)
 	if before.Port != nil {
@@ -191,7 +165,7 @@ func (d *Device) exchange(s slave.Slave) {
 	d.tx.SetEnd(s.End())
 	if old.Port != nil {
 		if err := old.Close(); err != nil {
-			d.log.Error("let go of slave", "slave", old.Name, "err", err)
+			d.log.Error("let go of slave", "slave", api.ShowName(old.Name), "err", err)
 		}
 	}
 }

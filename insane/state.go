@@ -1,8 +1,11 @@
 package insane
 
 import (
+	"slices"
+	"strconv"
 	"sync"
 
+	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
@@ -22,17 +25,20 @@ type shown struct {
 	txRelay, rxRelay  string      // why the relay carries everything; "": it does not
 	end               *relay.End  // where the relay of tx sends frames in this state
 	port              *port.Slave // nil if the link is gone
+	self              host.Link   // the interface, as of the last pass
+	warnings          []api.Warning
 }
 
 // publish makes the present state the one that State returns. The caller holds d.mu.
 func (d *Device) publish() {
 	s := &shown{
 		slaveState: api.SlaveNone, receive: d.receive.mode, takes: d.receive.takes(),
-		seed: d.seed, tx: d.tx.Ruleset(), rx: d.rx.Ruleset(), end: d.tx.End(),
+		seed: d.seed, tx: d.tx.Ruleset(), rx: d.rx.Ruleset(), end: d.tx.End(), warnings: d.warnings,
 	}
 	if d.tap != nil {
-		s.slave, s.slaveState = d.slave.Name, d.slave.State()
-		s.end, s.port = d.slave.End(), d.slave.Port
+		s.slave, s.slaveState = api.ShowName(d.slave.Name), d.slave.State()
+		self := d.seen.Interface
+		s.end, s.port, s.self = d.slave.End(), d.slave.Port, self.Link
 		s.txRelay, s.rxRelay = d.path.reasons()
 		d.about.Store(d.observer())
 	}
@@ -43,7 +49,7 @@ func (d *Device) publish() {
 // d.mu.
 func (d *Device) observer() *observe.Observer {
 	o := &observe.Observer{
-		Name: d.name, Links: d.links, Iface: d.iface, Index: d.tap.Index(),
+		Name: d.name, Links: d.links, Iface: d.iface, Index: d.iface.Index(),
 		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.given.Destinations, Takes: d.receive.takesFrames(), Kernel: d.receive.objects,
 	}
 	if d.path.exists() {
@@ -62,8 +68,10 @@ func (d *Device) observer() *observe.Observer {
 func (d *Device) State() api.Info {
 	s := d.shown.Load()
 	info := api.Info{
-		Name: d.name, Slave: s.slave, SlaveState: s.slaveState,
-		Receive: s.receive, Takes: s.takes, Seed: s.seed, JudgeNeighbours: s.tx.JudgeNeighbours,
+		Name: api.ShowName(d.name), Slave: s.slave, SlaveState: s.slaveState, Namespace: d.namespace,
+		Receive: s.receive, Takes: s.takes, Seed: s.seed, SeedText: strconv.FormatUint(s.seed, 10),
+		JudgeNeighbours: s.tx.JudgeNeighbours,
+		Warnings:        slices.Concat([]api.Warning{}, s.warnings), // never null in JSON
 	}
 	if d.logDropped != nil {
 		info.LogDropped = d.logDropped()
@@ -76,24 +84,9 @@ func (d *Device) State() api.Info {
 		tx, rx = d.overruns()
 	}
 	info.TX, info.RX = d.tx.Direction(s.tx, s.txRelay, tx), d.rx.Direction(s.rx, s.rxRelay, rx)
-	info.Path, info.PathReason = slowest(info)
+	info.Path, info.PathReason = decide.Slowest(info)
+	info.Silence = decide.Silence(d.heard.Silence(), info)
 	return info
-}
-
-// slowest returns the path of the whole device, which is the slower path of the directions
-// in use, and the reason why that path is not faster.
-func slowest(i api.Info) (path, reason string) {
-	switch {
-	case i.TX.Path != api.PathKernel && i.RX.Path != api.PathKernel && i.Receive != api.ReceiveNone && i.TX.PathReason != i.RX.PathReason:
-		return api.PathRelay, "tx: " + i.TX.PathReason + "; rx: " + i.RX.PathReason
-	case i.TX.Path != api.PathKernel && i.RX.Path == api.PathKernel:
-		return api.PathRelay, "tx: " + i.TX.PathReason
-	case i.TX.Path != api.PathKernel:
-		return api.PathRelay, i.TX.PathReason
-	case i.Receive != api.ReceiveNone && i.RX.Path != api.PathKernel:
-		return api.PathRelay, "rx: " + i.RX.PathReason
-	}
-	return api.PathKernel, ""
 }
 
 // losses count the frames that the kernel lost before they reached a relay. They have a
@@ -126,14 +119,14 @@ func (d *Device) overruns() (tx, rx uint64) {
 // settle counts the frames that the kernel dropped at the interface. While the slave is
 // gone or down, the interface has no carrier and the kernel drops every frame, so the state
 // of the slave is the reason; otherwise the queue was full. It returns the interface as the
-// kernel shows it; the zero Link if it is gone, which also ends Run.
+// kernel shows it, or as the last pass saw it: it may be away, or somebody renames it now.
 func (d *Device) settle() host.Link {
 	l := &d.lost
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	link, err := d.links.ByIndexNoWait(d.tap.Index())
-	if err != nil {
-		return host.Link{}
+	link, err := d.iface.LookNoWait()
+	if err != nil || link.TxDropped < l.txDropped {
+		return d.shown.Load().self
 	}
 	n := link.TxDropped - l.txDropped
 	l.txDropped = link.TxDropped

@@ -4,7 +4,8 @@
 // config.go makes a Config from the flags and checks everything before anything is created;
 // directions.go reads the policies and the receive mode; daemon.go runs the device; queue.go
 // hands the log on, so that nothing waits for who reads it; manager.go speaks with the
-// service manager; lab.go runs package lab; help.go has the manual; cli.go has the rest.
+// service manager; advice.go says what to do about an error; lab.go runs package lab; help.go
+// has the manual; cli.go has the rest.
 package cli
 
 import (

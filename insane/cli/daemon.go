@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -28,7 +27,7 @@ const endPatience = 250 * time.Millisecond
 // daemon runs a device in the foreground until a signal comes.
 func (p *program) daemon(c *cli.Context) error {
 	if c.Args().Present() {
-		return usagef("%q: want flags and no arguments, or lab (see insane --help)", c.Args().First())
+		return stray(c)
 	}
 	conf, err := config(c, p.err)
 	if err != nil {
@@ -109,11 +108,8 @@ func (s *service) stopping() {
 // run makes the device and runs it until ctx ends.
 func (s *service) run(ctx context.Context) error {
 	d, err := insane.Open(s.conf)
-	if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
-		return fmt.Errorf("%w (making a device needs root, or CAP_NET_ADMIN, CAP_NET_RAW and, to receive, CAP_BPF)", err)
-	}
 	if err != nil {
-		return err
+		return advise(err, s.conf.Socket)
 	}
 	s.device.Store(d)
 	s.program.filter(s.conf)

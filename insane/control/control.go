@@ -2,16 +2,15 @@
 // uses the device through the interface [Device] only.
 //
 // control.go serves the requests and decides who may make a change; message.go
-// reads and writes the JSON; limiter.go bounds the connections and gives each
-// the credentials of its peer; pool.go shares the places for connections among
-// users; turn.go lets those who may not make changes wait for each other; metrics.go
-// shows the state to Prometheus.
+// reads and writes the JSON; audit.go tells the log what has changed; limiter.go
+// bounds the connections and gives each the credentials of its peer; pool.go shares
+// the places for connections among users; turn.go lets those who may not make changes
+// wait for each other; metrics.go shows the state to Prometheus.
 package control
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -164,8 +163,7 @@ func (s *server) put(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	who.Info("changed", "slave", transition(before.Slave, after.Slave), "tx", transition(before.TX.Policy, after.TX.Policy),
-		"rx", transition(before.RX.Policy, after.RX.Policy), "seed", transition(before.Seed, after.Seed), "judgeNeighbours", transition(before.JudgeNeighbours, after.JudgeNeighbours))
+	who.Info("changed", transitions(before, after)...)
 	answer(w, after)
 }
 
@@ -173,12 +171,4 @@ func (s *server) put(w http.ResponseWriter, r *http.Request) {
 // and members of the control group may.
 func (s *server) mayChange(p host.Peer) bool {
 	return p.UID == 0 || p.UID == uint32(os.Geteuid()) || s.Group != nil && p.In(*s.Group)
-}
-
-// transition shows a member before and after a change, for a log line.
-func transition[T comparable](before, after T) string {
-	if before == after {
-		return fmt.Sprint(after)
-	}
-	return fmt.Sprintf("%v -> %v", before, after)
 }

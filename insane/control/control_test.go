@@ -37,6 +37,9 @@ func (f *fake) Change(c api.Change) (before, after api.Info, err error) {
 	if c.TX != nil {
 		f.info.TX.Policy = *c.TX
 	}
+	if c.Receive != nil {
+		f.info.Receive = *c.Receive
+	}
 	if c.Seed != nil {
 		f.info.Seed = *c.Seed
 	}

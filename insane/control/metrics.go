@@ -1,6 +1,9 @@
 package control
 
 import (
+	"slices"
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -15,6 +18,7 @@ type collector struct {
 	stages, stagesLen                   *prometheus.Desc
 	neighbours, neighboursLen           *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
+	warning, seedText, silence          *prometheus.Desc
 }
 
 func newRegistry(d Device) *prometheus.Registry {
@@ -27,7 +31,9 @@ func newRegistry(d Device) *prometheus.Registry {
 		info:          desc("info", "What the device is; always 1.", "slave", "slave_state", "receive", "path", "tx", "rx"),
 		carrier:       desc("carrier", "1 if the interface has carrier."),
 		mtu:           desc("mtu_bytes", "MTU of the interface."),
-		seed:          desc("seed", "Seed of every draw."),
+		seed:          desc("seed", "Seed of every draw, rounded to what a floating point number can be."),
+		seedText:      desc("seed_info", "Seed of every draw, exactly; always 1.", "seed"),
+		warning:       desc("warning", "1 if something is wrong although the device works, by kind.", "kind"),
 		logLost:       desc("log_dropped_lines_total", "Lines of the daemon's log that were lost."),
 		packets:       desc("packets_total", "Wire packets offered to the device and relayed by it, on either path.", "direction", "what"),
 		bytes:         desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
@@ -39,6 +45,7 @@ func newRegistry(d Device) *prometheus.Registry {
 		neighboursLen: desc("neighbour_bytes_total", "Ethernet bytes of these messages.", "direction"),
 		overruns:      desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
 		fastPath:      desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
+		silence:       desc("silence", "1 for the likeliest cause, while packets are sent and nothing comes back.", "cause"),
 		verdicts:      desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
 	})
 	return r
@@ -46,9 +53,10 @@ func newRegistry(d Device) *prometheus.Registry {
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.logLost, c.packets, c.bytes,
+	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.seedText, c.warning, c.logLost,
+		c.packets, c.bytes,
 		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen,
-		c.overruns, c.verdicts, c.fastPath} {
+		c.overruns, c.verdicts, c.fastPath, c.silence} {
 		ch <- d
 	}
 }
@@ -62,22 +70,30 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge(c.info, 1, i.Slave, i.SlaveState, i.Receive, i.Path, i.TX.Policy, i.RX.Policy)
 	gauge(c.mtu, float64(i.MTU))
 	gauge(c.seed, float64(i.Seed))
+	gauge(c.seedText, 1, strconv.FormatUint(i.Seed, 10))
 	ch <- prometheus.MustNewConstMetric(c.logLost, prometheus.CounterValue, float64(i.LogDropped), i.Name)
-	carrier := 0.0
-	if i.Carrier {
-		carrier = 1
+	gauge(c.carrier, number(i.Carrier))
+	for _, kind := range api.WarningKinds() {
+		warns := func(w api.Warning) bool { return w.Kind == kind }
+		gauge(c.warning, number(slices.ContainsFunc(i.Warnings, warns)), kind)
 	}
-	gauge(c.carrier, carrier)
+	for _, cause := range api.SilenceCauses() {
+		gauge(c.silence, number(i.Silence != nil && i.Silence.Cause == cause), cause)
+	}
 	for name, d := range map[string]api.Direction{"tx": i.TX, "rx": i.RX} {
 		gauge(c.verdicts, float64(d.Verdicts.Relay), name, "relay")
 		gauge(c.verdicts, float64(d.Verdicts.Drop), name, "drop")
-		fast := 0.0
-		if d.Path == api.PathKernel {
-			fast = 1
-		}
-		gauge(c.fastPath, fast, name)
+		gauge(c.fastPath, number(d.Path == api.PathKernel), name)
 		c.collectStats(ch, i.Name, name, d.Stats)
 	}
+}
+
+// number returns 1 for true and 0 for false.
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 func (c *collector) collectStats(ch chan<- prometheus.Metric, device, direction string, s api.Stats) {

@@ -1,8 +1,10 @@
 // Package decide computes the wanted state of a device and its interface, from the request
 // of the user and the observed host. It is pure: its result depends on the arguments only.
 //
-// The file is decide.go: the input of a decision, its result, and the reasons that users
-// are shown.
+//	decide.go    the input of a decision, its result, and the reasons that users are shown
+//	slowest.go   the path of the whole device
+//	warnings.go  what is wrong around the device although it works
+//	silence.go   why nothing may come back
 package decide
 
 import (
@@ -18,13 +20,14 @@ import (
 // Config is the input of Decide besides the host: the request of the user, and the sockets
 // and state of the device.
 type Config struct {
-	Name    string    // of the device
-	Slave   string    // name of the slave; "": none was given yet
+	Name    string    // of the device, as api.ShowName shows it
+	Slave   string    // name of the slave, as api.ShowName shows it; "": none was given yet
 	Link    host.Link // of the slave, as the last pass saw it
 	Queues  int       // transmit queues of Link
 	Open    bool      // the sockets are open on Link
 	Receive string    // one of the api.Receive… modes
 	Uneven  bool      // the packets of one super-frame of tx can get different verdicts
+	Moved   bool      // the interface was in another network namespace, and is not set up again yet
 }
 
 // Step is what the device must do about the slave before anything else.
@@ -44,6 +47,7 @@ type Wanted struct {
 	Queues int       // transmit queues of Link
 
 	SkipQdisc bool // the interface should have no queueing discipline
+	Renew     bool // the interface is back from another network namespace and must be set up again
 
 	Claims      kern.Claims // nil: no change
 	Idle        string      // why nothing is taken; "": what was asked for is taken
@@ -51,6 +55,8 @@ type Wanted struct {
 	Promiscuous bool        // the slave should receive frames for other link-layer addresses
 
 	RelayTX, RelayRX string // why the relay carries everything; "": the kernel may carry
+
+	Warnings []api.Warning // what the user should know
 }
 
 // Decide computes the wanted state of a device on a host. It is a pure function, and may be
@@ -65,6 +71,7 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	}
 	self := o.Interface
 	w.SkipQdisc = self.Spare
+	w.Renew = (c.Moved || self.Returned) && !self.Away && self.Err == nil
 	w.Idle = idleReason(c, self)
 	w.Armed = c.Receive != api.ReceiveNone && w.Idle == ""
 	// Promiscuous mode of the interface means that somebody wants frames for other
@@ -75,6 +82,7 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	c.Link, c.Queues = w.Link, w.Queues
 	w.RelayTX = noFastTX(c, o)
 	w.RelayRX = noFastRX(c, w.Idle, o)
+	w.Warnings = warnings(c, o)
 	return w
 }
 
@@ -125,6 +133,8 @@ func noFastTX(c Config, o observe.Host) string {
 		return c.Slave + " is a device itself"
 	case o.Interface.Away:
 		return "the interface is not in this network namespace"
+	case c.Moved:
+		return movedReason
 	case c.Queues > 1 && c.Uneven:
 		// The relay's socket and the host's may choose different queues.
 		return fmt.Sprintf("%s has %d transmit queues, in which packets of one super-frame could overtake the next", c.Slave, c.Queues)
@@ -139,9 +149,15 @@ func noFastRX(c Config, idle string, o observe.Host) string {
 		return "receive none: nothing but what neighbours say"
 	case o.Interface.Away:
 		return "the interface is not in this network namespace"
+	case c.Moved:
+		return movedReason
 	}
 	return cmp.Or(idle, o.Interface.Guarded, o.Slave.Guarded)
 }
+
+// movedReason is why nothing is carried by the kernel between the return of the interface
+// and the moment at which its programs are attached again.
+const movedReason = "the interface was moved, and its programs are not attached again"
 
 // SlaveState returns one of the api.Slave… states, for a slave with this name and link.
 // open: the sockets are open on the link.

@@ -37,9 +37,12 @@ func (l *Links) Addresses() ([]Address, error) {
 }
 
 // AddAddress gives the interface an address with its network. If the interface has the
-// address already, nothing happens: no event says that it changed. The kernel refuses multicast addresses, and IPv6
-// addresses while the MTU is below MinIPv6MTU.
+// address already, nothing happens: no event says that it changed. The kernel refuses
+// multicast addresses, and IPv6 addresses while the MTU is below MinIPv6MTU.
 func (i *Interface) AddAddress(p netip.Prefix) error {
+	if _, err := i.Look(); err != nil {
+		return err
+	}
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask(p)}}
 	err := i.links.h.AddrAdd(i.link, addr)
 	if errors.Is(err, unix.EACCES) && p.Addr().Is6() {

@@ -75,7 +75,7 @@ func (i *Interface) Lost(dst netip.Prefix) bool {
 		return false
 	}
 	for _, addr := range samples(dst) {
-		r, ok, err := i.links.matched(addr, i.index)
+		r, ok, err := i.links.matched(addr, i.Index())
 		if errors.Is(err, unix.ENETUNREACH) || errors.Is(err, unix.EHOSTUNREACH) {
 			return true
 		}
@@ -91,7 +91,7 @@ func (i *Interface) Lost(dst netip.Prefix) bool {
 // the interface.
 func (i *Interface) behind(addr netip.Addr, dst netip.Prefix) bool {
 	r, ok, err := i.links.matched(addr, 0)
-	return err == nil && ok && r.dst == dst && r.metric == metric4 && r.protocol != routeProtocol && !r.through(i.index)
+	return err == nil && ok && r.dst == dst && r.metric == metric4 && r.protocol != routeProtocol && !r.through(i.Index())
 }
 
 // samples returns addresses inside dst to ask the routing table about. The first one is from

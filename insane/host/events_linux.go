@@ -31,6 +31,7 @@ type LinkEvent struct {
 	Link Link // as of the event; if the link is gone, only Index and Name count
 	Gone bool // the link is not in the namespace any more
 	Down bool // the link was down at some time since the previous Events, even if only for a moment
+	Left bool // the link was not in the namespace at some time since the previous Events
 }
 
 // AddressEvent is a change of one address of a link.
@@ -75,7 +76,7 @@ func (e *Events) merge(later *Events) {
 func (e *Events) addLink(l LinkEvent) {
 	for i := range e.Links {
 		if e.Links[i].Link.Index == l.Link.Index {
-			l.Down = l.Down || e.Links[i].Down
+			l.Down, l.Left = l.Down || e.Links[i].Down, l.Left || e.Links[i].Left
 			e.Links[i] = l
 			return
 		}
@@ -113,7 +114,7 @@ func (e *Events) BesideRoutes() bool {
 }
 
 // add records a message of the kernel. A message that it cannot parse counts as lost.
-func (e *Events) add(m *syscall.NetlinkMessage, device self) {
+func (e *Events) add(m *syscall.NetlinkMessage, device origin) {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		e.addLinkMessage(m)
@@ -152,9 +153,9 @@ func (e *Events) addLinkMessage(m *syscall.NetlinkMessage) {
 		e.Lost = true
 		return
 	}
-	link := toLink(found.Attrs())
+	link := toLink(found)
 	gone := m.Header.Type == unix.RTM_DELLINK
-	e.addLink(LinkEvent{Link: link, Gone: gone, Down: gone || !link.Up})
+	e.addLink(LinkEvent{Link: link, Gone: gone, Down: gone || !link.Up, Left: gone})
 }
 
 // addAddressMessage records a change of an address (struct ifaddrmsg). For a point-to-point

@@ -52,6 +52,9 @@ func (r *GivenRoutes) Keep(i *Interface, seen []RouteState, log *slog.Logger) (c
 		r.given = make(map[netip.Prefix]*given)
 	}
 	if len(seen) > 0 {
+		if _, err := i.Look(); err != nil {
+			return false, err
+		}
 		if seen[0].Blind && !r.blind {
 			log.Warn("there is no slave that is up: what is routed through the interface is lost until there is one")
 		}

@@ -17,6 +17,7 @@
 //   - queue_linux.go: queueing disciplines, filters of tc, and queues of a link
 //   - address_linux.go: the addresses of the host and of the device
 //   - table_linux.go: the main routing table
+//   - neighbour_linux.go: the neighbours of a link, and the bridge that it is a port of
 //   - route_linux.go: the routes that lead through the device, in front of all others
 //   - borrow_linux.go: which way the slave's own routes lead
 //   - given_linux.go: what the user asked for of the interface
@@ -31,6 +32,7 @@
 //   - sysctl_linux.go: who answers and who is refused, by the settings of IPv4
 //   - ipv4_linux.go: the settings that the device shares with its slave
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
+//   - self_linux.go: which link that interface is
 //   - ipv6_linux.go: the settings of IPv6 on that interface
 //   - control_linux.go: the listening control socket
 //   - directory_linux.go: its directory, in which nobody else can replace it

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 
@@ -14,17 +15,18 @@ import (
 const queueFrames = 1000
 
 // Interface is the interface of a device, as far as netlink and /proc change it. The
-// descriptor of the same interface is port.TAP. An Interface is identified by its index,
-// so renaming the interface does not matter; error messages show the name that it had when
-// NewInterface was called. IPv6 settings are the exception: they are written by name
-// through /proc/sys, in the network namespace of the process.
+// descriptor of the same interface is port.TAP, the Owner. Each method first asks the owner
+// which link the interface is now, so it changes no other link, whatever name or index that
+// link has. While the interface is in another network namespace, the methods change nothing
+// and return ErrAway. IPv6 settings are written by name through /proc/sys, in the network
+// namespace of the process.
 //
 // The methods may be called from any goroutine. They wait for the kernel's lock on network
 // configuration and fail when the interface is deleted.
 type Interface struct {
 	links *Links
-	index int
-	link  netlink.Link // for calls that want one; only its index is used
+	self  *self
+	link  netlink.Link // the same as self, for calls that want a link
 
 	settings Settings // of the slave, as AdoptSettings last gave them to the interface
 }
@@ -32,13 +34,14 @@ type Interface struct {
 // NewInterface prepares a new interface for a device: it sets the length of the queue and
 // keeps IPv6 quiet. It must be called before the interface is set up. links must stay open
 // until the last use of the Interface.
-func NewInterface(links *Links, index int) (*Interface, error) {
-	l, err := links.ByIndex(index)
+func NewInterface(links *Links, owner Owner) (*Interface, error) {
+	me := &self{links: links, owner: owner}
+	me.seen.Store(&Link{Index: nowhere})
+	i := &Interface{links: links, self: me, link: me}
+	l, err := i.Look()
 	if err != nil {
 		return nil, err
 	}
-	i := &Interface{links: links, index: index,
-		link: &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: index, Name: l.Name}}}
 	if err := links.h.LinkSetTxQLen(i.link, queueFrames); err != nil {
 		return nil, fmt.Errorf("set queue length of %s: %w", l.Name, err)
 	}
@@ -52,17 +55,20 @@ func NewInterface(links *Links, index int) (*Interface, error) {
 // the host look like the slave's own. A loopback slave has no MAC address that an Ethernet
 // interface could take; then Adopt does nothing. Addresses that the interface has already
 // are not set again, as each setting is an event, even for the device itself.
+//
+// Adopt, SetMTU and SetAlias do nothing while the interface is in another network namespace:
+// the caller makes it look like the slave when it is back.
 func (i *Interface) Adopt(slave Link) error {
 	if !validUnicast(slave.MAC) {
 		return nil
 	}
-	self, err := i.links.ByIndex(i.index)
+	now, err := i.Look()
 	if err != nil {
-		return err
+		return ignore(err, ErrAway)
 	}
-	if !bytes.Equal(self.MAC, slave.MAC) {
+	if !bytes.Equal(now.MAC, slave.MAC) {
 		if err := i.links.h.LinkSetHardwareAddr(i.link, slave.MAC); err != nil {
-			return fmt.Errorf("set MAC address of %s to %s: %w", i.link.Attrs().Name, slave.MAC, err)
+			return fmt.Errorf("set MAC address of %s to %s: %w", now.Name, slave.MAC, err)
 		}
 	}
 	return i.adoptBroadcast(slave.Index)
@@ -74,10 +80,10 @@ func (i *Interface) adoptBroadcast(slave int) error {
 	if err != nil {
 		return err
 	}
-	if have, err := i.links.broadcast(i.index); err == nil && bytes.Equal(have, broadcast) {
+	if have, err := i.links.broadcast(i.Index()); err == nil && bytes.Equal(have, broadcast) {
 		return nil
 	}
-	if err := i.links.setBroadcast(i.index, broadcast); err != nil {
+	if err := i.links.setBroadcast(i.Index(), broadcast); err != nil {
 		return fmt.Errorf("set broadcast address of %s to %s: %w", i.link.Attrs().Name, broadcast, err)
 	}
 	return nil
@@ -106,9 +112,9 @@ const MinIPv6MTU = 1280
 // back as on a new interface (net/ipv6/addrconf.c, addrconf_notify). SetMTU then makes the
 // settings of NewInterface again. The caller must add the addresses again.
 func (i *Interface) SetMTU(mtu int) error {
-	before, err := i.links.ByIndex(i.index)
+	before, err := i.Look()
 	if err != nil {
-		return err
+		return ignore(err, ErrAway)
 	}
 	if err := i.links.h.LinkSetMTU(i.link, mtu); err != nil {
 		return fmt.Errorf("set MTU of %s to %d: %w", before.Name, mtu, err)
@@ -121,8 +127,12 @@ func (i *Interface) SetMTU(mtu int) error {
 
 // SetUp sets the interface up, as `ip link set up` does.
 func (i *Interface) SetUp() error {
+	now, err := i.Look()
+	if err != nil {
+		return err
+	}
 	if err := i.links.h.LinkSetUp(i.link); err != nil {
-		return fmt.Errorf("set %s up: %w", i.link.Attrs().Name, err)
+		return fmt.Errorf("set %s up: %w", now.Name, err)
 	}
 	return nil
 }
@@ -130,11 +140,32 @@ func (i *Interface) SetUp() error {
 // SetAlias sets the alias that `ip link` shows: at most 255 bytes, "" for none. An alias
 // that the interface has already is not set again, as that would be an event.
 func (i *Interface) SetAlias(alias string) error {
-	if self, err := i.links.ByIndex(i.index); err == nil && self.Alias == alias {
-		return nil
+	now, err := i.Look()
+	if err != nil || now.Alias == alias {
+		return ignore(err, ErrAway)
 	}
 	if err := i.links.h.LinkSetAlias(i.link, alias); err != nil {
-		return fmt.Errorf("set alias of %s: %w", i.link.Attrs().Name, err)
+		return fmt.Errorf("set alias of %s: %w", now.Name, err)
 	}
 	return nil
+}
+
+// Renew makes the settings of a new interface again, after it was in another network
+// namespace: the kernel drops most of them on the way. It is for an interface that may be up.
+// The goroutine that calls AdoptSettings may call it.
+func (i *Interface) Renew() error {
+	now, err := i.Look()
+	if err != nil {
+		return err
+	}
+	i.settings = Settings{} // AdoptSettings gives them again
+	return i.renewIPv6(now.Name)
+}
+
+// ignore returns err, or nil if err is the one to ignore.
+func ignore(err, which error) error {
+	if errors.Is(err, which) {
+		return nil
+	}
+	return err
 }

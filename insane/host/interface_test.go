@@ -28,7 +28,7 @@ func TestTAPLooks(t *testing.T) {
 	link := linkOf(t, l, "insane")
 	link.TxDropped = 0 // IPv6 may have tried to send already
 	want := Link{Index: tap.Index(), Name: "insane", Alias: "insane: slave eth0", Ethernet: true,
-		MTU: 9000, MAC: linkOf(t, l, "eth0").MAC, Up: true, Carrier: true, QueueLen: queueFrames}
+		MTU: 9000, MAC: linkOf(t, l, "eth0").MAC, Up: true, Carrier: true, QueueLen: queueFrames, Queues: 1}
 	if fmt.Sprint(link) != fmt.Sprint(want) {
 		t.Errorf("got  %+v\nwant %+v", link, want)
 	}

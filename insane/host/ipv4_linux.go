@@ -129,9 +129,9 @@ func (i *Interface) AdoptSettings(s Settings) error {
 	if !s.read || s == i.settings {
 		return nil
 	}
-	self, err := i.links.ByIndex(i.index)
+	self, err := i.Look()
 	if err != nil {
-		return err
+		return ignore(err, ErrAway)
 	}
 	have, err := i.links.Settings(self)
 	if err != nil || !have.read {
@@ -147,7 +147,7 @@ func (i *Interface) AdoptSettings(s Settings) error {
 	if have.rp == strict && s.rp != strict {
 		change[confRPFilter] = s.rp
 	}
-	err = errors.Join(i.links.setIPv4Conf(i.index, change), have.writeFiles(s, self.Name))
+	err = errors.Join(i.links.setIPv4Conf(self.Index, change), have.writeFiles(s, self.Name))
 	if err != nil {
 		return fmt.Errorf("set what %s shares with its slave: %w", self.Name, err)
 	}

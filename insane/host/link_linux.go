@@ -28,6 +28,9 @@ type Link struct {
 	Promiscuity int  // number of users that want frames for all MAC addresses, such as a bridge or tcpdump
 	XDP         bool // an XDP program is attached, in whatever mode
 	Master      int  // index of the bridge, bond or VRF that the link is part of; 0: none
+	Bonded      bool // the link is part of a bond, which decides about its MAC address
+	Parent      int  // of a VLAN, macvlan or ipvlan: index of the link below it; 0: none in this namespace
+	Queues      int  // of a TAP: how many descriptors are queues of it, also those that are switched off; 0 for other links
 
 	// TxDropped counts the packets that the kernel could not give to the interface. For a
 	// TAP these are the frames that found its queue full or that came while it had no
@@ -48,7 +51,7 @@ func (l *Links) ByName(name string) (Link, error) {
 	if err != nil {
 		return Link{}, lookUpError(err, name)
 	}
-	return toLink(found.Attrs()), nil
+	return toLink(found), nil
 }
 
 // ByIndex looks a link up by its index. The error is ErrNoLink if there is no such link.
@@ -57,7 +60,7 @@ func (l *Links) ByIndex(index int) (Link, error) {
 	if err != nil {
 		return Link{}, lookUpError(err, fmt.Sprintf("index %d", index))
 	}
-	return toLink(found.Attrs()), nil
+	return toLink(found), nil
 }
 
 // lookUpError returns the error for a look-up that failed: ErrNoLink if the kernel says
@@ -77,14 +80,15 @@ func (l *Links) All() ([]Link, error) {
 	}
 	links := make([]Link, len(found))
 	for i, f := range found {
-		links[i] = toLink(f.Attrs())
+		links[i] = toLink(f)
 	}
 	return links, nil
 }
 
 // toLink copies the attributes that a Link has. Flags come from RawFlags, since the
 // library's own flags lack IFF_LOWER_UP.
-func toLink(a *netlink.LinkAttrs) Link {
+func toLink(found netlink.Link) Link {
+	a := found.Attrs()
 	link := Link{
 		Index: a.Index, Name: a.Name, Alias: a.Alias, MTU: a.MTU, MAC: a.HardwareAddr,
 		Ethernet:    a.EncapType == "ether",
@@ -97,6 +101,16 @@ func toLink(a *netlink.LinkAttrs) Link {
 	}
 	if a.Statistics != nil {
 		link.TxDropped = a.Statistics.TxDropped
+	}
+	_, link.Bonded = a.Slave.(*netlink.BondSlave)
+	if tap, ok := found.(*netlink.Tuntap); ok {
+		link.Queues = tap.Queues + tap.DisabledQueues
+	}
+	switch found.Type() {
+	case "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap":
+		if a.NetNsID < 0 { // else the index is one of another namespace (IFLA_LINK_NETNSID)
+			link.Parent = a.ParentIndex
+		}
 	}
 	return link
 }

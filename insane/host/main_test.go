@@ -93,7 +93,24 @@ func openTAP(t testing.TB, l *Links, name string) device {
 	tap, err := port.OpenTAP(name)
 	must(t, err)
 	t.Cleanup(func() { tap.Close() })
-	i, err := NewInterface(l, tap.Index())
+	i, err := NewInterface(l, tap)
 	must(t, err)
 	return device{tap, i}
+}
+
+// named is the owner of a link that keeps its name.
+type named string
+
+// Where implements Owner.
+func (n named) Where() (name string, home bool, err error) { return string(n), true, nil }
+
+// interfaceOf returns any link as an Interface.
+func interfaceOf(t testing.TB, l *Links, name string) *Interface {
+	t.Helper()
+	me := &self{links: l, owner: named(name)}
+	me.seen.Store(&Link{Index: nowhere})
+	i := &Interface{links: l, self: me, link: me}
+	_, err := i.Look()
+	must(t, err)
+	return i
 }

@@ -87,12 +87,16 @@ func TxQueues(name string) int {
 // SkipQdisc removes the queueing discipline of the interface: frames go directly into the
 // queue of the TAP. When a send call returns, its frame is in that queue or dropped.
 func (i *Interface) SkipQdisc() error {
-	err := i.links.h.QdiscReplace(&netlink.GenericQdisc{
-		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: i.index, Parent: netlink.HANDLE_ROOT},
+	now, err := i.Look()
+	if err != nil {
+		return err
+	}
+	err = i.links.h.QdiscReplace(&netlink.GenericQdisc{
+		QdiscAttrs: netlink.QdiscAttrs{LinkIndex: now.Index, Parent: netlink.HANDLE_ROOT},
 		QdiscType:  "noqueue",
 	})
 	if err != nil {
-		return fmt.Errorf("set queueing discipline of %s: %w", i.link.Attrs().Name, err)
+		return fmt.Errorf("set queueing discipline of %s: %w", now.Name, err)
 	}
 	return nil
 }

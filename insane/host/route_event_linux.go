@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// self is how a device knows itself in a message: the index of its interface, and the
+// origin is how a device knows itself in a message: the index of its interface, and the
 // netlink port from which it changes routes.
-type self struct {
+type origin struct {
 	index int
 	port  uint32
 }
@@ -19,7 +19,7 @@ type self struct {
 // for it, by his netlink port: 0 is the kernel itself, or a program that uses ioctl. With
 // IPv6, the kernel removes the route of all multicast groups through a link, which no
 // user removes.
-func (e *Events) addRouteMessage(m *syscall.NetlinkMessage, device self) {
+func (e *Events) addRouteMessage(m *syscall.NetlinkMessage, device origin) {
 	if len(m.Data) < unix.SizeofRtMsg {
 		e.Lost = true
 		return

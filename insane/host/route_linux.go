@@ -130,7 +130,7 @@ func (i *Interface) request(kind, flags int, e entry, ways int) error {
 	if ways > 1 {
 		req.AddData(i.multipath(e, ways))
 	} else {
-		req.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(i.index))))
+		req.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(i.Index()))))
 		if e.Via.IsValid() {
 			// The gateway is in the network of the slave. The interface has no address in
 			// that network, so the kernel must be told that the gateway is on the link.
@@ -146,7 +146,7 @@ func (i *Interface) request(kind, flags int, e entry, ways int) error {
 func (i *Interface) multipath(e entry, ways int) *nl.RtAttr {
 	var list []byte
 	for range ways {
-		hop := nl.RtNexthop{RtNexthop: unix.RtNexthop{Flags: unix.RTNH_F_ONLINK, Ifindex: int32(i.index)}}
+		hop := nl.RtNexthop{RtNexthop: unix.RtNexthop{Flags: unix.RTNH_F_ONLINK, Ifindex: int32(i.Index())}}
 		hop.Children = []nl.NetlinkRequestData{gatewayAttribute(e)}
 		list = append(list, hop.Serialize()...)
 	}

@@ -36,8 +36,8 @@ const nftablesDelay = 250 * time.Millisecond
 // events received so far.
 type watcher struct {
 	WatchOptions
-	self  self
-	ready chan struct{} // has a value while there are pending events
+	device origin
+	ready  chan struct{} // has a value while there are pending events
 
 	mu      sync.Mutex
 	pending Events
@@ -57,7 +57,7 @@ func (l *Links) Watch(ctx context.Context, o WatchOptions) (done <-chan struct{}
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to changes of the network: %w", err)
 	}
-	w := &watcher{WatchOptions: o, self: self{o.Own, port}, ready: make(chan struct{}, 1)}
+	w := &watcher{WatchOptions: o, device: origin{o.Own, port}, ready: make(chan struct{}, 1)}
 	list, err := o.subscriptions()
 	if err != nil {
 		return nil, err
@@ -149,7 +149,7 @@ func (w *watcher) receive(ctx context.Context, socket *nl.NetlinkSocket) {
 		}
 		var e Events
 		for i := range messages {
-			e.add(&messages[i], w.self)
+			e.add(&messages[i], w.device)
 		}
 		w.note(&e)
 	}

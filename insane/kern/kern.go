@@ -13,6 +13,9 @@
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
 //	label.h      keeps the priority and the mark of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
+//	walk.h       walks along the headers of a super-frame
+//	network.h    the steps of a walk over IP headers
+//	tunnel.h     the steps of a walk over the headers of tunnels
 //	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
@@ -26,6 +29,7 @@
 //	label.go     Labels: finds the priority and the mark of a frame again
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
+//	steer.go     keeps the frames in the daemon's queue of the TAP
 //	memory.go    the memory that the programs and this process share
 //	refused.go   tells a user why the kernel refuses eBPF
 //
@@ -69,6 +73,7 @@ type Objects struct {
 	device  string
 	bpf     kernObjects
 	dummy   *ebpf.Map // an inner map of the claims, for synchronize
+	steer   *ebpf.Program
 	memory  *memory
 	knows   policy.Stages // the stages that decide.h implements
 	ids     [chains]ebpf.ProgramID
@@ -92,6 +97,7 @@ func Open(device string) (*Objects, error) {
 	o := &Objects{device: device}
 	if err := o.load(); err != nil {
 		o.dummy.Close()
+		o.steer.Close()
 		o.bpf.Close()
 		return nil, explain("load the eBPF programs", err)
 	}
@@ -121,6 +127,9 @@ func (o *Objects) load() error {
 		return err
 	}
 	if o.dummy, err = newClaims(); err != nil {
+		return err
+	}
+	if o.steer, err = newSteering(); err != nil {
 		return err
 	}
 	o.memory, err = newMemory(&o.bpf.kernMaps)
@@ -167,6 +176,7 @@ func (o *Objects) Close() error {
 	o.closed = true
 	o.ready.table.Close()
 	o.mu.Unlock()
+	o.steer.Close()
 	return o.bpf.Close()
 }
 
@@ -183,6 +193,10 @@ func (o *Objects) Enter() int { return o.bpf.TransmitEnter.FD() }
 // Leave returns the descriptor of a socket filter for the TAP queue of an interface without
 // a fast path. It accepts every frame, and remembers that it left through the device.
 func (o *Objects) Leave() int { return o.bpf.TransmitRelay.FD() }
+
+// Steer returns the descriptor of the program that chooses the queue of the interface: the
+// daemon's own, also when another program has opened a further one.
+func (o *Objects) Steer() int { return o.steer.FD() }
 
 // None returns the descriptor of a socket filter for the slave's packet socket. The
 // socket gets copies of ARP replies and neighbour discovery; the stack keeps every

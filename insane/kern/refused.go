@@ -18,8 +18,10 @@ var (
 const (
 	innerRights refusal = "needs CAP_BPF and CAP_NET_ADMIN of the first user namespace; root of another one, " +
 		"as in a rootless container, is not enough"
-	forbidden refusal = "CAP_BPF and CAP_NET_ADMIN are there, but bpf() is forbidden: by a seccomp profile, as of a " +
-		"container, or by a security module"
+	filtered refusal = "CAP_BPF and CAP_NET_ADMIN are there, but a seccomp filter forbids bpf(), as the usual one of " +
+		"containers does: start the container with --security-opt seccomp=unconfined, or with a profile that allows bpf"
+	forbidden refusal = "CAP_BPF and CAP_NET_ADMIN are there, but bpf() is forbidden: by a security module or by the " +
+		"lockdown of the kernel"
 )
 
 // refusal is ErrRights with a text of its own.
@@ -64,6 +66,10 @@ func whyRefused() error {
 	var namespace unix.Stat_t
 	if unix.Stat("/proc/thread-self/ns/user", &namespace) == nil && namespace.Ino != firstUserNamespace {
 		return innerRights
+	}
+	const filter = 2 // uapi/linux/seccomp.h, SECCOMP_MODE_FILTER
+	if mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err == nil && mode == filter {
+		return filtered
 	}
 	return forbidden
 }

@@ -3,6 +3,7 @@ package observe
 import (
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Chains counts the programs of others that only one of the two paths meets. kern.Objects
@@ -36,9 +37,9 @@ func (o *Observer) watched(s *Interface) (why string, err error) {
 	}
 	switch {
 	case watchers > 0:
-		return "somebody watches " + link.Name + " (promiscuous mode)", nil
+		return "somebody watches " + api.ShowName(link.Name) + " (promiscuous mode)", nil
 	case listened:
-		return "a packet socket listens on " + link.Name, nil
+		return "a packet socket listens on " + api.ShowName(link.Name), nil
 	}
 	found, err := o.Links.Egress(link.Index, kern.FilterName)
 	if err != nil {
@@ -48,11 +49,11 @@ func (o *Observer) watched(s *Interface) (why string, err error) {
 		// If a user deletes a queueing discipline, the kernel installs a default one,
 		// which nobody has configured.
 		s.Spare, err = o.Links.QdiscByDefault(link.Index)
-		return link.Name + " has " + found, err
+		return api.ShowName(link.Name) + " has " + found, err
 	}
 	behind, err := o.Chains.OneSided(kern.ChainTransmit, link.Index)
 	if behind > 0 {
-		return link.Name + " has a tcx program behind the fast path", err
+		return api.ShowName(link.Name) + " has a tcx program behind the fast path", err
 	}
 	return "", err
 }
@@ -62,11 +63,11 @@ func (o *Observer) watched(s *Interface) (why string, err error) {
 // drops would look like one that was lost on its way to the interface.
 func (o *Observer) guarded(s *Interface) (why string, err error) {
 	if s.Link.XDP {
-		return s.Link.Name + " has an XDP program", nil
+		return api.ShowName(s.Link.Name) + " has an XDP program", nil
 	}
 	ahead, err := o.Chains.OneSided(kern.ChainArrive, s.Link.Index)
 	if ahead > 0 {
-		return s.Link.Name + " has a tcx program in front of the fast path", err
+		return api.ShowName(s.Link.Name) + " has a tcx program in front of the fast path", err
 	}
 	return "", err
 }
@@ -82,7 +83,7 @@ func (o *Observer) observeChains(s *Slave) {
 	case err != nil:
 		s.Watched = err.Error()
 	case egress:
-		s.Watched = s.Link.Name + " has a chain of nftables at egress"
+		s.Watched = api.ShowName(s.Link.Name) + " has a chain of nftables at egress"
 	}
 }
 
@@ -97,7 +98,7 @@ func (o *Observer) observeSlaveHooks(s *Slave) {
 	if s.Ahead, err = o.ahead(s.Link); err == nil && s.Ahead > 0 {
 		var others int
 		if others, err = o.otherDevices(s.Link.Name); err == nil && s.Ahead > others {
-			s.Guarded = s.Link.Name + " has a tcx program in front of the receive filter"
+			s.Guarded = api.ShowName(s.Link.Name) + " has a tcx program in front of the receive filter"
 		}
 	}
 	if err != nil {
@@ -119,7 +120,7 @@ func (o *Observer) ahead(slave host.Link) (int, error) {
 func (o *Observer) otherDevices(slave string) (n int, err error) {
 	links, err := o.Links.All()
 	for _, l := range links {
-		if name, ok := l.SlaveName(); ok && name == slave && l.Index != o.Index {
+		if name, ok := l.SlaveName(); ok && api.ReadName(name) == slave && l.Index != o.Index {
 			n++
 		}
 	}

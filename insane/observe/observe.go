@@ -6,6 +6,7 @@
 //	tables.go   the links, addresses and routes of the host, kept up to date
 //	owner.go    the claims that follow from these tables
 //	seen.go     Host, the result
+//	replies.go  whether anything comes back, and what may keep it away
 package observe
 
 import (
@@ -24,7 +25,7 @@ type Observer struct {
 	Name   string // of the device
 	Links  *host.Links
 	Iface  *host.Interface
-	Index  int    // of the interface
+	Index  int    // of the interface; -1 while it is away
 	Chains Chains // nil: there is no fast path
 
 	Slave   string         // name of the slave; "": none was given yet
@@ -35,6 +36,7 @@ type Observer struct {
 	Kernel  *kern.Objects  // that the claims are for; nil: none are loaded
 
 	WasDown bool           // an event says that the interface was down, even if only for a moment
+	WasAway bool           // an event says that the interface was in another namespace, even if only for a moment
 	NoIPv6  bool           // an event says that it was without IPv6
 	Deleted []netip.Prefix // events say that somebody has deleted these routes of the device's
 	Read    *Ownership     // the tables, if they are already read; nil: Look reads all tables again
@@ -78,12 +80,13 @@ func (o *Observer) observeInterface(before Interface) Interface {
 		s = before
 		s.Err, s.Watched, s.Guarded = err, err.Error(), err.Error()
 	}
+	s.Returned = !s.Away && (before.Away || o.WasAway)
 	return s
 }
 
 func (o *Observer) lookUpInterface() (s Interface, err error) {
-	link, err := o.Links.ByIndex(o.Index)
-	if errors.Is(err, host.ErrNoLink) {
+	link, err := o.Iface.Look()
+	if errors.Is(err, host.ErrAway) {
 		return Interface{Away: true, Condition: host.Condition{WasDown: true}}, nil
 	}
 	if err != nil {
@@ -107,8 +110,11 @@ func (o *Observer) observeSlave(before Slave) (s Slave) {
 	if o.Sockets == nil {
 		return foundLink(o.Links.ByName(o.Slave))
 	}
-	queues := host.TxQueues(o.Slave)
+	name, queues := o.Slave, host.TxQueues(o.Slave)
 	s = foundLink(o.Links.ByIndex(o.On))
+	if s.Found && s.Link.Name != name { // renamed: another link may have the name
+		queues = host.TxQueues(s.Link.Name)
+	}
 	s.Bound, s.Queues = s.Found && o.Sockets.Bound(), queues
 	if s.Found {
 		s.Settings, _ = o.Links.Settings(s.Link) // without them the interface keeps its own
@@ -162,7 +168,7 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 		which |= PartSlave
 	}
 	for _, l := range e.Links {
-		if l.Link.Index == o.Index {
+		if l.Link.Index == o.Index || o.Index < 0 && !l.Gone { // a new link may be the interface, with any index
 			which |= PartInterface | PartRoutes
 		}
 		if l.Link.Index == o.On || l.Link.Name == o.Slave {
@@ -205,6 +211,8 @@ func (o *Observer) sourceFor(a host.AddressEvent) bool {
 
 // Tell makes events known to the observer that leave no trace on the host.
 func (o *Observer) Tell(e host.Events) {
-	o.WasDown = slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Down })
+	own := func(l host.LinkEvent) bool { return l.Link.Index == o.Index }
+	o.WasDown = slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return own(l) && l.Down })
+	o.WasAway = slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return own(l) && l.Left })
 	o.NoIPv6, o.Deleted = e.NoIPv6, e.Deleted
 }

@@ -52,6 +52,7 @@ func (o *Observer) ReadOwnership(t *Tables) Ownership {
 	if read.Routes = len(h.Routes); read.Routes > manyRoutes {
 		debug.FreeOSMemory()
 	}
+	read.Above = h.Above(o.Index)
 	t.last = read
 	return read
 }

@@ -37,10 +37,11 @@ type Interface struct {
 	Link host.Link // zero if the interface is away
 	Away bool      // the interface is not in this network namespace
 	host.Condition
-	Watched string // why what the host sends must pass its own queue; "": it need not
-	Guarded string // why what arrives must be written to it; "": it need not
-	Spare   bool   // nobody has configured its queueing discipline
-	Err     error  // of the look-up; then the other fields are those of the look before
+	Returned bool   // it is in this network namespace, and was in another one since the last pass
+	Watched  string // why what the host sends must pass its own queue; "": it need not
+	Guarded  string // why what arrives must be written to it; "": it need not
+	Spare    bool   // nobody has configured its queueing discipline
+	Err      error  // of the look-up; then the other fields are those of the look before
 }
 
 // Slave is the link of the slave: the link that the sockets are open on, or else the link
@@ -62,6 +63,7 @@ type Slave struct {
 type Ownership struct {
 	Claims kern.Claims     // nil: nobody has looked; must not be changed
 	Takes  ownership.Takes // the claims in words
+	Above  []string        // names of the VLANs and the like that stand on the interface
 	Routes int             // how many routes the host has
 	Err    error           // of the look-up; then the other fields are those of the look before
 }

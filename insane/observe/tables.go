@@ -102,7 +102,7 @@ func (t *Tables) noteLink(e host.LinkEvent) (changed bool) {
 		t.oldRoutes = true
 	}
 	return known == e.Gone || known &&
-		(was.Name != e.Link.Name || was.Alias != e.Link.Alias || was.Master != e.Link.Master)
+		(was.Name != e.Link.Name || was.Alias != e.Link.Alias || was.Master != e.Link.Master || was.Parent != e.Link.Parent)
 }
 
 // routed reports whether a route leads through a link.

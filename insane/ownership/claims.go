@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // HostState is the state of the host that ownership depends on. The fields were read one
@@ -62,11 +63,23 @@ func (h *HostState) standsOn(l host.Link, those map[int]bool) bool {
 		return false
 	}
 	for _, slave := range h.Links {
-		if those[slave.Index] && slaveOf == slave.Name {
+		if those[slave.Index] && api.ReadName(slaveOf) == slave.Name {
 			return true
 		}
 	}
 	return false
+}
+
+// Above returns the names of the VLANs, macvlans and ipvlans that stand on a link. What
+// arrives for them is for addresses that the link itself does not have.
+func (h *HostState) Above(index int) (names []string) {
+	for _, l := range h.Links {
+		if l.Parent == index {
+			names = append(names, l.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // unrouted are the prefixes for which a route says nothing about a source address: they

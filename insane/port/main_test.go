@@ -113,7 +113,7 @@ func openTAP(t testing.TB, l *namespace, name string) device {
 	tap, err := OpenTAP(name)
 	must(t, err)
 	t.Cleanup(func() { tap.Close() })
-	i, err := host.NewInterface(l.Links, tap.Index())
+	i, err := host.NewInterface(l.Links, tap)
 	must(t, err)
 	return device{tap, i}
 }

@@ -1,7 +1,6 @@
 package port
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -26,13 +25,13 @@ const (
 // may be called from any goroutine; they fail after Close.
 type TAP struct {
 	*file
-	index int
-	name  string // as created, for errors
+	name string // as created, for errors
+	home netns  // the network namespace in which it was opened
 }
 
 // OpenTAP creates the interface called name in the network namespace of the calling
 // thread. The interface is down and has no carrier. OpenTAP fails if there is a link of
-// that name. On an error nothing is left. The caller should pass the index to
+// that name. On an error nothing is left. The caller should pass the TAP to
 // host.NewInterface before the interface is used.
 func OpenTAP(name string) (*TAP, error) {
 	creator, err := createTAP(name)
@@ -47,7 +46,7 @@ func OpenTAP(name string) (*TAP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue of %s: %w", name, err)
 	}
-	t, err := newTAP(creator.Index, name, ifce)
+	t, err := newTAP(name, ifce)
 	if err != nil {
 		ifce.Close()
 		return nil, fmt.Errorf("set up %s: %w", name, err)
@@ -71,6 +70,9 @@ func createTAP(name string) (*netlink.Tuntap, error) {
 	if linkExists(name) {
 		return nil, taken
 	}
+	if err := checkDevice(); err != nil {
+		return nil, fmt.Errorf("create interface %s: %w", name, err)
+	}
 	if err := netlink.LinkAdd(tap); err != nil {
 		if linkExists(name) {
 			return nil, taken // since a moment ago
@@ -91,21 +93,21 @@ func linkExists(name string) bool {
 
 // newTAP sets up the queue that water has opened. On success the file of ifce belongs to
 // the TAP.
-func newTAP(index int, name string, ifce *water.Interface) (*TAP, error) {
+func newTAP(name string, ifce *water.Interface) (*TAP, error) {
 	f, ok := ifce.ReadWriteCloser.(*os.File)
 	if !ok {
 		return nil, fmt.Errorf("queue is a %T, not a file", ifce.ReadWriteCloser)
-	}
-	if index == 0 {
-		return nil, errors.New("the kernel does not tell its index")
 	}
 	p, err := newFile(f)
 	if err != nil {
 		return nil, err
 	}
-	t := &TAP{file: p, index: index, name: name}
+	t := &TAP{file: p, name: name}
 	if err := t.ioctl(setCloseOnExec); err != nil {
 		return nil, fmt.Errorf("set close-on-exec: %w", err)
+	}
+	if err := t.remember(); err != nil {
+		return nil, fmt.Errorf("find its network namespace: %w", err)
 	}
 	if err := t.offload(); err != nil {
 		return nil, fmt.Errorf("set offloads: %w", err)
@@ -140,9 +142,16 @@ func (t *TAP) SetFilter(program int) error {
 	return nil
 }
 
-// Index returns the index of the interface. It stays the same when the interface is
-// renamed.
-func (t *TAP) Index() int { return t.index }
+// SetSteering makes an eBPF program of type BPF_PROG_TYPE_SOCKET_FILTER choose the queue of
+// each frame, if the interface has several. program is a descriptor of it and may be closed
+// afterwards.
+func (t *TAP) SetSteering(program int) error {
+	err := t.ioctl(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETSTEERINGEBPF, program) })
+	if err != nil {
+		return fmt.Errorf("set steering of %s: %w", t.name, err)
+	}
+	return nil
+}
 
 // SetCarrier makes the host see a cable that is plugged in, or one that is not.
 func (t *TAP) SetCarrier(on bool) error {

@@ -25,6 +25,7 @@
 //	write.go      frames that the far port refuses, and the reason
 //	ruleset.go    the policy in force, in the relay and in the kernel
 //	health.go     whether the relay works, or hangs
+//	parse.go      a policy text of a request
 //	counters.go   counts packets by what happened to them
 package relay
 

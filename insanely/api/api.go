@@ -12,9 +12,12 @@
 // Every user may read. Root, the daemon's own user and members of the daemon's control
 // group may make changes.
 //
-//	api.go    requests, answers and limits
-//	error.go  errors, their codes and HTTP statuses
-//	name.go   names that an interface can have
+//	api.go      requests, answers and limits
+//	error.go    errors, their codes and HTTP statuses
+//	name.go     names that an interface can have
+//	show.go     names as they are shown
+//	seed.go     the seed of a change
+//	warning.go  what is wrong although the device works
 package api
 
 import (
@@ -82,8 +85,8 @@ func oneOf(words []string, word string) error {
 
 // Info is the state of a device.
 type Info struct {
-	Name       string `json:"name"`       // of the interface
-	Slave      string `json:"slave"`      // name of the slave, "" if none was ever given
+	Name       string `json:"name"`       // of the device, as ShowName shows it
+	Slave      string `json:"slave"`      // name of the slave, as ShowName shows it; "" if none was ever given
 	SlaveState string `json:"slaveState"` // one of the Slave… states
 	Carrier    bool   `json:"carrier"`    // of the interface; follows the slave's
 	MTU        int    `json:"mtu"`        // bytes, of the interface; follows the slave's
@@ -98,6 +101,21 @@ type Info struct {
 
 	TX Direction `json:"tx"` // host → slave
 	RX Direction `json:"rx"` // slave → host
+
+	// SeedText is Seed in decimal digits, for readers whose numbers are exact up to 2⁵³ only.
+	SeedText string `json:"seedText"`
+
+	// Warnings say what is wrong although the device works, in the order of WarningKinds.
+	Warnings []Warning `json:"warnings"`
+
+	// Namespace is the network namespace of the daemon and its slave, as
+	// `readlink /proc/PID/ns/net` shows it. A daemon of an earlier version does not tell: "".
+	Namespace string `json:"namespace"`
+
+	// Silence says why nothing may come back to what was sent; absent if something does, or
+	// if nothing is known.
+	Silence *Silence `json:"silence,omitempty"`
+
 	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
 	// in time or they could not be written.
 	LogDropped uint64 `json:"logDropped"`
@@ -112,6 +130,27 @@ type Takes struct {
 	// Idle says why the device takes no frame, so that the slave keeps every frame; "" if
 	// the device takes frames as the mode says.
 	Idle string `json:"idle,omitempty"`
+}
+
+// Silence is a time in which packets were sent and nothing came back.
+type Silence struct {
+	Cause string `json:"cause"` // the likeliest one, one of the Silence… constants
+	Text  string `json:"text"`  // one line for a user: what was sent, what came, and why
+}
+
+// The causes of a silence.
+const (
+	SilenceNoNeighbour = "no-neighbour" // nobody answers ARP or neighbour discovery
+	SilenceNoGateway   = "no-gateway"   // the same, and the host that was asked for is in no network of the slave
+	SilenceReversePath = "reverse-path" // the slave refuses the answers: strict rp_filter
+	SilenceBridgePort  = "bridge-port"  // the slave is a port of a bridge, which keeps the answers
+	SilenceNotTaken    = "not-taken"    // the device takes nothing of what arrives
+	SilenceUnknown     = "unknown"      // none of these
+)
+
+// SilenceCauses lists every cause, in the order in which they are looked for.
+func SilenceCauses() []string {
+	return []string{SilenceNoGateway, SilenceNoNeighbour, SilenceReversePath, SilenceBridgePort, SilenceNotTaken, SilenceUnknown}
 }
 
 // MaxTakes limits the lists of Takes, so that an answer fits into MaxBody.
@@ -179,34 +218,38 @@ type DeviceStats struct {
 
 // The reasons for which a packet is dropped.
 const (
-	DropPolicy    = "policy"     // the policy dropped it
-	DropNoSlave   = "no-slave"   // the device has no slave yet
-	DropSlaveGone = "slave-gone" // the slave was deleted
-	DropSlaveDown = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
-	DropSlaveBusy = "slave-busy" // the queue of the slave, or on receive of the host, was full; no policy asked for it
-	DropTooBig    = "too-big"    // larger than the far side's MTU
-	DropMalformed = "malformed"  // not an Ethernet frame, or an invalid super-frame
-	DropError     = "error"      // the kernel refused it for another reason; the log has the error
+	DropPolicy     = "policy"     // the policy dropped it
+	DropNoSlave    = "no-slave"   // the device has no slave yet
+	DropSlaveGone  = "slave-gone" // the slave was deleted
+	DropSlaveDown  = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
+	DropSlaveBusy  = "slave-busy" // the queue of the slave, or on receive of the host, was full; no policy asked for it
+	DropTooBig     = "too-big"    // larger than the far side's MTU
+	DropMalformed  = "malformed"  // not an Ethernet frame, or an invalid super-frame
+	DropUnreadable = "unreadable" // a super-frame whose packets the relay cannot take apart; counts as one packet
+	DropError      = "error"      // the kernel refused it for another reason; the log has the error
 )
 
 // DropReasons lists every reason, in the order in which they are shown.
 func DropReasons() []string {
 	return []string{
 		DropPolicy, DropNoSlave, DropSlaveGone, DropSlaveDown,
-		DropSlaveBusy, DropTooBig, DropMalformed, DropError,
+		DropSlaveBusy, DropTooBig, DropMalformed, DropUnreadable, DropError,
 	}
 }
 
 // Change asks for a new state. A nil member does not change; the daemon checks all given
 // members before it applies the first.
 type Change struct {
-	Slave   *string `json:"slave,omitempty"`
+	Slave   *string `json:"slave,omitempty"`   // name of a link, as ShowName shows it
 	Receive *string `json:"receive,omitempty"` // one of the Receive… modes
 	TX      *string `json:"tx,omitempty"`      // policy text
 	RX      *string `json:"rx,omitempty"`      // policy text
 	// Seed restarts the packet numbers of both directions at 0. The following verdicts are
 	// those of a device that was started with this seed.
 	Seed *uint64 `json:"seed,omitempty"`
+	// SeedText is the same in digits, for programs whose numbers are exact up to 2⁵³ only. A
+	// Change has one of the two, or both with one value.
+	SeedText *string `json:"seedText,omitempty"`
 	// JudgeNeighbours makes policies apply to ARP, neighbour discovery, IGMP and MLD as well,
 	// or ends that.
 	JudgeNeighbours *bool `json:"judgeNeighbours,omitempty"`

@@ -57,11 +57,17 @@ func deviceText(info api.Info) string {
 		about += "  neighbours judged"
 	}
 	blocks := blocks{{info.Name, []string{about}}}
+	for _, w := range info.Warnings {
+		blocks.add("warning", w.Message)
+	}
 	blocks.add("takes", takesLines(info)...)
 	blocks.add("slave", slaveText(info))
 	blocks.add("path", pathText(info))
 	if info.LogDropped > 0 {
 		blocks.add("log", fmt.Sprintf("%d lines of the daemon's log were lost: nobody read them in time", info.LogDropped))
+	}
+	if info.Silence != nil {
+		blocks.add("hint", info.Silence.Text)
 	}
 	counters := newCounters(info.TX.Stats, info.RX.Stats)
 	blocks.add("tx", directionLines(info.TX, counters)...)

@@ -130,9 +130,9 @@ func checkMay(t *testing.T, i *testbed.Instance, c *insanely.Client, may bool) {
 func checkChangeLog(t *testing.T, log string) {
 	t.Helper()
 	for _, want := range []string{
-		`msg=changed uid=0 gid=0 pid=\d+ slave=eth0 tx="percent 50 -> percent 51" rx=pass seed="3 -> 4"`,
+		`msg=changed uid=0 gid=0 pid=\d+ slave=eth0 receive=auto tx="percent 50 -> percent 51" rx=pass seed="3 -> 4"`,
 		`level=WARN msg="change refused: not permitted" uid=65534 gid=65534 pid=\d+`,
-		`msg=changed uid=65534 gid=4242 pid=\d+ slave=eth0 tx="percent 51 -> percent 52"`,
+		`msg=changed uid=65534 gid=4242 pid=\d+ slave=eth0 receive=auto tx="percent 51 -> percent 52"`,
 	} {
 		if !regexp.MustCompile(want).MatchString(log) {
 			t.Errorf("no line of the log is like\n%s\nin\n%s", want, log)

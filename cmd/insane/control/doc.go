@@ -8,6 +8,7 @@
 //	crowd_test.go    many connections of others
 //	place_test.go    where the control socket is, and who can be in its way there
 //	rights_test.go   a daemon without the right to load eBPF programs
+//	message_test.go  what is said where something is missing or forbidden
 //	inner_test.go    a daemon in a user namespace
 //	kept_test.go     the rights that a daemon keeps
 //	script_test.go   the stories of testdata/script

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"regexp"
@@ -38,7 +39,9 @@ func inner(t *testing.T, settings, script string) string {
 	defer runtime.UnlockOSThread()
 	args := []string{"--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 		"sh", "-euc", innerHost, "sh", script, settings}
-	cmd := exec.CommandContext(t.Context(), "unshare", args...)
+	ctx, cancel := context.WithTimeout(t.Context(), labtest.Patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "unshare", args...)
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.CombinedOutput()
@@ -57,8 +60,8 @@ insanely
 insanely --json | tr -d ' \n'; echo
 grep -H -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/$insane/task/*/status
 ip link set eth0 mtu 1200; ip link set eth0 mtu 1400
-until ip address show insane | grep -q 'mtu 1400'; do sleep 0.01; done
-until ip address show insane | grep -q 'inet6 fe80'; do sleep 0.01; done
+until ip address show insane | grep -q 'mtu 1400'; do kill -0 $insane; sleep 0.01; done
+until ip address show insane | grep -q 'inet6 fe80'; do kill -0 $insane; sleep 0.01; done
 kill $insane; wait $insane; echo status $?
 `
 

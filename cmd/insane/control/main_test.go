@@ -6,4 +6,4 @@ import (
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 )
 
-func TestMain(m *testing.M) { testbed.Main(m, nil) }
+func TestMain(m *testing.M) { testbed.Main(m, map[string]func(){forbidBPF: runWithoutBPF}) }

@@ -59,9 +59,8 @@ func TestRightsWithoutBPF(t *testing.T) {
 	}
 	checkNoFastPath(t, l)
 	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--route", "10.9.0.2")
-	if log := d.Logs(); !regexp.MustCompile(`level=WARN msg="what arrives stays with the slave.* receive=none err=.*CAP_BPF`).MatchString(log) {
-		t.Errorf("it does not say that it only sends:\n%s", log)
-	}
+	onlySends := regexp.MustCompile(`level=WARN msg="what arrives stays with the slave.* receive=none err=.*CAP_BPF`)
+	labtest.Await(t, "the log to say that it only sends", func() bool { return onlySends.MatchString(d.Logs()) })
 	testbed.AwaitCarrier(t, l, true)
 	if i := labtest.Info(t, d); i.Path != api.PathRelay || !strings.Contains(i.PathReason, "CAP_BPF") {
 		t.Errorf("path %s, as %q", i.Path, i.PathReason)

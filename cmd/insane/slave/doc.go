@@ -6,6 +6,9 @@
 //	gone_test.go              the slave is deleted, exchanged, moved
 //	rename_test.go            the slave gets another name
 //	flap_test.go              the slave goes up and down
+//	moved_test.go             the interface is moved to another namespace, or renamed
+//	queue_test.go             somebody else opens the interface
+//	counters_test.go          no counter falls meanwhile
 //	mtu_test.go               its MTU changes
 //	process_test.go           the resources that the process uses meanwhile
 //	topology_bridge_test.go   bridges

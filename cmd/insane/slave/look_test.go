@@ -39,6 +39,27 @@ func TestLooksLikeItsSlave(t *testing.T) {
 	looksLike(t, l, "eth0")
 }
 
+// TestLookIsPutBack: a MAC address or an alias that somebody gives insane is replaced by the
+// slave's, and what arrives for insane is heard again. The MTU stays: a user may want a
+// smaller one.
+func TestLookIsPutBack(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--route", "10.9.0.2")
+	testbed.AwaitCarrier(t, l, true)
+	labtest.SetMTU(t, l.Borea, "insane", 1300)
+	for range testbed.Soak(t, 3) {
+		labtest.Run(t, l.Borea, "ip", "link", "set", "insane", "address", "02:00:00:00:00:01")
+		labtest.Run(t, l.Borea, "ip", "link", "set", "insane", "alias", "mine")
+		looksLike(t, l, "eth0")
+		testbed.PingsAll(t, l.Borea, l.Morgana.IPv4.String())
+	}
+	testbed.AwaitMTU(t, l, d, 1300)
+	if i := labtest.Info(t, d); i.TX.Stats.Relayed.Packets == 0 || i.RX.Stats.Relayed.Packets == 0 {
+		t.Errorf("the pings did not go through the device: %+v", i)
+	}
+}
+
 // looksLike waits until insane has the properties of its slave.
 func looksLike(t *testing.T, l *lab.Lab, slave string) {
 	t.Helper()

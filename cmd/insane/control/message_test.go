@@ -1,0 +1,74 @@
+package control
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+)
+
+// TestNoTunDevice: without a usable /dev/net/tun the message names that file, and what to do.
+func TestNoTunDevice(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	before := testbed.StateOf(t, l.Borea)
+	for _, tt := range []struct{ prepare, says string }{
+		{"true", "no such file or directory: load the kernel module (modprobe tun); in a container, start the container with --device /dev/net/tun"},
+		{"touch /dev/net/tun", "inappropriate ioctl for device: it is another file: make it with mknod /dev/net/tun c 10 200"},
+		{"mknod /dev/net/tun c 240 77", "load its module (modprobe tun)"}, // a number that no driver has
+	} {
+		script := "mount -t tmpfs none /dev/net && " + tt.prepare + " && exec insane --socket @tun --slave eth0"
+		code, out := labtest.Fails(t, l.Borea, "unshare", "--mount", "sh", "-c", script)
+		if want := "insane: create interface insane: /dev/net/tun: "; code != 1 || !strings.HasPrefix(out, want) ||
+			strings.Count(out, "\n") != 1 || !strings.Contains(out, tt.says) || strings.Contains(out, "needs root") {
+			t.Errorf("%s: exit code %d, %swant 1, %s… %s", tt.prepare, code, out, want, tt.says)
+		}
+		testbed.SameState(t, l.Borea, before)
+	}
+}
+
+// forbidBPF is the command that runs insane where a seccomp filter refuses bpf(), as in a
+// container. The filter belongs to the thread, and exec keeps it.
+const forbidBPF = "insane-without-bpf"
+
+func runWithoutBPF() {
+	runtime.LockOSThread()
+	const number = 0 // offset of the system call's number in struct seccomp_data
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: number},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_BPF, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0x00050000 | uint32(unix.EPERM)}, // SECCOMP_RET_ERRNO
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0x7fff0000},                      // SECCOMP_RET_ALLOW
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
+	path, lookErr := exec.LookPath("insane")
+	if err == nil && lookErr == nil {
+		err = syscall.Exec(path, append([]string{"insane"}, os.Args[1:]...), os.Environ())
+	}
+	fmt.Println(err, lookErr)
+	os.Exit(125)
+}
+
+// TestSeccompForbidsBPF: who has all rights and may still not use bpf() hears that a seccomp
+// filter forbids it, and not that rights are missing.
+func TestSeccompForbidsBPF(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	for _, args := range [][]string{{"--receive", "auto", "--slave", "eth0"}, {"--path", "kernel", "--receive", "none"}} {
+		code, out := labtest.Fails(t, l.Borea, forbidBPF, append(args, "--socket", "@seccomp")...)
+		if code != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(out, "a seccomp filter forbids bpf()") ||
+			!strings.Contains(out, "seccomp=unconfined") || strings.Contains(out, "needs root") {
+			t.Errorf("%q: exit code %d, %s", args, code, out)
+		}
+	}
+}

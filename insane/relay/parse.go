@@ -1,0 +1,26 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// ParsePolicy reads a policy text that may be absent. field is the member that an error names.
+// The error is an *api.Error if the text is at fault.
+func ParsePolicy(field string, text *string) (*policy.Policy, error) {
+	if text == nil {
+		return nil, nil
+	}
+	p, err := policy.Parse(*text)
+	var bad *policy.FieldError
+	if errors.As(err, &bad) {
+		return nil, api.Errorf(api.ErrInvalid, field, "%s: %v", field, bad)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parse %s: %w", field, err)
+	}
+	return &p, nil
+}
