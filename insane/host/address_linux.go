@@ -45,13 +45,13 @@ func (i *Interface) AddAddress(p netip.Prefix) error {
 	}
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask(p)}}
 	err := i.links.h.AddrAdd(i.link, addr)
-	if errors.Is(err, unix.EACCES) && p.Addr().Is6() {
-		return i.noIPv6("add address " + p.String())
+	if err == nil || errors.Is(err, unix.EEXIST) {
+		return nil
 	}
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("add address %s: %w", p, err)
+	if p.Addr().Is6() {
+		err = i.explainIPv6(err)
 	}
-	return nil
+	return fmt.Errorf("add address %s: %w", p, err)
 }
 
 // AddAddresses gives the interface addresses. It returns those that the kernel refuses; it

@@ -122,6 +122,8 @@ func (e *Events) add(m *syscall.NetlinkMessage, device origin) {
 		e.addAddressMessage(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		e.addRouteMessage(m, device)
+	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
+		e.Routes, e.Foreign = true, true // those that use it change without an event of their own
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		e.Rules = true
 	case unix.RTM_NEWNETCONF:

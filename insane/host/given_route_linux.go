@@ -52,9 +52,6 @@ func (r *GivenRoutes) Keep(i *Interface, seen []RouteState, log *slog.Logger) (c
 		r.given = make(map[netip.Prefix]*given)
 	}
 	if len(seen) > 0 {
-		if _, err := i.Look(); err != nil {
-			return false, err
-		}
 		if seen[0].Blind && !r.blind {
 			log.Warn("there is no slave that is up: what is routed through the interface is lost until there is one")
 		}
@@ -149,8 +146,8 @@ func (g *given) place(i *Interface, r Route) (changed bool, err error) {
 	case errors.Is(err, unix.EEXIST):
 		return changed, fmt.Errorf("add route to %s: the host has a route to just that destination with metric %d, "+
 			"and none can come before it: give that one a higher metric", r.Dst, metric6)
-	case errors.Is(err, unix.EACCES) && r.Dst.Addr().Is6():
-		return changed, i.noIPv6("add route to " + r.Dst.String())
+	case err != nil && r.Dst.Addr().Is6():
+		return changed, fmt.Errorf("add route to %s: %w", r.Dst, i.explainIPv6(err))
 	case err != nil:
 		return changed, fmt.Errorf("add route to %s: %w", r.Dst, err)
 	}

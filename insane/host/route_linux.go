@@ -112,6 +112,9 @@ func (i *Interface) remove(e entry) error {
 // The scope tells an IPv4 route that has no source address from one that has: a request to
 // delete the first would match the second, too.
 func (i *Interface) request(kind, flags int, e entry, ways int) error {
+	if _, err := i.Look(); err != nil {
+		return err
+	}
 	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
 	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: i.links.raw}
 	msg := nl.NewRtMsg() // of the main table

@@ -92,7 +92,7 @@ func TestAddAddresses(t *testing.T) {
 	}
 	must(t, func() error { _, err := tap.AddAddresses(list[:1]); return err }()) // once more
 	sysctl(t, "net/ipv6/conf/insane/disable_ipv6", "1")
-	const want = "add address fd00:7::1/64: IPv6 is disabled on insane (sysctl net.ipv6.conf.insane.disable_ipv6)"
+	const want = "add address fd00:7::1/64: IPv6 is disabled on insane: set net.ipv6.conf.default.disable_ipv6 to 0 before the start"
 	if _, err := tap.AddAddresses(list[3:]); err == nil || err.Error() != want {
 		t.Errorf("without IPv6: %v, want %s", err, want)
 	}

@@ -75,22 +75,23 @@ func (c Claims) is(d Claims) bool {
 type prepared struct {
 	claims Claims
 	table  *ebpf.Map
+	routed uint64 // whether any claim is Routed
 }
 
 // Prepare fills a table with claims, which takes long if there are many. Then Claim of the same
 // map, which must not change any more, is quick. The last table that was prepared is kept.
 func (o *Objects) Prepare(claims Claims) error {
-	table, err := fill(claims)
+	next, err := fill(claims)
 	if err != nil {
 		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
-		return table.Close()
+		return next.table.Close()
 	}
 	err = o.ready.table.Close()
-	o.ready = prepared{claims, table}
+	o.ready = next
 	return err
 }
 
@@ -101,17 +102,18 @@ func (o *Objects) Prepare(claims Claims) error {
 func (o *Objects) Claim(claims Claims) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	table := o.ready.table
-	if claims == nil || !claims.is(o.ready.claims) {
+	next := o.ready
+	if claims == nil || !claims.is(next.claims) {
 		var err error
-		if table, err = fill(claims); err != nil {
+		if next, err = fill(claims); err != nil {
 			return err
 		}
-		defer table.Close() // the outer map holds a reference
+		defer next.table.Close() // the outer map holds a reference
 	}
-	if err := o.bpf.Claims.Put(inForceSlot, table); err != nil {
+	if err := o.bpf.Claims.Put(inForceSlot, next.table); err != nil {
 		return fmt.Errorf("exchange claims: %w", err)
 	}
+	o.memory.recall.routed.Store(next.routed)
 	return nil
 }
 
@@ -119,30 +121,40 @@ func (o *Objects) Claim(claims Claims) error {
 const fillBatch = 4096
 
 // fill makes a table of claims. The caller closes it.
-func fill(claims Claims) (table *ebpf.Map, err error) {
-	if table, err = newClaims(); err != nil {
-		return nil, err
+func fill(claims Claims) (p prepared, err error) {
+	p.claims = claims
+	if p.table, err = newClaims(); err != nil {
+		return p, err
 	}
-	defer func() {
-		if err != nil {
-			table.Close()
+	for _, claim := range claims {
+		if claim&Routed != 0 {
+			p.routed = 1
+			break
 		}
-	}()
+	}
+	if err := claims.fill(p.table); err != nil {
+		p.table.Close()
+		return p, err
+	}
+	return p, nil
+}
+
+func (c Claims) fill(table *ebpf.Map) error {
 	// A claim for ::/0 must not hold for IPv4, which is in the same table.
 	if err := table.Put(toPrefix(netip.PrefixFrom(netip.IPv4Unspecified(), 0)), uint32(0)); err != nil {
-		return nil, fmt.Errorf("claim IPv4: %w", err)
+		return fmt.Errorf("claim IPv4: %w", err)
 	}
 	keys, values := make([]prefix, 0, fillBatch), make([]uint32, 0, fillBatch)
-	for p, claim := range claims {
+	for p, claim := range c {
 		keys, values = append(keys, toPrefix(p)), append(values, uint32(claim))
 		if len(keys) == fillBatch {
 			if err := put(table, keys, values); err != nil {
-				return nil, err
+				return err
 			}
 			keys, values = keys[:0], values[:0]
 		}
 	}
-	return table, put(table, keys, values)
+	return put(table, keys, values)
 }
 
 // put adds claims to a table, in one call or, where the kernel cannot do that, one by one.
