@@ -48,6 +48,7 @@ type Device struct {
 	shown atomic.Pointer[shown]            // what State returns, apart from counters
 	about atomic.Pointer[observe.Observer] // decides which parts an event concerns; nil for a Device made by New
 	lost  losses
+	heard observe.Replies // whether anything comes back
 
 	failed atomic.Bool // the last pass failed in part; the next pass tries everything again
 

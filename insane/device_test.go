@@ -302,7 +302,7 @@ func TestMalformed(t *testing.T) {
 	near, far := porttest.New(64, 64), porttest.New(64, 64)
 	d := started(t, near, far, Config{})
 	bad := porttest.SuperFrame(0, 3, 100)
-	bad[1] = 77 // a GSO type that does not exist
+	bad[1] = 0x15 // a GSO type that does not exist
 	near.In <- porttest.SuperFrame(0, 1, porttest.IndexLen)
 	near.In <- bad
 	near.In <- frame.Frame("runt")

@@ -242,7 +242,7 @@ var neverUp = []string{
 var pureRooms = map[string][]string{
 	"insane/ownership": {"cmp", "maps", "net/netip", "slices"},
 	"insane/decide":    {"cmp", "fmt"},
-	"insane/frame":     {"encoding/binary", "errors", "fmt", "math/bits", "slices"},
+	"insane/frame":     {"encoding/binary", "errors", "fmt", "hash/crc32", "math/bits", "slices"},
 }
 
 // No package below the device imports the device. The pure packages import nothing that

@@ -4,6 +4,7 @@
 //	decide.go    the input of a decision, its result, and the reasons that users are shown
 //	slowest.go   the path of the whole device
 //	warnings.go  what is wrong around the device although it works
+//	silence.go   why nothing may come back
 package decide
 
 import (

@@ -2,22 +2,26 @@
 // finds out how many packets a frame is on the wire, and removes some of them.
 //
 // A frame that the kernel marks with a GSO type is a super-frame: one set of
-// headers and up to 64 KiB of payload that a NIC, or the kernel in front of
+// headers and up to 512 KiB of payload that a NIC, or the kernel in front of
 // it, would cut into segments of equal size. Policies judge the segments. So
 //
 //  1. [Inspect] finds out how many packets a frame is, and refuses a malformed
 //     frame before anything is decided about it;
 //  2. [Layout] has the numbers for counters and MTU checks;
 //  3. [Splitter.Split] takes the verdicts and returns the surviving packets, in as
-//     few frames as possible.
+//     few frames as a port can carry.
+//
+// The headers may be those of a tunnel (VXLAN, GENEVE, GRE, IP in IP, PPPoE, MPLS): the
+// segments are those of the innermost TCP or UDP header. Frames of more than 64 KiB (BIG
+// TCP) have 0 in their length fields.
 //
 // The bytes may come from any source, so the package trusts neither the virtio
 // header nor the packet. It does no I/O, and allocates no memory once it is warm.
 //
-// Files: frame.go has Frame and its header; inspect.go and walk.go check a frame and
-// find its layout, which layout.go has; errors.go lists the errors. split.go removes
-// packets, and rewrite.go corrects the headers of the rest. tag.go, partial.go and
-// destination.go prepare received frames. neighbour.go knows ARP and its kin.
+// Files: frame.go has Frame and its header; inspect.go, walk.go and tunnel.go check a frame
+// and find its layout, which layout.go has; errors.go lists the errors. split.go removes
+// packets; rewrite.go and wrap.go correct the headers of the rest. tag.go, partial.go,
+// destination.go and crc.go prepare received frames. neighbour.go knows ARP and its kin.
 //
 // # Frames that arrive
 //
@@ -25,9 +29,13 @@
 // the kernel has received. They differ in two ways from frames that hosts send:
 //
 //   - The outermost VLAN tag is beside the bytes. [InsertTag] puts it back.
+//
 //   - A super-frame with verified checksums has DataValid in place of NeedsCsum.
 //     [MakePartial] gives it a partial checksum. Call it after InsertTag and before
 //     Inspect.
+//
+//   - A packet of SCTP may have a partial checksum, which is no sum as the virtio header
+//     means it. [FinishCRC] finishes it.
 //
 // A reader of such a socket must also handle these cases (virtio_net_hdr_from_skb of
 // linux/virtio_net.h, packet_recvmsg of net/packet/af_packet.c):
@@ -36,10 +44,10 @@
 //     virtio header has no type for the frame: a UDP super-frame before Linux 6.2,
 //     SCTP, or packets that a driver has merged without a type (skb_warn_if_lro).
 //   - MSG_TRUNC means that a frame was longer than the buffer. MaxLen-TagLen bytes
-//     hold every frame with at most two tags, the outer one beside the bytes, unless
-//     gro_max_size or gro_ipv4_max_size of the link was raised above 64 KiB.
-//   - A super-frame of tunnel packets (VXLAN, GRE, IP in IP, PPPoE) has the GSO
-//     type of the inner packets and no mark of the tunnel. Inspect refuses it.
+//     hold every frame with at most two tags, the outer one beside the bytes.
+//   - A super-frame of tunnel packets has the GSO type of the inner packets and no mark
+//     of the tunnel. Inspect finds the tunnel, and Split makes plain packets of it, since
+//     no virtio header of this length can describe the whole.
 //   - The virtio header does not say whether merged IPv4 packets all had the same
 //     identification (SKB_GSO_TCP_FIXEDID). Split increments it, as the kernel does.
 package frame
@@ -53,10 +61,17 @@ import (
 // frame: struct virtio_net_hdr of linux/virtio_net.h, without num_buffers.
 const HeaderLen = 10
 
-// MaxLen is the length in bytes of the longest frame a port may carry: virtio
-// header, Ethernet header, two VLAN tags and 64 KiB, the kernel's limit for a
-// super-frame unless a device asks for more (GSO_LEGACY_MAX_SIZE).
-const MaxLen = HeaderLen + etherLen + maxTags*TagLen + 64<<10
+// Lengths in bytes of the longest frames, with virtio header, Ethernet header and two VLAN
+// tags.
+const (
+	// MaxLen is that of the longest frame that a port may return: the kernel's limit for a
+	// super-frame of which somebody has asked for more than 64 KiB (GRO_MAX_SIZE of
+	// linux/netdevice.h), and the jumbo option.
+	MaxLen = HeaderLen + etherLen + maxTags*TagLen + 8*(1<<16-1) + jumboLen
+
+	// UsualLen is that of the longest frame if nobody has asked for more.
+	UsualLen = HeaderLen + etherLen + maxTags*TagLen + 64<<10
+)
 
 // Bits of Header.Flags.
 const (
@@ -71,8 +86,7 @@ const (
 	DataValid = 2
 )
 
-// Values of Header.GSOType. Old UDP fragmentation offload (3) and tunnels
-// (0x20, 0x40) exist and are not supported.
+// Values of Header.GSOType.
 const (
 	GSONone  = 0
 	GSOTCPv4 = 1

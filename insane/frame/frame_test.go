@@ -47,7 +47,10 @@ func TestCloneIsIndependent(t *testing.T) {
 
 // TestMaxLen holds what MaxLen must have room for.
 func TestMaxLen(t *testing.T) {
-	if want := 10 + 14 + 2*4 + 65536; frame.MaxLen != want {
+	if want := 10 + 14 + 2*4 + 65536; frame.UsualLen != want {
+		t.Errorf("UsualLen is %d, want %d", frame.UsualLen, want)
+	}
+	if want := 10 + 14 + 2*4 + 512*1024; frame.MaxLen != want { // GRO_MAX_SIZE is 8 bytes less
 		t.Errorf("MaxLen is %d, want %d", frame.MaxLen, want)
 	}
 	// The loopback interface has an MTU of 64 KiB.

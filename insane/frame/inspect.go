@@ -13,23 +13,39 @@ const (
 	udpLen     = 8
 
 	// maxHeaders is the most bytes that the headers of a super-frame may have, with the
-	// virtio header. Without IPv6 extension headers they have at most 142 bytes; the rest
-	// is enough for a segment routing header with twenty hops.
+	// virtio header. Without IPv6 extension headers and tunnels they have at most 142
+	// bytes; the rest is enough for a segment routing header with twenty hops.
 	maxHeaders = 512
+
+	// maxPacket is the most bytes of an IP packet whose length field is not 0, of either
+	// family.
+	maxPacket = 1<<16 - 1
 )
 
-// Numbers of linux/if_ether.h and linux/in.h.
+// Numbers of linux/if_ether.h.
 const (
-	etherIPv4 = 0x0800
-	etherARP  = 0x0806
-	etherIPv6 = 0x86dd
-	etherTag  = 0x8100 // 802.1Q
-	etherSTag = 0x88a8 // 802.1ad
+	etherIPv4    = 0x0800
+	etherARP     = 0x0806
+	etherIPv6    = 0x86dd
+	etherTag     = 0x8100 // 802.1Q
+	etherSTag    = 0x88a8 // 802.1ad
+	etherBridged = 0x6558 // an Ethernet frame inside a tunnel
+	etherMPLS    = 0x8847
+	etherMPLSMC  = 0x8848
+	etherPPPoE   = 0x8864 // of a session
+)
 
+// Numbers of linux/in.h. All are less than every Ethernet type, so that one variable can
+// hold either.
+const (
 	protocolIGMP   = 2
+	protocolIPv4   = 4
 	protocolTCP    = 6
 	protocolUDP    = 17
+	protocolIPv6   = 41
+	protocolGRE    = 47
 	protocolICMPv6 = 58
+	protocolSCTP   = 132
 )
 
 // gsoByFrags is a segment size with a special meaning inside the kernel
@@ -38,13 +54,16 @@ const gsoByFrags = 0xffff
 
 // Inspect finds out the layout of a frame. A frame without GSO type is one packet
 // with any contents; Inspect reads nothing behind its link header. A super-frame is
-// valid only if its virtio header, its IP and transport headers and its length
+// valid only if its virtio header, the headers of its packets and its length
 // agree; Split relies on that.
 //
-// Every error matches ErrMalformed. Inspect keeps and changes nothing; it is safe
-// for concurrent use.
+// An empty frame stands for a super-frame that a port could not read: its error is
+// ErrUnsupported. Every other error matches ErrMalformed or ErrUnsupported. Inspect keeps
+// and changes nothing; it is safe for concurrent use.
 func Inspect(f Frame) (Layout, error) {
 	switch {
+	case len(f) == 0:
+		return Layout{}, ErrUnsupported
 	case len(f) < HeaderLen+etherLen:
 		return Layout{}, ErrRunt
 	case len(f) > MaxLen:
@@ -53,7 +72,7 @@ func Inspect(f Frame) (Layout, error) {
 	h, e := f.Header(), f[HeaderLen:]
 	link, etherType := linkHeader(e)
 	if h.GSOType == GSONone {
-		return Layout{packets: 1, link: link, headers: len(e)}, nil
+		return Layout{packets: 1, most: 1, link: link, start: len(e), headers: len(e)}, nil
 	}
 	return inspectSuper(h, e, link, etherType)
 }
@@ -75,64 +94,78 @@ func linkHeader(e []byte) (length int, etherType uint16) {
 // inspectSuper is Inspect for a super-frame. h is its virtio header and e its Ethernet
 // bytes; the link header is the first link bytes of e.
 func inspectSuper(h Header, e []byte, link int, etherType uint16) (Layout, error) {
-	l, err := walk(h, e, link, etherType)
+	if h.Flags&NeedsCsum == 0 {
+		return Layout{}, ErrNoChecksum
+	}
+	l, err := walk(h, e, link, etherType, int(h.CsumStart))
 	switch {
 	case err != nil:
 		return Layout{}, err
-	case h.Flags&NeedsCsum == 0:
-		return Layout{}, ErrNoChecksum
-	case int(h.CsumStart) != l.l4 || int(h.CsumOffset) != l.checksumOffset():
+	case int(h.CsumOffset) != l.checksumOffset():
 		return Layout{}, ErrChecksum
 	}
 	return l, nil
 }
 
-// walk checks a super-frame, except for the checksum offsets in the virtio header.
-func walk(h Header, e []byte, link int, etherType uint16) (Layout, error) {
+// walk checks a super-frame, except for the checksum offset in the virtio header. l4 says
+// where the transport header is, as in walkHeaders.
+func walk(h Header, e []byte, link int, etherType uint16, l4 int) (Layout, error) {
 	l := Layout{link: link, size: int(h.GSOSize)}
+	family, err := l.setKind(h.GSOType)
 	switch {
-	case !l.setKind(h.GSOType, etherType):
-		return Layout{}, ErrGSOType
+	case err != nil:
+		return Layout{}, err
 	case l.size == 0 || l.size == gsoByFrags:
 		return Layout{}, ErrGSOSize
 	}
-	if err := l.walkNetwork(e); err != nil {
+	if err := l.walkHeaders(e, etherType, l4); err != nil {
 		return Layout{}, err
+	}
+	if family != 0 && family != l.family {
+		return Layout{}, ErrGSOType
 	}
 	if err := l.walkTransport(e); err != nil {
 		return Layout{}, err
 	}
-	if HeaderLen+l.headers > maxHeaders {
+	if HeaderLen+l.start > maxHeaders {
 		return Layout{}, ErrHeaders
 	}
-	l.payload = len(e) - l.headers
+	l.payload = len(e) - l.start
 	// A super-frame without payload is one packet.
 	l.packets = max(1, (l.payload+l.size-1)/l.size)
+	if l.big && l.MTU() > maxPacket {
+		return Layout{}, ErrGSOSize
+	}
+	l.limit()
 	return l, nil
 }
 
-// setKind takes family and protocol from the GSO type, and the family of a
-// UDP super-frame from the Ethernet type. It reports whether they agree.
-func (l *Layout) setKind(gsoType uint8, etherType uint16) bool {
-	switch etherType {
-	case etherIPv4:
-		l.family = 4
-	case etherIPv6:
-		l.family = 6
-	default:
-		return false
-	}
+// Values of Header.GSOType that exist and are not supported: UDP fragmentation offload, and
+// the bits of UDP tunnels over either family, for which the kernel wants a longer header.
+const (
+	gsoUDP     = 3
+	gsoTunnel4 = 0x20
+	gsoTunnel6 = 0x40
+)
+
+// setKind takes the protocol from the GSO type, and returns the family of the innermost
+// packet; 0 if it may be either.
+func (l *Layout) setKind(gsoType uint8) (family uint8, err error) {
 	switch gsoType {
 	case GSOTCPv4, GSOTCPv4 | GSOECN:
 		l.protocol = protocolTCP
-		return l.family == 4
+		return 4, nil
 	case GSOTCPv6, GSOTCPv6 | GSOECN:
 		l.protocol = protocolTCP
-		return l.family == 6
+		return 6, nil
 	case GSOUDPL4:
 		l.protocol = protocolUDP
-		return true
-	default:
-		return false
+		return 0, nil
+	case gsoUDP:
+		return 0, ErrUnsupported
 	}
+	if tunnel := gsoType & (gsoTunnel4 | gsoTunnel6); tunnel == gsoTunnel4 || tunnel == gsoTunnel6 {
+		return 0, ErrUnsupported
+	}
+	return 0, ErrGSOType
 }

@@ -57,12 +57,10 @@ func damages() map[string]damage {
 	hop.ipv6 = []extension{padded(hopByHop, 0)}
 	frag := v6
 	frag.ipv6 = []extension{{fragment, make([]byte, 6)}}
-	threeTags := v4
-	threeTags.tags = []uint16{typeSTag, typeTag, typeTag}
 
 	return map[string]damage{
-		"UFO":                    {dgram, header(func(h *frame.Header) { h.GSOType = 3 }), frame.ErrGSOType},
-		"tunnel":                 {v4, header(func(h *frame.Header) { h.GSOType |= 0x20 }), frame.ErrGSOType},
+		"UFO":                    {dgram, header(func(h *frame.Header) { h.GSOType = 3 }), frame.ErrUnsupported},
+		"tunnel":                 {v4, header(func(h *frame.Header) { h.GSOType |= 0x20 }), frame.ErrUnsupported},
 		"ECN alone":              {v4, header(func(h *frame.Header) { h.GSOType = frame.GSOECN }), frame.ErrGSOType},
 		"ECN on UDP":             {dgram, header(func(h *frame.Header) { h.GSOType |= frame.GSOECN }), frame.ErrGSOType},
 		"unnamed bit":            {v4, header(func(h *frame.Header) { h.GSOType |= 0x10 }), frame.ErrGSOType},
@@ -70,8 +68,7 @@ func damages() map[string]damage {
 		"TCPv4 on IPv6":          {v6, header(func(h *frame.Header) { h.GSOType = frame.GSOTCPv4 }), frame.ErrGSOType},
 		"TCP on UDP":             {dgram, header(func(h *frame.Header) { h.GSOType = frame.GSOTCPv4 }), frame.ErrGSOType},
 		"UDP on TCP":             {v4, header(func(h *frame.Header) { h.GSOType = frame.GSOUDPL4 }), frame.ErrGSOType},
-		"ARP":                    {v4, set(frame.HeaderLen+12, 0x08, 0x06), frame.ErrGSOType},
-		"three tags":             {threeTags, nil, frame.ErrGSOType},
+		"ARP":                    {v4, set(frame.HeaderLen+12, 0x08, 0x06), frame.ErrUnsupported},
 		"no partial checksum":    {v4, header(func(h *frame.Header) { h.Flags = 0 }), frame.ErrNoChecksum},
 		"only data valid":        {v4, header(func(h *frame.Header) { h.Flags = 2 }), frame.ErrNoChecksum},
 		"size 0":                 {v4, header(func(h *frame.Header) { h.GSOSize = 0 }), frame.ErrGSOSize},
@@ -92,10 +89,10 @@ func damages() map[string]damage {
 		"IPv6 length too small":  {v6, set(ip4+4, 0x0b, 0xcb), frame.ErrLength}, // 3020 is right
 		"IPv6 length too large":  {v6, set(ip4+4, 0x0b, 0xcd), frame.ErrLength},
 		"IPv6 length 0":          {v6, set(ip4+4, 0, 0), frame.ErrLength},
-		"IPv6 fragment":          {frag, nil, frame.ErrGSOType},
-		"extension too long":     {hop, both(set(tcp6At+1, 0xff), set(tcp6At+2048+12, 0)), frame.ErrTransport}, // ends in the payload
-		"extension past the end": {hop, set(tcp6At, 60, 0xff), frame.ErrNetwork},                               // its next one does
-		"extensions beyond 512":  {chain(v6, 60), nil, frame.ErrHeaders},                                       // 10+14+40+488+20
+		"IPv6 fragment":          {frag, nil, frame.ErrFragment},
+		"extension too long":     {hop, both(set(tcp6At+1, 0xff), set(tcp6At+2048+12, 0)), frame.ErrHeaders}, // ends in the payload
+		"extension past the end": {hop, set(tcp6At, 60, 0xff), frame.ErrNetwork},                             // its next one does
+		"extensions beyond 512":  {chain(v6, 60), nil, frame.ErrHeaders},                                     // 10+14+40+488+20
 		"TCP offset too small":   {v4, set(tcp4At+12, 0x40), frame.ErrTransport},
 		"UDP length too small":   {dgram, set(tcp4At+4, 0x0b, 0xbf), frame.ErrLength}, // 3008 is right
 		"UDP length too large":   {dgram, set(tcp4At+4, 0x0b, 0xc1), frame.ErrLength},
@@ -132,7 +129,7 @@ func TestInspectLength(t *testing.T) {
 		frame frame.Frame
 		want  error
 	}{
-		"nothing":               {nil, frame.ErrRunt},
+		"nothing":               {nil, frame.ErrUnsupported},
 		"virtio header alone":   {plain(0, 0)[:frame.HeaderLen], frame.ErrRunt},
 		"13 bytes":              {plain(0, 0)[:frame.HeaderLen+13], frame.ErrRunt},
 		"one byte too long":     {plain(0, frame.MaxLen-frame.HeaderLen-14+1), frame.ErrTooLong},

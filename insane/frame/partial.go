@@ -8,33 +8,42 @@ import "encoding/binary"
 // The kernel does the same before it segments them: tcp4_gso_segment of
 // net/ipv4/tcp_offload.c.
 //
-// MakePartial does not change plain frames, super-frames with NeedsCsum, malformed
-// super-frames, and those with an unknown pseudo-header; Inspect refuses the last
-// two. Inspect accepts every frame that MakePartial changes.
+// MakePartial does not change plain frames, super-frames with NeedsCsum, those that Inspect
+// refuses for another reason, and those with an unknown pseudo-header. Inspect accepts every
+// frame that MakePartial changes.
 //
 // A UDP super-frame with DataValid must also have the checksum of its first datagram,
 // which rx-gro-list leaves in place. Without it, the datagrams are the outer packets
-// of a tunnel and were not merged at this layer.
+// of a tunnel and were not merged at this layer, but perhaps at the one inside.
 func MakePartial(f Frame) {
-	if len(f) < HeaderLen+etherLen || f[1] == GSONone || f[0]&(NeedsCsum|DataValid) != DataValid {
+	if len(f) < HeaderLen+etherLen || len(f) > MaxLen || f[1] == GSONone || f[0]&(NeedsCsum|DataValid) != DataValid {
 		return
 	}
 	h, e := f.Header(), f[HeaderLen:]
 	link, etherType := linkHeader(e)
-	l, err := walk(h, e, link, etherType)
-	if err != nil {
-		return
+	for _, l4 := range []int{firstTransport, secondTransport} {
+		l, err := walk(h, e, link, etherType, l4)
+		if err == nil && l.makePartial(f, h) {
+			return
+		}
 	}
-	addresses, ok := l.sumAddresses(e[l.link:l.l4])
+}
+
+// makePartial is MakePartial for a checked super-frame with the virtio header h. It reports
+// whether it has changed the frame.
+func (l *Layout) makePartial(f Frame, h Header) bool {
+	e := f[HeaderLen:]
+	addresses, ok := l.sumAddresses(e[l.l3:l.l4])
 	t := e[l.l4:]
 	if !ok || l.protocol == protocolUDP && !l.firstVerified(t, addresses) {
-		return
+		return false
 	}
-	partial := fold(addresses + uint32(l.protocol) + uint32(len(t)))
+	partial := fold(addresses + uint32(l.protocol) + uint32(len(t)>>16) + uint32(len(t)&0xffff))
 	binary.BigEndian.PutUint16(t[l.checksumOffset():], partial)
 	h.Flags = h.Flags&^DataValid | NeedsCsum
 	h.CsumStart, h.CsumOffset = uint16(l.l4), uint16(l.checksumOffset())
 	f.SetHeader(h)
+	return true
 }
 
 // firstVerified reports whether the checksum in t, a UDP header and the payload of all
@@ -52,7 +61,7 @@ func (l *Layout) firstVerified(t []byte, addresses uint32) bool {
 }
 
 // sumAddresses sums the addresses of the pseudo-header (RFC 9293 §3.1, RFC 8200
-// §8.1) of packet p, a checked IP header with all that follows it up to the
+// §8.1) of packet p, the innermost IP header with all that follows it up to the
 // transport header. The sum is not folded to 16 bits.
 func (l *Layout) sumAddresses(p []byte) (n uint32, ok bool) {
 	if l.family == 4 {

@@ -17,22 +17,21 @@ const (
 // the kernel changes those of each segment: tcp_gso_segment of
 // net/ipv4/tcp_offload.c, __udp_gso_segment of net/ipv4/udp_offload.c,
 // inet_gso_segment of net/ipv4/af_inet.c and ipv6_gso_segment of
-// net/ipv6/ip6_offload.c.
-func (l Layout) rewrite(r Frame, from, to int) {
+// net/ipv6/ip6_offload.c; rewriteWraps has those of tunnels.
+func (l *Layout) rewrite(r Frame, from, to int) {
 	e := r[HeaderLen:]
-	if l.family == 4 {
-		rewriteIPv4(e[l.link:l.l4], len(e)-l.link, from)
-	} else {
-		binary.BigEndian.PutUint16(e[l.link+4:], uint16(len(e)-l.link-ipv6Len))
-	}
-	h, t := r.Header(), e[l.l4:]
-	l.rewriteChecksum(t)
+	h, shift := r.Header(), l.start-l.headers // of all that is behind the jumbo option
+	l4 := l.l4 - shift
+	t := e[l4:]
+	partial := l.rewriteChecksum(t)
 	if l.protocol == protocolUDP {
 		binary.BigEndian.PutUint16(t[4:], uint16(len(t)))
 	} else {
 		keepCWR := from == 0 || h.GSOType&GSOECN == 0
 		rewriteTCP(t, from*l.size, keepCWR, to == l.packets)
 	}
+	l.rewriteWraps(e, l4, from, partial)
+	h.CsumStart = uint16(l4)
 	h.HdrLen = uint16(l.headers)
 	switch {
 	case to-from == 1:
@@ -74,16 +73,22 @@ func rewriteTCP(t []byte, offset int, keepCWR, last bool) {
 }
 
 // rewriteChecksum changes the partial checksum of transport segment t to its new
-// length. It does not sum the rest of the pseudo-header again: with a routing
-// header, the pseudo-header has another destination than the IPv6 header (RFC 8200
-// §8.1).
-func (l Layout) rewriteChecksum(t []byte) {
+// length and returns it. It does not sum the rest of the pseudo-header again: with a
+// routing header, the pseudo-header has another destination than the IPv6 header (RFC
+// 8200 §8.1).
+func (l *Layout) rewriteChecksum(t []byte) uint16 {
 	field := t[l.checksumOffset():]
-	whole := l.headers - l.l4 + l.payload
-	partial := uint32(binary.BigEndian.Uint16(field))
-	partial += uint32(^uint16(whole)) // the one's complement of the length that is taken away
-	partial += uint32(len(t))
-	binary.BigEndian.PutUint16(field, fold(partial))
+	partial := shorten(binary.BigEndian.Uint16(field), l.start-l.l4+l.payload, len(t))
+	binary.BigEndian.PutUint16(field, partial)
+	return partial
+}
+
+// shorten changes the sum of a pseudo-header from one length in bytes to another.
+func shorten(partial uint16, from, to int) uint16 {
+	n := uint32(partial)
+	// The one's complement of each half is what takes the length away.
+	n += uint32(^uint16(from)) + uint32(^uint16(from>>16))
+	return fold(n + uint32(to))
 }
 
 // sum is the one's complement sum of p (RFC 1071), which is at most 64 KiB.

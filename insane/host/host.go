@@ -17,6 +17,7 @@
 //   - queue_linux.go: queueing disciplines, filters of tc, and queues of a link
 //   - address_linux.go: the addresses of the host and of the device
 //   - table_linux.go: the main routing table
+//   - neighbour_linux.go: the neighbours of a link, and the bridge that it is a port of
 //   - route_linux.go: the routes that lead through the device
 //   - given_linux.go: addresses and routes that the user asked for
 //   - watch_linux.go: one subscription to all changes

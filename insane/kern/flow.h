@@ -26,6 +26,14 @@ struct flow {
 // Whether the host has sent a packet, or has received it.
 enum side { QUESTION, ANSWER };
 
+// byte_at returns the byte of a frame at an offset; -1 if there is none. It is a global
+// function, as extended is.
+__noinline int byte_at(struct __sk_buff *skb, __u32 at)
+{
+	__u8 byte;
+	return bpf_skb_load_bytes(skb, at, &byte, 1) < 0 ? -1 : byte;
+}
+
 // The transport header of a packet.
 struct transport {
 	__u64 at;       // its offset
@@ -52,9 +60,13 @@ static __always_inline void ends6(struct flow *flow, const struct in6_addr *peer
 // transport4 finds the transport header of an IPv4 packet whose header is at an offset.
 static __always_inline void transport4(const struct iphdr *ip, __u32 at, struct transport *t)
 {
-	t->at = at + ip->ihl * 4;
-	t->protocol = ip->protocol;
-	t->later = ip->frag_off & bpf_htons(0x1fff);
+	__u64 end = at + ip->ihl * 4, protocol = ip->protocol, later = ip->frag_off & bpf_htons(0x1fff);
+	WIDE(end);
+	WIDE(protocol);
+	WIDE(later);
+	t->at = end;
+	t->protocol = protocol;
+	t->later = later;
 }
 
 #define EXTENSIONS 4 // headers between IPv6 and transport that transport6 passes over
@@ -91,12 +103,13 @@ static __always_inline void transport6(struct __sk_buff *skb, const struct ipv6h
 	t->later = found & LATER;
 }
 
-// to_client returns whether a UDP packet is from a DHCP server to a client.
-static __always_inline bool to_client(struct __sk_buff *skb, struct transport *t)
+// to_client returns whether a UDP packet is from a DHCP server to a client. at is the offset of
+// the UDP header. It is a global function, as extended is.
+__noinline int to_client(struct __sk_buff *skb, __u32 at)
 {
 	__be16 port[2];
-	return !t->later && bpf_skb_load_bytes(skb, t->at, port, sizeof(port)) == 0 &&
-	       port[0] == bpf_htons(DHCP_SERVER) && port[1] == bpf_htons(DHCP_CLIENT);
+	return bpf_skb_load_bytes(skb, at, port, sizeof(port)) == 0 && port[0] == bpf_htons(DHCP_SERVER) &&
+	       port[1] == bpf_htons(DHCP_CLIENT);
 }
 
 // ports_of returns the word ports of the flow of a packet that is not a later fragment.
@@ -150,13 +163,13 @@ static __always_inline void to_group(struct flow *flow)
 
 // is_error4 returns whether a type of ICMP is an error, or a redirect, of a packet that the
 // message repeats (RFC 792).
-static __always_inline bool is_error4(__u8 type)
+static __always_inline bool is_error4(int type)
 {
 	return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
 }
 
 // is_error6 is the same for ICMPv6 (RFC 4443 section 2.1). Type 0 is none.
-static __always_inline bool is_error6(__u8 type)
+static __always_inline bool is_error6(int type)
 {
 	return type > 0 && type < 128;
 }

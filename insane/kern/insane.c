@@ -75,10 +75,8 @@ static __always_inline __u16 stamp_of(struct recall *recall)
 static __always_inline void remember_through(struct __sk_buff *skb)
 {
 	struct recall *recall = recalled();
-	if (!recall || !active(recall))
-		return;
 	remember(skb, THROUGH);
-	if (READ(recall->link))
+	if (recall && READ(recall->link))
 		skb->tc_index = stamp_of(recall);
 }
 
@@ -149,7 +147,7 @@ SEC("tc")
 int transmit_past(struct __sk_buff *skb)
 {
 	struct recall *recall = recalled();
-	if (!recall || !active(recall) || READ(recall->link) != skb->ifindex)
+	if (!recall || READ(recall->link) != skb->ifindex)
 		return TC_ACT_UNSPEC;
 	if (skb->tc_index == stamp_of(recall)) {
 		skb->tc_index = 0;

@@ -13,6 +13,9 @@
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
 //	label.h      keeps the priority and the mark of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
+//	walk.h       walks along the headers of a super-frame
+//	network.h    the steps of a walk over IP headers
+//	tunnel.h     the steps of a walk over the headers of tunnels
 //	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device

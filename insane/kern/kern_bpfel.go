@@ -138,6 +138,7 @@ const (
 	kernProgTransmitRelay  = "transmit_relay"
 	kernProgTransmitTcx    = "transmit_tcx"
 	kernVarKnows           = "knows"
+	kernVarNothing         = "nothing"
 )
 
 // loadKern returns the embedded CollectionSpec for kern.
@@ -214,7 +215,8 @@ type kernMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernVariableSpecs struct {
-	Knows *ebpf.VariableSpec `ebpf:"knows"`
+	Knows   *ebpf.VariableSpec `ebpf:"knows"`
+	Nothing *ebpf.VariableSpec `ebpf:"nothing"`
 }
 
 // kernObjects contains all objects after they have been loaded into the kernel.
@@ -268,7 +270,8 @@ func (m *kernMaps) Close() error {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernVariables struct {
-	Knows *ebpf.Variable `ebpf:"knows"`
+	Knows   *ebpf.Variable `ebpf:"knows"`
+	Nothing *ebpf.Variable `ebpf:"nothing"`
 }
 
 // kernPrograms contains all programs after they have been loaded into the kernel.

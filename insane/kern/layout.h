@@ -5,7 +5,7 @@
 
 #pragma once
 
-#include "common.h"
+#include "walk.h"
 
 // The packets of one frame.
 struct layout {
@@ -15,67 +15,62 @@ struct layout {
 
 #define VLAN_TAG 4 // bytes of a VLAN tag, which the wire has and skb->len does not count
 
-// network checks the IP header of a super-frame at offset at, as package frame does. It
-// returns the offset of the transport header and sets protocol; 0 if the header is not
-// valid or the packet is a fragment.
-static __always_inline __u32 network(struct __sk_buff *skb, __u32 at, __u8 *protocol)
-{
-	__be16 type;
-	if (bpf_skb_load_bytes(skb, at - sizeof(type), &type, sizeof(type)) < 0)
-		return 0;
-	if (type == bpf_htons(ETH_P_IP)) {
-		struct iphdr ip;
-		if (bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0 || ip.version != 4 || ip.ihl < 5 ||
-		    bpf_ntohs(ip.tot_len) != skb->len - at || ip.frag_off & bpf_htons(0x3fff))
-			return 0;
-		*protocol = ip.protocol;
-		return at + ip.ihl * 4;
-	}
-	struct ipv6hdr ip;
-	if (type != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, at, &ip, sizeof(ip)) < 0 || ip.version != 6 ||
-	    bpf_ntohs(ip.payload_len) != skb->len - at - sizeof(ip))
-		return 0;
-	*protocol = ip.nexthdr;
-	return at + sizeof(ip);
-}
+// The gso_size of frames whose packets have different lengths, as those of SCTP have
+// (GSO_BY_FRAGS of linux/skbuff.h).
+#define BY_FRAGS 0xffff
 
-// headers returns the number of header bytes that every packet of a super-frame repeats;
-// 0 if the super-frame is not plain TCP or UDP, or is not valid.
-static __always_inline __u32 headers(struct __sk_buff *skb, __u8 *protocol)
+#define MAX_PACKET 0xffff // most bytes of an IP packet
+
+// count_packets returns how many packets a super-frame with so many bytes of payload is; 0
+// if the relay must look at it. A UDP super-frame can be taken for one of a tunnel that
+// walk.h does not know, except that gso_segs is mostly another number than the payload gives
+// then.
+static __always_inline __u64 count_packets(struct __sk_buff *skb, const struct walk *w, __u64 payload)
 {
-	__u32 at = network(skb, ETH_HLEN, protocol);
-	if (at == 0)
+	__u64 size = skb->gso_size, segments = skb->gso_segs;
+	if (w->protocol == IPPROTO_SCTP)
+		return size == BY_FRAGS ? segments : 0;
+	if (size == BY_FRAGS)
 		return 0;
-	if (*protocol == IPPROTO_UDP) {
-		struct udphdr udp;
-		if (bpf_skb_load_bytes(skb, at, &udp, sizeof(udp)) < 0 || bpf_ntohs(udp.len) != skb->len - at)
-			return 0;
-		return at + sizeof(udp);
-	}
-	__u8 offset;
-	if (*protocol != IPPROTO_TCP || bpf_skb_load_bytes(skb, at + 12, &offset, 1) < 0 || offset >> 4 < 5)
+	if (w->big && w->headers - ETH_HLEN + size > MAX_PACKET)
 		return 0;
-	return at + (offset >> 4) * 4;
+	__u64 packets = (payload + size - 1) / size;
+	if (w->protocol == IPPROTO_UDP && packets != segments)
+		return 0;
+	return packets;
 }
 
 // measure finds out the layout of a frame. It returns false if the relay must look at
-// the frame. A UDP tunnel looks like plain UDP, except that gso_segs is another number
-// than the payload gives.
+// the frame.
 static __always_inline bool measure(struct __sk_buff *skb, struct layout *l)
 {
 	__u32 tag = skb->vlan_present ? VLAN_TAG : 0;
 	l->packets = 1;
 	l->bytes = skb->len + tag;
-	__u32 size = skb->gso_size;
-	if (size == 0)
+	if (skb->gso_size == 0)
 		return true;
-	__u8 protocol = 0;
-	__u32 repeated = headers(skb, &protocol);
-	if (repeated == 0 || skb->len <= repeated)
+	struct walk w = { .skb = skb };
+	if (!walk(&w) || skb->len <= w.headers)
 		return false;
-	l->packets = (skb->len - repeated + size - 1) / size;
-	if (protocol == IPPROTO_UDP && l->packets != skb->gso_segs)
+	__u64 payload = skb->len - w.headers;
+	l->packets = count_packets(skb, &w, payload);
+	l->bytes = payload + l->packets * (w.headers - w.jumbo + tag);
+	return l->packets != 0;
+}
+
+// encrypts_later returns whether the kernel may encrypt a frame of the host only when it
+// leaves the link that it is sent through (xfrm_output of net/xfrm/xfrm_output.c,
+// validate_xmit_xfrm of net/xfrm/xfrm_device.c). Such a frame is shorter here than on the
+// wire. In the queue of the interface it is encrypted.
+static __always_inline bool encrypts_later(struct __sk_buff *skb)
+{
+	__u8 protocol;
+	__u32 at = ETH_HLEN;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		at += __builtin_offsetof(struct iphdr, protocol);
+	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		at += __builtin_offsetof(struct ipv6hdr, nexthdr);
+	else
 		return false;
-	l->bytes = skb->len + (l->packets - 1) * repeated + l->packets * tag;
-	return true;
+	return bpf_skb_load_bytes(skb, at, &protocol, 1) == 0 && protocol == IPPROTO_ESP;
 }

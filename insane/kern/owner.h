@@ -46,11 +46,12 @@ static __always_inline enum owner owner_request(void *table, const struct arp *a
 // owner_arp decides about an ARP packet. The device answers a request for one of its own
 // addresses. Both get a reply or an announcement: any packet that the host has sent through
 // the device, by whatever rule, may have been the reason to ask. A stack that has not asked
-// ignores the copy.
-static __always_inline enum owner owner_arp(struct __sk_buff *skb, void *table)
+// ignores the copy. It is a global function, as extended of flow.h is.
+__noinline enum owner owner_arp(struct __sk_buff *skb)
 {
+	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct arp arp;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &arp, sizeof(arp)) < 0)
+	if (!table || bpf_skb_load_bytes(skb, ETH_HLEN, &arp, sizeof(arp)) < 0)
 		return SLAVE;
 	if (arp.protocol != bpf_htons(ETH_P_IP) || arp.hardware_len != ETH_ALEN || arp.protocol_len != 4)
 		return SLAVE;
@@ -92,7 +93,7 @@ static __always_inline enum owner owner_answer(struct __sk_buff *skb, struct flo
 {
 	enum way usual = usual_way(sender);
 	struct recall *recall = recalled();
-	if (!recall || !active(recall) || !remembers(recall, usual, t->protocol))
+	if (!recall || !remembers(recall, usual, t->protocol))
 		return owner_of(usual, sender);
 	if (t->later)
 		return later_known(flow, t->protocol) ? BOTH : owner_of(usual, sender);
@@ -107,17 +108,19 @@ static __always_inline enum owner owner_error(struct __sk_buff *skb, struct flow
 {
 	enum way usual = usual_way(to);
 	struct recall *recall = recalled();
-	if (!recall || !active(recall) || !remembers(recall, usual, t->protocol) || t->later)
+	if (!recall || !remembers(recall, usual, t->protocol) || t->later)
 		return owner_of(usual, sender);
 	identify(skb, flow, t, QUESTION);
 	return owner_of(way_of(recall, flow, t->protocol, usual), sender);
 }
 
-// owner_error4 decides about an ICMP error whose own header ends at an offset.
-static __always_inline enum owner owner_error4(struct __sk_buff *skb, void *table, __u32 at, __u32 sender)
+// owner_error4 decides about an ICMP error whose own header begins at an offset. It is a global
+// function, as extended of flow.h is.
+__noinline enum owner owner_error4(struct __sk_buff *skb, __u32 at, __u32 sender)
 {
+	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct iphdr ip;
-	if (bpf_skb_load_bytes(skb, at + ICMP_HEADER, &ip, sizeof(ip)) < 0)
+	if (!table || bpf_skb_load_bytes(skb, at + ICMP_HEADER, &ip, sizeof(ip)) < 0)
 		return owner_of(usual_way(sender), sender);
 	struct flow flow;
 	struct transport t;
@@ -137,28 +140,28 @@ static __always_inline enum owner owner_offer(struct __sk_buff *skb, struct tran
 	return !way ? BOTH : *way == THROUGH ? DEVICE : SLAVE;
 }
 
-// owner_ipv4 decides about an IPv4 packet.
-static __always_inline enum owner owner_ipv4(struct __sk_buff *skb, void *table)
+// owner_ipv4 decides about an IPv4 packet. It is a global function, as extended of flow.h is.
+__noinline enum owner owner_ipv4(struct __sk_buff *skb)
 {
+	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct iphdr ip;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+	if (!table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
 		return SLAVE;
 	if (known4(table, ip.daddr) & OWN)
 		return DEVICE;
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return SLAVE;
-	__u8 type;
-	__u32 sender = known4(table, ip.saddr), at = ETH_HLEN + ip.ihl * 4;
+	__u64 sender = known4(table, ip.saddr);
+	WIDE(sender);
 	struct transport t;
 	transport4(&ip, ETH_HLEN, &t);
 	if (skb->pkt_type != PACKET_HOST) {
-		if (ip.protocol == IPPROTO_UDP && to_client(skb, &t))
+		if (ip.protocol == IPPROTO_UDP && !t.later && to_client(skb, t.at))
 			return owner_offer(skb, &t);
-		return owner_group(sender, ip.protocol == IPPROTO_IGMP && bpf_skb_load_bytes(skb, at, &type, 1) == 0 &&
-						   type == IGMP_HOST_MEMBERSHIP_QUERY);
+		return owner_group(sender, ip.protocol == IPPROTO_IGMP && byte_at(skb, t.at) == IGMP_HOST_MEMBERSHIP_QUERY);
 	}
-	if (ip.protocol == IPPROTO_ICMP && !t.later && bpf_skb_load_bytes(skb, at, &type, 1) == 0 && is_error4(type))
-		return owner_error4(skb, table, at, sender);
+	if (ip.protocol == IPPROTO_ICMP && !t.later && is_error4(byte_at(skb, t.at)))
+		return owner_error4(skb, t.at, sender);
 	struct flow flow;
 	ends4(&flow, ip.saddr, ip.daddr);
 	return owner_answer(skb, &flow, &t, sender);
@@ -191,11 +194,12 @@ static __always_inline enum owner owner_nd(struct __sk_buff *skb, void *table, c
 	return BOTH;
 }
 
-// owner_error6 decides about an ICMPv6 error whose own header begins at an offset.
-static __always_inline enum owner owner_error6(struct __sk_buff *skb, void *table, __u32 at, __u32 sender)
+// owner_error6 is the same for ICMPv6.
+__noinline enum owner owner_error6(struct __sk_buff *skb, __u32 at, __u32 sender)
 {
+	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct ipv6hdr ip;
-	if (bpf_skb_load_bytes(skb, at + ICMP_HEADER, &ip, sizeof(ip)) < 0)
+	if (!table || bpf_skb_load_bytes(skb, at + ICMP_HEADER, &ip, sizeof(ip)) < 0)
 		return owner_of(usual_way(sender), sender);
 	struct flow flow;
 	struct transport t;
@@ -204,11 +208,12 @@ static __always_inline enum owner owner_error6(struct __sk_buff *skb, void *tabl
 	return owner_error(skb, &flow, &t, sender, known6(table, &ip.daddr));
 }
 
-// owner_ipv6 decides about an IPv6 packet.
-static __always_inline enum owner owner_ipv6(struct __sk_buff *skb, void *table)
+// owner_ipv6 is the same for IPv6.
+__noinline enum owner owner_ipv6(struct __sk_buff *skb)
 {
+	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct ipv6hdr ip;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+	if (!table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
 		return SLAVE;
 	// A listener query follows a router alert option (RFC 3810 section 5).
 	int at = ETH_HLEN + sizeof(ip);
@@ -227,11 +232,12 @@ static __always_inline enum owner owner_ipv6(struct __sk_buff *skb, void *table)
 		return DEVICE;
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return SLAVE;
-	__u32 sender = known6(table, &ip.saddr);
+	__u64 sender = known6(table, &ip.saddr);
+	WIDE(sender);
 	if (skb->pkt_type != PACKET_HOST)
 		return owner_group(sender, type == ICMPV6_MGM_QUERY);
 	if (is_error6(type))
-		return owner_error6(skb, table, at, sender);
+		return owner_error6(skb, at, sender);
 	struct flow flow;
 	struct transport t;
 	ends6(&flow, &ip.saddr, &ip.daddr);
@@ -241,21 +247,18 @@ static __always_inline enum owner owner_ipv6(struct __sk_buff *skb, void *table)
 
 // owner_auto decides about a frame in the mode auto. The slave keeps every frame of a
 // VLAN, because a VLAN is a network of another link. A tag with VLAN number 0 has only a
-// priority and names no VLAN (IEEE 802.1Q). It is a global function, as extended of flow.h is.
-__noinline enum owner owner_auto(struct __sk_buff *skb)
+// priority and names no VLAN (IEEE 802.1Q).
+static __always_inline enum owner owner_auto(struct __sk_buff *skb)
 {
 	if (skb->vlan_present && skb->vlan_tci & 0xfff)
 		return SLAVE;
-	void *table = bpf_map_lookup_elem(&claims, &zero);
-	if (!table)
-		return SLAVE;
 	switch (skb->protocol) {
 	case bpf_htons(ETH_P_ARP):
-		return owner_arp(skb, table);
+		return owner_arp(skb);
 	case bpf_htons(ETH_P_IP):
-		return owner_ipv4(skb, table);
+		return owner_ipv4(skb);
 	case bpf_htons(ETH_P_IPV6):
-		return owner_ipv6(skb, table);
+		return owner_ipv6(skb);
 	}
 	return SLAVE;
 }

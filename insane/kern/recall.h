@@ -46,29 +46,20 @@ struct {
 	__type(value, struct recall);
 } recalls SEC(".maps");
 
-// recalled returns the structure; 0 cannot be. It is to be used only if active.
 static __always_inline struct recall *recalled(void)
 {
 	return bpf_map_lookup_elem(&recalls, &zero);
 }
 
-// active returns whether flows are to be remembered. recalled does not answer it by a pointer
-// that is 0: without CAP_PERFMON the verifier of Linux 6.1 refuses that, as it follows a CPU
-// that speculates past the test.
-static __always_inline bool active(struct recall *recall)
-{
-	return READ(recall->cookie);
-}
-
 // usual_way returns the way to an address, by its claim.
-static __always_inline __u64 usual_way(__u32 claim)
+static __always_inline enum way usual_way(__u32 claim)
 {
 	return claim & ROUTED ? THROUGH : PAST;
 }
 
 // remembers returns whether the table may have a flow of a protocol that left in another way
 // than the usual one.
-static __always_inline bool remembers(struct recall *recall, __u64 usual, __u8 protocol)
+static __always_inline bool remembers(struct recall *recall, enum way usual, __u8 protocol)
 {
 	__u64 other = usual ^ (PAST | THROUGH);
 	return READ(recall->seen) & (protocol == IPPROTO_UDP ? other | GROUPS : other);
@@ -76,7 +67,7 @@ static __always_inline bool remembers(struct recall *recall, __u64 usual, __u8 p
 
 // way_of returns how the last packet of a flow left, or the usual way if that is not known. A
 // question to a group is answered by anybody, from any port.
-static __always_inline enum way way_of(struct recall *recall, struct flow *flow, __u8 protocol, __u64 usual)
+static __always_inline enum way way_of(struct recall *recall, struct flow *flow, __u8 protocol, enum way usual)
 {
 	__u64 *way = bpf_map_lookup_elem(&flows, flow);
 	if (!way && protocol == IPPROTO_UDP && READ(recall->seen) & GROUPS) {
@@ -121,9 +112,10 @@ static __always_inline void see(struct recall *recall, __u64 bit)
 
 // remember_flow remembers a packet that leaves in a way, given its flow without ports.
 static __always_inline void remember_flow(struct __sk_buff *skb, struct recall *recall, struct flow *flow,
-					  struct transport *t, __u64 way, __u64 usual, bool group)
+					  struct transport *t, __u64 way, __u64 usual, __u64 group)
 {
-	bool unusual = way != usual && !group;
+	__u64 unusual = way != usual && !group;
+	WIDE(unusual);
 	if (!t->later) {
 		identify(skb, flow, t, QUESTION);
 		if (group) {
@@ -143,78 +135,80 @@ static __always_inline void remember_flow(struct __sk_buff *skb, struct recall *
 	}
 }
 
-// is_group returns whether a frame is addressed to many.
-static __always_inline bool is_group(struct __sk_buff *skb)
-{
-	__u8 first;
-	return bpf_skb_load_bytes(skb, 0, &first, 1) == 0 && first & 1;
-}
-
 // asks_nothing returns whether a packet needs no place in the table, for a reason that costs
 // more to find out: its answers are for an address of the device, whichever way it takes, or
 // it is a frame of the relay, which has been remembered at the interface.
-static __always_inline bool asks_nothing(struct __sk_buff *skb, struct recall *recall, __u64 way, __u32 source)
+static __always_inline bool asks_nothing(struct __sk_buff *skb, struct recall *recall, enum way way, __u32 source)
 {
 	if (way == THROUGH)
 		return source & OWN;
 	return bpf_get_socket_cookie(skb) == READ(recall->cookie);
 }
 
-// remember_ipv4 remembers an IPv4 packet.
-static __always_inline void remember_ipv4(struct __sk_buff *skb, void *table, struct recall *recall, __u64 way)
+// remember_ipv4 remembers an IPv4 packet. It is a global function, as extended of flow.h is, and
+// returns 0.
+__noinline int remember_ipv4(struct __sk_buff *skb, enum way way)
 {
+	struct recall *recall = recalled();
+	if (!recall || !READ(recall->cookie))
+		return 0;
+	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct iphdr ip;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
-		return;
+	if (!table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+		return 0;
 	__u64 usual = usual_way(known4(table, ip.daddr));
-	bool group = ip.protocol == IPPROTO_UDP && is_group(skb);
+	__u64 group = ip.protocol == IPPROTO_UDP && byte_at(skb, 0) & 1;
+	WIDE(usual);
+	WIDE(group);
 	if (way == usual && !group && !remembers(recall, usual, 0))
-		return;
+		return 0;
 	if (asks_nothing(skb, recall, way, way == THROUGH ? known4(table, ip.saddr) : 0))
-		return;
+		return 0;
 	struct flow flow;
 	struct transport t;
 	ends4(&flow, ip.daddr, ip.saddr);
 	transport4(&ip, ETH_HLEN, &t);
-	__u8 type;
-	if (ip.protocol == IPPROTO_ICMP && (bpf_skb_load_bytes(skb, t.at, &type, 1) < 0 || is_error4(type)))
-		return;
+	if (ip.protocol == IPPROTO_ICMP && is_error4(byte_at(skb, t.at)))
+		return 0;
 	remember_flow(skb, recall, &flow, &t, way, usual, group);
+	return 0;
 }
 
-// remember_ipv6 remembers an IPv6 packet.
-static __always_inline void remember_ipv6(struct __sk_buff *skb, void *table, struct recall *recall, __u64 way)
+// remember_ipv6 is the same for IPv6.
+__noinline int remember_ipv6(struct __sk_buff *skb, enum way way)
 {
+	struct recall *recall = recalled();
+	if (!recall || !READ(recall->cookie))
+		return 0;
+	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct ipv6hdr ip;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
-		return;
+	if (!table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+		return 0;
 	__u64 usual = usual_way(known6(table, &ip.daddr));
-	bool group = ip.nexthdr == IPPROTO_UDP && ip.daddr.in6_u.u6_addr8[0] == 0xff;
+	__u64 group = ip.nexthdr == IPPROTO_UDP && ip.daddr.in6_u.u6_addr8[0] == 0xff;
+	WIDE(usual);
+	WIDE(group);
 	if (way == usual && !group && !remembers(recall, usual, 0))
-		return;
+		return 0;
 	if (asks_nothing(skb, recall, way, way == THROUGH ? known6(table, &ip.saddr) : 0))
-		return;
+		return 0;
 	struct flow flow;
 	struct transport t;
 	ends6(&flow, &ip.daddr, &ip.saddr);
 	transport6(skb, &ip, ETH_HLEN, &t);
-	__u8 type;
-	if (t.protocol == IPPROTO_ICMPV6 && (bpf_skb_load_bytes(skb, t.at, &type, 1) < 0 || is_error6(type)))
-		return;
+	if (t.protocol == IPPROTO_ICMPV6 && is_error6(byte_at(skb, t.at)))
+		return 0;
 	remember_flow(skb, recall, &flow, &t, way, usual, group);
+	return 0;
 }
 
-// remember remembers a frame that leaves in a way. A frame of a VLAN is another link's. It is
-// a global function, as extended of flow.h is, and returns 0.
-__noinline int remember(struct __sk_buff *skb, __u64 way)
+// remember remembers a frame that leaves in a way. A frame of a VLAN is another link's.
+static __always_inline void remember(struct __sk_buff *skb, enum way way)
 {
-	struct recall *recall = recalled();
-	void *table = bpf_map_lookup_elem(&claims, &zero);
-	if (!recall || !active(recall) || !table || (skb->vlan_present && skb->vlan_tci & 0xfff))
-		return 0;
+	if (skb->vlan_present && skb->vlan_tci & 0xfff)
+		return;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
-		remember_ipv4(skb, table, recall, way);
+		remember_ipv4(skb, way);
 	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		remember_ipv6(skb, table, recall, way);
-	return 0;
+		remember_ipv6(skb, way);
 }

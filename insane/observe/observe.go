@@ -5,6 +5,7 @@
 //	hooks.go    what works on frames where only one of the two paths comes by
 //	tables.go   the links, addresses and routes of the host, kept up to date
 //	seen.go     Host, the result
+//	replies.go  whether anything comes back, and what may keep it away
 package observe
 
 import (

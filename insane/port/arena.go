@@ -8,10 +8,15 @@ const (
 	// microseconds until the others are read.
 	batchFrames = 64
 
-	// arenaLen is the size of the memory in bytes, which ends a batch of large frames.
-	// With four of the largest frames, the memory stays in a second-level cache while it
-	// is copied in and out. With 64 of them, every copy would miss the cache.
-	arenaLen = 4 * frame.MaxLen
+	// batchLen is how many bytes of frames end a batch. With four frames of the usual
+	// greatest length, the memory stays in a second-level cache while it is copied in and
+	// out. With 64 of them, every copy would miss the cache.
+	batchLen = 3 * frame.UsualLen
+
+	// arenaLen is the size of the memory in bytes: there is room for the longest frame
+	// behind a batch that is almost full. Memory behind frames of usual lengths is never
+	// touched.
+	arenaLen = batchLen + frameAlign + frame.MaxLen
 
 	// frameAlign is the alignment of a frame in bytes. No two frames share a cache line.
 	frameAlign = 64
@@ -36,9 +41,10 @@ func (a *arena) reset() {
 	a.frames = a.frames[:0]
 }
 
-// full reports whether there is no room for one more frame of the greatest length.
+// full reports whether the batch has as many frames or bytes as it may have. If not, there
+// is room for one more frame of the greatest length.
 func (a *arena) full() bool {
-	return len(a.frames) == batchFrames || len(a.mem)-a.used < frame.MaxLen
+	return len(a.frames) == batchFrames || a.used > batchLen
 }
 
 // next returns the memory for the next frame: frame.MaxLen bytes. It may be called only if

@@ -60,8 +60,9 @@ func TestArenaCapacity(t *testing.T) {
 		for _, c := range []struct{ length, want int }{
 			{1, batchFrames},
 			{1524, batchFrames},
-			{frame.MaxLen, 3}, // alignment takes the room of the fourth
-			{frame.MaxLen - frame.MaxLen%frameAlign, 4},
+			{frame.UsualLen, 3}, // alignment takes the room of the fourth
+			{frame.UsualLen - frame.UsualLen%frameAlign, 4},
+			{frame.MaxLen, 1},
 		} {
 			a.reset()
 			for !a.full() {

@@ -45,7 +45,7 @@ const (
 	ndHopLimit       = 255 // RFC 4861 §6.1: anything less has crossed a router
 	ndSolicitation   = 135
 	ndAdvertisement  = 136
-	acceptWholeFrame = 1 << 18
+	acceptWholeFrame = 1 << 20
 )
 
 // FilterNeighbours returns the filter of a device that only transmits. It accepts the

@@ -54,7 +54,8 @@ const WaitTurn = 100 * time.Millisecond
 type Port interface {
 	// Read waits until at least one frame is there. Then it takes the frames that wait
 	// already, up to 64 frames or the size of its memory, and returns them in the order of
-	// their arrival. The caller may read and overwrite the frames until the next Read,
+	// their arrival. An empty frame stands for one that the kernel has, but cannot return:
+	// that one is lost. The caller may read and overwrite the frames until the next Read,
 	// which uses their memory again. Only one goroutine may call Read. When the interface
 	// was deleted, a TAP returns ErrGone and a Slave waits for Close. After Close, Read
 	// returns os.ErrClosed.

@@ -31,7 +31,6 @@ type receiver struct {
 
 	mu          sync.Mutex // guards what follows
 	overruns    uint64     // sum of the readings: each reading sets the kernel's counter to 0
-	unreadable  uint64     // frames that no virtio header can describe, or that are too long
 	promiscuous bool
 }
 
@@ -99,7 +98,8 @@ func setMembership(fd, operation, index, kind int) error {
 }
 
 // readFrame reads one frame into buf. The kernel keeps the VLAN tag beside the bytes of
-// the frame; readFrame puts it back into the frame.
+// the frame; readFrame puts it back into the frame. For a frame that the kernel cannot
+// return it returns an empty one.
 func (r *receiver) readFrame(fd int, buf []byte) (from, to int, err error) {
 	const room = frame.TagLen // in front, for the tag
 	r.vector.Base = &buf[room]
@@ -111,13 +111,9 @@ func (r *receiver) readFrame(fd int, buf []byte) (from, to int, err error) {
 	switch {
 	case errno == unix.EINVAL, errno == 0 && r.message.Flags&unix.MSG_TRUNC != 0:
 		// The frame is lost. Either a virtio header cannot describe it, for
-		// example segments inside a tunnel (net/packet/af_packet.c,
-		// packet_rcv_vnet), or it is longer than any frame should be on this
-		// link (gro_max_size).
-		r.mu.Lock()
-		r.unreadable++
-		r.mu.Unlock()
-		return 0, 0, unix.EINTR
+		// example segments of SCTP (net/packet/af_packet.c, packet_rcv_vnet),
+		// or it is longer than any frame should be.
+		return 0, 0, nil
 	case errno != 0:
 		return 0, 0, errno
 	}
@@ -125,7 +121,8 @@ func (r *receiver) readFrame(fd int, buf []byte) (from, to int, err error) {
 	if r.message.Controllen > 0 && r.aux.data.Status&unix.TP_STATUS_VLAN_VALID != 0 {
 		from = to - len(frame.InsertTag(buf[:to], r.aux.data.Vlan_tpid, r.aux.data.Vlan_tci))
 	}
-	frame.MakePartial(frame.Frame(buf[from:to]))
+	frame.MakePartial(buf[from:to])
+	frame.FinishCRC(buf[from:to])
 	return from, to, nil
 }
 
@@ -171,8 +168,7 @@ func (r *receiver) SetPromiscuous(on bool) error {
 }
 
 // Overruns returns the number of frames since OpenSlave that the filter accepted and that
-// were lost, because the receive buffer was full or because the frame cannot be described
-// by a virtio header. After Close it returns what the last call before Close returned. It
+// were lost because the receive buffer was full. After Close it returns what the last call before Close returned. It
 // does not wait for the network.
 func (r *receiver) Overruns() uint64 {
 	r.mu.Lock()
@@ -185,7 +181,7 @@ func (r *receiver) Overruns() uint64 {
 	if err == nil && optErr == nil { // otherwise the socket is closed and counts no more
 		r.overruns += uint64(stats.Drops)
 	}
-	return r.overruns + r.unreadable
+	return r.overruns
 }
 
 // Bound reports whether the link that the socket was opened on still exists. The kernel

@@ -12,15 +12,16 @@ type Reason int
 
 // The reasons, in the order in which they are shown.
 const (
-	DropPolicy    Reason = iota // the policy dropped the packet
-	DropNoSlave                 // the device has no slave
-	DropSlaveGone               // the slave was deleted
-	DropSlaveDown               // the slave has no carrier
-	DropSlaveBusy               // the queue of the slave is full
-	DropTooBig                  // a packet exceeds the MTU of the far side
-	DropMalformed               // a frame makes no sense
-	DropError                   // the kernel refused the frame for another reason
-	reasons                     // number of reasons
+	DropPolicy     Reason = iota // the policy dropped the packet
+	DropNoSlave                  // the device has no slave
+	DropSlaveGone                // the slave was deleted
+	DropSlaveDown                // the slave has no carrier
+	DropSlaveBusy                // the queue of the slave is full
+	DropTooBig                   // a packet exceeds the MTU of the far side
+	DropMalformed                // a frame makes no sense
+	DropUnreadable               // nobody can take the packets of a super-frame apart
+	DropError                    // the kernel refused the frame for another reason
+	reasons                      // number of reasons
 )
 
 // reasonNames are the names of the reasons in the protocol of the control socket.
@@ -136,6 +137,13 @@ func (b *counters) stats() api.Stats {
 		s.Dropped[Reason(why).String()] = c
 	}
 	return s
+}
+
+// passed returns numbers of packets: offered, relayed, and messages of neighbours.
+func (b *counters) passed() (offered, relayed, neighbour uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total.offered.Packets, b.total.relayed.Packets, b.total.neighbour.Packets
 }
 
 // verdicts returns the verdicts of a ruleset so far; zeros if no batch has met it yet.

@@ -47,6 +47,18 @@ func addDropped(s *api.Stats, why Reason, c api.Count) {
 	s.Dropped[why.String()] = sum
 }
 
+// Passed returns how many packets were offered, how many were relayed, and how many messages
+// of neighbours were relayed without a verdict, on both paths. It waits for no batch, and may
+// be called by any goroutine.
+func (r *Relay) Passed() (offered, relayed, neighbour uint64) {
+	offered, relayed, neighbour = r.counters.passed()
+	if r.kernel == nil {
+		return offered, relayed, neighbour
+	}
+	k := r.kernel.Counts()
+	return offered + k.RelayedPackets + k.DroppedPackets + k.RefusedPackets, relayed + k.RelayedPackets, neighbour + k.NeighbourPackets
+}
+
 // EnterLost counts frames that the kernel dropped before they reached the relay, for a
 // known reason. Their bytes are not known. It may be called by any goroutine.
 func (r *Relay) EnterLost(frames uint64, why Reason) { r.counters.enterLost(frames, why) }

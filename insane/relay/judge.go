@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"errors"
+
 	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
@@ -12,11 +14,7 @@ import (
 func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 	layout, err := frame.Inspect(f)
 	if err != nil {
-		c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
-		rs.next.Add(1)
-		add(&r.delta.offered, c)
-		r.delta.drop(DropMalformed, c)
-		r.trouble("drop malformed frame", err)
+		r.notJudged(f, rs, err)
 		return
 	}
 	n := layout.Packets()
@@ -35,14 +33,33 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 	case spared:
 		r.pass(f, share{all, spared})
 	case rs.Program.Whole(uint32(n)):
-		if v := r.decide(rs, now, number, uint64(n)); v.Drops() {
+		v := r.decide(rs, now, number, uint64(n))
+		switch {
+		case v.Drops():
 			r.delta.dropBy(v, all)
-			return
+		case layout.Whole():
+			r.pass(f, share{Count: all})
+		default:
+			r.same(v, n)
+			r.split(f, &layout)
 		}
-		r.pass(f, share{Count: all})
 	default:
-		r.split(f, layout, rs, now, number)
+		r.decideEach(rs, now, number, n)
+		r.split(f, &layout)
 	}
+}
+
+// notJudged drops a frame of which nobody can tell the packets. It counts as one packet.
+func (r *Relay) notJudged(f frame.Frame, rs *Ruleset, err error) {
+	c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
+	rs.next.Add(1)
+	add(&r.delta.offered, c)
+	why := DropMalformed
+	if errors.Is(err, frame.ErrUnsupported) {
+		why = DropUnreadable
+	}
+	r.delta.drop(why, c)
+	r.trouble("drop frame", err)
 }
 
 // decide asks for one verdict and counts it for n packets.

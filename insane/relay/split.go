@@ -6,20 +6,35 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// split asks for the verdict of each packet of a super-frame, and relays each run of
-// survivors as a smaller frame.
-func (r *Relay) split(f frame.Frame, layout frame.Layout, rs *Ruleset, now policy.Time, number uint64) {
-	n := layout.Packets()
+// decideEach asks for the verdict of each of the n packets of a super-frame.
+func (r *Relay) decideEach(rs *Ruleset, now policy.Time, number uint64, n int) {
 	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
 	for i := range n {
 		v := r.decide(rs, now, number+uint64(i), 1)
 		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Drops())
 	}
-	r.out = r.splitter.Split(f, layout, r.keep, r.out)
+}
+
+// same notes one verdict for all n packets of a super-frame.
+func (r *Relay) same(v policy.Verdict, n int) {
+	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
+	for range n {
+		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Drops())
+	}
+}
+
+// split relays the survivors of a super-frame as smaller frames. The verdicts are in
+// r.verdicts.
+func (r *Relay) split(f frame.Frame, layout *frame.Layout) {
+	n := layout.Packets()
+	r.out = r.splitter.Split(f, *layout, r.keep, r.out)
 	for from := 0; from < n; {
-		to := from + 1
-		for to < n && r.verdicts[to] == r.verdicts[from] {
-			to++
+		var to int
+		if r.keep[from] {
+			to = layout.Run(r.keep, from)
+		} else {
+			for to = from + 1; to < n && r.verdicts[to] == r.verdicts[from]; to++ {
+			}
 		}
 		c := api.Count{Packets: uint64(to - from), Bytes: layout.Bytes(from, to)}
 		if r.keep[from] {

@@ -112,6 +112,10 @@ type Info struct {
 	// `readlink /proc/PID/ns/net` shows it. A daemon of an earlier version does not tell: "".
 	Namespace string `json:"namespace"`
 
+	// Silence says why nothing may come back to what was sent; absent if something does, or
+	// if nothing is known.
+	Silence *Silence `json:"silence,omitempty"`
+
 	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
 	// in time or they could not be written.
 	LogDropped uint64 `json:"logDropped"`
@@ -126,6 +130,27 @@ type Takes struct {
 	// Idle says why the device takes no frame, so that the slave keeps every frame; "" if
 	// the device takes frames as the mode says.
 	Idle string `json:"idle,omitempty"`
+}
+
+// Silence is a time in which packets were sent and nothing came back.
+type Silence struct {
+	Cause string `json:"cause"` // the likeliest one, one of the Silence… constants
+	Text  string `json:"text"`  // one line for a user: what was sent, what came, and why
+}
+
+// The causes of a silence.
+const (
+	SilenceNoNeighbour = "no-neighbour" // nobody answers ARP or neighbour discovery
+	SilenceNoGateway   = "no-gateway"   // the same, and the host that was asked for is in no network of the slave
+	SilenceReversePath = "reverse-path" // the slave refuses the answers: strict rp_filter
+	SilenceBridgePort  = "bridge-port"  // the slave is a port of a bridge, which keeps the answers
+	SilenceNotTaken    = "not-taken"    // the device takes nothing of what arrives
+	SilenceUnknown     = "unknown"      // none of these
+)
+
+// SilenceCauses lists every cause, in the order in which they are looked for.
+func SilenceCauses() []string {
+	return []string{SilenceNoGateway, SilenceNoNeighbour, SilenceReversePath, SilenceBridgePort, SilenceNotTaken, SilenceUnknown}
 }
 
 // MaxTakes limits the lists of Takes, so that an answer fits into MaxBody.
@@ -193,21 +218,22 @@ type DeviceStats struct {
 
 // The reasons for which a packet is dropped.
 const (
-	DropPolicy    = "policy"     // the policy dropped it
-	DropNoSlave   = "no-slave"   // the device has no slave yet
-	DropSlaveGone = "slave-gone" // the slave was deleted
-	DropSlaveDown = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
-	DropSlaveBusy = "slave-busy" // the queue of the slave, or on receive of the host, was full; no policy asked for it
-	DropTooBig    = "too-big"    // larger than the far side's MTU
-	DropMalformed = "malformed"  // not an Ethernet frame, or an invalid super-frame
-	DropError     = "error"      // the kernel refused it for another reason; the log has the error
+	DropPolicy     = "policy"     // the policy dropped it
+	DropNoSlave    = "no-slave"   // the device has no slave yet
+	DropSlaveGone  = "slave-gone" // the slave was deleted
+	DropSlaveDown  = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
+	DropSlaveBusy  = "slave-busy" // the queue of the slave, or on receive of the host, was full; no policy asked for it
+	DropTooBig     = "too-big"    // larger than the far side's MTU
+	DropMalformed  = "malformed"  // not an Ethernet frame, or an invalid super-frame
+	DropUnreadable = "unreadable" // a super-frame whose packets the relay cannot take apart; counts as one packet
+	DropError      = "error"      // the kernel refused it for another reason; the log has the error
 )
 
 // DropReasons lists every reason, in the order in which they are shown.
 func DropReasons() []string {
 	return []string{
 		DropPolicy, DropNoSlave, DropSlaveGone, DropSlaveDown,
-		DropSlaveBusy, DropTooBig, DropMalformed, DropError,
+		DropSlaveBusy, DropTooBig, DropMalformed, DropUnreadable, DropError,
 	}
 }
 

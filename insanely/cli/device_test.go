@@ -44,6 +44,10 @@ var views = map[string]func(*api.Info){
 		info.RX.Stats.Overruns = most
 		info.PathReason = ""
 	},
+	"silent": func(info *api.Info) {
+		info.Silence = &api.Silence{Cause: api.SilenceNoNeighbour,
+			Text: "asked for neighbours 6 times in 5 s, nobody answered: 10.9.0.9 is down, or not in the network of eth0"}
+	},
 	"overrun": func(info *api.Info) { info.RX.Stats.Overruns = 12345678901 },
 	// A daemon that is newer than this command.
 	"newer": func(info *api.Info) {

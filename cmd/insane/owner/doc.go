@@ -8,9 +8,11 @@
 //	change_test.go   random changes on the host
 //	answer_test.go   questions and answers of ARP and neighbour discovery
 //	arp_test.go      ARP; nd_test.go: neighbour discovery
+//	silence_test.go  nothing comes back, and why
 //	group_test.go    broadcasts and multicast groups
 //	route_test.go    hosts that are routed through the device
 //	bound_test.go    sockets that are bound to the slave or to the device
+//	dhcp_test.go     clients of DHCP on the slave and on the device
 //	rule_test.go     packets that rules or sockets send through the device
 //	proxy_test.go    proxy ARP, and the settings that the device shares with its slave
 //	follow_test.go   a change on the host, and how soon the device follows

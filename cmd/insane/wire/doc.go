@@ -9,6 +9,8 @@
 //	neighbour_test.go         hosts look for each other while packets are lost
 //	super_test.go             super-frames of UDP
 //	tcp_test.go               streams of TCP
+//	vxlan_test.go             super-frames of a VXLAN
+//	big_test.go               super-frames of more than 64 KiB
 //	ether_test.go             frames that are not IP
 //	garbage_test.go           frames that no network stack would send
 //	errno_test.go             errors that a sender could see

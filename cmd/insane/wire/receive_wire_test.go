@@ -37,13 +37,13 @@ func TestReceivePass(t *testing.T) {
 }
 
 // TestReceiveSuperFrames: each packet of a super-frame is judged separately. Before Linux
-// 6.2 a packet socket cannot return super-frames of UDP, and each counts as an overrun.
+// 6.2 a packet socket cannot return super-frames of UDP, and each counts as unreadable.
 func TestReceiveSuperFrames(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		b := testbed.NewReceiver(t, path)
 		b.Quiet = testbed.FirstQuiet // the cable counts the frames, of which some would be reports of groups
 		if testbed.KernelBefore(t, 6, 2) {
-			overrunSupers(t, b, 10_000)
+			unreadableSupers(t, b, 10_000)
 			return
 		}
 		superFrames(t, b, 25_000)

@@ -55,6 +55,20 @@ func stream(t *testing.T, b *testbed.Bed, family int, size int64) {
 	}
 }
 
+// streamWhole sends size bytes, which must arrive complete, and checks that the policy alone
+// has dropped packets, and those that it should.
+func streamWhole(t *testing.T, b *testbed.Bed, family int, size int64, text string, seed uint64) {
+	t.Helper()
+	program, a := b.Begin(t, text, seed)
+	b.SendStream(t, family, size)
+	b.AwaitQuiet(t)
+	s := a.Stats(t)
+	dropped := testbed.Drops(program, s.Offered.Packets)
+	if got := s.Dropped[api.DropPolicy].Packets; got != dropped || s.Relayed.Packets+dropped != s.Offered.Packets || s.Overruns != 0 {
+		t.Errorf("%s: %+v, want %d packets dropped by the policy, and no others", text, s, dropped)
+	}
+}
+
 // heard has what the kernels know about a stream.
 type heard struct {
 	frames  uint64 // frames that passed the TAP

@@ -1,0 +1,102 @@
+package owner
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// TestSilence: packets are sent for some seconds and nothing comes back. insanely, the JSON
+// and the metrics name the cause, and stop doing so when an answer comes. If the policy
+// drops everything, they name none.
+func TestSilence(t *testing.T) {
+	testbed.RequireProgram(t, "ping")
+	for name, tt := range map[string]struct {
+		args  []string
+		setup []string // of borea
+		far   []string // of morgana
+		cure  []string // of morgana
+		to    string
+		cause string
+	}{
+		"nobody": {args: []string{"--route", "10.9.0.77"}, to: "10.9.0.77", cause: api.SilenceNoNeighbour,
+			cure: []string{"ip", "address", "add", "10.9.0.77/32", "dev", lab.Link}},
+		"no gateway": {setup: []string{"ip", "route", "add", "198.51.100.7", "dev", testbed.Device, "src", "10.9.0.1"},
+			args: []string{"--address", "10.8.0.1/24"}, to: "198.51.100.7", cause: api.SilenceNoGateway},
+		"the other host": {args: []string{"--route", "10.9.0.2"}, to: "10.9.0.2", cause: api.SilenceUnknown,
+			far:  []string{"ip", "route", "add", "blackhole", "10.9.0.1"},
+			cure: []string{"ip", "route", "del", "blackhole", "10.9.0.1"}},
+		"IPv6":       {args: []string{"--route", "fd00:9::77", "--path", "relay"}, to: "fd00:9::77", cause: api.SilenceNoNeighbour},
+		"the policy": {args: []string{"--route", "10.9.0.2", "--policy", "percent 0"}, to: "10.9.0.2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := labtest.New(t)
+			d := labtest.StartDaemon(t, l, append([]string{"--slave", lab.Link}, tt.args...)...)
+			for h, command := range map[*lab.Host][]string{l.Borea: tt.setup, l.Morgana: tt.far} {
+				if command != nil {
+					labtest.Run(t, h, command[0], command[1:]...)
+				}
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			ping := l.Borea.Command(ctx, "ping", "-q", "-n", "-i", "0.2", "-W", "1", tt.to)
+			if err := ping.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer ping.Wait()
+			defer stop()
+			if tt.cause == "" {
+				staysQuiet(t, d)
+				return
+			}
+			labtest.Await(t, "the cause "+tt.cause, func() bool {
+				s := labtest.Info(t, d).Silence
+				return s != nil && s.Cause == tt.cause
+			})
+			tells(t, l, d, tt.cause)
+			if tt.cure != nil {
+				labtest.Run(t, l.Morgana, tt.cure[0], tt.cure[1:]...)
+				labtest.Await(t, "an answer", func() bool { return labtest.Info(t, d).Silence == nil })
+			}
+		})
+	}
+}
+
+// tells fails unless insanely and the metrics name the cause.
+func tells(t testing.TB, l *lab.Lab, d *lab.Daemon, cause string) {
+	t.Helper()
+	shown, err := d.Command(t.Context(), "insanely").CombinedOutput()
+	if err != nil || strings.Count(string(shown), "\nhint ") != 1 {
+		t.Errorf("insanely: %v\n%s", err, shown)
+	}
+	metrics := labtest.Run(t, l.Borea, "curl", "-sS", "--abstract-unix-socket", strings.TrimPrefix(d.Socket, "@"), "http://insane/metrics")
+	for _, c := range api.SilenceCauses() {
+		want := 0
+		if c == cause {
+			want = 1
+		}
+		if line := fmt.Sprintf("insane_silence{cause=%q,device=%q} %d\n", c, testbed.Device, want); !strings.Contains(metrics, line) {
+			t.Errorf("no %q in the metrics", line)
+		}
+	}
+}
+
+// staysQuiet fails if a cause is named while many packets are dropped by the policy, for
+// longer than a silence takes to be told.
+func staysQuiet(t testing.TB, d *lab.Daemon) {
+	t.Helper()
+	labtest.Await(t, "5 s of pings", func() bool {
+		i := labtest.Info(t, d)
+		if i.Silence != nil {
+			t.Fatalf("%+v", i.Silence)
+		}
+		return i.TX.Stats.Dropped[api.DropPolicy].Packets >= 25
+	})
+}
