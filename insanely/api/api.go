@@ -33,6 +33,11 @@ const (
 	PathMetrics = "/metrics"
 )
 
+// HeaderNamespace is a header of PUT: the network namespace that the links of the request
+// are named in, in the form of Info.Namespace. If the device is in another one, the daemon
+// refuses with ErrNamespace. Without the header any namespace is right.
+const HeaderNamespace = "Insane-Namespace"
+
 // The limits that both sides keep.
 const (
 	MaxBody = 64 << 10 // bytes of a request body, and of an answer that the client reads
