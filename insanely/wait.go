@@ -3,6 +3,7 @@ package insanely
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -16,11 +17,11 @@ const (
 )
 
 // Wait calls Info until a daemon answers. Use it after starting a daemon. It repeats only
-// after ErrNoDaemon and returns any other error at once. If ctx ends first, Wait returns
-// the last ErrNoDaemon, which says what is missing.
+// after ErrNoDaemon and while the queue of the daemon is full, and returns any other error at
+// once. If ctx ends first, Wait returns the last of these errors, which says what is missing.
 func (c *Client) Wait(ctx context.Context) (api.Info, error) {
 	info, err := c.Info(ctx)
-	for pause := firstPause; errors.Is(err, ErrNoDaemon); pause = min(2*pause, lastPause) {
+	for pause := firstPause; errors.Is(err, ErrNoDaemon) || errors.Is(err, syscall.EAGAIN); pause = min(2*pause, lastPause) {
 		select {
 		case <-ctx.Done():
 			return api.Info{}, err

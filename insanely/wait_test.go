@@ -22,8 +22,10 @@ func TestWaitForDaemon(t *testing.T) {
 		switch tries.Add(1) {
 		case 1:
 			return nil, refusedWith(syscall.ENOENT)
-		case 2, 3:
+		case 2:
 			return nil, refusedWith(syscall.ECONNREFUSED)
+		case 3: // and in the same attempt of Wait once more
+			return nil, refusedWith(syscall.EAGAIN)
 		default:
 			return net.Dial("unix", socket)
 		}
@@ -36,6 +38,23 @@ func TestWaitForDaemon(t *testing.T) {
 	if got := tries.Load(); got != 4 {
 		t.Errorf("%d tries, want 4", got)
 	}
+}
+
+// A daemon whose queue is full for longer than a request may take is waited for as well.
+func TestWaitForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := NewClient(func(context.Context) (net.Conn, error) { return nil, refusedWith(syscall.EAGAIN) })
+		defer client.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*Timeout)
+		defer cancel()
+		started := time.Now()
+		if _, err := client.Wait(ctx); !errors.Is(err, syscall.EAGAIN) {
+			t.Errorf("error is %v, want EAGAIN", err)
+		}
+		if waited := time.Since(started); waited < 2*Timeout {
+			t.Errorf("waited %s", waited)
+		}
+	})
 }
 
 // Only a missing daemon is waited for. Waiting for any other error to go away

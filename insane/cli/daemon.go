@@ -15,7 +15,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insane"
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/rights"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // endPatience is how long the daemon waits, after the signal that ends it, until the device
@@ -132,13 +134,23 @@ func (p *program) reduce(conf insane.Config) {
 	if !p.own {
 		return
 	}
-	var o rights.Options
+	o := rights.Options{Before: func() { handOver(conf) }}
 	if !strings.HasPrefix(conf.Socket, "@") {
 		o.Directory = filepath.Dir(conf.Socket)
 	}
 	if err := rights.Reduce(o); err != nil {
 		conf.Log.Warn("the daemon keeps all its capabilities", "err", err)
 	}
+}
+
+// handOver loads the eBPF programs that the device will need at once, while the process may
+// load them best, for the program that it executes next.
+func handOver(conf insane.Config) {
+	if conf.Path == api.PathRelay && conf.Receive == api.ReceiveNone {
+		kern.HandNothing()
+		return
+	}
+	_ = kern.HandOver() // the device finds the same error, and says what it means
 }
 
 // filter leaves the process the system calls that it needs.
