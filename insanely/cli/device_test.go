@@ -46,7 +46,7 @@ var views = map[string]func(*api.Info){
 	},
 	"silent": func(info *api.Info) {
 		info.Silence = &api.Silence{Cause: api.SilenceNoNeighbour,
-			Text: "asked for neighbours 6 times in 5 s, nobody answered: 10.9.0.9 is down, or not in the network of eth0"}
+			Text: "asked for 10.9.0.9 for 7 s, nobody answered: it is down, or not in the network of eth0"}
 	},
 	"overrun": func(info *api.Info) { info.RX.Stats.Overruns = 12345678901 },
 	// A daemon that is newer than this command.
