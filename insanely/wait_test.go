@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -22,8 +23,10 @@ func TestWaitForDaemon(t *testing.T) {
 		switch tries.Add(1) {
 		case 1:
 			return nil, refusedWith(syscall.ENOENT)
-		case 2, 3:
+		case 2:
 			return nil, refusedWith(syscall.ECONNREFUSED)
+		case 3: // and in the same attempt of Wait once more
+			return nil, refusedWith(syscall.EAGAIN)
 		default:
 			return net.Dial("unix", socket)
 		}
@@ -35,6 +38,40 @@ func TestWaitForDaemon(t *testing.T) {
 	}
 	if got := tries.Load(); got != 4 {
 		t.Errorf("%d tries, want 4", got)
+	}
+}
+
+// A daemon whose queue is full for longer than a request may take is waited for as well.
+func TestWaitForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := NewClient(func(context.Context) (net.Conn, error) { return nil, refusedWith(syscall.EAGAIN) })
+		defer client.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 3*Timeout)
+		defer cancel()
+		started := time.Now()
+		if _, err := client.Wait(ctx); !errors.Is(err, syscall.EAGAIN) {
+			t.Errorf("error is %v, want EAGAIN", err)
+		}
+		if waited := time.Since(started); waited < 2*Timeout {
+			t.Errorf("waited %s", waited)
+		}
+	})
+}
+
+// A daemon that has made its socket and does not answer yet is waited for.
+func TestWaitForSlowStart(t *testing.T) {
+	t.Parallel()
+	socket := socketIn(t)
+	var asked atomic.Int32
+	serve(t, socket, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			<-r.Context().Done() // until the client gives up
+			return
+		}
+		answerJSON(t, sampleInfo())(w, r)
+	})
+	if info, err := dial(t, socket).Wait(t.Context()); err != nil || info.Name != "insane" || asked.Load() != 2 {
+		t.Errorf("info of %q after %d requests, error %v", info.Name, asked.Load(), err)
 	}
 }
 

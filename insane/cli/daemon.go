@@ -15,14 +15,23 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insane"
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/rights"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // endPatience is how long the daemon waits, after the signal that ends it, until the device
 // is closed. Another process may hold what the device waits for, such as the kernel's lock
 // on network configuration. The process ends then all the same, and the kernel closes
 // everything that is still open.
-const endPatience = 250 * time.Millisecond
+const endPatience = 400 * time.Millisecond
+
+// The reader of the log has time until endLimit after the signal, and leastPatience in any
+// case. With managerPatience, that makes half a second in all.
+const (
+	endLimit      = 470 * time.Millisecond
+	leastPatience = 40 * time.Millisecond
+)
 
 // daemon runs a device in the foreground until a signal comes.
 func (p *program) daemon(c *cli.Context) error {
@@ -38,9 +47,14 @@ func (p *program) daemon(c *cli.Context) error {
 	defer stop()
 	conf.LogDropped = p.err.Dropped
 	p.err.tell(func(lines uint64) { conf.Log.Warn("lines of the log were dropped", "lines", lines) })
+	var signalled time.Time
 	s := &service{program: p, conf: conf, manager: openManager(conf.Log)}
-	defer s.manager.close()
-	return endsInTime(ctx, s.run, s.stopping, s.leave)
+	err = endsInTime(ctx, s.run, func() { signalled = time.Now(); s.stopping() }, s.leave)
+	s.manager.close()
+	if !signalled.IsZero() {
+		p.patience = max(endLimit-time.Since(signalled), leastPatience)
+	}
+	return err
 }
 
 // untilSignal returns a context that ends with a signal that ends the daemon. SIGHUP is one
@@ -91,11 +105,11 @@ func endsInTime(ctx context.Context, run func(context.Context) error, began, lat
 // leave removes the file of the control socket if the device could not be closed in time.
 func (s *service) leave() {
 	if d := s.device.Load(); d != nil {
-		if err := d.Leave(); err != nil {
+		if err := d.Leave(); err != nil && !errors.Is(err, os.ErrClosed) {
 			s.conf.Log.Warn("remove control socket", "err", err)
 		}
 	}
-	s.conf.Log.Warn("device is gone: the kernel closes what is still open", "name", s.conf.Name)
+	s.conf.Log.Info("device is gone: the kernel closes what is still open", "name", api.ShowName(s.conf.Name))
 }
 
 // stopping tells the manager once that the daemon ends.
@@ -122,7 +136,7 @@ func (s *service) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.conf.Log.Info("device is gone", "name", s.conf.Name)
+	s.conf.Log.Info("device is gone", "name", api.ShowName(s.conf.Name))
 	return nil
 }
 
@@ -132,13 +146,23 @@ func (p *program) reduce(conf insane.Config) {
 	if !p.own {
 		return
 	}
-	var o rights.Options
+	o := rights.Options{Before: func() { handOver(conf) }}
 	if !strings.HasPrefix(conf.Socket, "@") {
 		o.Directory = filepath.Dir(conf.Socket)
 	}
 	if err := rights.Reduce(o); err != nil {
 		conf.Log.Warn("the daemon keeps all its capabilities", "err", err)
 	}
+}
+
+// handOver loads the eBPF programs that the device will need at once, while the process may
+// load them best, for the program that it executes next.
+func handOver(conf insane.Config) {
+	if conf.Path == api.PathRelay && conf.Receive == api.ReceiveNone {
+		kern.HandNothing()
+		return
+	}
+	_ = kern.HandOver() // the device finds the same error, and says what it means
 }
 
 // filter leaves the process the system calls that it needs.
@@ -157,6 +181,6 @@ func (p *program) filter(conf insane.Config) {
 // announce logs the configuration. It logs policies as text, because encoding/json would
 // print an empty object for them.
 func announce(conf insane.Config) {
-	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket, "slave", conf.Slave,
+	conf.Log.Info("device is there", "name", api.ShowName(conf.Name), "socket", conf.Socket, "slave", api.ShowName(api.ReadName(conf.Slave)),
 		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed)
 }

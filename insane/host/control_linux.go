@@ -70,6 +70,9 @@ func ListenControl(path string) (*ControlListener, error) {
 // keeps in open.
 func listenIn(in *os.File, base, path string) (*ControlListener, error) {
 	unlock, err := lockIn(in, "."+base+".lock")
+	if errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) {
+		err = fmt.Errorf("%w (--socket @NAME needs no directory)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
