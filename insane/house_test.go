@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"policy/unit": {},
 	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/kern", "insane/observe", "insane/ownership",
 		"insane/port", "insane/relay", "insane/slave", "insane/watchdog", "insanely/api"},
-	"insane/cli":           {"policy", "insane", "insane/lab", "insane/rights", "insanely/api"},
+	"insane/cli":           {"policy", "insane", "insane/kern", "insane/lab", "insane/rights", "insanely/api"},
 	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/decide":        {"insane/host", "insane/kern", "insane/observe", "insanely/api"},
 	"insane/frame":         {},

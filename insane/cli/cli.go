@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Exit codes; --help lists them.
@@ -110,7 +112,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+func oneLine(err error) string { return api.ShowText(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
 // version returns the version that the go command wrote into the binary.
 func version() string {

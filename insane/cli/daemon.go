@@ -15,7 +15,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insane"
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/rights"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // endPatience is how long the daemon waits, after the signal that ends it, until the device
@@ -107,7 +109,7 @@ func (s *service) leave() {
 			s.conf.Log.Warn("remove control socket", "err", err)
 		}
 	}
-	s.conf.Log.Info("device is gone: the kernel closes what is still open", "name", s.conf.Name)
+	s.conf.Log.Info("device is gone: the kernel closes what is still open", "name", api.ShowName(s.conf.Name))
 }
 
 // stopping tells the manager once that the daemon ends.
@@ -134,7 +136,7 @@ func (s *service) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.conf.Log.Info("device is gone", "name", s.conf.Name)
+	s.conf.Log.Info("device is gone", "name", api.ShowName(s.conf.Name))
 	return nil
 }
 
@@ -144,13 +146,23 @@ func (p *program) reduce(conf insane.Config) {
 	if !p.own {
 		return
 	}
-	var o rights.Options
+	o := rights.Options{Before: func() { handOver(conf) }}
 	if !strings.HasPrefix(conf.Socket, "@") {
 		o.Directory = filepath.Dir(conf.Socket)
 	}
 	if err := rights.Reduce(o); err != nil {
 		conf.Log.Warn("the daemon keeps all its capabilities", "err", err)
 	}
+}
+
+// handOver loads the eBPF programs that the device will need at once, while the process may
+// load them best, for the program that it executes next.
+func handOver(conf insane.Config) {
+	if conf.Path == api.PathRelay && conf.Receive == api.ReceiveNone {
+		kern.HandNothing()
+		return
+	}
+	_ = kern.HandOver() // the device finds the same error, and says what it means
 }
 
 // filter leaves the process the system calls that it needs.
@@ -169,6 +181,6 @@ func (p *program) filter(conf insane.Config) {
 // announce logs the configuration. It logs policies as text, because encoding/json would
 // print an empty object for them.
 func announce(conf insane.Config) {
-	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket, "slave", conf.Slave,
+	conf.Log.Info("device is there", "name", api.ShowName(conf.Name), "socket", conf.Socket, "slave", api.ShowName(api.ReadName(conf.Slave)),
 		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-//go:generate go tool bpf2go -target bpfel,bpfeb decide decide_test.c -- -O2 -mcpu=v3 -Wall -Werror
+//go:generate go tool bpf2go -target bpfel,bpfeb decide decide_test.c -- -O2 -mcpu=v3 -mllvm -no-stack-slot-sharing -Wall -Werror
 
 // question is struct question of decide_test.c.
 type question struct {

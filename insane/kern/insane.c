@@ -147,7 +147,7 @@ SEC("tc")
 int transmit_past(struct __sk_buff *skb)
 {
 	struct recall *recall = recalled();
-	if (!recall || READ(recall->link) != skb->ifindex)
+	if (!recall || !active(recall) || READ(recall->link) != skb->ifindex)
 		return TC_ACT_UNSPEC;
 	if (skb->tc_index == stamp_of(recall)) {
 		skb->tc_index = 0;

@@ -31,6 +31,7 @@
 //	barrier.go   waits until one CPU has finished its softirq
 //	steer.go     keeps the frames in the daemon's queue of the TAP
 //	memory.go    the memory that the programs and this process share
+//	handover.go  takes loaded programs along when the process executes its program again
 //	refused.go   tells a user why the kernel refuses eBPF
 //
 // The files kern_bpfel.go and kern_bpfeb.go are generated from the C, for CPUs of
@@ -65,7 +66,9 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-//go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -Wall -Werror
+// Two spilled values share no slot of the stack: without CAP_PERFMON Linux 6.1 refuses to
+// overwrite one of eight bytes with one of four.
+//go:generate go tool bpf2go -target bpfel,bpfeb kern insane.c -- -O2 -mcpu=v3 -mllvm -no-stack-slot-sharing -Wall -Werror
 
 // Objects are the loaded programs and maps of one device. They are safe for concurrent
 // use.
@@ -89,9 +92,7 @@ type Objects struct {
 // device; filters that an earlier daemon of this name has left are removed by it. An
 // error wraps ErrRights or ErrUnsupported if one of these is the cause.
 func Open(device string) (*Objects, error) {
-	// Kernels before 5.11 count maps against a limit of locked memory. If the
-	// limit cannot be raised, the maps may still fit.
-	_ = rlimit.RemoveMemlock()
+	raiseMemoryLimit()
 	o := &Objects{device: device}
 	if err := o.load(); err != nil {
 		o.dummy.Close()
@@ -105,11 +106,16 @@ func Open(device string) (*Objects, error) {
 	return o, nil
 }
 
+// raiseMemoryLimit raises the limit of locked memory, against which kernels before 5.11
+// count maps. If it cannot be raised, the maps may still fit.
+func raiseMemoryLimit() { _ = rlimit.RemoveMemlock() }
+
 // compiled returns the embedded objects. They are read once; a caller must copy them
 // before it changes them.
 var compiled = sync.OnceValues(loadKern)
 
-// load loads the programs and maps, and maps the shared memory.
+// load loads the programs and maps, unless an earlier program of this process has handed
+// them over, and maps the shared memory.
 func (o *Objects) load() error {
 	spec, err := forThisMachine()
 	if err != nil {
@@ -118,8 +124,10 @@ func (o *Objects) load() error {
 	if o.knows, err = knownStages(spec); err != nil {
 		return err
 	}
-	if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
-		return err
+	if !o.takeOver(spec) {
+		if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
+			return err
+		}
 	}
 	if err := o.identify(); err != nil {
 		return err

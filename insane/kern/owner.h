@@ -93,7 +93,7 @@ static __always_inline enum owner owner_answer(struct __sk_buff *skb, struct flo
 {
 	enum way usual = usual_way(sender);
 	struct recall *recall = recalled();
-	if (!recall || !remembers(recall, usual, t->protocol))
+	if (!recall || !active(recall) || !remembers(recall, usual, t->protocol))
 		return owner_of(usual, sender);
 	if (t->later)
 		return later_known(flow, t->protocol) ? BOTH : owner_of(usual, sender);
@@ -108,7 +108,7 @@ static __always_inline enum owner owner_error(struct __sk_buff *skb, struct flow
 {
 	enum way usual = usual_way(to);
 	struct recall *recall = recalled();
-	if (!recall || !remembers(recall, usual, t->protocol) || t->later)
+	if (!recall || !active(recall) || !remembers(recall, usual, t->protocol) || t->later)
 		return owner_of(usual, sender);
 	identify(skb, flow, t, QUESTION);
 	return owner_of(way_of(recall, flow, t->protocol, usual), sender);

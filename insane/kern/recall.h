@@ -51,15 +51,21 @@ static __always_inline struct recall *recalled(void)
 	return bpf_map_lookup_elem(&recalls, &zero);
 }
 
+// active returns whether flows are to be remembered.
+static __always_inline bool active(struct recall *recall)
+{
+	return READ(recall->cookie);
+}
+
 // usual_way returns the way to an address, by its claim.
-static __always_inline enum way usual_way(__u32 claim)
+static __always_inline __u64 usual_way(__u32 claim)
 {
 	return claim & ROUTED ? THROUGH : PAST;
 }
 
 // remembers returns whether the table may have a flow of a protocol that left in another way
 // than the usual one.
-static __always_inline bool remembers(struct recall *recall, enum way usual, __u8 protocol)
+static __always_inline bool remembers(struct recall *recall, __u64 usual, __u8 protocol)
 {
 	__u64 other = usual ^ (PAST | THROUGH);
 	return READ(recall->seen) & (protocol == IPPROTO_UDP ? other | GROUPS : other);
@@ -67,7 +73,7 @@ static __always_inline bool remembers(struct recall *recall, enum way usual, __u
 
 // way_of returns how the last packet of a flow left, or the usual way if that is not known. A
 // question to a group is answered by anybody, from any port.
-static __always_inline enum way way_of(struct recall *recall, struct flow *flow, __u8 protocol, enum way usual)
+static __always_inline enum way way_of(struct recall *recall, struct flow *flow, __u8 protocol, __u64 usual)
 {
 	__u64 *way = bpf_map_lookup_elem(&flows, flow);
 	if (!way && protocol == IPPROTO_UDP && READ(recall->seen) & GROUPS) {
@@ -138,7 +144,7 @@ static __always_inline void remember_flow(struct __sk_buff *skb, struct recall *
 // asks_nothing returns whether a packet needs no place in the table, for a reason that costs
 // more to find out: its answers are for an address of the device, whichever way it takes, or
 // it is a frame of the relay, which has been remembered at the interface.
-static __always_inline bool asks_nothing(struct __sk_buff *skb, struct recall *recall, enum way way, __u32 source)
+static __always_inline bool asks_nothing(struct __sk_buff *skb, struct recall *recall, __u64 way, __u32 source)
 {
 	if (way == THROUGH)
 		return source & OWN;
@@ -150,11 +156,9 @@ static __always_inline bool asks_nothing(struct __sk_buff *skb, struct recall *r
 __noinline int remember_ipv4(struct __sk_buff *skb, enum way way)
 {
 	struct recall *recall = recalled();
-	if (!recall || !READ(recall->cookie))
-		return 0;
 	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct iphdr ip;
-	if (!table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+	if (!recall || !table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
 		return 0;
 	__u64 usual = usual_way(known4(table, ip.daddr));
 	__u64 group = ip.protocol == IPPROTO_UDP && byte_at(skb, 0) & 1;
@@ -178,11 +182,9 @@ __noinline int remember_ipv4(struct __sk_buff *skb, enum way way)
 __noinline int remember_ipv6(struct __sk_buff *skb, enum way way)
 {
 	struct recall *recall = recalled();
-	if (!recall || !READ(recall->cookie))
-		return 0;
 	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct ipv6hdr ip;
-	if (!table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+	if (!recall || !table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
 		return 0;
 	__u64 usual = usual_way(known6(table, &ip.daddr));
 	__u64 group = ip.nexthdr == IPPROTO_UDP && ip.daddr.in6_u.u6_addr8[0] == 0xff;
@@ -205,7 +207,8 @@ __noinline int remember_ipv6(struct __sk_buff *skb, enum way way)
 // remember remembers a frame that leaves in a way. A frame of a VLAN is another link's.
 static __always_inline void remember(struct __sk_buff *skb, enum way way)
 {
-	if (skb->vlan_present && skb->vlan_tci & 0xfff)
+	struct recall *recall = recalled();
+	if (!recall || !READ(recall->cookie) || (skb->vlan_present && skb->vlan_tci & 0xfff))
 		return;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		remember_ipv4(skb, way);

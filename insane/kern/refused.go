@@ -38,14 +38,21 @@ func explain(what string, err error) error {
 	// The text of the library about missing rights is written for programmers, so
 	// only the error number is kept.
 	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES} {
-		if errors.Is(err, errno) {
+		if errors.Is(err, errno) && !verified(err) {
 			return fmt.Errorf("%s: %w: %w", what, errno, whyRefused())
 		}
 	}
-	if errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {
+	if verified(err) || errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {
 		return fmt.Errorf("%s: %w: %w", what, err, ErrUnsupported)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// verified reports whether it was the verifier that has refused a program: who may load no
+// programs does not get that far.
+func verified(err error) bool {
+	var refused *ebpf.VerifierError
+	return errors.As(err, &refused) && len(refused.Log) > 0
 }
 
 // firstUserNamespace is the inode of the user namespace that the machine starts with

@@ -47,6 +47,10 @@ type Options struct {
 	// if the socket is no file. If only root's override of file permissions allows that,
 	// the daemon keeps this capability as well.
 	Directory string
+
+	// Before is called before the process executes its program again, while it has all its
+	// rights. What it sets in the environment is there in the new program. May be nil.
+	Before func()
 }
 
 func init() { runtime.LockOSThread() }
@@ -74,6 +78,9 @@ func Reduce(o Options) error {
 		return os.Unsetenv(reducedName)
 	case again:
 		return fmt.Errorf("execute the program with fewer capabilities: it has %#x, not %#x", uint64(has.permitted), uint64(keep))
+	}
+	if o.Before != nil {
+		o.Before()
 	}
 	if err := keep.confine(); err != nil {
 		return err

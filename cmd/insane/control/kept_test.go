@@ -56,6 +56,22 @@ func checkKept(t *testing.T, pid int, want uint64) (threads int) {
 	return threads
 }
 
+// checkHandedOver fails unless the process has the eBPF programs that it loaded while it had
+// all rights. Those that it would load later are slower.
+func checkHandedOver(t *testing.T, pid int) {
+	t.Helper()
+	environment, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	labtest.Must(t, err)
+	found := regexp.MustCompile(`(?:\x00|^)INSANE_OBJECTS=[^\x00]*\breceive_auto=(\d+)`).FindSubmatch(environment)
+	if found == nil {
+		t.Fatalf("nothing was handed over: %q", environment)
+	}
+	what, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, found[1]))
+	if err != nil || !strings.Contains(what, "bpf-prog") {
+		t.Errorf("descriptor %s of the daemon is %s (%v)", found[1], what, err)
+	}
+}
+
 // TestKeepsFewRights: a daemon that root starts keeps no more rights than it needs, in every
 // thread, and with these it follows changes of every kind: another slave and back, each
 // receive mode, a slave that is deleted, an interface that is set down.
@@ -70,6 +86,7 @@ func TestKeepsFewRights(t *testing.T) {
 		t.Errorf("the process is called %q (%v)", name, err)
 	}
 	checkKept(t, d.PID(), keptRights)
+	checkHandedOver(t, d.PID())
 	for _, mode := range []string{api.ReceiveNone, api.ReceiveAll, api.ReceiveAuto} {
 		if i := labtest.Set(t, d, api.Change{Receive: &mode}); i.Receive != mode {
 			t.Errorf("asked for receive %s, got %s", mode, i.Receive)

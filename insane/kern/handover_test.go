@@ -1,0 +1,99 @@
+package kern
+
+import (
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// programIDs returns the IDs of loaded programs, sorted.
+func programIDs(t *testing.T, programs ...*ebpf.Program) (ids []ebpf.ProgramID) {
+	t.Helper()
+	for _, p := range programs {
+		info, err := p.Info()
+		must(t, err)
+		id, _ := info.ID()
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// all returns the programs of objects.
+func all(b *kernPrograms) (list []*ebpf.Program) {
+	fields := reflect.ValueOf(b).Elem()
+	for i := range fields.NumField() {
+		if p, ok := fields.Field(i).Interface().(*ebpf.Program); ok {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// Open takes over what HandOver has loaded: the same programs, which work, and no descriptor
+// of them is left for programs that the process executes.
+func TestHandOver(t *testing.T) {
+	near, _ := newNamespace(t)
+	t.Setenv(handedOver, "")
+	must(t, HandOver())
+	var want []*ebpf.Program
+	for _, p := range handing[len(handing)-1].Programs {
+		want = append(want, p)
+	}
+	ids := programIDs(t, want...)
+	drop(t, unix.CAP_SYS_ADMIN, unix.CAP_PERFMON)
+	r := openObjects(t, hostClaims)
+	if _, left := os.LookupEnv(handedOver); left {
+		t.Error("the environment still has the descriptors")
+	}
+	have := all(&r.bpf.kernPrograms)
+	if got := programIDs(t, have...); !slices.Equal(got, ids) {
+		t.Errorf("the programs are %v, want %v", got, ids)
+	}
+	for _, p := range have {
+		if flags, err := unix.FcntlInt(uintptr(p.FD()), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%v: a program would inherit it (%v)", p, err)
+		}
+	}
+	for _, a := range attachments(t) {
+		closer, err := a.attach(r, near.Attrs().Index)
+		must(t, err)
+		must(t, closer.Close())
+	}
+	// Each is open once: Open has closed nothing that is open, and opens its own next time.
+	must(t, r.Close())
+	again := openObjects(t, hostClaims)
+	if got := programIDs(t, again.bpf.ReceiveAuto); slices.Contains(ids, got[0]) {
+		t.Error("a second Open has the same programs")
+	}
+}
+
+// What was handed over in part, or is no such thing, is closed, and Open loads the programs.
+func TestHandOverInPart(t *testing.T) {
+	needRoot(t)
+	file, err := os.Open("/dev/null")
+	must(t, err)
+	defer file.Close()
+	other, err := unix.Dup(int(file.Fd()))
+	must(t, err)
+	for _, text := range []string{
+		"receive_auto", "receive_auto=x", "receive_auto=-1", "receive_auto=1", "receive_auto=9999", "nothing=9999", "counts=9999",
+		"receive_auto=" + strconv.Itoa(other),
+	} {
+		t.Setenv(handedOver, text)
+		r, err := Open("insane")
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		must(t, r.Close())
+	}
+	if _, err := os.Stdout.Stat(); err != nil {
+		t.Errorf("standard output: %v", err)
+	}
+}
