@@ -143,7 +143,11 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 // Close waits for a change that somebody makes.
 func (d *Device) Close() error {
 	d.ticker.EndReceive()
-	err := errors.Join(d.near.Close(), d.Leave())
+	var err error
+	if self := d.shown.Load().self; self.Queues > 1 { // another program would keep it there
+		err = d.iface.Remove()
+	}
+	err = errors.Join(err, d.near.Close(), d.Leave())
 	d.mu.Lock()
 	d.closed = true
 	if far := d.tx.End().Port; far != nil {

@@ -17,6 +17,7 @@
 //	network.h    the steps of a walk over IP headers
 //	tunnel.h     the steps of a walk over the headers of tunnels
 //	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
+//	sample.h     takes a sample of what is sent, and sample.go asks for it
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
 //	attach.go    attaches programs to the slave and to the interface

@@ -80,7 +80,7 @@ func (o *Observer) observeInterface(before Interface) Interface {
 		s = before
 		s.Err, s.Watched, s.Guarded = err, err.Error(), err.Error()
 	}
-	s.Returned = !s.Away && (before.Away || o.WasAway)
+	s.Returned = !s.Away && (before.Away || before.Returned || o.WasAway)
 	return s
 }
 

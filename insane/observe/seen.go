@@ -37,7 +37,7 @@ type Interface struct {
 	Link host.Link // zero if the interface is away
 	Away bool      // the interface is not in this network namespace
 	host.Condition
-	Returned bool   // it is in this network namespace, and was in another one since the last pass
+	Returned bool   // it is back from another network namespace; the device ends this when it has set it up again
 	Watched  string // why what the host sends must pass its own queue; "": it need not
 	Guarded  string // why what arrives must be written to it; "": it need not
 	Spare    bool   // nobody has configured its queueing discipline
