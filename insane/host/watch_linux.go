@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -51,9 +52,10 @@ func (l *Links) Watch(ctx context.Context, keep func(Events) bool, wake func(Eve
 	w := &watcher{keep: keep, ready: make(chan struct{}, 1)}
 	var group sync.WaitGroup
 	group.Go(func() { w.listen(ctx, socket, subscription{subscribe, resubscribeDelay, Events{Lost: true}}) })
-	// A kernel without nftables is no error, and may load it later.
-	tables, _ := subscribeNFTables()
-	group.Go(func() { w.listen(ctx, tables, subscription{subscribeNFTables, nftablesDelay, Events{NFTables: true}}) })
+	// A kernel without nftables is no error, and may load it later, if it knows the protocol.
+	if tables, err := subscribeNFTables(); !errors.Is(err, unix.EPROTONOSUPPORT) {
+		group.Go(func() { w.listen(ctx, tables, subscription{subscribeNFTables, nftablesDelay, Events{NFTables: true}}) })
+	}
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
