@@ -56,7 +56,7 @@ func New(near, far port.Port, c Config) *Device {
 // call Run must call Close.
 func Open(c Config) (*Device, error) {
 	if err := api.CheckName(c.Name); err != nil {
-		return nil, fmt.Errorf(`name: "%s": %w`, api.ShowName(c.Name), err)
+		return nil, fmt.Errorf("name: %q: %w", c.Name, err)
 	}
 	d, err := open(c)
 	if err != nil {

@@ -1,7 +1,6 @@
 package insane
 
 import (
-	"slices"
 	"strconv"
 	"sync"
 
@@ -71,7 +70,7 @@ func (d *Device) State() api.Info {
 		Name: api.ShowName(d.name), Slave: s.slave, SlaveState: s.slaveState, Namespace: d.namespace,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed, SeedText: strconv.FormatUint(s.seed, 10),
 		JudgeNeighbours: s.tx.JudgeNeighbours,
-		Warnings:        slices.Concat([]api.Warning{}, s.warnings), // never null in JSON
+		Warnings:        append([]api.Warning{}, s.warnings...), // never null in JSON
 	}
 	if d.logDropped != nil {
 		info.LogDropped = d.logDropped()

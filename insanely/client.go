@@ -87,6 +87,16 @@ func (c *Client) Set(ctx context.Context, change api.Change) (api.Info, error) {
 	return c.info(ctx, http.MethodPut, body)
 }
 
+// SetIn is Set for links of a network namespace, in the form of Info.Namespace. If the device
+// is in another one, nothing changes and the error is api.ErrNamespace. Daemons of earlier
+// versions do not check it. With the namespace "" it is Set.
+func (c *Client) SetIn(ctx context.Context, namespace string, change api.Change) (api.Info, error) {
+	return c.Set(context.WithValue(ctx, namespaceKey{}, namespace), change)
+}
+
+// namespaceKey is the key of the namespace of a change in the context of its request.
+type namespaceKey struct{}
+
 // Stats asks for the counters alone.
 func (c *Client) Stats(ctx context.Context) (api.DeviceStats, error) {
 	var stats api.DeviceStats
@@ -124,6 +134,9 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, v any
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
+	}
+	if namespace, _ := ctx.Value(namespaceKey{}).(string); namespace != "" {
+		req.Header.Set(api.HeaderNamespace, namespace)
 	}
 	// Use RoundTrip, because http.Client would follow redirects.
 	resp, err := c.transport.RoundTrip(req)

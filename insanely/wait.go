@@ -16,12 +16,13 @@ const (
 	lastPause  = 100 * time.Millisecond
 )
 
-// Wait calls Info until a daemon answers. Use it after starting a daemon. It repeats only
-// after ErrNoDaemon and while the queue of the daemon is full, and returns any other error at
-// once. If ctx ends first, Wait returns the last of these errors, which says what is missing.
+// Wait calls Info until a daemon answers. Use it after starting a daemon. It repeats after
+// ErrNoDaemon, while the queue of the daemon is full, and if the daemon, which may just be
+// starting, does not answer in time; it returns any other error at once. If ctx ends first,
+// Wait returns the last of these errors, which says what is missing.
 func (c *Client) Wait(ctx context.Context) (api.Info, error) {
 	info, err := c.Info(ctx)
-	for pause := firstPause; errors.Is(err, ErrNoDaemon) || errors.Is(err, syscall.EAGAIN); pause = min(2*pause, lastPause) {
+	for pause := firstPause; mayCome(err); pause = min(2*pause, lastPause) {
 		select {
 		case <-ctx.Done():
 			return api.Info{}, err
@@ -34,4 +35,9 @@ func (c *Client) Wait(ctx context.Context) (api.Info, error) {
 		info, err = again, errAgain
 	}
 	return info, err
+}
+
+// mayCome reports whether a daemon may answer later, after an error.
+func mayCome(err error) bool {
+	return errors.Is(err, ErrNoDaemon) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, context.DeadlineExceeded)
 }

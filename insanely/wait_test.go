@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -55,6 +56,23 @@ func TestWaitForRoom(t *testing.T) {
 			t.Errorf("waited %s", waited)
 		}
 	})
+}
+
+// A daemon that has made its socket and does not answer yet is waited for.
+func TestWaitForSlowStart(t *testing.T) {
+	t.Parallel()
+	socket := socketIn(t)
+	var asked atomic.Int32
+	serve(t, socket, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			<-r.Context().Done() // until the client gives up
+			return
+		}
+		answerJSON(t, sampleInfo())(w, r)
+	})
+	if info, err := dial(t, socket).Wait(t.Context()); err != nil || info.Name != "insane" || asked.Load() != 2 {
+		t.Errorf("info of %q after %d requests, error %v", info.Name, asked.Load(), err)
+	}
 }
 
 // Only a missing daemon is waited for. Waiting for any other error to go away

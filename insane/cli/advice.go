@@ -19,7 +19,8 @@ import (
 func advise(err error, socket string) error {
 	forbidden := errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES)
 	switch {
-	case aboutSocket(err, socket) && (forbidden || errors.Is(err, syscall.EROFS)):
+	case strings.Contains(err.Error(), "--socket"): // it has its advice
+	case errors.Is(err, syscall.EROFS), forbidden && aboutSocket(err, socket): // only the socket's file is written
 		return fmt.Errorf("%w; --socket PATH puts it elsewhere, --socket @NAME needs no file", err)
 	case forbidden:
 		if lacking := lackingRights(); lacking != "" {

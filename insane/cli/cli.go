@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Exit codes; --help lists them.
@@ -29,8 +31,8 @@ const (
 	exitUsage  = 2
 )
 
-// How long the end waits for somebody to read what was written to standard error: after
-// success, and after an error, which is worth more time.
+// How long the end waits for somebody to read what was written to standard error, unless a
+// signal has ended a daemon: after success, and after an error, which is worth more time.
 const (
 	lastWords = 150 * time.Millisecond
 	lastError = time.Second
@@ -46,14 +48,19 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(p.err, "insane: "+oneLine(err))
 		patience = lastError
 	}
+	if p.patience > 0 {
+		patience = p.patience
+	}
 	p.err.close(patience)
 	return exitCode(err)
 }
 
 // program is one run of the command.
 type program struct {
-	out io.Writer
-	err *queue
+	out      io.Writer
+	err      *queue
+	patience time.Duration // what a signal has left for the end; 0: there was none
+
 	own bool // the arguments are those of the process, which may give up rights
 }
 
@@ -105,7 +112,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+func oneLine(err error) string { return api.ShowText(strings.ReplaceAll(err.Error(), "\n", "; ")) }
 
 // version returns the version that the go command wrote into the binary.
 func version() string {

@@ -44,38 +44,68 @@ func daemonFlags() []cli.Flag {
 
 // config reads the flags. It checks everything that it can check, before anything is
 // created.
-func config(c *cli.Context, stderr io.Writer) (insane.Config, error) {
-	conf := insane.Config{Name: c.String("name"), Slave: c.String("slave"), Socket: c.String("socket"),
-		JudgeNeighbours: c.Bool("judge-neighbours")}
-	if c.IsSet("group") && c.String("group") == "" {
-		return conf, usagef(`group: "": want the name or the number of a group`)
+func config(c *cli.Context, stderr io.Writer) (conf insane.Config, err error) {
+	if conf.Log, err = logger(stderr, c.String("log-level"), c.String("log-format")); err != nil {
+		return conf, usagef("%v", err)
+	}
+	for _, read := range []func(*cli.Context, *insane.Config) error{names, network, directions, draws, changers} {
+		if err := read(c, &conf); err != nil {
+			return conf, usagef("%v", err)
+		}
+	}
+	return conf, nil
+}
+
+// names reads the names of the interface, the slave and the control socket. A name may be
+// given as it is, or as it is shown.
+func names(c *cli.Context, conf *insane.Config) error {
+	conf.Name, conf.Slave, conf.Socket = api.ReadName(c.String("name")), c.String("slave"), c.String("socket")
+	if err := api.CheckName(conf.Name); err != nil {
+		return fmt.Errorf("name: %q: %w", conf.Name, err)
 	}
 	if conf.Socket == "" {
 		conf.Socket = api.SocketPath(conf.Name)
 	}
 	if c.IsSet("slave") && conf.Slave == "" {
-		return conf, usagef(`slave: "": want the name of a link`)
+		return errors.New(`slave: "": want the name of a link`)
 	}
-	var errs [8]error
-	conf.Log, errs[0] = logger(stderr, c.String("log-level"), c.String("log-format"))
-	conf.Addresses, errs[1] = addresses(c.StringSlice("address"))
-	conf.Routes, errs[2] = routes(c.Context, c.StringSlice("route"))
-	errs[3] = directions(c, &conf)
-	conf.Seed, errs[4] = seed(c)
-	conf.Group, errs[5] = group(c.String("group"))
-	if err := api.CheckName(conf.Name); err != nil {
-		errs[6] = fmt.Errorf("name: %q: %w", conf.Name, err)
+	if slave := api.ReadName(conf.Slave); slave != "" {
+		if err := api.CheckName(slave); err != nil {
+			return fmt.Errorf("slave: %q: no link can have this name: %w", slave, err)
+		}
+	}
+	return nil
+}
+
+// network reads addresses, routes and the path of packets.
+func network(c *cli.Context, conf *insane.Config) (err error) {
+	if conf.Addresses, err = addresses(c.StringSlice("address")); err != nil {
+		return err
+	}
+	if conf.Routes, err = routes(c.Context, c.StringSlice("route")); err != nil {
+		return err
 	}
 	conf.Path = c.String("path")
 	if err := api.CheckPath(conf.Path); err != nil {
-		errs[7] = fmt.Errorf("path: %q: %w", conf.Path, err)
+		return fmt.Errorf("path: %q: %w", conf.Path, err)
 	}
-	for _, err := range errs {
-		if err != nil {
-			return conf, usagef("%v", err)
-		}
+	return nil
+}
+
+// draws reads the seed, and whether policies apply to the messages of neighbours.
+func draws(c *cli.Context, conf *insane.Config) (err error) {
+	conf.JudgeNeighbours = c.Bool("judge-neighbours")
+	conf.Seed, err = seed(c)
+	return err
+}
+
+// changers reads who may change the device.
+func changers(c *cli.Context, conf *insane.Config) (err error) {
+	if c.IsSet("group") && c.String("group") == "" {
+		return errors.New(`group: "": want the name or the number of a group`)
 	}
-	return conf, nil
+	conf.Group, err = group(c.String("group"))
+	return err
 }
 
 // seed returns the given seed, or else 32 random bits. 32 bits are few enough for a user to
@@ -181,9 +211,10 @@ func group(name string) (*uint32, error) {
 	return &gid, nil
 }
 
-// logger makes a logger that writes to w, with the given level and format.
+// logger makes a logger that writes to w, with the given level and format. Names that are no
+// text are logged as they are shown everywhere.
 func logger(w io.Writer, level, format string) (*slog.Logger, error) {
-	options := &slog.HandlerOptions{}
+	options := &slog.HandlerOptions{ReplaceAttr: showAttr}
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("log-level: %q: want debug, info, warn or error", level)
@@ -196,4 +227,16 @@ func logger(w io.Writer, level, format string) (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(w, options)), nil
 	}
 	return nil, fmt.Errorf("log-format: %q: want text or json", format)
+}
+
+// showAttr replaces the bytes of a text that are not printable, as of a name in an error:
+// encoding/json would replace them without telling which ones they were.
+func showAttr(_ []string, a slog.Attr) slog.Attr {
+	switch value := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(api.ShowText(value))
+	case error:
+		a.Value = slog.StringValue(api.ShowText(value.Error()))
+	}
+	return a
 }

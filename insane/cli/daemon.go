@@ -24,7 +24,14 @@ import (
 // is closed. Another process may hold what the device waits for, such as the kernel's lock
 // on network configuration. The process ends then all the same, and the kernel closes
 // everything that is still open.
-const endPatience = 250 * time.Millisecond
+const endPatience = 400 * time.Millisecond
+
+// The reader of the log has time until endLimit after the signal, and leastPatience in any
+// case. With managerPatience, that makes half a second in all.
+const (
+	endLimit      = 470 * time.Millisecond
+	leastPatience = 40 * time.Millisecond
+)
 
 // daemon runs a device in the foreground until a signal comes.
 func (p *program) daemon(c *cli.Context) error {
@@ -40,9 +47,14 @@ func (p *program) daemon(c *cli.Context) error {
 	defer stop()
 	conf.LogDropped = p.err.Dropped
 	p.err.tell(func(lines uint64) { conf.Log.Warn("lines of the log were dropped", "lines", lines) })
+	var signalled time.Time
 	s := &service{program: p, conf: conf, manager: openManager(conf.Log)}
-	defer s.manager.close()
-	return endsInTime(ctx, s.run, s.stopping, s.leave)
+	err = endsInTime(ctx, s.run, func() { signalled = time.Now(); s.stopping() }, s.leave)
+	s.manager.close()
+	if !signalled.IsZero() {
+		p.patience = max(endLimit-time.Since(signalled), leastPatience)
+	}
+	return err
 }
 
 // untilSignal returns a context that ends with a signal that ends the daemon. SIGHUP is one
@@ -93,11 +105,11 @@ func endsInTime(ctx context.Context, run func(context.Context) error, began, lat
 // leave removes the file of the control socket if the device could not be closed in time.
 func (s *service) leave() {
 	if d := s.device.Load(); d != nil {
-		if err := d.Leave(); err != nil {
+		if err := d.Leave(); err != nil && !errors.Is(err, os.ErrClosed) {
 			s.conf.Log.Warn("remove control socket", "err", err)
 		}
 	}
-	s.conf.Log.Warn("device is gone: the kernel closes what is still open", "name", s.conf.Name)
+	s.conf.Log.Info("device is gone: the kernel closes what is still open", "name", api.ShowName(s.conf.Name))
 }
 
 // stopping tells the manager once that the daemon ends.
@@ -124,7 +136,7 @@ func (s *service) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.conf.Log.Info("device is gone", "name", s.conf.Name)
+	s.conf.Log.Info("device is gone", "name", api.ShowName(s.conf.Name))
 	return nil
 }
 
@@ -169,6 +181,6 @@ func (p *program) filter(conf insane.Config) {
 // announce logs the configuration. It logs policies as text, because encoding/json would
 // print an empty object for them.
 func announce(conf insane.Config) {
-	conf.Log.Info("device is there", "name", conf.Name, "socket", conf.Socket, "slave", conf.Slave,
+	conf.Log.Info("device is there", "name", api.ShowName(conf.Name), "socket", conf.Socket, "slave", api.ShowName(api.ReadName(conf.Slave)),
 		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed)
 }

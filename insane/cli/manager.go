@@ -11,7 +11,7 @@ import (
 
 // managerPatience is how long the end of the daemon waits until the service manager has
 // room for the last state.
-const managerPatience = 50 * time.Millisecond
+const managerPatience = 30 * time.Millisecond
 
 // manager tells a service manager the state of the daemon (sd_notify(3)): that it is ready,
 // that it stops, and, if the manager has a watchdog, that it works. One goroutine sends the

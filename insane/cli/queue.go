@@ -13,6 +13,13 @@ const (
 	maxLineBytes = 256 << 10 // of all lines together
 )
 
+// A writer that has not taken a line for stuckAfter is not waited for at the end. closePoll is
+// how often close looks.
+const (
+	stuckAfter = 100 * time.Millisecond
+	closePoll  = 10 * time.Millisecond
+)
+
 // queue is an io.Writer that never waits. It hands lines to a writer that may be slow, may
 // block for ever (a pipe that nobody reads), or may fail (a pipe that is closed, a full
 // disk). Lines that find the queue full, and lines that cannot be written, are dropped and
@@ -26,8 +33,9 @@ type queue struct {
 	ended chan struct{} // closed by close
 
 	mu      sync.Mutex
-	lines   [][]byte // the first one is being written
-	size    int      // bytes in lines
+	lines   [][]byte  // the first one is being written
+	began   time.Time // of the write of the first line; zero: it is not being written
+	size    int       // bytes in lines
 	dropped uint64
 	told    uint64       // the part of dropped that report was told
 	report  func(uint64) // nil: nobody wants to know
@@ -70,25 +78,23 @@ func (q *queue) tell(report func(lines uint64)) {
 	q.report = report
 }
 
-// close ends the queue when all lines are written, or after patience. Lines that are written
-// to it afterwards are lost. Call it once.
+// close ends the queue when all lines are written, when the writer is stuck, or after
+// patience. Lines that are written to it afterwards are lost. Call it once.
 func (q *queue) close(patience time.Duration) {
-	late := time.After(patience)
-	for {
-		q.mu.Lock()
-		waiting := len(q.lines)
-		q.mu.Unlock()
-		if waiting == 0 {
-			close(q.ended)
-			return
-		}
+	defer close(q.ended)
+	for end := time.Now().Add(patience); !q.finished() && time.Now().Before(end); {
 		select {
 		case <-q.empty:
-		case <-late:
-			close(q.ended)
-			return
+		case <-time.After(min(closePoll, time.Until(end))):
 		}
 	}
+}
+
+// finished reports whether no line is left, or the writer is stuck.
+func (q *queue) finished() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.lines) == 0 || !q.began.IsZero() && time.Since(q.began) >= stuckAfter
 }
 
 // run writes lines until close.
@@ -107,13 +113,15 @@ func (q *queue) run() {
 	}
 }
 
-// first returns the first line, which stays in the queue; nil if there is none.
+// first returns the first line, which stays in the queue and is to be written now; nil if
+// there is none.
 func (q *queue) first() []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.lines) == 0 {
 		return nil
 	}
+	q.began = time.Now()
 	return q.lines[0]
 }
 
@@ -122,7 +130,7 @@ func (q *queue) first() []byte {
 func (q *queue) done(err error) {
 	q.mu.Lock()
 	q.size -= len(q.lines[0])
-	q.lines = q.lines[1:]
+	q.lines, q.began = q.lines[1:], time.Time{}
 	if err != nil {
 		q.dropped++
 	}

@@ -69,7 +69,8 @@ func TestQueueBoundsBytes(t *testing.T) {
 	})
 }
 
-// The end waits for a writer that blocks, and not for ever.
+// The end waits for a writer that is slow, but not for long, and for one that has been stuck
+// before not at all.
 func TestQueueClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &stuck{room: make(chan struct{})}
@@ -77,7 +78,7 @@ func TestQueueClose(t *testing.T) {
 		fmt.Fprintln(q, "last words")
 		began := time.Now()
 		q.close(time.Minute)
-		if took := time.Since(began); took != time.Minute {
+		if took := time.Since(began); took != stuckAfter {
 			t.Errorf("close took %v", took)
 		}
 		close(w.room)
@@ -85,10 +86,31 @@ func TestQueueClose(t *testing.T) {
 		w = &stuck{room: make(chan struct{})}
 		q = newQueue(w)
 		fmt.Fprintln(q, "last words")
-		time.AfterFunc(time.Second, func() { close(w.room) })
+		time.Sleep(time.Second)
 		began = time.Now()
 		q.close(time.Minute)
-		if took := time.Since(began); took != time.Second || w.text.String() != "last words\n" {
+		if took := time.Since(began); took != 0 {
+			t.Errorf("close took %v although the writer was stuck before", took)
+		}
+		close(w.room)
+
+		w = &stuck{room: make(chan struct{})}
+		q = newQueue(w)
+		fmt.Fprintln(q, "last words")
+		began = time.Now()
+		q.close(stuckAfter / 4)
+		if took := time.Since(began); took != stuckAfter/4 {
+			t.Errorf("close took %v", took)
+		}
+		close(w.room)
+
+		w = &stuck{room: make(chan struct{})}
+		q = newQueue(w)
+		fmt.Fprintln(q, "last words")
+		time.AfterFunc(stuckAfter/2, func() { close(w.room) })
+		began = time.Now()
+		q.close(time.Minute)
+		if took := time.Since(began); took != stuckAfter/2 || w.text.String() != "last words\n" {
 			t.Errorf("close took %v, written is %q", took, w.text.String())
 		}
 	})

@@ -157,6 +157,10 @@ func (s *server) put(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
+	if err := checkNamespace(r.Header.Get(api.HeaderNamespace), s.device.State()); err != nil {
+		refuse(w, err)
+		return
+	}
 	before, after, err := s.device.Change(change)
 	if err != nil {
 		who.Warn("change refused", "err", err)

@@ -58,3 +58,13 @@ func refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
 	w.Header().Set("Allow", allow)
 	refuse(w, api.Errorf(api.ErrMethod, "", "%s %s: want %s", r.Method, r.URL.Path, allow))
 }
+
+// checkNamespace returns an error if a request names links of another network namespace than
+// the device's. asked is the value of api.HeaderNamespace; "" is right everywhere.
+func checkNamespace(asked string, i api.Info) error {
+	if asked == "" || i.Namespace == "" || asked == i.Namespace {
+		return nil
+	}
+	return api.Errorf(api.ErrNamespace, "namespace",
+		"namespace: %q: the device %s is in another network namespace, %s; nothing was changed", asked, i.Name, i.Namespace)
+}

@@ -12,48 +12,50 @@ import (
 // in i says enough, and if nothing is known. It is a pure function, and may be called by any
 // goroutine.
 func Silence(s observe.Silence, i api.Info) *api.Silence {
-	if !s.Long() || !s.Looked || i.SlaveState != api.SlaveUp || i.Takes.Idle != "" {
-		return nil
+	cause, text := "", ""
+	switch pass := "pass"; {
+	case i.SlaveState != api.SlaveUp || i.Takes.Idle != "":
+	case i.JudgeNeighbours && (i.TX.Policy != pass || i.RX.Policy != pass):
+	case s.Unanswered.IsValid():
+		cause, text = unanswered(s, i)
+	case s.Long() && s.Looked && s.Answered && s.Sent > 0: // if only groups were sent to, they need not answer
+		cause, text = unheard(s, i)
 	}
-	cause, why := likeliest(s, i)
 	if cause == "" {
 		return nil
 	}
-	return &api.Silence{Cause: cause, Text: happened(s, i) + ": " + why}
+	return &api.Silence{Cause: cause, Text: text}
 }
 
-// happened says what was sent, and what came.
-func happened(s observe.Silence, i api.Info) string {
-	in := int(s.Lasted.Seconds() + 0.5)
-	switch {
-	case s.Sent == 0:
-		return fmt.Sprintf("asked for neighbours %d times in %d s, nobody answered", s.Asked, in)
-	case i.Receive == api.ReceiveNone:
-		return fmt.Sprintf("sent %d packets in %d s", s.Sent, in)
+// unanswered is about neighbours that do not answer, although others may.
+func unanswered(s observe.Silence, i api.Info) (cause, text string) {
+	others := ""
+	if s.Others > 0 {
+		others = fmt.Sprintf(" and %d more", s.Others)
 	}
-	return fmt.Sprintf("sent %d packets in %d s, nothing came back", s.Sent, in)
+	asked := fmt.Sprintf("asked for %s%s for %d s, nobody answered: it ", s.Unanswered, others, seconds(s.Waited))
+	if s.OffLink {
+		return api.SilenceNoGateway, asked + fmt.Sprintf("is in no network of %s, so its route needs a gateway", i.Slave)
+	}
+	return api.SilenceNoNeighbour, asked + fmt.Sprintf("is down, or not in the network of %s", i.Slave)
 }
 
-// likeliest returns the cause and its explanation. What is certain goes before what is
-// likely. With receive none, the device does not see what comes back.
-func likeliest(s observe.Silence, i api.Info) (cause, why string) {
+// unheard is about packets to neighbours that have answered questions. What is certain goes
+// before what is likely. With receive none, the device does not see what comes back.
+func unheard(s observe.Silence, i api.Info) (cause, text string) {
+	sent := fmt.Sprintf("sent %d packets in %d s", s.Sent, seconds(s.Lasted))
 	switch {
-	case s.Sent == 0 && s.Unanswered.IsValid() && s.OffLink:
-		return api.SilenceNoGateway, fmt.Sprintf("%s is in no network of %s; its route needs a gateway", s.Unanswered, i.Slave)
-	case s.Sent == 0 && s.Unanswered.IsValid():
-		return api.SilenceNoNeighbour, fmt.Sprintf("%s is down, or not in the network of %s", s.Unanswered, i.Slave)
-	case s.Sent == 0 || !s.Answered:
-		return "", "" // only groups were sent to, which need not answer
 	case i.Receive == api.ReceiveNone && s.Strict:
-		return api.SilenceReversePath, fmt.Sprintf("IPv4 answers arrive at %s, which refuses them; "+
+		return api.SilenceReversePath, sent + fmt.Sprintf(": IPv4 answers arrive at %s, which refuses them; "+
 			"use receive auto, or set rp_filter of all and of %[1]s to 0 or 2", i.Slave)
 	case i.Receive == api.ReceiveNone:
 		return "", ""
 	case s.Bridge != "":
-		return api.SilenceBridgePort, fmt.Sprintf("%s is a port of %s, which keeps what is sent to its own address; make %[2]s the slave",
-			i.Slave, s.Bridge)
-	case i.Receive == api.ReceiveAuto && len(i.Takes.From) == 0:
-		return api.SilenceNotTaken, fmt.Sprintf("no route of the main table leads through %s, so that answers stay with %s; add one", i.Name, i.Slave)
+		return api.SilenceBridgePort, sent + fmt.Sprintf(", nothing came back: %s is a port of %s, "+
+			"which keeps what is sent to its own address; make %[2]s the slave", i.Slave, s.Bridge)
 	}
-	return api.SilenceUnknown, "neighbours answer, so it may be the other host, or something on the way"
+	return api.SilenceUnknown, sent + ", nothing came back: neighbours answer, so it may be the other host, or something on the way"
 }
+
+// seconds rounds a time to whole seconds.
+func seconds(d interface{ Seconds() float64 }) int { return int(d.Seconds() + 0.5) }

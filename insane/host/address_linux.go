@@ -41,10 +41,14 @@ func (i *Interface) AddAddress(p netip.Prefix) error {
 		return err
 	}
 	addr := &netlink.Addr{IPNet: &net.IPNet{IP: p.Addr().AsSlice(), Mask: mask(p)}}
-	if err := i.links.h.AddrAdd(i.link, addr); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("add address %s: %w", p, err)
+	err := i.links.h.AddrAdd(i.link, addr)
+	if err == nil || errors.Is(err, unix.EEXIST) {
+		return nil
 	}
-	return nil
+	if p.Addr().Is6() {
+		err = i.explainIPv6(err)
+	}
+	return fmt.Errorf("add address %s: %w", p, err)
 }
 
 // toPrefix turns an address and its mask into a prefix. An IPv4 address in IPv6 form

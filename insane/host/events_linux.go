@@ -113,6 +113,8 @@ func (e *Events) add(m *syscall.NetlinkMessage) {
 		e.addAddressMessage(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		e.Routes = e.Routes || decidesRoutes(m.Data)
+	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
+		e.Routes = true // those that use it change without an event of their own
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		e.Rules = true
 	case unix.RTM_NEWNETCONF:

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -104,4 +105,23 @@ func (i *Interface) dropLinkLocal() error {
 		}
 	}
 	return nil
+}
+
+// explainIPv6 says what an error of the kernel about an IPv6 address or route of the
+// interface means, where IPv6 is off. Such an error is no lack of rights, so it wraps none.
+func (i *Interface) explainIPv6(err error) error {
+	name := i.link.Attrs().Name
+	switch {
+	case errors.Is(err, unix.EACCES) && disabledIPv6(name):
+		return fmt.Errorf("IPv6 is disabled on %s: set net.ipv6.conf.default.disable_ipv6 to 0 before the start", name)
+	case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP):
+		return errors.New("the kernel has no IPv6, or it was turned off at boot (ipv6.disable=1)")
+	}
+	return err
+}
+
+// disabledIPv6 reports whether IPv6 is turned off on a link.
+func disabledIPv6(name string) bool {
+	text, err := os.ReadFile(ipv6Setting(name, "disable_ipv6"))
+	return err == nil && strings.TrimSpace(string(text)) == "1"
 }

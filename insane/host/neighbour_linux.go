@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -11,8 +12,13 @@ import (
 // Neighbour is a host that this host has looked for through a link.
 type Neighbour struct {
 	Addr     netip.Addr
-	Answered bool // the kernel knows its link-layer address
+	Answered bool          // the kernel knows its link-layer address
+	Unused   time.Duration // since a packet for it was last sent, or waited for its answer
 }
+
+// userTick is the unit of times in the table of neighbours: 1/USER_HZ
+// (include/uapi/linux/neighbour.h, struct nda_cacheinfo).
+const userTick = time.Second / 100
 
 // Neighbours lists the neighbours of a link, by ARP and by neighbour discovery. It leaves
 // out multicast addresses, for which nobody is asked.
@@ -26,7 +32,7 @@ func (l *Links) Neighbours(index int) (list []Neighbour, err error) {
 		if !ok || n.State&unix.NUD_NOARP != 0 || n.State == unix.NUD_NONE {
 			continue
 		}
-		list = append(list, Neighbour{addr.Unmap(), n.State&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) == 0})
+		list = append(list, Neighbour{addr.Unmap(), n.State&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) == 0, time.Duration(n.Used) * userTick})
 	}
 	return list, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 )
@@ -28,9 +29,15 @@ func TestNeighbours(t *testing.T) {
 	got, err := l.Neighbours(near)
 	must(t, err)
 	got = slices.DeleteFunc(got, func(n Neighbour) bool { return n.Addr.IsLinkLocalUnicast() })
+	for i := range got {
+		if got[i].Unused > time.Minute {
+			t.Errorf("%v: a new entry", got[i])
+		}
+		got[i].Unused = 0
+	}
 	slices.SortFunc(got, func(a, b Neighbour) int { return a.Addr.Compare(b.Addr) })
 	addr := netip.MustParseAddr
-	if want := []Neighbour{{addr("10.9.0.2"), true}, {addr("10.9.0.3"), true}, {addr("10.9.0.9"), false}}; !slices.Equal(got, want) {
+	if want := []Neighbour{{addr("10.9.0.2"), true, 0}, {addr("10.9.0.3"), true, 0}, {addr("10.9.0.9"), false, 0}}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -69,6 +69,9 @@ func (i *Interface) AddRoute(r Route) error {
 	if errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add route to %s: the host has a route to just that destination", r.Dst)
 	}
+	if err != nil && r.Dst.Addr().Is6() {
+		err = i.explainIPv6(err)
+	}
 	if err != nil {
 		return fmt.Errorf("add route to %s: %w", r.Dst, err)
 	}

@@ -60,6 +60,13 @@ route add 10.6.0.0/16 dev near metric 20
 route add 10.6.0.0/16 dev far metric 10
 route add 10.7.0.0/16 dev near table 100
 route add 10.8.0.7 dev far
+nexthop add id 1 via 192.0.2.3 dev near
+nexthop add id 2 via 192.0.2.4 dev near
+nexthop add id 3 group 1/2
+nexthop add id 4 blackhole
+route add 10.21.0.0/16 nhid 1
+route add 10.22.0.0/16 nhid 3
+route add 10.23.0.0/16 nhid 4
 route add ::/0 via fe80::1 dev near
 route add 2001:db8:1::/48 nexthop via fe80::2 dev near nexthop via fe80::3 dev far
 route add blackhole 2001:db8:2::/48
@@ -83,6 +90,9 @@ route add 2001:db8:3::7/128 dev near table 100
 		"10.6.0.0/16 metric 10: far",
 		"10.6.0.0/16 metric 20: near",
 		"10.8.0.7/32 metric 0: far",
+		"10.21.0.0/16 metric 0: near via 192.0.2.3",
+		"10.22.0.0/16 metric 0: near via 192.0.2.3, near via 192.0.2.4",
+		"10.23.0.0/16 metric 0: ",
 		"192.0.2.0/24 metric 0: near",
 		"2001:db8:1::/48 metric 1024: near via fe80::2, far via fe80::3",
 		"2001:db8:2::/48 metric 1024: ",
@@ -250,6 +260,10 @@ func TestWatchRoutes(t *testing.T) {
 		"addr add 2001:db8::1/64 dev near nodad",
 		"route add 2001:db8:1::/48 dev near",
 		"route del 2001:db8:1::/48 dev near",
+		"nexthop add id 7 via 192.0.2.3 dev near",
+		"route add 10.10.0.0/16 nhid 7",
+		"nexthop replace id 7 dev near",
+		"nexthop del id 7",
 		"link set near master br0",
 		"link set near promisc on",
 		"link set near alias somebody",

@@ -42,6 +42,25 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// The relay can be done with frames that never entered, because an XDP program redirected
+// them to the interface. Later frames have as much room as before, and a little more.
+func TestLimitAfterFramesOfXDP(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	queue := c.direction.Queue()
+	const limit, redirected = 100, 7
+	queue.SetLimit(limit + spare)
+	queue.Done(redirected)
+	entered := 0
+	for range 3 * limit {
+		if c.enter() {
+			entered++
+		}
+	}
+	if entered != limit+redirected {
+		t.Errorf("%d frames have entered, want %d", entered, limit+redirected)
+	}
+}
+
 // Two CPUs that enter a frame at the same time do not both get the last room.
 func TestLimitIsSharedByProcessors(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)

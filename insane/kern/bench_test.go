@@ -87,3 +87,29 @@ func threadTime() int64 {
 	unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
 	return ts.Nano()
 }
+
+// BenchmarkRecall measures the cost of the program at the slave's egress: while nothing is
+// routed through the device, for a host that is not, and for a routed host, whose flow is
+// remembered. It also measures what the memory costs the fast path of tx, for a routed host.
+func BenchmarkRecall(b *testing.B) {
+	for _, c := range []struct {
+		what, to string
+		claims   Claims
+		through  bool
+	}{
+		{"idle", plain4, nil, false},
+		{"bystander", plain4, hostClaims, false},
+		{"past", routed4, hostClaims, false},
+		{"relay", routed4, hostClaims, true},
+	} {
+		b.Run(c.what, func(b *testing.B) {
+			r := newRecaller(b, c.claims)
+			header := append(append(r.mac[:6:6], number(0)...), 8, 0)
+			program, data := r.bpf.TransmitPast, append(header[:14:14], tcp4(host4, c.to, 4000, 80)...)
+			if c.through {
+				program, data = r.bpf.TransmitRelay, append(append(header[:14:14], header...), tcp4(host4, c.to, 4000, 80)...)
+			}
+			repeat(b, program, &ebpf.RunOptions{Data: data, Context: r.context()})
+		})
+	}
+}

@@ -156,11 +156,9 @@ static __always_inline bool asks_nothing(struct __sk_buff *skb, struct recall *r
 __noinline int remember_ipv4(struct __sk_buff *skb, enum way way)
 {
 	struct recall *recall = recalled();
-	if (!recall || !active(recall))
-		return 0;
 	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct iphdr ip;
-	if (!table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+	if (!recall || !table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
 		return 0;
 	__u64 usual = usual_way(known4(table, ip.daddr));
 	__u64 group = ip.protocol == IPPROTO_UDP && byte_at(skb, 0) & 1;
@@ -184,11 +182,9 @@ __noinline int remember_ipv4(struct __sk_buff *skb, enum way way)
 __noinline int remember_ipv6(struct __sk_buff *skb, enum way way)
 {
 	struct recall *recall = recalled();
-	if (!recall || !active(recall))
-		return 0;
 	void *table = bpf_map_lookup_elem(&claims, &zero);
 	struct ipv6hdr ip;
-	if (!table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+	if (!recall || !table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
 		return 0;
 	__u64 usual = usual_way(known6(table, &ip.daddr));
 	__u64 group = ip.nexthdr == IPPROTO_UDP && ip.daddr.in6_u.u6_addr8[0] == 0xff;
@@ -211,7 +207,8 @@ __noinline int remember_ipv6(struct __sk_buff *skb, enum way way)
 // remember remembers a frame that leaves in a way. A frame of a VLAN is another link's.
 static __always_inline void remember(struct __sk_buff *skb, enum way way)
 {
-	if (skb->vlan_present && skb->vlan_tci & 0xfff)
+	struct recall *recall = recalled();
+	if (!recall || !READ(recall->cookie) || (skb->vlan_present && skb->vlan_tci & 0xfff))
 		return;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		remember_ipv4(skb, way);

@@ -10,7 +10,7 @@ import (
 // without this one the kernel would give it some of the frames.
 func newSteering() (*ebpf.Program, error) {
 	return ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "steer_first", Type: ebpf.SocketFilter, License: "Dual BSD/GPL",
+		Name: "transmit_steer", Type: ebpf.SocketFilter, License: "Dual BSD/GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
 	})
 }

@@ -33,15 +33,21 @@ const (
 // Long reports whether the spell is long enough to be told.
 func (s Spell) Long() bool { return s.Lasted >= longSpell && s.Sent+s.Asked >= fewest }
 
-// Silence is a spell, and what the host knows about it.
+// Silence is a spell, and what the host knows about it and about neighbours that do not
+// answer.
 type Silence struct {
 	Spell
-	Looked     bool       // somebody has looked at the host during the spell; else the rest is unknown
-	Answered   bool       // some neighbour has answered a question through the interface
-	Unanswered netip.Addr // a neighbour that has not; the zero Addr: there is none
-	OffLink    bool       // Unanswered is in no network of interface and slave, which have others of its family
-	Strict     bool       // the slave refuses IPv4 packets whose answers would leave through another link
-	Bridge     string     // name of the bridge that the slave is a port of; "": none
+	Looked   bool   // somebody has looked at the host during the spell; if not, the next three are unknown
+	Answered bool   // some neighbour has answered a question through the interface
+	Strict   bool   // the slave refuses IPv4 packets whose answers would leave through another link
+	Bridge   string // name of the bridge that the slave is a port of; "": none
+
+	// Unanswered is a neighbour that was asked for until now, for the time Waited, and has not
+	// answered; the zero Addr: there is none. It may be told also if there is no spell.
+	Unanswered netip.Addr
+	Waited     time.Duration
+	Others     int  // how many neighbours more are like this
+	OffLink    bool // Unanswered is in no network of interface and slave, which have others of its family
 }
 
 // Replies notices when packets are sent and nothing comes back. The zero value is ready for
@@ -52,8 +58,11 @@ type Replies struct {
 	base   Traffic // when something last came, or when the spell began
 	now    Traffic // at the last note
 	spell  Spell
-	looked time.Duration // when due last returned true
+	looked time.Duration // when due last returned true; 0: never
+	asked  uint64        // Asked at that time
 	seen   Silence       // at the last look
+
+	waiting map[netip.Addr]time.Duration // when a look first found that a neighbour does not answer
 }
 
 // Counter has the counters of one direction, in packets since the daemon started. A
@@ -67,9 +76,9 @@ type Counter interface {
 // begin is when the clock of Hear began.
 var begin = time.Now()
 
-// Hear reads the counters of both directions of a device. While a long spell lasts, it also
-// looks at the host now and then, and waits for that as long as Look does. Call it from time
-// to time, from one goroutine.
+// Hear reads the counters of both directions of a device. While a long spell lasts, or
+// neighbours are asked for, it also looks at the host now and then, and waits for that as long
+// as Look does. Call it from time to time, from one goroutine.
 func (r *Replies) Hear(o *Observer, tx, rx Counter) {
 	var t Traffic
 	_, t.Sent, t.Asked = tx.Passed()
@@ -79,20 +88,19 @@ func (r *Replies) Hear(o *Observer, tx, rx Counter) {
 	if !r.due(now) {
 		return
 	}
-	seen := o.observeSilence()
+	seen, waiting := o.observeSilence(now, r.waiting) // only this goroutine changes waiting
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen.Began = r.spell.Began
-	r.seen = seen
+	r.seen, r.waiting = seen, waiting
 }
 
-// Silence returns the present spell, and what is known about it. It waits for nothing.
-func (r *Replies) Silence() (s Silence) {
+// Silence returns the present spell, and what is known. It waits for nothing.
+func (r *Replies) Silence() Silence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.seen.Began == r.spell.Began {
-		s = r.seen
-	}
+	s := r.seen
+	s.Looked = s.Looked && s.Began == r.spell.Began
 	s.Spell = r.spell
 	return s
 }
@@ -117,41 +125,73 @@ func (r *Replies) note(now time.Duration, about any, t Traffic) {
 	r.spell.Sent, r.spell.Asked = t.Sent-r.base.Sent, t.Asked-r.base.Asked
 }
 
-// lookEvery is how often Hear looks at the host while a spell lasts.
+// lookEvery is how often Hear looks at the host at most.
 const lookEvery = 2 * time.Second
 
-// due reports whether the host is to be looked at for the cause of a long spell. It returns
-// true at most once in lookEvery.
+// due reports whether the host is to be looked at: for the cause of a long spell, or for
+// neighbours that are asked for or do not answer. It returns true at most once in lookEvery.
 func (r *Replies) due(now time.Duration) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.spell.Long() || r.looked != 0 && now < r.looked+lookEvery {
+	wanted := r.spell.Long() || r.now.Asked >= r.asked+fewest || len(r.waiting) > 0
+	if !wanted || r.looked != 0 && now < r.looked+lookEvery {
 		return false
 	}
-	r.looked = now
+	r.looked, r.asked = now, r.now.Asked
 	return true
 }
 
+// forgotten is how long ago a packet must have been sent to a neighbour that does not answer,
+// so that nobody asks for it any more.
+const forgotten = 5 * time.Second
+
+// wait returns the neighbours that are asked for and do not answer, each with the time when
+// it was first found so. before is the result of the look before.
+func wait(now time.Duration, before map[netip.Addr]time.Duration, all []host.Neighbour) map[netip.Addr]time.Duration {
+	waiting := make(map[netip.Addr]time.Duration)
+	for _, n := range all {
+		if n.Answered || n.Unused > forgotten {
+			continue
+		}
+		first, known := before[n.Addr]
+		if !known {
+			first = now
+		}
+		waiting[n.Addr] = first
+	}
+	return waiting
+}
+
+// longest fills in the neighbour that has been asked for longest, if that is long.
+func (s *Silence) longest(now time.Duration, waiting map[netip.Addr]time.Duration) {
+	for addr, first := range waiting {
+		waited := now - first
+		if waited < longSpell {
+			continue
+		}
+		if s.Others++; !s.Unanswered.IsValid() || waited > s.Waited || waited == s.Waited && addr.Less(s.Unanswered) {
+			s.Unanswered, s.Waited = addr, waited
+		}
+	}
+	s.Others = max(0, s.Others-1)
+}
+
 // observeSilence looks for what may keep answers away. If a look-up fails, nothing is known.
-func (o *Observer) observeSilence() (s Silence) {
+func (o *Observer) observeSilence(now time.Duration, before map[netip.Addr]time.Duration) (s Silence, waiting map[netip.Addr]time.Duration) {
 	neighbours, err := o.Links.Neighbours(o.Index)
 	if err != nil {
-		return s
+		return s, nil
 	}
 	addresses, err := o.Links.Addresses()
 	if err != nil {
-		return s
+		return s, nil
 	}
-	s.Looked, s.Strict, s.Bridge = true, host.StrictReversePath(o.Slave), o.Links.BridgeOf(o.On)
-	for _, n := range neighbours {
-		if n.Answered {
-			s.Answered = true
-		} else if !s.Unanswered.IsValid() {
-			s.Unanswered = n.Addr
-		}
-	}
+	waiting = wait(now, before, neighbours)
+	s = Silence{Looked: true, Strict: host.StrictReversePath(o.Slave), Bridge: o.Links.BridgeOf(o.On)}
+	s.Answered = slices.ContainsFunc(neighbours, func(n host.Neighbour) bool { return n.Answered })
+	s.longest(now, waiting)
 	s.OffLink = s.Unanswered.IsValid() && !s.Unanswered.IsLinkLocalUnicast() && o.offLink(s.Unanswered, addresses)
-	return s
+	return s, waiting
 }
 
 // offLink reports whether the interface and the slave have addresses of the family of addr,

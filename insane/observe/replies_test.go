@@ -81,6 +81,39 @@ func TestRepliesLook(t *testing.T) {
 	if r.due(time.Hour) || r.Silence().Looked {
 		t.Error("what was seen of an earlier spell counts")
 	}
+	r.note(time.Hour, nil, Traffic{Sent: 101, Asked: fewest, Came: 2})
+	if !r.due(2*time.Hour) || r.due(2*time.Hour+1) || r.due(3*time.Hour) {
+		t.Error("no look, or another one, for what was asked")
+	}
+}
+
+// A neighbour that is asked for and does not answer is told after a while, and no longer when
+// it answers or nobody asks.
+func TestWaitingForNeighbours(t *testing.T) {
+	addr := netip.MustParseAddr
+	one, two, three := addr("10.9.0.1"), addr("10.9.0.2"), addr("10.9.0.3")
+	var waiting map[netip.Addr]time.Duration
+	for i, c := range []struct {
+		all    []host.Neighbour
+		want   netip.Addr
+		others int
+	}{
+		{[]host.Neighbour{{Addr: one}, {Addr: three, Answered: true}}, netip.Addr{}, 0},
+		{[]host.Neighbour{{Addr: one}, {Addr: two}}, netip.Addr{}, 0},
+		{[]host.Neighbour{{Addr: one}, {Addr: two}}, one, 0},
+		{[]host.Neighbour{{Addr: one}, {Addr: two}}, one, 1},
+		{[]host.Neighbour{{Addr: one, Answered: true}, {Addr: two}}, two, 0},
+		{[]host.Neighbour{{Addr: one}, {Addr: two, Unused: time.Minute}}, netip.Addr{}, 0},
+		{[]host.Neighbour{{Addr: one}, {Addr: two}}, netip.Addr{}, 0},
+		{nil, netip.Addr{}, 0},
+	} {
+		now := time.Duration(i) * 2 * time.Second
+		waiting = wait(now, waiting, c.all)
+		var s Silence
+		if s.longest(now, waiting); s.Unanswered != c.want || s.Others != c.others {
+			t.Errorf("%d: %v and %d others, want %v and %d", i, s.Unanswered, s.Others, c.want, c.others)
+		}
+	}
 }
 
 // A neighbour is off the link if the networks of interface and slave do not contain it.

@@ -33,6 +33,11 @@ const (
 	PathMetrics = "/metrics"
 )
 
+// HeaderNamespace is a header of PUT: the network namespace that the links of the request
+// are named in, in the form of Info.Namespace. If the device is in another one, the daemon
+// refuses with ErrNamespace. Without the header any namespace is right.
+const HeaderNamespace = "Insane-Namespace"
+
 // The limits that both sides keep.
 const (
 	MaxBody = 64 << 10 // bytes of a request body, and of an answer that the client reads
@@ -132,7 +137,8 @@ type Takes struct {
 	Idle string `json:"idle,omitempty"`
 }
 
-// Silence is a time in which packets were sent and nothing came back.
+// Silence says that nothing comes back: to anything that was sent, or to questions for a
+// neighbour.
 type Silence struct {
 	Cause string `json:"cause"` // the likeliest one, one of the Silence… constants
 	Text  string `json:"text"`  // one line for a user: what was sent, what came, and why
@@ -144,13 +150,12 @@ const (
 	SilenceNoGateway   = "no-gateway"   // the same, and the host that was asked for is in no network of the slave
 	SilenceReversePath = "reverse-path" // the slave refuses the answers: strict rp_filter
 	SilenceBridgePort  = "bridge-port"  // the slave is a port of a bridge, which keeps the answers
-	SilenceNotTaken    = "not-taken"    // the device takes nothing of what arrives
 	SilenceUnknown     = "unknown"      // none of these
 )
 
 // SilenceCauses lists every cause, in the order in which they are looked for.
 func SilenceCauses() []string {
-	return []string{SilenceNoGateway, SilenceNoNeighbour, SilenceReversePath, SilenceBridgePort, SilenceNotTaken, SilenceUnknown}
+	return []string{SilenceNoGateway, SilenceNoNeighbour, SilenceReversePath, SilenceBridgePort, SilenceUnknown}
 }
 
 // MaxTakes limits the lists of Takes, so that an answer fits into MaxBody.

@@ -20,6 +20,7 @@ const (
 	CodeWrongType = "wrong-type" // 422: a link that cannot be a slave (EINVAL)
 	CodeLoop      = "loop"       // 422: the device would be its own slave
 	CodeNoReceive = "no-receive" // 422: the kernel, or the rights of the daemon, allow no receive filter
+	CodeNamespace = "namespace"  // 412: the device is not in the network namespace of HeaderNamespace
 	CodeTooLarge  = "too-large"  // 413: the body exceeds MaxBody
 	CodeInternal  = "internal"   // 500: the kernel refused; the message says what
 )
@@ -34,6 +35,7 @@ var (
 	ErrWrongType = &Error{Code: CodeWrongType, Message: "not Ethernet or loopback"}
 	ErrLoop      = &Error{Code: CodeLoop, Message: "the device would be its own slave"}
 	ErrNoReceive = &Error{Code: CodeNoReceive, Message: "no receive filter"}
+	ErrNamespace = &Error{Code: CodeNamespace, Message: "another network namespace"}
 	ErrTooLarge  = &Error{Code: CodeTooLarge, Message: "request too large"}
 	ErrInternal  = &Error{Code: CodeInternal, Message: "internal error"}
 )
@@ -63,6 +65,8 @@ func (e *Error) Status() int {
 		return 404
 	case CodeMethod:
 		return 405
+	case CodeNamespace:
+		return 412
 	case CodeTooLarge:
 		return 413
 	case CodeNoDevice, CodeWrongType, CodeLoop, CodeNoReceive:

@@ -27,7 +27,7 @@ func modeNames() (names []string) {
 
 // changeFlags are the flags that belong to a change. A subcommand that only shows something
 // refuses them.
-var changeFlags = []string{"receive", "seed", "judge-neighbours"}
+var changeFlags = []string{anyNetns, "receive", "seed", "judge-neighbours"}
 
 // requested returns the change that the words and flags ask for; the zero Change if they
 // only ask to show the device. A receive mode and --judge-neighbours are changes by
@@ -61,14 +61,16 @@ func requested(c *cli.Context) (change api.Change, err error) {
 // whether the link exists; the daemon does.
 func parseChange(words []string, literal bool) (api.Change, error) {
 	slave, rest := words[0], words[1:]
-	if err := checkName("slave", slave); err != nil {
+	link := api.ReadName(slave)
+	if err := checkName("slave", link); err != nil {
 		return api.Change{}, err
 	}
 	if !literal && (slices.Contains(directions, slave) || slices.Contains(modes, slave)) {
 		return api.Change{}, usagef("slave", "slave %q: the slave comes first, as in"+
 			" \"insanely eth0 %s\"; for a link of this name write \"--\" before it", slave, strings.Join(words, " "))
 	}
-	change := api.Change{Slave: &slave}
+	shown := api.ShowName(link) // JSON has no other bytes than those of text
+	change := api.Change{Slave: &shown}
 	if len(rest) == 0 {
 		return change, nil
 	}
@@ -96,25 +98,31 @@ func parseChange(words []string, literal bool) (api.Change, error) {
 // socket returns the socket of the daemon. The command line takes precedence over the
 // environment, and --socket over --name.
 func (p *program) socket(c *cli.Context) (string, error) {
+	path, _, err := p.socketFrom(c)
+	return path, err
+}
+
+// socketFrom does the same, and returns the flag or variable that the path comes from.
+func (p *program) socketFrom(c *cli.Context) (path, field string, err error) {
 	name := api.DefaultName
 	switch envSocket, envName := p.getenv("INSANE_SOCKET"), p.getenv("INSANE_NAME"); {
 	case c.IsSet("socket"):
-		return checkSocket("--socket", c.String("socket"))
+		path, field = c.String("socket"), "--socket"
 	case c.IsSet("name"):
 		name = c.String("name")
 	case envSocket != "":
-		return checkSocket("INSANE_SOCKET", envSocket)
+		path, field = envSocket, "INSANE_SOCKET"
 	case envName != "":
 		name = envName
 	}
-	return api.SocketPath(name), checkName("name", name)
-}
-
-func checkSocket(field, path string) (string, error) {
-	if path == "" || path == "@" || strings.HasSuffix(path, "/") {
-		return "", usagef(field, "%s %q: want the path of a socket, or @NAME", field, path)
+	if field == "" {
+		name = api.ReadName(name)
+		return api.SocketPath(name), "name", checkName("name", name)
 	}
-	return path, nil
+	if path == "" || path == "@" || strings.HasSuffix(path, "/") {
+		err = usagef(field, "%s %q: want the path of a socket, or @NAME", field, path)
+	}
+	return path, field, err
 }
 
 // checkName returns an error if no link can have the name. So --name cannot lead out of the
@@ -129,12 +137,12 @@ func checkName(field, name string) error {
 // socketDir returns the directory of the sockets of all devices: the directory of the given
 // socket, or else the default.
 func (p *program) socketDir(c *cli.Context) (string, error) {
-	socket, err := p.socket(c)
+	socket, field, err := p.socketFrom(c)
 	if err != nil {
 		return "", err
 	}
 	if strings.HasPrefix(socket, "@") {
-		return "", usagef("--socket", "--socket %q: there is no directory to list", socket)
+		return "", usagef(field, "%s %q: there is no directory to list", field, socket)
 	}
 	return filepath.Dir(socket), nil
 }

@@ -9,6 +9,7 @@
 //	cli.go         the subcommands
 //	args.go        the words of the command line, sorted
 //	change.go      a change made of words
+//	namespace.go   whether the device is in the network namespace of the command
 //	device.go      the device, printed
 //	sentence.go    what was asked for and what was done, in words
 //	takes.go       the addresses whose frames the device takes
@@ -28,11 +29,11 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insanely"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Main runs the command line args, where args[0] is the name of the program,
@@ -87,6 +88,7 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "json"},
 		&cli.GenericFlag{Name: "wait", Value: new(duration)},
 		&cli.Uint64Flag{Name: "seed"},
+		&cli.BoolFlag{Name: anyNetns},
 		&cli.BoolFlag{Name: "judge-neighbours"},
 		&cli.GenericFlag{Name: "receive", Value: new(receiveMode)},
 		cli.HelpFlag,
@@ -140,7 +142,7 @@ func (p *program) open(c *cli.Context) (*insanely.Client, error) {
 }
 
 // print writes text for a user.
-func (p *program) print(text string) error { return p.write(printable(text)) }
+func (p *program) print(text string) error { return p.write(api.ShowText(text)) }
 
 // printJSON writes v as JSON for a program: one object or list, indented.
 func (p *program) printJSON(v any) error { return p.write(toJSON(v, "  ")) }
@@ -165,15 +167,4 @@ func toJSON(v any, indent string) string {
 		panic(err)
 	}
 	return text.String()
-}
-
-// printable replaces control characters, because they could move the cursor. The name of a
-// link may have any bytes except white space, '/' and ':' (dev_valid_name, net/core/dev.c).
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) || r == '\n' {
-			return r
-		}
-		return '?'
-	}, text)
 }

@@ -135,7 +135,7 @@ func fileNames(dir, suffix string) (names []string) {
 	files, _ := os.ReadDir(dir)
 	for _, file := range files {
 		if name, ok := strings.CutSuffix(file.Name(), suffix); ok {
-			names = append(names, name)
+			names = append(names, api.ShowName(name))
 		}
 	}
 	return names

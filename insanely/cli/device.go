@@ -35,7 +35,8 @@ func (p *program) askDevice(c *cli.Context) (api.Info, error) {
 	if change == (api.Change{}) {
 		return client.Info(c.Context)
 	}
-	return client.Set(c.Context, change)
+	info, err := client.SetIn(c.Context, namespaceOf(c), change)
+	return info, explainNamespace(err)
 }
 
 // deviceText describes the device for a user. Its first three lines are exactly the lines
@@ -57,6 +58,9 @@ func deviceText(info api.Info) string {
 		about += "  neighbours judged"
 	}
 	blocks := blocks{{info.Name, []string{about}}}
+	if text := namespaceText(info); text != "" {
+		blocks.add("namespace", text)
+	}
 	for _, w := range info.Warnings {
 		blocks.add("warning", w.Message)
 	}

@@ -46,7 +46,7 @@ var views = map[string]func(*api.Info){
 	},
 	"silent": func(info *api.Info) {
 		info.Silence = &api.Silence{Cause: api.SilenceNoNeighbour,
-			Text: "asked for neighbours 6 times in 5 s, nobody answered: 10.9.0.9 is down, or not in the network of eth0"}
+			Text: "asked for 10.9.0.9 for 7 s, nobody answered: it is down, or not in the network of eth0"}
 	},
 	"overrun": func(info *api.Info) { info.RX.Stats.Overruns = 12345678901 },
 	// A daemon that is newer than this command.
@@ -60,6 +60,9 @@ var views = map[string]func(*api.Info){
 	"hostile": func(info *api.Info) {
 		info.Slave, info.PathReason, info.Takes.Idle = "\x1b[2J\x07\u202e", "a\x00b", "\x1b[2J is down"
 	},
+	"warned": func(info *api.Info) {
+		info.Warnings = []api.Warning{{Kind: api.WarnAway, Message: "insane is elsewhere"}, {Kind: api.WarnQueue, Message: "somebody took a queue"}}
+	},
 	"transmit-only": func(info *api.Info) { info.Receive, info.Takes = api.ReceiveNone, api.Takes{} },
 	"everything": func(info *api.Info) {
 		info.Receive, info.Takes = api.ReceiveAll, api.Takes{}
@@ -72,7 +75,7 @@ func TestDeviceText(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			info := busyInfo()
 			change(&info)
-			checkGolden(t, name, printable(deviceText(info)))
+			checkGolden(t, name, api.ShowText(deviceText(info)))
 		})
 	}
 }

@@ -36,8 +36,9 @@ func usagef(field, format string, args ...any) error {
 }
 
 // fault returns the form of an error for programs, and the exit code.
-func fault(err error) (api.Error, int) {
-	said := api.Error{Code: codeFailed, Message: err.Error()}
+func fault(err error) (said api.Error, code int) {
+	defer func() { said.Message = api.ShowText(said.Message) }()
+	said = api.Error{Code: codeFailed, Message: err.Error()}
 	usage, isUsage := errors.AsType[*usageError](err)
 	value, isValue := errors.AsType[*policy.FieldError](err)
 	refused, isRefused := errors.AsType[*api.Error](err)
@@ -77,5 +78,5 @@ func oneLine(err error, asJSON bool) string {
 	if asJSON {
 		return toJSON(said, "")
 	}
-	return "insanely: " + strings.ReplaceAll(printable(said.Message), "\n", " ") + "\n"
+	return "insanely: " + strings.ReplaceAll(said.Message, "\n", " ") + "\n"
 }

@@ -86,6 +86,8 @@ FLAGS (anywhere on the line)
   --judge-neighbours
                    make the policies apply to ARP, neighbour discovery, IGMP and
                    MLD as well; --judge-neighbours=false ends that
+  --any-netns      with a change: also of a device in another network namespace;
+                   --socket allows that, too
   --wait DURATION  wait so long for the daemon to be there
   --json           print JSON, also of errors
   --interval D     watch: time between samples (default 1s, at least 10ms)

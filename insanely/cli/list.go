@@ -43,7 +43,7 @@ type listEntry struct {
 func listed(entries []insanely.Entry) []listEntry {
 	all := make([]listEntry, 0, len(entries)) // [] and not null if there are none
 	for _, entry := range entries {
-		one := listEntry{Name: entry.Name, Socket: entry.Socket, Info: entry.Info}
+		one := listEntry{Name: api.ShowName(entry.Name), Socket: api.ShowText(entry.Socket), Info: entry.Info}
 		if entry.Err != nil {
 			said, _ := fault(entry.Err)
 			one.Error = &said
@@ -63,9 +63,9 @@ func listText(entries []insanely.Entry) string {
 			if slave == "" {
 				slave = "-"
 			}
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", entry.Name, slave, info.SlaveState, info.TX.Policy, info.RX.Policy)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", api.ShowName(entry.Name), slave, info.SlaveState, info.TX.Policy, info.RX.Policy)
 		} else {
-			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\n", entry.Name, trouble(entry.Err))
+			fmt.Fprintf(table, "%s\t-\t%s\t-\t-\n", api.ShowName(entry.Name), trouble(entry.Err))
 		}
 	}
 	table.Flush() // into memory, so it cannot fail

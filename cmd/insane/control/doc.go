@@ -8,6 +8,8 @@
 //	crowd_test.go    many connections of others
 //	place_test.go    where the control socket is, and who can be in its way there
 //	rights_test.go   a daemon without the right to load eBPF programs
+//	name_test.go     names of any bytes, the same everywhere
+//	netns_test.go    insanely in another network namespace than the device
 //	message_test.go  what is said where something is missing or forbidden
 //	inner_test.go    a daemon in a user namespace
 //	kept_test.go     the rights that a daemon keeps

@@ -72,3 +72,49 @@ func TestSeccompForbidsBPF(t *testing.T) {
 		}
 	}
 }
+
+// TestIPv6Disabled: an IPv6 address or route where IPv6 is off is refused with the setting
+// that turns it on, and not as if rights were missing.
+func TestIPv6Disabled(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	testbed.DisableIPv6(t, l, "default")
+	for _, args := range [][]string{{"--address", "fd00:7::1/64"}, {"--route", "fd00:9::2"}} {
+		code, out := labtest.Fails(t, l.Borea, "insane", append(args, "--slave", "eth0", "--socket", "@six")...)
+		if code != 1 || !strings.Contains(out, args[1]) || strings.Contains(out, "needs root") ||
+			!strings.Contains(out, "IPv6 is disabled on insane: set net.ipv6.conf.default.disable_ipv6 to 0") {
+			t.Errorf("%q: exit code %d, %s", args, code, out)
+		}
+	}
+	labtest.StartDaemon(t, l, "--slave", "eth0", "--address", "10.8.0.1/24") // IPv4 alone works
+}
+
+// TestReadOnlyRun: where the file of the control socket cannot be made, the message says how
+// to do without.
+func TestReadOnlyRun(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	for _, script := range []string{
+		"mount -t tmpfs -o ro none /run && exec insane --slave eth0",
+		"mount -t tmpfs none /run && mkdir /run/insane && mount -o remount,ro /run && exec insane --slave eth0",
+	} {
+		code, out := labtest.Fails(t, l.Borea, "unshare", "--mount", "sh", "-c", script)
+		if code != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(out, "/run/insane") ||
+			!strings.Contains(out, "read-only file system") || !strings.Contains(out, "--socket @NAME needs no ") {
+			t.Errorf("%s: exit code %d, %s", script, code, out)
+		}
+	}
+}
+
+// TestLabListsNoDirectory: in the lab the socket comes from the environment, and so does the
+// message that there is no directory.
+func TestLabListsNoDirectory(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	d := labtest.StartDaemon(t, l, "--slave", "eth0")
+	c := d.Command(t.Context(), "insanely", "list")
+	out, err := c.CombinedOutput()
+	if want := "insanely: INSANE_SOCKET \"" + d.Socket + "\": there is no directory to list\n"; err == nil || string(out) != want {
+		t.Errorf("%v, %s, want %s", err, out, want)
+	}
+}

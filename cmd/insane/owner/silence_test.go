@@ -12,9 +12,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// TestSilence: packets are sent for some seconds and nothing comes back. insanely, the JSON
-// and the metrics name the cause, and stop doing so when an answer comes. If the policy
-// drops everything, they name none.
+// TestSilence: packets are sent for some seconds and nothing comes back, or one neighbour
+// does not answer while another does. insanely, the JSON and the metrics name the cause, and
+// stop doing so when an answer comes. If the policy drops everything, they name none.
 func TestSilence(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
 	for name, tt := range map[string]struct {
@@ -25,7 +25,7 @@ func TestSilence(t *testing.T) {
 		to    string
 		cause string
 	}{
-		"nobody": {args: []string{"--route", "10.9.0.77"}, to: "10.9.0.77", cause: api.SilenceNoNeighbour,
+		"nobody": {args: []string{"--route", "10.9.0.77", "--route", "10.9.0.2"}, to: "10.9.0.77 10.9.0.2", cause: api.SilenceNoNeighbour,
 			cure: []string{"ip", "address", "add", "10.9.0.77/32", "dev", lab.Link}},
 		"no gateway": {setup: []string{"ip", "route", "add", "198.51.100.7", "dev", testbed.Device, "src", "10.9.0.1"},
 			args: []string{"--address", "10.8.0.1/24"}, to: "198.51.100.7", cause: api.SilenceNoGateway},
@@ -46,11 +46,13 @@ func TestSilence(t *testing.T) {
 			}
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
-			ping := l.Borea.Command(ctx, "ping", "-q", "-n", "-i", "0.2", "-W", "1", tt.to)
-			if err := ping.Start(); err != nil {
-				t.Fatal(err)
+			for _, to := range strings.Fields(tt.to) {
+				ping := l.Borea.Command(ctx, "ping", "-q", "-n", "-i", "0.2", "-W", "1", to)
+				if err := ping.Start(); err != nil {
+					t.Fatal(err)
+				}
+				defer ping.Wait()
 			}
-			defer ping.Wait()
 			defer stop()
 			if tt.cause == "" {
 				staysQuiet(t, d)

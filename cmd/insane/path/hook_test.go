@@ -31,24 +31,29 @@ type hook struct {
 	rx     bool   // for frames that arrive; else for frames that are sent
 	reason string // part of the reason why the relay carries that direction meanwhile; "": the path stays
 	passes bool   // what goes through the device does not come by, on either path
-	drop   func(testing.TB, *lab.Host) testbed.Hook
+	drop   func(testing.TB, *testbed.Bed) testbed.Hook
 }
 
 // tcx, filter, nftables and xdp return functions that drop frames at a place.
-func tcx(name string, at ebpf.AttachType, anchor link.Anchor) func(testing.TB, *lab.Host) testbed.Hook {
-	return func(t testing.TB, h *lab.Host) testbed.Hook { return testbed.DropTCX(t, h, name, at, anchor) }
+func tcx(name string, at ebpf.AttachType, anchor link.Anchor) func(testing.TB, *testbed.Bed) testbed.Hook {
+	return func(t testing.TB, b *testbed.Bed) testbed.Hook { return testbed.DropTCX(t, b.Borea, name, at, anchor) }
 }
 
-func filter(name string, parent uint32) func(testing.TB, *lab.Host) testbed.Hook {
-	return func(t testing.TB, h *lab.Host) testbed.Hook { return testbed.DropFilter(t, h, name, parent) }
+func filter(name string, parent uint32) func(testing.TB, *testbed.Bed) testbed.Hook {
+	return func(t testing.TB, b *testbed.Bed) testbed.Hook { return testbed.DropFilter(t, b.Borea, name, parent) }
 }
 
-func nftables(name, at string) func(testing.TB, *lab.Host) testbed.Hook {
-	return func(t testing.TB, h *lab.Host) testbed.Hook { return testbed.DropNFTables(t, h, name, at) }
+func nftables(name, at string) func(testing.TB, *testbed.Bed) testbed.Hook {
+	return func(t testing.TB, b *testbed.Bed) testbed.Hook { return testbed.DropNFTables(t, b.Borea, name, at) }
 }
 
-func xdp(name string, mode link.XDPAttachFlags) func(testing.TB, *lab.Host) testbed.Hook {
-	return func(t testing.TB, h *lab.Host) testbed.Hook { return testbed.DropXDP(t, h, name, mode) }
+func xdp(name string, mode link.XDPAttachFlags) func(testing.TB, *testbed.Bed) testbed.Hook {
+	return func(t testing.TB, b *testbed.Bed) testbed.Hook { return testbed.DropXDP(t, b.Borea, name, mode) }
+}
+
+// elsewhere drops frames at the other end of the slave, on another host.
+func elsewhere(mode link.XDPAttachFlags) func(testing.TB, *testbed.Bed) testbed.Hook {
+	return func(t testing.TB, b *testbed.Bed) testbed.Hook { return testbed.DropXDP(t, b.Morgana, slave, mode) }
 }
 
 var hooks = []hook{
@@ -59,7 +64,8 @@ var hooks = []hook{
 	{name: "tcx, egress of the slave", drop: tcx(slave, egress, link.Tail())},
 	{name: "clsact, egress of the slave", drop: filter(slave, netlink.HANDLE_MIN_EGRESS)},
 	{name: "nftables, egress of the slave", drop: nftables(slave, "egress"), reason: "chain of nftables at egress"},
-	{name: "qdisc of the slave", drop: func(t testing.TB, h *lab.Host) testbed.Hook { return testbed.DropQdisc(t, h, slave) }},
+	{name: "native XDP, the other end of the slave", drop: elsewhere(link.XDPDriverMode)},
+	{name: "qdisc of the slave", drop: func(t testing.TB, b *testbed.Bed) testbed.Hook { return testbed.DropQdisc(t, b.Borea, slave) }},
 
 	{name: "native XDP, slave", rx: true, drop: xdp(slave, link.XDPDriverMode)},
 	{name: "generic XDP, slave", rx: true, drop: xdp(slave, link.XDPGenericMode)},
@@ -70,8 +76,8 @@ var hooks = []hook{
 	{name: "native XDP, interface", rx: true, drop: xdp(self, link.XDPDriverMode), reason: "XDP program"},
 	{name: "generic XDP, interface", rx: true, drop: xdp(self, link.XDPGenericMode), reason: "XDP program"},
 	{name: "XDP set by netlink, interface", rx: true, reason: "XDP program",
-		drop: func(t testing.TB, h *lab.Host) testbed.Hook {
-			return testbed.DropXDPByNetlink(t, h, self, link.XDPGenericMode)
+		drop: func(t testing.TB, b *testbed.Bed) testbed.Hook {
+			return testbed.DropXDPByNetlink(t, b.Borea, self, link.XDPGenericMode)
 		}},
 	{name: "tcx before, ingress of the interface", rx: true, drop: tcx(self, ingress, link.Head()), reason: "tcx program in front of the fast path"},
 	{name: "tcx behind, ingress of the interface", rx: true, drop: tcx(self, ingress, link.Tail())},
@@ -106,6 +112,36 @@ func TestHooks(t *testing.T) {
 	}
 }
 
+// TestHooksOfTheSlaveInForce: a chain of nftables counts from the start of the device, for
+// the slave that it is on, and until it is deleted.
+func TestHooksOfTheSlaveInForce(t *testing.T) {
+	testbed.RequireProgram(t, "nft")
+	t.Parallel()
+	l := labtest.New(t)
+	testbed.PlugSecond(t, l)
+	labtest.Run(t, l.Borea, "nft", `add table netdev fw; add chain netdev fw out { type filter hook egress device "eth0" priority 0; }`)
+	d := labtest.StartDaemon(t, l, "--slave", slave, "--path", api.PathKernel)
+	path := func(want string, why ...string) {
+		t.Helper()
+		var i api.Info
+		labtest.Await(t, "the path "+want, func() bool {
+			i = labtest.Info(t, d)
+			return i.TX.Path == want && strings.Contains(i.TX.PathReason, strings.Join(why, ""))
+		})
+	}
+	path(api.PathRelay, "eth0 has a chain of nftables at egress")
+	labtest.Set(t, d, api.Change{Slave: new("eth1")})
+	path(api.PathKernel)
+	labtest.Set(t, d, api.Change{Slave: new(slave)})
+	path(api.PathRelay, "eth0 has a chain of nftables at egress")
+	labtest.Run(t, l.Borea, "nft", "delete table netdev fw")
+	path(api.PathKernel)
+	labtest.Run(t, l.Borea, "nft", `add table netdev fw; add chain netdev fw out { type filter hook egress devices = { eth1, eth0 } priority 0; }`)
+	path(api.PathRelay, "eth0 has a chain of nftables at egress")
+	labtest.Run(t, l.Borea, "nft", "flush ruleset")
+	path(api.PathKernel)
+}
+
 // passage is a flow of UDP packets through a device, in one direction.
 type passage struct {
 	bed *testbed.Bed
@@ -129,7 +165,7 @@ func (p passage) check(t *testing.T, h hook) {
 		p.awaitPath(t, api.PathKernel, "")
 	}
 	p.arrive(t, "before")
-	dropped := h.drop(t, p.bed.Borea)
+	dropped := h.drop(t, p.bed)
 	switch {
 	case auto && h.reason != "":
 		p.awaitPath(t, api.PathRelay, h.reason)
@@ -177,7 +213,7 @@ func (p passage) arrive(t testing.TB, when string) {
 	t.Helper()
 	p.send(t)
 	if n := p.received(t, time.Now().Add(testbed.Longest)); n != packets {
-		t.Fatalf("%s: %d of %d packets arrived", when, n, packets)
+		t.Fatalf("%s: %d of %d packets arrived; the device: %+v", when, n, packets, p.bed.Direction(labtest.Info(t, p.bed.Daemon)))
 	}
 }
 

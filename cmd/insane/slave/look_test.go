@@ -130,8 +130,9 @@ func TestBadSlaves(t *testing.T) {
 		{"wired", "no such device", 1, 1}, // an alternative name
 		{"tun0", "neither Ethernet nor loopback", 1, 1},
 		{"", `""`, 2, 2},
-		{"a/b", `"a/b"`, 1, 2},
-		{"sixteen-bytes-in", "sixteen-bytes-in", 1, 2},
+		{"a/b", `"a/b"`, 2, 2},
+		{"sixteen-bytes-in", "longer than 15 bytes", 2, 2},
+		{"all", "the kernel means every interface by it", 2, 2},
 	}
 	before := testbed.StateOf(t, l.Borea)
 	for _, tt := range bad {

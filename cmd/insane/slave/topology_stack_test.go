@@ -224,3 +224,19 @@ func canAdd(l *lab.Lab, name string, args ...string) bool {
 	args = append([]string{"link", "add", name}, args...)
 	return l.Borea.Command(context.Background(), "ip", args...).Run() == nil
 }
+
+// TestStackedOnTheDevice: a macvlan on the device gets nothing with receive auto, and the
+// device says so; with receive all it is heard.
+func TestStackedOnTheDevice(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--address", "10.8.0.1/24")
+	labtest.Run(t, l.Borea, "ip", "link", "add", "link", "insane", "name", "above", "type", "macvlan", "mode", "bridge")
+	labtest.Await(t, "the device to say it", func() bool { return warned(labtest.Info(t, d), api.WarnStacked) })
+	labtest.Set(t, d, api.Change{Receive: new(api.ReceiveAll)})
+	labtest.Await(t, "the warning to end", func() bool { return !warned(labtest.Info(t, d), api.WarnStacked) })
+	labtest.Set(t, d, api.Change{Receive: new(api.ReceiveAuto)})
+	labtest.Await(t, "the device to say it again", func() bool { return warned(labtest.Info(t, d), api.WarnStacked) })
+	labtest.Run(t, l.Borea, "ip", "link", "del", "above")
+	labtest.Await(t, "the warning to end with the macvlan", func() bool { return len(labtest.Info(t, d).Warnings) == 0 })
+}

@@ -75,6 +75,11 @@ func programInfo(id ebpf.ProgramID) (name string, maps []ebpf.MapID, err error) 
 // /proc/PID/fdinfo gives them.
 type bpfObjects map[string]bool
 
+// mapNames are the names of the maps of a device, as insane/kern gives them.
+var mapNames = []string{
+	"claims", "counts", "directions", "drops", "entries", "flows", "handoffs", "inflights", "labels", "nothing", "recalls",
+}
+
 // ObjectsNow lists the programs and maps of devices. They belong to no namespace, so the
 // list contains those of other tests that run at the same time. It does not contain a map
 // that a program of another name uses, whatever the name of the map is.
@@ -90,7 +95,7 @@ func ObjectsNow(t testing.TB) bpfObjects {
 			t.Fatalf("list maps: %v", err)
 		}
 		id = next
-		if slices.Contains([]string{"claims", "withhold", "lanes", "rules", "counts", "flights"}, mapName(t, id)) {
+		if slices.Contains(mapNames, mapName(t, id)) {
 			found[mapObject(id)] = true
 		}
 	}

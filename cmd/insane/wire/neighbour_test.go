@@ -42,6 +42,7 @@ func TestNeighboursTakeNoNumber(t *testing.T) {
 func askOften(t *testing.T, b *testbed.Bed, family int) {
 	const count, piece = 200, 20
 	f, to, link := b.NewFlow(t, family), b.Address(family), door(b, b.From)
+	b.Quiet = testbed.LaterQuiet // reports of groups take no number
 	program, a := b.Begin(t, "percent 50", uint64(50+family))
 	c := testbed.Cargo{Count: count, Size: testbed.Always(36)}
 	c.Send = func(from, end int) {
