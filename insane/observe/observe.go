@@ -174,6 +174,9 @@ func (o *Observer) ReadOwnership(t *Tables) Ownership {
 			*on = host.AnsweringOn(link.Name)
 		}
 	}
+	if h.Proxied, err = o.Links.Proxied(o.On); err != nil {
+		return Ownership{Err: err}
+	}
 	return Ownership{Claims: h.Claims(o.Index), Above: h.Above(o.Index)}
 }
 
