@@ -96,7 +96,7 @@ func (l *limiter) evictReader() bool {
 	if oldest == nil {
 		return false
 	}
-	oldest.Close()
+	oldest.Close() // its descriptor is needed
 	return true
 }
 
@@ -117,7 +117,7 @@ func (c *conn) admit(p host.Peer) bool {
 	ok, evicted := places.enter(c)
 	l.mu.Unlock()
 	if evicted != nil {
-		evicted.Close()
+		go evicted.Close() // it waits until nobody reads from the connection
 	}
 	if ok {
 		c.pool = places

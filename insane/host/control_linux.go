@@ -35,10 +35,10 @@ type ControlListener struct {
 	socket *os.File
 	raw    syscall.RawConn // of socket
 
-	mu     sync.Mutex
-	closed bool
-	dir    *os.File // of the socket file; nil if the address is abstract or Close was called
-	file   fileID   // the socket file
+	file fileID // the socket file
+
+	mu  sync.Mutex
+	dir *os.File // of the socket file; nil if the address is abstract or the file is removed
 }
 
 // ListenControl listens on a path, or on an abstract address if path begins with @. It
@@ -98,6 +98,7 @@ func bindControl(path string) (*ControlListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
+	refuseDescriptors(fd)
 	socket := os.NewFile(uintptr(fd), path)
 	err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
 	if err == nil {
@@ -118,6 +119,11 @@ func bindControl(path string) (*ControlListener, error) {
 	socket.Close()
 	return nil, fmt.Errorf("control socket %s: %w", path, err)
 }
+
+// refuseDescriptors makes the kernel refuse descriptors that peers pass over the connections
+// of a socket (SCM_RIGHTS of unix(7)). This process would close them, and to close a socket of
+// TCP may take as long as the peer wants (SO_LINGER). Before Linux 6.16 there is no such option.
+func refuseDescriptors(fd int) { _ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 0) }
 
 // publish sets the mode of the socket file and returns which file it is. It never changes
 // another file: it opens the file without following a link, and changes what it has opened.
@@ -144,19 +150,23 @@ func (l *ControlListener) Name() string { return l.name }
 // file if the path now leads to another file. The order matters: while the socket is open,
 // the kernel cannot give its inode number to another file, and no other daemon takes the
 // file for one that no process serves.
-func (l *ControlListener) Close() (err error) {
+func (l *ControlListener) Close() error {
+	return errors.Join(l.unlink(), l.socket.Close())
+}
+
+// unlink removes the socket file, the first time that it is called.
+func (l *ControlListener) unlink() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = true
-	if l.dir != nil {
-		_, base := filepath.Split(l.name)
-		if now, errStat := statIn(l.dir, base); errStat == nil && idOf(&now) == l.file {
-			err = os.NewSyscallError("remove "+l.name, unix.Unlinkat(int(l.dir.Fd()), base, 0))
-		}
-		l.dir.Close()
-		l.dir = nil
+	if l.dir == nil {
+		return nil
 	}
-	return errors.Join(err, l.socket.Close())
+	defer func() { l.dir.Close(); l.dir = nil }()
+	_, base := filepath.Split(l.name)
+	if now, err := statIn(l.dir, base); err != nil || idOf(&now) != l.file {
+		return nil
+	}
+	return os.NewSyscallError("remove "+l.name, unix.Unlinkat(int(l.dir.Fd()), base, 0))
 }
 
 // removeDead removes a socket file that no process serves; otherwise it returns ErrInUse.

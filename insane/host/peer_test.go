@@ -10,6 +10,8 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // holdConnection is a process that connects to a path and stays until the other end
@@ -95,6 +97,34 @@ func TestAcceptRefuses(t *testing.T) {
 		n, err := c.Read(make([]byte, 1))
 		if admitted := i == 2; admitted != (n == 1 && err == nil) || !admitted && err != io.EOF {
 			t.Errorf("client %d: %d bytes, %v", i, n, err)
+		}
+	}
+}
+
+// The kernel refuses descriptors that a peer passes, before and after it is accepted, if it
+// knows how to.
+func TestAcceptNoDescriptors(t *testing.T) {
+	var want error
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSRIGHTS, 1) == nil {
+		want = unix.EPERM
+	}
+	path := filepath.Join(t.TempDir(), "insane.sock")
+	l := listen(t, path)
+	client, err := net.Dial("unix", path)
+	must(t, err)
+	defer client.Close()
+	for _, accepted := range []bool{false, true} {
+		if accepted {
+			conn, err := l.Accept(func(Peer) bool { return true })
+			must(t, err)
+			defer conn.Close()
+		}
+		_, _, err := client.(*net.UnixConn).WriteMsgUnix([]byte("x"), unix.UnixRights(fd), nil)
+		if !errors.Is(err, want) {
+			t.Errorf("accepted %v: %v, want %v", accepted, err, want)
 		}
 	}
 }

@@ -103,7 +103,7 @@ func TestCrowdKeepsNobodyOut(t *testing.T) {
 			descriptors := testbed.OpenDescriptors(t, d.PID())
 			stop := crowd(t, l.Borea, d.Socket, connect)
 			var took []time.Duration
-			for range 50 {
+			for range 25 {
 				began := time.Now()
 				if _, err := d.Client.Set(t.Context(), api.Change{TX: new("percent 100")}); err != nil {
 					t.Errorf("after %v: %v", time.Since(began), err)
