@@ -3,7 +3,6 @@ package insane
 import (
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/seed-39a139a1/insane/insane/control"
 	"github.com/seed-39a139a1/insane/insane/decide"
@@ -19,7 +18,7 @@ func (d *Device) config() decide.Config {
 	s := &d.slave
 	return decide.Config{
 		Name: api.ShowName(d.name), Slave: api.ShowName(s.Name), Link: s.Link, Queues: s.Queues, Open: s.IsOpen(),
-		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2), Flushed: d.flushed, Moved: d.moved,
+		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2), Moved: d.moved,
 	}
 }
 
@@ -80,7 +79,7 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	d.tx.Yield(w.RelayTX)
 	d.rx.Yield(w.RelayRX)
 	d.applySlave(w)
-	if again = d.applyInterface(w, routes); !again {
+	if again = d.applyInterface(routes); !again {
 		d.applyOwnership(w)
 	} // else the routes have changed since the look, and with them the ownership
 	d.steer(w)
@@ -138,8 +137,8 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 	}
 	claims := d.seen.Ownership
 	err := claims.Err
-	if w.Claims != nil && !maps.Equal(w.Claims, d.receive.claims) {
-		err = errors.Join(err, d.receive.claim(w.Claims))
+	if w.Claims != nil && !w.Claims.Equal(d.receive.claims) {
+		err = errors.Join(err, d.receive.claim(w.Claims, claims.Takes))
 	}
 	err = errors.Join(err, d.slave.SetPromiscuous(w.Promiscuous))
 	d.receive.arm(w.Armed)

@@ -49,6 +49,7 @@ func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 	d.swap(p)
 	if moved || d.apply(d.seen) {
 		d.refresh()
+		d.reread()
 	}
 	return before, d.State(), nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -52,22 +51,20 @@ type Device struct {
 
 	failed atomic.Bool // the last pass failed in part; the next pass tries everything again
 
-	mu        sync.Mutex // guards the fields below; changes wait for each other and for the kernel
-	seed      uint64
-	addresses []netip.Prefix // the addresses that the user asked for
-	routes    host.GivenRoutes
-	slave     slave.Slave
-	adopted   host.Link // MTU and link-layer address that the device last gave the interface
-	receive   receiving
-	path      path
-	seen      observe.Host   // the host, as of the last pass
-	changes   uint64         // how often the slave, the receive mode or a requested route changed
-	missing   []netip.Prefix // the addresses that the kernel removed and that are not restored yet
-	flushed   bool           // the interface was down after it had got its addresses and routes
-	moved     bool           // the interface was in another network namespace, and is not set up again yet
-	warnings  []api.Warning  // what the user should know
-	rxEnded   chan struct{}  // closed when the relay of rx has finished with the last slave
-	closed    bool
+	mu       sync.Mutex // guards the fields below; changes wait for each other and for the kernel
+	seed     uint64
+	given    host.Given
+	slave    slave.Slave
+	adopted  host.Link // MTU and link-layer address that the device last gave the interface
+	receive  receiving
+	path     path
+	seen     observe.Host  // the host, as of the last pass
+	reread   func()        // has the tables of the host read; nothing before Run
+	changes  uint64        // how often the slave, the receive mode or a requested route changed
+	moved    bool          // the interface was in another network namespace, and is not set up again yet
+	warnings []api.Warning // what the user should know
+	rxEnded  chan struct{} // closed when the relay of rx has finished with the last slave
+	closed   bool
 }
 
 // newDevice makes a device without a slave. It relays nothing before Run. With a fast path,
@@ -85,7 +82,7 @@ func newDevice(near port.Port, c Config) *Device {
 	d := &Device{
 		name: c.Name, log: c.Log, clock: c.Clock, near: near, seed: c.Seed,
 		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
-		receive: newReceiving(),
+		receive: newReceiving(), reread: func() {},
 	}
 	d.tx.SetEnd(d.slave.End())
 	d.rx.SetEnd(&relay.End{Port: near})
@@ -146,7 +143,11 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 // Close waits for a change that somebody makes.
 func (d *Device) Close() error {
 	d.ticker.EndReceive()
-	err := errors.Join(d.near.Close(), d.Leave())
+	var err error
+	if self := d.shown.Load().self; self.Queues > 1 { // another program would keep it there
+		err = d.iface.Remove()
+	}
+	err = errors.Join(err, d.near.Close(), d.Leave())
 	d.mu.Lock()
 	d.closed = true
 	if far := d.tx.End().Port; far != nil {

@@ -82,6 +82,7 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 		a.Flags = syscall.IFA_F_NODAD
 		return b.h.AddrAdd(l, a)
 	})
+	b.must(b.h.RouteAdd(&netlink.Route{Gw: net.ParseIP("fd00::254")}))
 	b.runs(Config{
 		Name: "insane", Slave: "eth0", Seed: 1, Receive: api.ReceiveAuto,
 		Addresses: prefixes("10.8.0.1/24", "fd08::1/64"),
@@ -94,7 +95,7 @@ func TestInterfaceComesUpAgain(t *testing.T) {
 	if n := len(b.addresses("insane")); n != 2 {
 		t.Fatalf("%d addresses at first: %s", n, want)
 	}
-	if n := len(b.routes(syscall.AF_INET)) + len(b.routes(syscall.AF_INET6)); n != 6 {
+	if n := len(b.routes(syscall.AF_INET)) + len(b.routes(syscall.AF_INET6)); n != 7 { // two of them for the gateway of IPv6, and one of each address
 		t.Fatalf("%d routes at first: %s", n, want)
 	}
 	for _, apart := range []time.Duration{0, 300 * time.Millisecond} {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 
-	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
@@ -14,36 +13,22 @@ import (
 // makes the requested routes again as soon as the interface is up. It returns true if the
 // host must be looked at once more: for the routes that are to be restored, or because
 // other routes through the interface make other frames the device's.
-func (d *Device) applyInterface(w decide.Wanted, routes []host.RouteState) (again bool) {
+func (d *Device) applyInterface(routes []host.RouteState) (again bool) {
 	if d.slave.Name != "" {
 		if err := d.followSlave(); err != nil {
 			d.fail("follow slave", "slave", api.ShowName(d.slave.Name), "err", err)
 		}
 	}
 	self := &d.seen.Interface
-	d.flushed = d.flushed || self.Down
-	self.Down = !self.Link.Up // that it was down at some time is in flushed now
-	if w.Restore {
-		d.flushed = false
-		d.routes.Forget()
-		d.missing = host.Fitting(d.addresses, self.Link.MTU) // adopt gives the others when it grows
-	}
-	if d.flushed {
-		return false // the kernel refuses routes while the interface is down
-	}
-	missing, err := d.iface.Restore(d.missing)
-	if err != nil {
-		d.fail("restore addresses", "err", err)
-	}
-	d.missing = missing
-	changed, err := d.routes.Keep(d.iface, routes)
-	if changed {
+	again, err := d.given.Keep(d.iface, self.Condition, routes, d.log)
+	self.WasDown, self.WasBare = !self.Up, self.NoIPv6 // what was before is known now
+	if again {
 		d.changes++
 	}
 	if err != nil {
-		d.fail("follow routes of slave", "err", err)
+		d.fail("restore addresses and routes", "err", err)
 	}
-	return changed || w.Restore && routes == nil
+	return again
 }
 
 // followSlave copies the alias, MTU, link-layer address, settings and carrier of the slave to
@@ -83,7 +68,8 @@ func (d *Device) followSlave() error {
 // kernel has removed its programs, its queueing discipline and its settings of IPv6. It
 // returns true on success; then the host must be looked at once more.
 func (d *Device) renew() (done bool) {
-	d.moved, d.flushed = true, true
+	d.moved = true
+	d.given.Doubt()
 	d.changes++ // the tables may have been read while it was away
 	err := d.iface.Renew()
 	if d.path.exists() {

@@ -75,6 +75,9 @@ func (b *borea) routes(family int) (list []string) {
 			continue // made by the kernel
 		}
 		text := r.Dst.String()
+		if len(r.MultiPath) > 0 {
+			r.Gw = r.MultiPath[0].Gw
+		}
 		if r.Gw != nil {
 			text += " via " + r.Gw.String()
 		}

@@ -121,8 +121,8 @@ func (d *Device) furnish(c Config) error {
 	d.mu.Lock()
 	d.refresh()
 	d.mu.Unlock()
-	d.addresses = c.Addresses
-	if err := d.iface.AddAddresses(d.addresses); err != nil {
+	d.given.Addresses = c.Addresses
+	if _, err := d.iface.AddAddresses(c.Addresses); err != nil {
 		return err
 	}
 	if len(c.Addresses)+len(c.Routes) > 0 {
@@ -139,15 +139,11 @@ func (d *Device) furnish(c Config) error {
 	if err != nil {
 		return err
 	}
-	return d.setRoutes(c.Routes)
-}
-
-// setRoutes adds the requested routes for the first time.
-func (d *Device) setRoutes(list []netip.Prefix) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.routes.Wanted, d.flushed = list, false
-	_, err := d.routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes)
+	d.given.Destinations = c.Routes
+	routes := &d.given.Routes
+	_, err = routes.Keep(d.iface, d.observer().Look(observe.PartRoutes, d.seen).Routes, d.log)
 	return err
 }
 

@@ -68,11 +68,14 @@ func (p *path) attach(iface *host.Interface, objects *kern.Objects) error {
 // been idle since the last call and no frame has moved.
 func (p *path) settle(idle bool) { p.queue.Settle(idle) }
 
-// close detaches the programs from the interface.
+// close detaches the programs from the interface. Filters of clsact go with the interface, or
+// with its move to another network namespace; the index that names them may be another link's.
 func (p *path) close() error {
 	var errs []error
 	for _, c := range p.closer {
-		errs = append(errs, c.Close())
+		if !p.clsact {
+			errs = append(errs, c.Close())
+		}
 	}
 	p.closer = nil
 	return errors.Join(errs...)

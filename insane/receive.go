@@ -5,7 +5,6 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
-	"github.com/seed-39a139a1/insane/insane/ownership"
 	"github.com/seed-39a139a1/insane/insane/relay"
 	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insane/watchdog"
@@ -20,6 +19,7 @@ type receiving struct {
 	objects  *kern.Objects      // nil until a mode, or the fast path, needs them
 	watchdog *watchdog.Watchdog // of rx; nil while objects is nil
 	claims   kern.Claims        // the claims in force
+	words    api.Takes          // the claims in force, in words
 	idle     string             // why nothing is taken; "" if the device takes what it should
 }
 
@@ -33,11 +33,11 @@ func (r *receiving) loaded() bool { return r.objects != nil }
 // takesFrames reports whether the mode takes frames.
 func (r *receiving) takesFrames() bool { return r.loaded() && r.mode != api.ReceiveNone }
 
-// claim replaces the claims in force. It waits for an RCU grace period.
-func (r *receiving) claim(claims kern.Claims) error {
+// claim replaces the claims in force; words are the same. It waits for an RCU grace period.
+func (r *receiving) claim(claims kern.Claims, words api.Takes) error {
 	err := r.objects.Claim(claims)
 	if err == nil {
-		r.claims = claims
+		r.claims, r.words = claims, words
 	}
 	return err
 }
@@ -57,8 +57,8 @@ func (r *receiving) close() error {
 // takes describes for a user which frames the device takes.
 func (r *receiving) takes() api.Takes {
 	t := api.Takes{To: []string{}, From: []string{}}
-	if r.mode == api.ReceiveAuto {
-		t = ownership.Describe(r.claims, api.MaxTakes)
+	if r.mode == api.ReceiveAuto && r.claims != nil {
+		t = r.words
 	}
 	t.Idle = r.idle
 	return t
@@ -125,7 +125,7 @@ func (d *Device) switchMode(mode string) error {
 	}
 	if d.slave.IsOpen() {
 		// Replacing the claims waits until no program uses the old ones.
-		quiet := func() error { return r.claim(nil) }
+		quiet := func() error { return r.claim(nil, api.Takes{}) }
 		if err := d.slave.SwitchMode(r.objects, mode, quiet); err != nil {
 			return err
 		}

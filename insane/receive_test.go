@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/ownership"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -27,7 +28,7 @@ func TestTakes(t *testing.T) {
 		netip.MustParsePrefix("fd00::9/128"):    kern.Own,
 		netip.MustParsePrefix("::/0"):           kern.Routed,
 	}
-	r := receiving{mode: api.ReceiveAuto, claims: claims}
+	r := receiving{mode: api.ReceiveAuto, claims: claims, words: ownership.Describe(claims, api.MaxTakes)}
 	got := r.takes()
 	if want := []string{"10.9.0.1", "fd00::9"}; !slices.Equal(got.To, want) {
 		t.Errorf("to %v, want %v", got.To, want)
@@ -53,6 +54,7 @@ func TestTakesMuch(t *testing.T) {
 	for i := range many {
 		r.claims[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), 16)] = kern.Routed
 	}
+	r.words = ownership.Describe(r.claims, ownership.MaxTakes)
 	if got := r.takes(); len(got.From) != api.MaxTakes || got.More != many-api.MaxTakes {
 		t.Errorf("%d prefixes and %d more, want %d and the rest", len(got.From), got.More, api.MaxTakes)
 	}

@@ -43,17 +43,22 @@ func (d *Device) follow(ctx context.Context) error {
 		device: d, events: make(chan host.Events), old: make(chan struct{}, 1), read: make(chan reading),
 		bursts: rate.NewLimiter(passBurst, passBurst),
 	}
-	watch, err := d.links.Watch(ctx, f.note, func(e host.Events) {
+	wake := func(e host.Events) {
 		select {
 		case f.events <- e:
 		case <-ctx.Done():
 		}
-	})
+	}
+	watch, err := d.links.Watch(ctx, host.WatchOptions{Own: d.iface.Index(), Keep: f.note, Wake: wake})
 	if err != nil {
 		return fmt.Errorf("watch the host: %w", err)
 	}
-	// Covers changes from before the watch: the interface may have been down since Open.
-	d.pass(observe.Everything, func(o *observe.Observer) { o.WasDown = true })
+	d.mu.Lock()
+	d.reread = f.request
+	d.given.Doubt() // covers changes from before the watch: the interface may have been down since Open
+	d.mu.Unlock()
+	d.pass(observe.Everything, nil)
+	f.request() // fills the tables
 	d.group.Go(func() { <-watch })
 	d.group.Go(func() { f.loop(ctx) })
 	d.group.Go(func() { f.readTables(ctx) })
@@ -125,7 +130,7 @@ func (f *follower) passEvents(e host.Events) {
 	d := f.device
 	about := d.about.Load()
 	which := about.Affected(e)
-	tell := func(o *observe.Observer) { o.WasDown, o.WasAway = about.DownIn(e), about.LeftIn(e) }
+	tell := func(o *observe.Observer) { o.Tell(e) }
 	if d.failed.Load() {
 		d.pass(observe.ByLoop, tell)
 		return
@@ -134,7 +139,7 @@ func (f *follower) passEvents(e host.Events) {
 		d.pass(quick, tell)
 	}
 	if which&observe.PartRoutes != 0 {
-		d.pass(observe.PartRoutes, nil)
+		d.pass(observe.PartRoutes, tell)
 	}
 }
 
@@ -169,6 +174,9 @@ func (f *follower) readTables(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-f.old:
+		}
+		if !d.about.Load().Takes {
+			continue
 		}
 		d.mu.Lock()
 		r := reading{changes: d.changes}

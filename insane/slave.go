@@ -126,18 +126,13 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	return nil
 }
 
-// adopt gives the interface the MTU and the link-layer address of the link. It adds the
-// IPv6 addresses again, because the kernel removes them while the MTU is too small for
-// IPv6.
+// adopt gives the interface the MTU and the link-layer address of the link. The kernel takes
+// IPv6 off the interface while the MTU is too small for it.
 func (d *Device) adopt(link host.Link) error {
 	if err := d.iface.Adopt(link); err != nil {
 		return err
 	}
-	mtu := min(max(link.MTU, minMTU), maxMTU)
-	if err := d.iface.SetMTU(mtu); err != nil || mtu < host.MinIPv6MTU {
-		return err
-	}
-	return d.iface.AddAddresses(host.Only6(d.addresses))
+	return d.iface.SetMTU(min(max(link.MTU, minMTU), maxMTU))
 }
 
 // restore undoes what a failed attach did to the interface. It logs its own errors: the

@@ -49,7 +49,7 @@ func (d *Device) publish() {
 func (d *Device) observer() *observe.Observer {
 	o := &observe.Observer{
 		Name: d.name, Links: d.links, Iface: d.iface, Index: d.iface.Index(),
-		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.routes.Wanted, Takes: d.receive.takesFrames(),
+		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.given.Destinations, Takes: d.receive.takesFrames(), Kernel: d.receive.objects,
 	}
 	if d.path.exists() {
 		o.Chains = d.receive.objects

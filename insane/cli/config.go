@@ -150,7 +150,7 @@ func routes(ctx context.Context, texts []string) (list []netip.Prefix, err error
 		case err == nil:
 			list = append(list, p.Masked())
 		case text == "default":
-			list = append(list, netip.PrefixFrom(netip.IPv4Unspecified(), 0))
+			list = append(list, netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0))
 		case strings.ContainsAny(text, "/:%"): // no name of a host contains these
 			return nil, fmt.Errorf("route: %q: want an address, a prefix such as 10.9.0.0/24, a host name or default", text)
 		default:

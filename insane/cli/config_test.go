@@ -86,7 +86,7 @@ func TestConfigPrefixes(t *testing.T) {
 	if got, want := fmt.Sprint(c.Addresses), "[10.9.0.1/32 10.8.0.1/24 fd00:9::1/64 fd00:8::1/128]"; got != want {
 		t.Errorf("addresses %s, want %s", got, want)
 	}
-	if got, want := fmt.Sprint(c.Routes), "[10.9.0.2/32 10.7.0.0/24 fd00:7::/64 0.0.0.0/0 ::/0]"; got != want {
+	if got, want := fmt.Sprint(c.Routes), "[10.9.0.2/32 10.7.0.0/24 fd00:7::/64 0.0.0.0/0 ::/0 ::/0]"; got != want {
 		t.Errorf("routes %s, want %s", got, want)
 	}
 }

@@ -21,8 +21,9 @@ FLAGS
                      with --receive none
   --address ADDR     that the interface gets, such as 10.9.0.1/32; repeatable
   --route DEST       that is to be reached through the interface: an address, a
-                     prefix, a host name or default; repeatable. Gateway and
-                     source address are those the slave would use
+                     prefix, a host name or default (of IPv4 and IPv6);
+                     repeatable. It comes before what the host has, and leaves
+                     that alone. Gateway and source address are the slave's
   --receive MODE     what of all that arrives at the slave is the interface's
                      instead of the slave's (default auto):
                      auto  what is for an address that only the interface has,
@@ -51,8 +52,8 @@ FLAGS
   --log-format FMT   text or json (default text); the log goes to standard error
   --help, --version
 
-With an address or a route the interface is also set up. The slave has to be
-there and up when a route is to borrow from it.
+With an address or a route the interface is also set up. What is routed through
+it without a slave is lost.
 
 All of this needs root, or the capabilities CAP_NET_ADMIN and CAP_NET_RAW, and
 with --receive auto or all, or for the path through the kernel, also CAP_BPF.

@@ -27,7 +27,6 @@ type Config struct {
 	Open    bool      // the sockets are open on Link
 	Receive string    // one of the api.Receive… modes
 	Uneven  bool      // the packets of one super-frame of tx can get different verdicts
-	Flushed bool      // the interface was down after it had got its addresses and routes
 	Moved   bool      // the interface was in another network namespace, and is not set up again yet
 }
 
@@ -49,7 +48,6 @@ type Wanted struct {
 
 	SkipQdisc bool // the interface should have no queueing discipline
 	Renew     bool // the interface is back from another network namespace and must be set up again
-	Restore   bool // the interface has lost the addresses and routes that the user asked for
 
 	Claims      kern.Claims // nil: no change
 	Idle        string      // why nothing is taken; "": what was asked for is taken
@@ -74,7 +72,6 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	self := o.Interface
 	w.SkipQdisc = self.Spare
 	w.Renew = (c.Moved || self.Returned) && !self.Away && self.Err == nil
-	w.Restore = (c.Flushed || self.Down) && self.Link.Up
 	w.Idle = idleReason(c, self)
 	w.Armed = c.Receive != api.ReceiveNone && w.Idle == ""
 	// Promiscuous mode of the interface means that somebody wants frames for other

@@ -75,13 +75,9 @@ func TestDecide(t *testing.T) {
 			}},
 		{"receive none", func(c *Config, _ *observe.Host) { c.Receive = api.ReceiveNone },
 			func(w *Wanted) { w.Armed, w.RelayRX = false, "receive none: nothing but what neighbours say" }},
-		{"the interface is down", func(_ *Config, h *observe.Host) { h.Interface.Link.Up, h.Interface.Down = false, true },
+		{"the interface is down", func(_ *Config, h *observe.Host) { h.Interface.Link.Up = false },
 			func(w *Wanted) { w.Armed, w.Idle, w.RelayRX = false, "insane is down", "insane is down" }},
-		{"the interface was down for a moment", func(_ *Config, h *observe.Host) { h.Interface.Down = true },
-			func(w *Wanted) { w.Restore = true }},
-		{"the interface is up again", func(c *Config, _ *observe.Host) { c.Flushed = true },
-			func(w *Wanted) { w.Restore = true }},
-		{"the interface is elsewhere", func(_ *Config, h *observe.Host) { h.Interface = observe.Interface{Away: true, Down: true} },
+		{"the interface is elsewhere", func(_ *Config, h *observe.Host) { h.Interface = observe.Interface{Away: true} },
 			func(w *Wanted) {
 				w.Armed, w.Idle = false, "insane is not in this network namespace"
 				w.RelayTX, w.RelayRX = "the interface is not in this network namespace", "the interface is not in this network namespace"
@@ -119,7 +115,7 @@ func same(a, b Wanted) bool {
 	a.Claims, b.Claims = nil, nil
 	la, lb := a.Link, b.Link
 	a.Link, b.Link = host.Link{}, host.Link{}
-	return a.Step == b.Step && a.Queues == b.Queues && a.SkipQdisc == b.SkipQdisc && a.Restore == b.Restore &&
+	return a.Step == b.Step && a.Queues == b.Queues && a.SkipQdisc == b.SkipQdisc &&
 		a.Idle == b.Idle && a.Armed == b.Armed && a.Promiscuous == b.Promiscuous &&
 		a.RelayTX == b.RelayTX && a.RelayRX == b.RelayRX &&
 		la.Index == lb.Index && la.Name == lb.Name && la.Alias == lb.Alias && la.Carrier == lb.Carrier

@@ -50,6 +50,9 @@ func unheard(s observe.Silence, i api.Info) (cause, text string) {
 			"use receive auto, or set rp_filter of all and of %[1]s to 0 or 2", i.Slave)
 	case i.Receive == api.ReceiveNone:
 		return "", ""
+	case s.Foreign.IsValid():
+		return api.SilenceForeignSource, sent + fmt.Sprintf(", nothing came back: some left with the source %s, which is no address of this host; "+
+			"the other side needs a route to it, or this host a NAT rule for %s", s.Foreign, i.Name)
 	case s.Bridge != "":
 		return api.SilenceBridgePort, sent + fmt.Sprintf(", nothing came back: %s is a port of %s, "+
 			"which keeps what is sent to its own address; make %[2]s the slave", i.Slave, s.Bridge)

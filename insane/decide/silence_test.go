@@ -71,6 +71,9 @@ func TestSilence(t *testing.T) {
 		{"receive none and rp_filter", func(s *observe.Silence, i *api.Info) { i.Receive, s.Strict = api.ReceiveNone, true },
 			api.SilenceReversePath, sent + ": IPv4 answers arrive at eth0, which refuses them; " +
 				"use receive auto, or set rp_filter of all and of eth0 to 0 or 2"},
+		{"a source of nobody", func(s *observe.Silence, _ *api.Info) { s.Foreign, s.Bridge = netip.MustParseAddr("172.17.0.2"), "br0" }, api.SilenceForeignSource,
+			sent + nothing + "some left with the source 172.17.0.2, which is no address of this host; " +
+				"the other side needs a route to it, or this host a NAT rule for insane"},
 		{"a port of a bridge", func(s *observe.Silence, _ *api.Info) { s.Bridge = "br0" }, api.SilenceBridgePort,
 			sent + nothing + "eth0 is a port of br0, which keeps what is sent to its own address; make br0 the slave"},
 	} {

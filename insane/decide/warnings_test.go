@@ -38,7 +38,7 @@ func TestWarnings(t *testing.T) {
 			c.Receive, h.Ownership.Above = api.ReceiveAll, []string{"vlan7"}
 		}, nil},
 		{"away, and nothing else is known", func(_ *Config, h *observe.Host) {
-			h.Interface = observe.Interface{Away: true, Down: true, Link: host.Link{Queues: 2}}
+			h.Interface = observe.Interface{Away: true, Link: host.Link{Queues: 2}}
 		}, []api.Warning{{Kind: api.WarnAway,
 			Message: "insane is in another network namespace: what arrives at the slave is the slave's until it is back"}}},
 	} {

@@ -111,7 +111,7 @@ func (d dissection) pseudo(p []byte) []byte {
 	length := len(p) - d.l4
 	if d.family == 4 {
 		h := append([]byte(nil), p[d.l3+12:d.l3+20]...)
-		return append(h, 0, byte(d.protocol), byte(length>>8), byte(length))
+		return append(h, 0, byte(d.protocol), byte(length>>24), byte(length>>16), byte(length>>8), byte(length))
 	}
 	h := append([]byte(nil), p[d.l3+8:d.l3+24]...)
 	h = append(h, d.destination(p)...)

@@ -132,10 +132,11 @@ func (l *Layout) walkIPv6(e []byte, at int) (int, uint16, error) {
 	return at + length, uint16(next), nil
 }
 
-// hasJumbo reports whether the IPv6 packet p has the jumbo option and its length.
+// hasJumbo reports whether the IPv6 packet p has the jumbo option and its length, which is
+// more than the length field can hold.
 func hasJumbo(p []byte) bool {
 	const kind, length = 0xc2, 4
-	if len(p) < ipv6Len+jumboLen || p[4] != 0 || p[5] != 0 || p[6] != nextHopByHop {
+	if len(p) <= ipv6Len+maxPacket || p[4] != 0 || p[5] != 0 || p[6] != nextHopByHop {
 		return false
 	}
 	o := p[ipv6Len:]

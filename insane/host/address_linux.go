@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -14,10 +15,11 @@ import (
 type Address struct {
 	Link   int          // index of the link that has it
 	Prefix netip.Prefix // the address itself, with the length of its network
+	Peer   netip.Prefix // of a point-to-point address; a link can have one address with several peers
 }
 
 // Addresses lists the addresses of all links. It includes tentative addresses, for which
-// duplicate address detection is not finished. For a point-to-point address it lists the
+// duplicate address detection is not finished. Prefix is the
 // address of the host, not the one of the peer.
 func (l *Links) Addresses() ([]Address, error) {
 	found, err := dump(func() ([]netlink.Addr, error) { return l.h.AddrList(nil, netlink.FAMILY_ALL) })
@@ -27,7 +29,8 @@ func (l *Links) Addresses() ([]Address, error) {
 	var list []Address
 	for _, a := range found {
 		if p, ok := toPrefix(a.IPNet); ok {
-			list = append(list, Address{Link: a.LinkIndex, Prefix: p})
+			peer, _ := toPrefix(a.Peer)
+			list = append(list, Address{Link: a.LinkIndex, Prefix: p, Peer: peer})
 		}
 	}
 	return list, nil
@@ -49,6 +52,28 @@ func (i *Interface) AddAddress(p netip.Prefix) error {
 		err = i.explainIPv6(err)
 	}
 	return fmt.Errorf("add address %s: %w", p, err)
+}
+
+// AddAddresses gives the interface addresses. It returns those that the kernel refuses; it
+// adds the others nevertheless. err joins the refusals.
+func (i *Interface) AddAddresses(list []netip.Prefix) (refused []netip.Prefix, err error) {
+	for _, a := range list {
+		if no := i.AddAddress(a); no != nil {
+			refused, err = append(refused, a), errors.Join(err, no)
+		}
+	}
+	return refused, err
+}
+
+// Only4 are the IPv4 addresses of a list.
+func Only4(all []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(all), func(a netip.Prefix) bool { return a.Addr().Is6() })
+}
+
+// Only6 are the IPv6 addresses of a list: those that are lost when the kernel
+// takes IPv6 off the interface.
+func Only6(all []netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(slices.Clone(all), func(a netip.Prefix) bool { return a.Addr().Is4() })
 }
 
 // toPrefix turns an address and its mask into a prefix. An IPv4 address in IPv6 form

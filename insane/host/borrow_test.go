@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The sample is inside the network, and is neither its first nor its last address.
-func TestSample(t *testing.T) {
+// The samples are inside the network; the first is neither its first nor its last address.
+func TestSamples(t *testing.T) {
 	for dst, want := range map[string]string{
 		"10.9.0.7/32":      "10.9.0.7",
 		"10.9.0.6/31":      "10.9.0.7",
@@ -23,48 +23,65 @@ func TestSample(t *testing.T) {
 		"fd00:9::1234/127": "fd00:9::1235",
 	} {
 		p := netip.MustParsePrefix(dst)
-		if got := sample(p); got.String() != want || !p.Contains(got) {
-			t.Errorf("%s: %s, want %s", dst, got, want)
+		list := samples(p)
+		if list[0].String() != want {
+			t.Errorf("%s: %s, want %s", dst, list[0], want)
+		}
+		for _, addr := range list {
+			if !p.Contains(addr) {
+				t.Errorf("%s: %s is outside", dst, addr)
+			}
 		}
 	}
 }
 
-// Borrow returns the gateway and the source address that the slave would use.
+// Borrow returns the gateway and the source address that the slave would use, and whether
+// the slave has a route at all. A route through the device itself changes nothing.
 func TestBorrow(t *testing.T) {
 	l, tap, slave := newRouted(t)
-	for _, c := range []struct{ dst, via, source string }{
-		{"10.9.0.2/32", "", "10.9.0.1"},
-		{"10.9.0.0/25", "", "10.9.0.1"},
-		{"10.9.0.0/30", "", "10.9.0.1"},
-		{"10.0.0.0/8", "10.9.0.254", "10.9.0.1"},
-		{"192.168.7.7/32", "10.9.0.253", "10.9.0.77"},
-		{"192.168.7.0/24", "10.9.0.253", "10.9.0.77"},
-		{"192.168.8.1/32", "", "10.9.0.1"},
-		{"203.0.113.0/24", "10.9.0.254", "10.9.0.1"},
-		{"0.0.0.0/0", "10.9.0.254", "10.9.0.1"},
-		{"fd00:9::2/128", "", "fd00:9::1"},
-		{"fd00:8::/64", "", "fd00:9::1"},
-		{"2001:db8:1::/48", "fd00:9::254", "fd00:9::1"},
-		{"::/0", "fd00:9::254", "fd00:9::1"},
+	ip(t, "route add 10.1.0.0/16 via inet6 fe80::1 dev eth0\nroute add 192.0.2.0/24 via 10.9.0.9")
+	for _, c := range []struct {
+		dst, via, source string
+		way              bool
+	}{
+		{"10.9.0.2/32", "", "10.9.0.1", true},
+		{"10.9.0.0/25", "", "10.9.0.1", true},
+		{"10.9.0.0/30", "", "10.9.0.1", true},
+		{"10.0.0.0/8", "10.9.0.254", "10.9.0.1", true},
+		{"10.1.0.0/16", "fe80::1", "10.9.0.1", true},
+		{"192.168.7.7/32", "10.9.0.253", "10.9.0.77", true},
+		{"192.168.7.0/24", "10.9.0.253", "10.9.0.77", true},
+		{"192.168.8.1/32", "", "10.9.0.1", true},
+		{"203.0.113.0/24", "10.9.0.254", "10.9.0.1", true},
+		{"0.0.0.0/0", "10.9.0.254", "10.9.0.1", true}, // although 192.0.2.0/24 has another gateway
+		{"fd00:9::2/128", "", "fd00:9::1", true},
+		{"fd00:8::/64", "", "fd00:9::1", true},
+		{"2001:db8:1::/48", "fd00:9::254", "fd00:9::1", true},
+		{"::/0", "fd00:9::254", "fd00:9::1", true},
 	} {
 		dst := netip.MustParsePrefix(c.dst)
 		check := func(when string) {
 			t.Helper()
-			got := l.Borrow(dst, slave.Index)
-			if got.Dst != dst || show(got.Via) != c.via || show(got.Source) != c.source {
-				t.Errorf("%s, %s: via %q source %q, want %q %q", dst, when, show(got.Via), show(got.Source), c.via, c.source)
+			got, way := l.Borrow(dst, slave.Index)
+			if got.Dst != dst || show(got.Via) != c.via || show(got.Source) != c.source || way != c.way {
+				t.Errorf("%s, %s: via %q source %q way %v, want %q %q %v", dst, when, show(got.Via), show(got.Source), way, c.via, c.source, c.way)
 			}
 		}
 		check("before")
-		if dst.Bits() == 0 {
-			continue // the host has this route already and keeps it
-		}
-		// A route through the device itself does not change the answer.
-		if l.Borrow(dst, slave.Index).Source.IsValid() && !hostHas(t, l, dst) {
-			must(t, tap.AddRoute(l.Borrow(dst, slave.Index)))
-			check("with a route through the device")
-		}
+		r, _ := l.Borrow(dst, slave.Index)
+		_, _, err := tap.exchange(nil, entriesOf(r))
+		must(t, err)
+		check("with a route through the device")
+		must(t, tap.removeAll(entriesOf(r)))
 	}
+}
+
+// show returns the address as text, "" if it is not valid.
+func show(a netip.Addr) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return a.String()
 }
 
 // If the slave leads nowhere, the route has only its destination.
@@ -74,9 +91,32 @@ func TestBorrowNothing(t *testing.T) {
 	for _, dst := range []string{"10.9.0.2/32", "fd00:9::2/128", "0.0.0.0/0", "::/0"} {
 		want := Route{Dst: netip.MustParsePrefix(dst)}
 		for _, slave := range []int{linkOf(t, l, "eth0").Index, 4711} {
-			if got := l.Borrow(want.Dst, slave); got != want {
-				t.Errorf("%s by link %d: %+v, want %+v", dst, slave, got, want)
+			if got, way := l.Borrow(want.Dst, slave); got != want || way {
+				t.Errorf("%s by link %d: %+v, way %v, want %+v", dst, slave, got, way, want)
 			}
+		}
+	}
+}
+
+// Lost tells the device's route from others, also where the host has addresses in the
+// middle of the network, and from narrower ones.
+func TestLost(t *testing.T) {
+	l, tap, _ := newRouted(t)
+	ip(t, "address add 10.9.0.129/24 dev eth0")
+	for _, text := range []string{"10.9.0.0/24", "0.0.0.0/0", "10.9.0.2/32", "192.168.8.0/24"} {
+		dst := netip.MustParsePrefix(text)
+		r, _ := l.Borrow(dst, linkOf(t, l, "eth0").Index)
+		if !tap.Lost(dst) {
+			t.Errorf("%s is there before it is put", dst)
+		}
+		_, _, err := tap.exchange(nil, entriesOf(r))
+		must(t, err)
+		if tap.Lost(dst) {
+			t.Errorf("%s is lost after it was put", dst)
+		}
+		must(t, tap.removeAll(entriesOf(r)))
+		if !tap.Lost(dst) {
+			t.Errorf("%s is there after it was removed", dst)
 		}
 	}
 }

@@ -15,12 +15,15 @@ import (
 type Events struct {
 	Links     []LinkEvent // the last event of each link
 	Addresses []AddressEvent
-	Routes    bool  // the main routing table
-	Rules     bool  // the rules of policy routing
-	Control   []int // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
-	Settings  []int // indexes of links whose settings of IPv4 or IPv6 changed, or AnyLink
-	NFTables  bool  // the tables of nftables
-	Lost      bool  // events were lost: everything may have changed
+	Routes    bool           // the main routing table
+	Foreign   bool           // a change of Routes that the device has not made itself
+	NoIPv6    bool           // the kernel has taken IPv6 off the interface of the device, even if only for a moment
+	Deleted   []netip.Prefix // destinations of the device's routes that somebody has deleted
+	Rules     bool           // the rules of policy routing
+	Control   []int          // indexes of links whose queueing disciplines or filters of tc changed, or AnyLink
+	Settings  []int          // indexes of links whose settings of IPv4 or IPv6 changed, or AnyLink
+	NFTables  bool           // the tables of nftables
+	Lost      bool           // events were lost: everything may have changed
 }
 
 // LinkEvent is a change of one link.
@@ -60,6 +63,11 @@ func (e *Events) merge(later *Events) {
 		e.addAddress(a)
 	}
 	e.Routes = e.Routes || later.Routes
+	e.Foreign = e.Foreign || later.Foreign
+	e.NoIPv6 = e.NoIPv6 || later.NoIPv6
+	for _, dst := range later.Deleted {
+		e.addDeleted(dst)
+	}
 	e.Rules = e.Rules || later.Rules
 	e.NFTables = e.NFTables || later.NFTables
 	e.Lost = e.Lost || later.Lost
@@ -74,7 +82,8 @@ func (e *Events) addLink(l LinkEvent) {
 		}
 	}
 	if len(e.Links) == maxEvents {
-		e.Lost, e.Links = true, e.Links[:0] // a list of all links now costs less
+		// A list of all links now costs less. That a device was down is not in that list.
+		e.Lost, e.Links = true, slices.DeleteFunc(e.Links, func(l LinkEvent) bool { return !l.Link.IsDevice() })
 	}
 	e.Links = append(e.Links, l)
 }
@@ -95,7 +104,7 @@ func addIndex(list *[]int, index int) {
 
 // any reports whether anything has changed.
 func (e *Events) any() bool {
-	return e.BesideRoutes() || e.Routes || len(e.Settings) > 0
+	return e.BesideRoutes() || e.Routes || e.NoIPv6 || len(e.Deleted)+len(e.Settings) > 0
 }
 
 // BesideRoutes reports whether anything but routes and settings has changed. An attempt to
@@ -105,16 +114,16 @@ func (e *Events) BesideRoutes() bool {
 }
 
 // add records a message of the kernel. A message that it cannot parse counts as lost.
-func (e *Events) add(m *syscall.NetlinkMessage) {
+func (e *Events) add(m *syscall.NetlinkMessage, device origin) {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		e.addLinkMessage(m)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		e.addAddressMessage(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		e.Routes = e.Routes || decidesRoutes(m.Data)
+		e.addRouteMessage(m, device)
 	case unix.RTM_NEWNEXTHOP, unix.RTM_DELNEXTHOP:
-		e.Routes = true // those that use it change without an event of their own
+		e.Routes, e.Foreign = true, true // those that use it change without an event of their own
 	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
 		e.Rules = true
 	case unix.RTM_NEWNETCONF:
@@ -170,7 +179,7 @@ func (e *Events) addAddressMessage(m *syscall.NetlinkMessage) {
 		}
 	}
 	if a.Prefix = netip.PrefixFrom(peer, int(m.Data[1])); local.IsValid() && local != peer {
-		a.Prefix = netip.PrefixFrom(local, local.BitLen())
+		a.Prefix, a.Peer = netip.PrefixFrom(local, local.BitLen()), a.Prefix
 	}
 	if !a.Prefix.IsValid() {
 		e.Lost = true
@@ -209,25 +218,4 @@ func attributes(list []byte) iter.Seq2[uint16, []byte] {
 			list = list[min(len(list), (n+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
 		}
 	}
-}
-
-// decidesRoutes reports whether a message is about a route of the main table (struct rtmsg)
-// whose destination is not link-local.
-func decidesRoutes(m []byte) bool {
-	if len(m) < unix.SizeofRtMsg {
-		return true
-	}
-	family, bits, table := m[0], m[1], m[4]
-	if table != unix.RT_TABLE_MAIN && table != unix.RT_TABLE_COMPAT {
-		return false
-	}
-	if family != unix.AF_INET6 || bits < 10 {
-		return true
-	}
-	for kind, value := range attributes(m[unix.SizeofRtMsg:]) {
-		if kind == unix.RTA_DST && len(value) >= 2 {
-			return value[0] != 0xfe || value[1]&0xc0 != 0x80 // not link-local: fe80::/10
-		}
-	}
-	return true
 }

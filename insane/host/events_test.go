@@ -68,11 +68,11 @@ type addressEvents struct {
 func (w *addressEvents) watch(t *testing.T, l *Links) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	done, err := l.Watch(ctx, nil, func(e Events) {
+	done, err := l.Watch(ctx, WatchOptions{Wake: func(e Events) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.told = append(w.told, e.Addresses...)
-	})
+	}})
 	must(t, err)
 	t.Cleanup(func() { cancel(); <-done })
 }

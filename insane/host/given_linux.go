@@ -2,93 +2,71 @@ package host
 
 import (
 	"errors"
+	"log/slog"
 	"net/netip"
-	"slices"
 )
 
-// GivenRoutes are the routes through the device that the user asked for. Each route has the
-// same gateway and source address as the slave's own route, and follows changes of the
-// slave's addresses. When an address is removed, the kernel removes the IPv4 routes that
-// prefer it as source (net/ipv4/fib_semantics.c, fib_sync_down_addr), and the packets would
-// bypass the device. If an address is removed and added again before the device looks, the
-// lost route is the only trace; so the device looks for such routes after every change. A
-// user who wants such a route removed must end the device. Any other route that a user
-// removes while the interface is up stays removed until the slave's addresses change. Only
-// one goroutine at a time may use GivenRoutes.
-type GivenRoutes struct {
-	Wanted []netip.Prefix
-	have   map[netip.Prefix]Route // as last added
+// Given is what the user asked for of the interface: addresses, and routes through it. The
+// kernel removes IPv6 addresses and all routes while an interface is down, and all of IPv6
+// while it has no IPv6; Given brings them back. Only one goroutine at a time may use it.
+type Given struct {
+	Addresses    []netip.Prefix
+	Destinations []netip.Prefix // to be routed through the interface
+	Routes       GivenRoutes
+
+	missing []netip.Prefix // the addresses that are not restored yet
+	flushed bool           // the interface was down after it had got all
+	bare    bool           // it was without IPv6 after it had got all
+	whole   Condition      // the interface as of the last Keep
 }
 
-// RouteState says what the device must do about one of the routes.
-type RouteState struct {
-	Want Route // with the gateway and source address that the slave's addresses give now
-	Lost bool  // the kernel has removed it, together with an address that it preferred
+// Condition is the state of the interface as far as it decides what the interface can have.
+type Condition struct {
+	Up      bool // administratively
+	WasDown bool // it is down, or was down since the last look
+	NoIPv6  bool // the kernel has no IPv6 on it
+	WasBare bool // it has none, or had none since the last look
 }
 
-// Keep adds or changes the routes according to seen. It returns true if it added or changed
-// one. It waits for the kernel's lock on network configuration. It joins all errors.
-func (r *GivenRoutes) Keep(i *Interface, seen []RouteState) (changed bool, err error) {
-	if r.have == nil {
-		r.have = make(map[netip.Prefix]Route)
+// Doubt makes the next Keep restore everything: the interface may have been down unseen.
+func (g *Given) Doubt() { g.flushed = true }
+
+// Keep restores what the interface has lost, and keeps the routes as GivenRoutes.Keep does;
+// routes is nil if nobody has looked at them. It returns true if the host must be looked at
+// once more: it has changed routes, or they are to be restored and nobody has looked. It waits
+// for the kernel's lock on network configuration. It joins all errors; the next call tries
+// again. It logs that the interface is down, once.
+func (g *Given) Keep(i *Interface, c Condition, routes []RouteState, log *slog.Logger) (again bool, err error) {
+	if g.whole.Up && (c.WasDown || c.WasBare && !g.whole.NoIPv6) {
+		log.Warn("the interface was set down, or IPv6 taken off it: what was routed through it is not faulted until it is back")
 	}
-	var errs []error
-	for _, s := range seen {
-		dst := s.Want.Dst
-		if have, ok := r.have[dst]; ok && have == s.Want && !s.Lost {
-			continue
-		}
-		delete(r.have, dst) // after an error, the next change of any kind tries again
-		if err := i.ReplaceRoute(s.Want); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		r.have[dst], changed = s.Want, true
+	g.whole = c
+	g.flushed, g.bare = g.flushed || c.WasDown, g.bare || c.WasBare
+	if !c.Up {
+		return false, nil // the kernel refuses routes
 	}
-	return changed, errors.Join(errs...)
+	restored := g.restore(c)
+	if c.NoIPv6 {
+		g.missing, routes = Only4(g.missing), routes4(routes)
+	}
+	g.missing, err = i.AddAddresses(g.missing)
+	changed, routesErr := g.Routes.Keep(i, routes, log)
+	return changed || restored && routes == nil, errors.Join(err, routesErr)
 }
 
-// Forget records that the interface has lost all routes.
-func (r *GivenRoutes) Forget() { r.have = nil }
-
-// AddAddresses adds addresses to the interface. It is no error if the interface has one
-// already.
-func (i *Interface) AddAddresses(list []netip.Prefix) error {
-	for _, a := range list {
-		if err := i.AddAddress(a); err != nil {
-			return err
-		}
+// restore notes what an interface that is up has lost and can have again.
+func (g *Given) restore(c Condition) bool {
+	switch {
+	case g.flushed:
+		g.flushed = false
+		g.missing = g.Addresses
+		g.Routes.forget(false)
+	case g.bare && !c.NoIPv6:
+		g.missing = append(Only4(g.missing), Only6(g.Addresses)...)
+		g.Routes.forget(true)
+	default:
+		return false
 	}
-	return nil
-}
-
-// Restore adds addresses that the interface has lost. It returns the addresses that the
-// kernel refuses; it adds the others nevertheless. err joins the refusals.
-func (i *Interface) Restore(list []netip.Prefix) (missing []netip.Prefix, err error) {
-	for _, a := range list {
-		if refused := i.AddAddress(a); refused != nil {
-			missing, err = append(missing, a), errors.Join(err, refused)
-		}
-	}
-	return missing, err
-}
-
-// Fitting returns the addresses of a list that an interface with this MTU (bytes) can have:
-// the kernel has no IPv6 on an interface whose MTU is below MinIPv6MTU.
-func Fitting(all []netip.Prefix, mtu int) []netip.Prefix {
-	if mtu >= MinIPv6MTU {
-		return all
-	}
-	return slices.DeleteFunc(slices.Clone(all), func(a netip.Prefix) bool { return a.Addr().Is6() })
-}
-
-// Only6 are the IPv6 addresses of a list: those that are lost when the kernel
-// takes IPv6 off the interface.
-func Only6(all []netip.Prefix) (list []netip.Prefix) {
-	for _, a := range all {
-		if a.Addr().Is6() {
-			list = append(list, a)
-		}
-	}
-	return list
+	g.bare = c.NoIPv6
+	return true
 }

@@ -18,10 +18,15 @@
 //   - address_linux.go: the addresses of the host and of the device
 //   - table_linux.go: the main routing table
 //   - neighbour_linux.go: the neighbours of a link, and the bridge that it is a port of
-//   - route_linux.go: the routes that lead through the device
-//   - given_linux.go: addresses and routes that the user asked for
+//   - route_linux.go: the routes that lead through the device, in front of all others
+//   - borrow_linux.go: which way the slave's own routes lead
+//   - given_linux.go: what the user asked for of the interface
+//   - given_route_linux.go: the routes among that
 //   - watch_linux.go: one subscription to all changes
+//   - split_linux.go: the part of it that is about the device, which no storm reaches
 //   - events_linux.go: Events, which say what has changed
+//   - route_event_linux.go: who has changed a route
+//   - route_message_linux.go: what a message of the kernel says of a route
 //   - nftables_linux.go: chains of nftables that see what a link sends
 //   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: who answers and who is refused, by the settings of IPv4
@@ -42,6 +47,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -54,8 +60,9 @@ import (
 // process may hold for seconds, except ByIndexNoWait and EgressChain.
 type Links struct {
 	h      *netlink.Handle
-	tables *netlink.Handle  // for the routing table: a socket is locked as long as a list is read
+	tables *nl.SocketHandle // for the routing table: a socket is locked as long as a list is read
 	raw    *nl.SocketHandle // for requests that h has no call for
+	routes atomic.Int64     // how many routes the last list had
 
 	nftables nftables
 }
@@ -67,18 +74,18 @@ func OpenLinks() (*Links, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	tables, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	tables, err := nl.Subscribe(unix.NETLINK_ROUTE) // without a group: it gets answers only
 	if err != nil {
 		h.Close()
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	raw, err := nl.Subscribe(unix.NETLINK_ROUTE) // without a group: it gets answers only
+	raw, err := nl.Subscribe(unix.NETLINK_ROUTE)
 	if err != nil {
 		h.Close()
 		tables.Close()
 		return nil, fmt.Errorf("open netlink socket: %w", err)
 	}
-	return &Links{h: h, tables: tables, raw: &nl.SocketHandle{Socket: raw}}, nil
+	return &Links{h: h, tables: &nl.SocketHandle{Socket: tables}, raw: &nl.SocketHandle{Socket: raw}}, nil
 }
 
 // Close closes the sockets. No other method may be called during Close or after it.

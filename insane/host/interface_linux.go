@@ -150,6 +150,19 @@ func (i *Interface) SetAlias(alias string) error {
 	return nil
 }
 
+// Remove deletes the interface, also if other programs have opened it. It does nothing while
+// the interface is in another network namespace.
+func (i *Interface) Remove() error {
+	now, err := i.Look()
+	if err != nil {
+		return ignore(err, ErrAway)
+	}
+	if err := i.links.h.LinkDel(i.link); err != nil {
+		return fmt.Errorf("delete %s: %w", now.Name, err)
+	}
+	return nil
+}
+
 // Renew makes the settings of a new interface again, after it was in another network
 // namespace: the kernel drops most of them on the way. It is for an interface that may be up.
 // The goroutine that calls AdoptSettings may call it.

@@ -81,14 +81,14 @@ func TestWatchNFTables(t *testing.T) {
 	defer l.Close()
 	var changes, others atomic.Int64
 	ctx, cancel := context.WithCancel(context.Background())
-	done, err := l.Watch(ctx, nil, func(e Events) {
+	done, err := l.Watch(ctx, WatchOptions{Wake: func(e Events) {
 		if e.NFTables {
 			changes.Add(1)
 		}
 		if e.Lost || len(e.Links) > 0 {
 			others.Add(1)
 		}
-	})
+	}})
 	must(t, err)
 	defer func() { cancel(); <-done }()
 	script := "add table ip t; add chain ip t c"

@@ -3,171 +3,168 @@ package host
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// Route is a route through the interface of the device.
+// Route is a route through the interface of the device. It must come before every other
+// route of the host to the same destination, and must never replace one: then the host has
+// its own route again by itself when the interface goes, however it goes.
 type Route struct {
 	Dst    netip.Prefix
 	Via    netip.Addr // gateway on the slave's link; the zero Addr if the destination is on the link itself
 	Source netip.Addr // preferred source address; the zero Addr if the kernel chooses
 }
 
-// Borrow asks how packets to dst would leave through the slave, whose index is given. It
-// returns a Route with the same gateway and the same source address, for the interface of
-// the device. If the kernel knows no way through the slave, the result has only Dst.
-func (l *Links) Borrow(dst netip.Prefix, slave int) Route {
-	r := Route{Dst: dst}
-	found, err := l.h.RouteGetWithOptions(net.IP(sample(dst).AsSlice()), &netlink.RouteGetOptions{OifIndex: slave})
-	if err != nil || len(found) == 0 || found[0].LinkIndex != slave {
-		return r
-	}
-	if via, ok := netip.AddrFromSlice(found[0].Gw); ok {
-		r.Via = via.Unmap()
-	}
-	if source, ok := netip.AddrFromSlice(found[0].Src); ok {
-		r.Source = source.Unmap()
-	}
-	if r.Via.Is4() != r.Dst.Addr().Is4() {
-		r.Via = netip.Addr{} // an IPv4 route over an IPv6 gateway cannot be copied
-	}
-	return r
+// routeProtocol is the routing protocol (rtnetlink(7), rtm_protocol) of the routes that the
+// device makes. The kernel only passes it on. It tells them from the routes that a user adds.
+const routeProtocol = 73
+
+// The metrics of the device's routes. The kernel takes the route with the least metric.
+const (
+	metric4 = 0 // the least of IPv4; the last one added with one metric comes first
+	metric6 = 1 // the least of IPv6: 0 stands for 1024 (uapi/linux/ipv6_route.h, IP6_RT_PRIO_USER)
+	behind6 = 2 // of the route behind a route with a gateway: see entriesOf
+)
+
+// entry is one route in the kernel's table.
+type entry struct {
+	Route
+	metric int
 }
 
-// sample returns an address inside dst to ask the routing table about. It takes one from
-// the middle of the network. Addresses at the beginning often belong to the host itself or
-// to a smaller network on the slave, and their route is not the one of the whole network.
-// The first and the last address may be broadcast addresses. For a default route it is an
-// address that RFC 5737 or RFC 3849 reserves for documentation.
-func sample(dst netip.Prefix) netip.Addr {
-	switch {
-	case dst.IsSingleIP():
-		return dst.Addr()
-	case dst.Bits() > 0:
-		bytes := dst.Masked().Addr().AsSlice()
-		bytes[dst.Bits()/8] |= 0x80 >> (dst.Bits() % 8)
-		middle, _ := netip.AddrFromSlice(bytes)
-		if dst.Addr().BitLen()-dst.Bits() > 2 {
-			return middle.Next()
-		}
-		return middle
-	case dst.Addr().Is4():
-		return netip.AddrFrom4([4]byte{192, 0, 2, 1})
-	default:
-		return netip.MustParseAddr("2001:db8::1")
+// entriesOf returns what the kernel's table has for a route, the route itself first. An IPv6
+// route with a gateway needs a second one behind it. As long as a gateway does not answer,
+// the kernel of a host prefers any other route to the destination, also one with a higher
+// metric or to a wider network (net/ipv6/route.c, find_match, fib6_table_lookup). Without
+// the second route these packets would leave through the slave, unfaulted.
+func entriesOf(r Route) []entry {
+	if r.Dst.Addr().Is4() {
+		return []entry{{r, metric4}}
 	}
+	list := []entry{{r, metric6}}
+	if r.Via.IsValid() {
+		list = append(list, behind(r.Dst))
+	}
+	return list
 }
 
-// AddRoute adds a route through the interface. It fails if the host already has a route to
-// exactly this destination.
-func (i *Interface) AddRoute(r Route) error {
-	err := i.reach(r, i.links.h.RouteAdd)
-	if errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("add route to %s: the host has a route to just that destination", r.Dst)
-	}
-	if err != nil && r.Dst.Addr().Is6() {
-		err = i.explainIPv6(err)
-	}
-	if err != nil {
-		return fmt.Errorf("add route to %s: %w", r.Dst, err)
-	}
-	return nil
-}
+// behind returns an IPv6 route that asks for every destination on the link itself.
+func behind(dst netip.Prefix) entry { return entry{Route{Dst: dst}, behind6} }
 
-// ReplaceRoute changes the route of the interface to r.Dst into r. If the interface has no
-// route to this destination, ReplaceRoute adds it as AddRoute does.
-func (i *Interface) ReplaceRoute(r Route) error {
-	have, err := i.HasRoute(r.Dst)
-	if err != nil {
+// put adds a route to the kernel's table. The error is EEXIST if the table has just this one
+// already, and with IPv6 also if the host has another route to this destination with this
+// metric. In IPv4 the route comes before such a route.
+//
+// The kernel refuses an IPv6 gateway if the route to the gateway leads through another link,
+// even with the onlink flag (net/ipv6/route.c, ip6_route_check_nh_onlink). It checks this
+// only when the route is added. So put adds a temporary route to the gateway through the
+// interface and removes it afterwards.
+func (i *Interface) put(e entry) error {
+	err := i.add(e)
+	if !errors.Is(err, unix.EINVAL) || !e.Via.Is6() {
 		return err
 	}
-	if !have {
-		return i.AddRoute(r)
+	gateway := entry{Route{Dst: netip.PrefixFrom(e.Via, e.Via.BitLen())}, metric6}
+	if i.add(gateway) != nil {
+		return err
 	}
-	if err := i.reach(r, i.links.h.RouteReplace); err != nil {
-		return fmt.Errorf("replace route to %s: %w", r.Dst, err)
-	}
-	return nil
+	return errors.Join(i.add(e), i.remove(gateway))
 }
 
-// reach adds or replaces a route by calling add. The kernel refuses an IPv6 gateway if the
-// route to the gateway leads through another link, even with the onlink flag
-// (net/ipv6/route.c, ip6_route_check_nh_onlink). The kernel checks this only when the
-// route is added. So reach adds a temporary route to the gateway through the interface and
-// removes it afterwards; it is an error if that route cannot be removed.
-func (i *Interface) reach(r Route, add func(*netlink.Route) error) error {
-	err := add(i.route(r))
-	if !errors.Is(err, unix.EINVAL) || !r.Via.Is6() {
-		return err
+// add is put without the temporary route. On kernels without multipath routes a default
+// route has one way only.
+func (i *Interface) add(e entry) error {
+	flags := unix.NLM_F_CREATE
+	if e.Dst.Addr().Is6() {
+		flags |= unix.NLM_F_EXCL // else the kernel would share the packets out between the two
 	}
-	gateway := i.route(Route{Dst: netip.PrefixFrom(r.Via, r.Via.BitLen())})
-	if i.links.h.RouteAdd(gateway) != nil {
-		return err
+	ways := 1
+	if e.Dst.Addr().Is4() && e.Dst.Bits() == 0 && e.Via.IsValid() {
+		ways = 2
 	}
-	err = add(i.route(r))
-	if delErr := i.links.h.RouteDel(gateway); delErr != nil && !errors.Is(delErr, unix.ESRCH) {
-		err = errors.Join(err, fmt.Errorf("remove the temporary route to gateway %s: %w", r.Via, delErr))
+	err := i.request(unix.RTM_NEWROUTE, flags, e, ways)
+	if errors.Is(err, unix.EINVAL) && ways > 1 {
+		err = i.request(unix.RTM_NEWROUTE, flags, e, 1)
 	}
 	return err
 }
 
-// HasRoute reports whether the interface has a route to exactly this destination, with the
-// metric that AddRoute uses.
-func (i *Interface) HasRoute(dst netip.Prefix) (bool, error) {
+// remove removes exactly this route. It is no error if it is gone already.
+func (i *Interface) remove(e entry) error {
+	err := i.request(unix.RTM_DELROUTE, 0, e, 1)
+	if err != nil && !errors.Is(err, unix.ESRCH) && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("remove route to %s: %w", e.Dst, err)
+	}
+	return nil
+}
+
+// request sends RTM_NEWROUTE or RTM_DELROUTE. It uses one socket for all of them, so that
+// the device knows its own changes among the events.
+//
+// An IPv4 default route with a gateway has the same way twice. Of several default routes
+// with one metric the kernel takes another as soon as the neighbour entry of the first one's
+// gateway is merely old (net/ipv4/fib_semantics.c, fib_select_default): half of the packets
+// would leave through the slave. It does not do so with a multipath route.
+//
+// The scope tells an IPv4 route that has no source address from one that has: a request to
+// delete the first would match the second, too.
+func (i *Interface) request(kind, flags int, e entry, ways int) error {
 	if _, err := i.Look(); err != nil {
-		return false, err
+		return err
 	}
-	routes, err := i.links.h.RouteList(i.link, family(dst))
-	if err != nil {
-		return false, fmt.Errorf("list routes: %w", err)
+	req := nl.NewNetlinkRequest(kind, flags|unix.NLM_F_ACK)
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: i.links.raw}
+	msg := nl.NewRtMsg() // of the main table
+	msg.Family, msg.Dst_len, msg.Protocol = uint8(family(e.Dst)), uint8(e.Dst.Bits()), routeProtocol
+	if e.Dst.Addr().Is4() && !e.Via.IsValid() && e.Source.IsValid() {
+		msg.Scope = unix.RT_SCOPE_LINK
 	}
-	want := ipNet(dst).String()
-	for _, have := range routes {
-		if have.Dst != nil && have.Dst.String() == want && have.Priority == metric(dst) {
-			return true, nil
+	req.AddData(msg)
+	req.AddData(nl.NewRtAttr(unix.RTA_DST, e.Dst.Masked().Addr().AsSlice()))
+	if e.Source.IsValid() {
+		req.AddData(nl.NewRtAttr(unix.RTA_PREFSRC, e.Source.AsSlice()))
+	}
+	if e.metric != 0 {
+		req.AddData(nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(uint32(e.metric))))
+	}
+	if ways > 1 {
+		req.AddData(i.multipath(e, ways))
+	} else {
+		req.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(i.Index()))))
+		if e.Via.IsValid() {
+			// The gateway is in the network of the slave. The interface has no address in
+			// that network, so the kernel must be told that the gateway is on the link.
+			msg.Flags = unix.RTNH_F_ONLINK
+			req.AddData(gatewayAttribute(e))
 		}
 	}
-	return false, nil
+	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	return err
 }
 
-// metric returns the metric of the routes that AddRoute adds. A route with another metric
-// belongs to somebody else. Its metric cannot be used here: a replace request would
-// replace any route of the host with the same destination and metric.
-func metric(dst netip.Prefix) int {
-	if dst.Addr().Is4() {
-		return 0
+// multipath returns the attribute for a number of equal ways (struct rtnexthop).
+func (i *Interface) multipath(e entry, ways int) *nl.RtAttr {
+	var list []byte
+	for range ways {
+		hop := nl.RtNexthop{RtNexthop: unix.RtNexthop{Flags: unix.RTNH_F_ONLINK, Ifindex: int32(i.Index())}}
+		hop.Children = []nl.NetlinkRequestData{gatewayAttribute(e)}
+		list = append(list, hop.Serialize()...)
 	}
-	return 1024 // uapi/linux/ipv6_route.h, IP6_RT_PRIO_USER
+	return nl.NewRtAttr(unix.RTA_MULTIPATH, list)
 }
 
-// route turns r into what the netlink library wants.
-func (i *Interface) route(r Route) *netlink.Route {
-	route := &netlink.Route{LinkIndex: i.Index(), Dst: ipNet(r.Dst)}
-	if r.Source.IsValid() {
-		route.Src = r.Source.AsSlice()
+// gatewayAttribute returns the attribute for the gateway, which in IPv4 can have an IPv6
+// address (struct rtvia).
+func gatewayAttribute(e entry) *nl.RtAttr {
+	if e.Via.Is4() == e.Dst.Addr().Is4() {
+		return nl.NewRtAttr(unix.RTA_GATEWAY, e.Via.AsSlice())
 	}
-	switch {
-	case r.Via.IsValid():
-		// The gateway is in the network of the slave. The interface has no
-		// address in that network, so the kernel must be told that the
-		// gateway is on the link.
-		route.Gw, route.Flags = r.Via.AsSlice(), int(netlink.FLAG_ONLINK)
-	case r.Dst.Addr().Is4():
-		route.Scope = netlink.SCOPE_LINK
-	}
-	return route
+	value := append(nl.Uint16Attr(unix.AF_INET6), e.Via.AsSlice()...)
+	return nl.NewRtAttr(unix.RTA_VIA, value)
 }
-
-// ipNet returns the network of a prefix.
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Masked().Addr().AsSlice(), Mask: mask(p)}
-}
-
-func mask(p netip.Prefix) net.IPMask { return net.CIDRMask(p.Bits(), p.Addr().BitLen()) }
 
 // family returns the address family of a prefix: AF_INET or AF_INET6.
 func family(p netip.Prefix) int {
@@ -175,4 +172,62 @@ func family(p netip.Prefix) int {
 		return unix.AF_INET
 	}
 	return unix.AF_INET6
+}
+
+// exchange replaces the entries old by now, all of one destination, so that at any moment a
+// route leads through the interface if one did before. It returns what the table has
+// afterwards.
+func (i *Interface) exchange(old, now []entry) (have []entry, changed bool, err error) {
+	if now[0].Dst.Addr().Is4() {
+		return i.exchange4(old, now)
+	}
+	return i.exchange6(old, now)
+}
+
+// exchange4 puts the new route in front of the old one.
+func (i *Interface) exchange4(old, now []entry) (have []entry, changed bool, err error) {
+	added := i.put(now[0])
+	if added != nil && !errors.Is(added, unix.EEXIST) {
+		return old, false, added
+	}
+	for _, e := range old {
+		if e != now[0] {
+			changed, err = true, errors.Join(err, i.remove(e))
+		}
+	}
+	return now, changed || added == nil, err
+}
+
+// exchange6 needs the route behind meanwhile, since the table can have one route of a
+// destination and a metric only.
+func (i *Interface) exchange6(old, now []entry) (have []entry, changed bool, err error) {
+	spare := behind(now[0].Dst)
+	if len(old) > 0 || len(now) > 1 {
+		if err := i.put(spare); err != nil && !errors.Is(err, unix.EEXIST) {
+			return old, false, err
+		}
+		have = []entry{spare}
+	}
+	for _, e := range old {
+		if e != spare {
+			if err := i.remove(e); err != nil {
+				return old, true, err
+			}
+		}
+	}
+	if err := i.put(now[0]); err != nil {
+		return have, true, err
+	}
+	if len(have) > 0 && len(now) == 1 {
+		return now, true, i.remove(spare)
+	}
+	return now, true, nil
+}
+
+// removeAll removes exactly these routes.
+func (i *Interface) removeAll(list []entry) (err error) {
+	for _, e := range list {
+		err = errors.Join(err, i.remove(e))
+	}
+	return err
 }

@@ -55,7 +55,7 @@ func TestInterfaceIsItsOwners(t *testing.T) {
 	must(t, i.SetAlias("x"))
 	for what, err := range map[string]error{
 		"set up": i.SetUp(), "address": i.AddAddress(netip.MustParsePrefix("10.0.0.1/32")), "qdisc": i.SkipQdisc(),
-		"route": i.ReplaceRoute(Route{Dst: netip.MustParsePrefix("10.1.0.0/16")}),
+		"route": i.put(entry{Route{Dst: netip.MustParsePrefix("10.1.0.0/16")}, metric4}),
 	} {
 		if !errors.Is(err, ErrAway) {
 			t.Errorf("%s: %v, want %v", what, err, ErrAway)

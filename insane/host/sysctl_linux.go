@@ -24,6 +24,14 @@ func AnsweringOn(link string) Answering {
 	}
 }
 
+// WithoutIPv6 reports whether a link has no IPv6: it is disabled on the link, the MTU is less
+// than MinIPv6MTU, or the kernel has none. It reads /proc in the network namespace of the
+// calling thread.
+func WithoutIPv6(link string) bool {
+	text, err := readAll(ipv6Setting(link, "disable_ipv6"))
+	return err != nil || strings.TrimSpace(string(text)) != "0"
+}
+
 // StrictReversePath reports whether the host refuses IPv4 packets on this link if their
 // answers would leave through another link (ip-sysctl.rst, rp_filter: 1 is strict). It
 // reads /proc in the network namespace of the process.

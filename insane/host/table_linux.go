@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,47 +28,58 @@ type Hop struct {
 // Routes lists the main routing table, first IPv4 and then IPv6. Routes of one destination
 // are in the order in which the kernel tries them. Routes for a type of service are left
 // out, since they do not apply to most packets. Other questions do not wait for the list.
+//
+// A host can have a million routes. So Routes reads the kernel's messages one by one, and
+// routes with the same way share their Hops, which must not be changed.
 func (l *Links) Routes() ([]RouteEntry, error) {
-	var list []RouteEntry
+	list := make([]RouteEntry, 0, l.routes.Load())
+	ways := make(map[Hop][]Hop)
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		found, err := dump(func() ([]netlink.Route, error) { return l.tables.RouteList(nil, family) })
+		before := len(list)
+		found, err := dump(func() ([]RouteEntry, error) { return l.appendRoutes(list[:before], family, ways) })
 		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
 			continue // a kernel without IPv6
 		}
 		if err != nil {
 			return nil, fmt.Errorf("list routes: %w", err)
 		}
-		for _, r := range found {
-			if e, ok := toRouteEntry(r, family); ok {
-				list = append(list, e)
-			}
-		}
+		list = found
 	}
+	l.routes.Store(int64(len(list)))
 	return list, nil
 }
 
-// toRouteEntry returns false if the route does not belong to the list.
-func toRouteEntry(r netlink.Route, family int) (RouteEntry, bool) {
-	e := RouteEntry{Dst: everything(family), Metric: r.Priority}
-	if r.Dst != nil {
-		p, ok := toPrefix(r.Dst)
-		if !ok {
-			return e, false
+// appendRoutes appends the routes of one family.
+func (l *Links) appendRoutes(list []RouteEntry, family int, ways map[Hop][]Hop) ([]RouteEntry, error) {
+	req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
+	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.tables}
+	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family)}})
+	var hops []Hop // of one route
+	err := req.ExecuteIter(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE, func(m []byte) bool {
+		if len(m) < unix.SizeofRtMsg || int(m[0]) != family {
+			return true
 		}
-		e.Dst = p.Masked()
-	}
-	switch {
-	case r.Tos != 0:
-		return e, false
-	case r.Type != unix.RTN_UNICAST:
-	case len(r.MultiPath) > 0:
-		for _, hop := range r.MultiPath {
-			e.Hops = append(e.Hops, Hop{Link: hop.LinkIndex, Via: gateway(hop.Gw, hop.Via)})
+		r := toRouted(m, hops[:0])
+		if hops = r.hops; !r.lists() {
+			return true
 		}
-	default:
-		e.Hops = []Hop{{Link: r.LinkIndex, Via: gateway(r.Gw, r.Via)}}
+		list = append(list, RouteEntry{Dst: r.dst.Masked(), Metric: int(r.metric), Hops: shared(r.hops, ways)})
+		return true
+	})
+	return list, err
+}
+
+// shared returns a copy of hops; the same one for all routes with this one hop.
+func shared(hops []Hop, ways map[Hop][]Hop) []Hop {
+	if len(hops) != 1 {
+		return slices.Clone(hops)
 	}
-	return e, true
+	way, ok := ways[hops[0]]
+	if !ok {
+		way = slices.Clone(hops)
+		ways[hops[0]] = way
+	}
+	return way
 }
 
 // everything returns the prefix of the default route of a family.

@@ -21,6 +21,13 @@ var watchGroups = []uint{
 	unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF, unix.RTNLGRP_NEXTHOP,
 }
 
+// WatchOptions say what Watch is to do.
+type WatchOptions struct {
+	Own  int               // index of the interface of the device; 0: there is none
+	Keep func(Events) bool // whether the events need a call of Wake; nil: always. It must not wait for anything
+	Wake func(Events)      // gets the events
+}
+
 // nftablesDelay is how often the watcher looks whether a kernel that had no nftables has
 // loaded it.
 const nftablesDelay = 250 * time.Millisecond
@@ -28,32 +35,37 @@ const nftablesDelay = 250 * time.Millisecond
 // watcher is a subscription to all of watchGroups, one to changes of nftables, and the
 // events received so far.
 type watcher struct {
-	keep  func(Events) bool // whether the events need a call of wake; nil: always
-	ready chan struct{}     // has a value while there are pending events
+	WatchOptions
+	device origin
+	ready  chan struct{} // has a value while there are pending events
 
 	mu      sync.Mutex
 	pending Events
 }
 
-// Watch calls wake after changes of links, addresses, routes, rules, settings, traffic control
-// and nftables in the namespace, until ctx ends. The calling thread must be in the namespace of the
-// process. Calls of wake do not overlap; the next call gets all events that came during
-// one. When the socket overflows, events are lost: then Events.Lost is set, and wake must
-// look at the state itself. Watch calls keep with each event first; if keep returns false,
-// wake does not get the event. keep must not wait for anything; nil: wake gets all events.
-// Watch returns when the subscription is in place. Wait for done before closing anything
-// that keep and wake use.
-func (l *Links) Watch(ctx context.Context, keep func(Events) bool, wake func(Events)) (done <-chan struct{}, err error) {
-	socket, err := subscribe()
+// Watch calls o.Wake after changes of links, addresses, routes, rules, settings, traffic
+// control and nftables in the namespace, until ctx ends. The calling thread must be in the
+// namespace of the process. Calls of Wake do not overlap; the next call gets all events that
+// came during one. When the socket overflows, events are lost: then Events.Lost is set, and
+// Wake must look at the state itself. Events about the interface o.Own and its routes have a
+// socket of their own, and are not lost with the others; if they are, the interface counts as
+// down for a moment. Watch calls o.Keep with each event first; if it returns false, Wake does
+// not get the event. Watch returns when the subscription is in place. Wait for done before
+// closing anything that Keep and Wake use.
+func (l *Links) Watch(ctx context.Context, o WatchOptions) (done <-chan struct{}, err error) {
+	port, err := l.raw.Socket.GetPid()
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to changes of the network: %w", err)
+	}
+	w := &watcher{WatchOptions: o, device: origin{o.Own, port}, ready: make(chan struct{}, 1)}
+	list, err := o.subscriptions()
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{keep: keep, ready: make(chan struct{}, 1)}
 	var group sync.WaitGroup
-	group.Go(func() { w.listen(ctx, socket, subscription{subscribe, resubscribeDelay, Events{Lost: true}}) })
-	// A kernel without nftables is no error, and may load it later.
-	tables, _ := subscribeNFTables()
-	group.Go(func() { w.listen(ctx, tables, subscription{subscribeNFTables, nftablesDelay, Events{NFTables: true}}) })
+	for _, s := range list {
+		group.Go(func() { w.listen(ctx, s) })
+	}
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
@@ -63,43 +75,63 @@ func (l *Links) Watch(ctx context.Context, keep func(Events) bool, wake func(Eve
 			case <-ctx.Done():
 				return
 			case <-w.ready:
-				wake(w.take())
+				w.Wake(w.take())
 			}
 		}
 	}()
 	return finished, nil
 }
 
-func subscribe() (*nl.NetlinkSocket, error) {
-	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, watchGroups...)
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to changes of the network: %w", err)
-	}
-	return socket, nil
-}
-
-// subscription is how listen gets a new socket.
+// subscription is a socket that gets events, and how to get another one.
 type subscription struct {
+	socket *nl.NetlinkSocket // nil: there is none yet
 	open   func() (*nl.NetlinkSocket, error)
 	delay  time.Duration // before each attempt
 	missed Events        // covers every event that a socket can miss
 }
 
+// subscriptions opens what Watch listens to. After an error nothing is open.
+func (o *WatchOptions) subscriptions() (list []subscription, err error) {
+	parts := []subscription{{
+		open:  func() (*nl.NetlinkSocket, error) { return subscribe(o.Own, false) },
+		delay: resubscribeDelay, missed: Events{Lost: true},
+	}}
+	if o.Own != 0 {
+		down := LinkEvent{Link: Link{Index: o.Own}, Down: true}
+		parts = append(parts, subscription{
+			open:  func() (*nl.NetlinkSocket, error) { return subscribe(o.Own, true) },
+			delay: resubscribeDelay, missed: Events{Lost: true, NoIPv6: true, Links: []LinkEvent{down}},
+		})
+	}
+	for _, s := range parts {
+		if s.socket, err = s.open(); err != nil {
+			for _, s := range list {
+				s.socket.Close()
+			}
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	// A kernel without nftables is no error, and may load it later.
+	tables, _ := subscribeNFTables()
+	return append(list, subscription{tables, subscribeNFTables, nftablesDelay, Events{NFTables: true}}), nil
+}
+
 // listen receives events until ctx ends. When a socket fails, for example because it
 // overflows (ENOBUFS), or if it is nil, listen opens another.
-func (w *watcher) listen(ctx context.Context, socket *nl.NetlinkSocket, s subscription) {
+func (w *watcher) listen(ctx context.Context, s subscription) {
 	for {
-		if socket != nil {
-			w.receive(ctx, socket)
+		if s.socket != nil {
+			w.receive(ctx, s.socket)
 			w.note(&s.missed) // so far
 		}
-		for socket = nil; socket == nil; {
+		for s.socket = nil; s.socket == nil; {
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(s.delay):
 			}
-			socket, _ = s.open() // repeated until it succeeds
+			s.socket, _ = s.open() // repeated until it succeeds
 		}
 		w.note(&s.missed) // before the new subscription
 	}
@@ -117,7 +149,7 @@ func (w *watcher) receive(ctx context.Context, socket *nl.NetlinkSocket) {
 		}
 		var e Events
 		for i := range messages {
-			e.add(&messages[i])
+			e.add(&messages[i], w.device)
 		}
 		w.note(&e)
 	}
@@ -125,7 +157,7 @@ func (w *watcher) receive(ctx context.Context, socket *nl.NetlinkSocket) {
 
 // note adds events to the pending ones, which wake has not got yet.
 func (w *watcher) note(e *Events) {
-	if !e.any() || w.keep != nil && !w.keep(*e) {
+	if !e.any() || w.Keep != nil && !w.Keep(*e) {
 		return
 	}
 	w.mu.Lock()

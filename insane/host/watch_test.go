@@ -28,7 +28,7 @@ func watch(t *testing.T) *watched {
 	must(t, err)
 	w := &watched{links: l}
 	ctx, cancel := context.WithCancel(context.Background())
-	done, err := l.Watch(ctx, nil, func(Events) { w.wakes.Add(1) })
+	done, err := l.Watch(ctx, WatchOptions{Wake: func(Events) { w.wakes.Add(1) }})
 	must(t, err)
 	w.end = func() { cancel(); <-done }
 	t.Cleanup(func() { w.end(); l.Close() })
@@ -185,7 +185,7 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	var inside atomic.Int32
-	done, err := l.Watch(ctx, nil, func(Events) {
+	done, err := l.Watch(ctx, WatchOptions{Wake: func(Events) {
 		if inside.Add(1) != 1 {
 			t.Error("two calls of wake at a time")
 		}
@@ -195,7 +195,7 @@ func TestWatchCallsFollowEachOther(t *testing.T) {
 			<-goOn
 		case <-ctx.Done():
 		}
-	})
+	}})
 	must(t, err)
 	lo := handleOf(t, l, "lo")
 	must(t, l.h.LinkSetMTU(lo, 9000))

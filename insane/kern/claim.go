@@ -1,9 +1,11 @@
 package kern
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 
 	"github.com/cilium/ebpf"
 )
@@ -61,32 +63,120 @@ func toPrefix(p netip.Prefix) prefix {
 	return prefix{Bits: uint32(bits), Address: p.Masked().Addr().As16()}
 }
 
+// Equal reports whether two sets of claims are the same.
+func (c Claims) Equal(d Claims) bool { return c.is(d) || maps.Equal(c, d) }
+
+// is reports whether both are the same map in memory.
+func (c Claims) is(d Claims) bool {
+	return reflect.ValueOf(c).Pointer() == reflect.ValueOf(d).Pointer()
+}
+
+// prepared is a table of claims that is filled and may be put in force.
+type prepared struct {
+	claims Claims
+	table  *ebpf.Map
+	routed uint64 // whether any claim is Routed
+}
+
+// Prepare fills a table with claims, which takes long if there are many. Then Claim of the same
+// map, which must not change any more, is quick. The last table that was prepared is kept.
+func (o *Objects) Prepare(claims Claims) error {
+	next, err := fill(claims)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.closed {
+		return next.table.Close()
+	}
+	err = o.ready.table.Close()
+	o.ready = next
+	return err
+}
+
 // Claim replaces all claims at once: each frame is decided by the old claims or by the
 // new claims, not by a mix. It waits for an RCU grace period (kernel/bpf/syscall.c,
 // maybe_wait_bpf_programs). When it returns, no program uses the old claims, nor a
 // socket filter that was replaced before the call.
 func (o *Objects) Claim(claims Claims) error {
-	table, err := newClaims()
-	if err != nil {
-		return err
-	}
-	defer table.Close() // the outer map holds a reference
-	// A claim for ::/0 must not hold for IPv4, which is in the same table.
-	all := Claims{netip.PrefixFrom(netip.IPv4Unspecified(), 0): 0}
-	maps.Copy(all, claims)
-	routed := uint64(0) // whether any claim is Routed
-	for prefix, claim := range all {
-		if err := table.Put(toPrefix(prefix), uint32(claim)); err != nil {
-			return fmt.Errorf("claim %s: %w", prefix, err)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	next := o.ready
+	if claims == nil || !claims.is(next.claims) {
+		var err error
+		if next, err = fill(claims); err != nil {
+			return err
 		}
-		if claim&Routed != 0 {
-			routed = 1
-		}
+		defer next.table.Close() // the outer map holds a reference
 	}
-	if err := o.bpf.Claims.Put(inForceSlot, table); err != nil {
+	if err := o.bpf.Claims.Put(inForceSlot, next.table); err != nil {
 		return fmt.Errorf("exchange claims: %w", err)
 	}
-	o.memory.recall.routed.Store(routed)
+	o.memory.recall.routed.Store(next.routed)
+	return nil
+}
+
+// fillBatch is how many claims go to the kernel in one system call.
+const fillBatch = 4096
+
+// fill makes a table of claims. The caller closes it.
+func fill(claims Claims) (p prepared, err error) {
+	p.claims = claims
+	if p.table, err = newClaims(); err != nil {
+		return p, err
+	}
+	for _, claim := range claims {
+		if claim&Routed != 0 {
+			p.routed = 1
+			break
+		}
+	}
+	if err := claims.fill(p.table); err != nil {
+		p.table.Close()
+		return p, err
+	}
+	return p, nil
+}
+
+func (c Claims) fill(table *ebpf.Map) error {
+	// A claim for ::/0 must not hold for IPv4, which is in the same table.
+	if err := table.Put(toPrefix(netip.PrefixFrom(netip.IPv4Unspecified(), 0)), uint32(0)); err != nil {
+		return fmt.Errorf("claim IPv4: %w", err)
+	}
+	keys, values := make([]prefix, 0, fillBatch), make([]uint32, 0, fillBatch)
+	for p, claim := range c {
+		keys, values = append(keys, toPrefix(p)), append(values, uint32(claim))
+		if len(keys) == fillBatch {
+			if err := put(table, keys, values); err != nil {
+				return err
+			}
+			keys, values = keys[:0], values[:0]
+		}
+	}
+	return put(table, keys, values)
+}
+
+// put adds claims to a table, in one call or, where the kernel cannot do that, one by one.
+func put(table *ebpf.Map, keys []prefix, values []uint32) error {
+	if len(keys) > 1 {
+		_, err := table.BatchUpdate(keys, values, nil)
+		if err == nil || !errors.Is(err, ebpf.ErrNotSupported) {
+			return explainClaims(err)
+		}
+	}
+	for i, key := range keys {
+		if err := table.Put(key, values[i]); err != nil {
+			return explainClaims(err)
+		}
+	}
+	return nil
+}
+
+func explainClaims(err error) error {
+	if err != nil {
+		return fmt.Errorf("fill a table of claims: %w", err)
+	}
 	return nil
 }
 

@@ -25,11 +25,6 @@ static const __u32 zero; // the key of maps with one element
 // Reads once a value that user space or another CPU may write at any time.
 #define READ(x) (*(volatile typeof(x) *)&(x))
 
-// Keeps a variable of eight bytes in a whole register, so that it takes eight bytes of the stack
-// where it has to go there. The compiler would use four if four are enough, and without
-// CAP_PERFMON the verifier of Linux 6.1 refuses four where eight were before.
-#define WIDE(x) asm volatile("" : "+r"(x))
-
 // Keeps the compiler from merging the code of two branches. The merged code would use a
 // pointer of either of two types, and without CAP_PERFMON the verifier refuses that.
 #define APART asm volatile("" ::: "memory")

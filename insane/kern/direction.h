@@ -51,7 +51,8 @@ struct direction {
 	__u64 until; // when the daemon is taken for dead, in nanoseconds of CLOCK_MONOTONIC
 	__u64 alive; // the cache of alive below: until plus the tick in which the daemon was alive
 	__u64 labels; // how many notes label.h has left
-	__u64 unused[4];
+	__u64 sample; // 0, or one of enum sample of sample.h
+	__u64 header[3]; // of a packet: see sample.h
 	struct backlog backlogs[BACKLOGS];
 	__u64 next[NUMBERINGS]; // the number of the next packet
 };

@@ -64,8 +64,9 @@ func TestUndecided(t *testing.T) {
 		s.what, s.mutate = what, func(f frame.Frame) { copy(f[frame.HeaderLen+at:], bytes) }
 		return s
 	}
-	tcp6, udp6 := tcp, udp
-	tcp6.family, udp6.family = 6, 6
+	plain := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
+	tcp6, udp6, plain6 := tcp, udp, plain
+	tcp6.family, udp6.family, plain6.family = 6, 6, 6
 	empty := tcp
 	empty.what, empty.payload = "no payload", 0
 	c.open("pass", 0)
@@ -78,6 +79,8 @@ func TestUndecided(t *testing.T) {
 		change(tcp6, "hop-by-hop header", 14+6, 0),
 		change(udp6, "fragment header", 14+6, 44),
 		empty,
+		change(plain, "ESP", 14+9, unix.IPPROTO_ESP), // the kernel may encrypt it later
+		change(plain6, "ESP over IPv6", 14+6, unix.IPPROTO_ESP),
 	} {
 		c.expect(s, undecided)
 	}

@@ -60,13 +60,9 @@ static __always_inline void ends6(struct flow *flow, const struct in6_addr *peer
 // transport4 finds the transport header of an IPv4 packet whose header is at an offset.
 static __always_inline void transport4(const struct iphdr *ip, __u32 at, struct transport *t)
 {
-	__u64 end = at + ip->ihl * 4, protocol = ip->protocol, later = ip->frag_off & bpf_htons(0x1fff);
-	WIDE(end);
-	WIDE(protocol);
-	WIDE(later);
-	t->at = end;
-	t->protocol = protocol;
-	t->later = later;
+	t->at = at + ip->ihl * 4;
+	t->protocol = ip->protocol;
+	t->later = ip->frag_off & bpf_htons(0x1fff);
 }
 
 #define EXTENSIONS 4 // headers between IPv6 and transport that transport6 passes over

@@ -21,6 +21,7 @@
 #include "fastpath.h"
 #include "label.h"
 #include "owner.h"
+#include "sample.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -92,6 +93,7 @@ static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 		return TC_ACT_UNSPEC;
 	switch (fastpath(skb, TX, direction, &direction->backlogs[0], &c)) {
 	case RELAYED:
+		sample_sent(skb, direction);
 		remember_through(skb);
 		return bpf_redirect(c.to, 0);
 	case UNDECIDED:

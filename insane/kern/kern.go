@@ -17,6 +17,7 @@
 //	network.h    the steps of a walk over IP headers
 //	tunnel.h     the steps of a walk over the headers of tunnels
 //	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
+//	sample.h     takes a sample of what is sent, and sample.go asks for it
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
 //	attach.go    attaches programs to the slave and to the interface
@@ -83,8 +84,10 @@ type Objects struct {
 	tx, rx  *Direction
 	barrier *cpuBarrier
 
-	mu    sync.Mutex // guards swept
-	swept bool       // whether sweep has removed the filters of earlier daemons
+	mu     sync.Mutex // guards the fields below
+	swept  bool       // whether sweep has removed the filters of earlier daemons
+	ready  prepared   // its table is nil if none is prepared
+	closed bool
 }
 
 // Open loads the programs and maps. The programs take no frame before they are
@@ -178,6 +181,10 @@ func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
 func (o *Objects) Close() error {
 	o.barrier.close()
 	o.dummy.Close()
+	o.mu.Lock()
+	o.closed = true
+	o.ready.table.Close()
+	o.mu.Unlock()
 	o.steer.Close()
 	return o.bpf.Close()
 }

@@ -37,7 +37,8 @@ type kernDirection struct {
 	Until    uint64
 	Alive    uint64
 	Labels   uint64
-	Unused   [4]uint64
+	Sample   uint64
+	Header   [3]uint64
 	Backlogs [2]struct {
 		_       structs.HostLayout
 		Index   uint64

@@ -36,7 +36,10 @@ func (l *Labels) Of(ether []byte) (priority, mark uint32) {
 	if noted-l.head > uint64(len(l.ring)) { // the kernel has overwritten the oldest notes
 		l.head, l.taken = noted-uint64(len(l.ring)), 0
 	}
-	prints := [...]uint64{printOf(ether, false), printOf(ether, true)}
+	prints := [2]uint64{printOf(ether, false)} // by label.tagged
+	if len(ether) > etherLen && (ether[12] == 0x81 && ether[13] == 0 || ether[12] == 0x88 && ether[13] == 0xa8) {
+		prints[1] = printOf(ether, true)
+	}
 	for i := range min(noted-l.head, labelWindow) {
 		note := &l.ring[(l.head+i)%uint64(len(l.ring))]
 		if l.taken>>i&1 == 0 && note.turn.Load() == l.head+i+1 && note.print.Load() == prints[note.tagged.Load()&1] {

@@ -46,7 +46,8 @@ type (
 		entry, until atomic.Uint64
 		_            uint64 // a field that only the programs use
 		labels       atomic.Uint64
-		_            [4]uint64
+		sample       atomic.Uint64
+		header       [3]uint64
 		backlogs     [backlogs]sharedBacklog
 		next         [numberings]atomic.Uint64
 	}

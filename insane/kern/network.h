@@ -76,7 +76,7 @@ struct jumbo {
 static __always_inline bool walk_jumbo(struct walk *w, __u64 length)
 {
 	struct jumbo j;
-	if (w->jumbo || bpf_skb_load_bytes(w->skb, w->at, &j, sizeof(j)) < 0 || j.len != 0 ||
+	if (w->jumbo || length <= LENGTH_MAX || bpf_skb_load_bytes(w->skb, w->at, &j, sizeof(j)) < 0 || j.len != 0 ||
 	    j.option != OPTION_JUMBO || j.option_len != 4 || bpf_ntohl(j.length) != length)
 		return false;
 	w->jumbo = sizeof(j);

@@ -152,7 +152,6 @@ __noinline enum owner owner_ipv4(struct __sk_buff *skb)
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return SLAVE;
 	__u64 sender = known4(table, ip.saddr);
-	WIDE(sender);
 	struct transport t;
 	transport4(&ip, ETH_HLEN, &t);
 	if (skb->pkt_type != PACKET_HOST) {
@@ -233,7 +232,6 @@ __noinline enum owner owner_ipv6(struct __sk_buff *skb)
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return SLAVE;
 	__u64 sender = known6(table, &ip.saddr);
-	WIDE(sender);
 	if (skb->pkt_type != PACKET_HOST)
 		return owner_group(sender, type == ICMPV6_MGM_QUERY);
 	if (is_error6(type))

@@ -18,7 +18,8 @@ enum way {
 	THROUGH = 2 // through the device
 };
 
-#define GROUPS 4 // in recall.seen: questions to groups, other than those of DHCP
+// In recall.seen: the ways of questions to groups, other than those of DHCP.
+#define GROUPS(ways) ((ways) << 2)
 
 // The table is shared by all flows of the device; of too many, those are forgotten that were
 // not used for the longest time.
@@ -34,7 +35,7 @@ struct recall {
 	__u64 cookie; // of the socket through which the relay sends at the slave; 0: remember nothing
 	__u64 link;   // index of the slave, while transmit_past runs at its egress; 0: it does not
 	__u64 routed; // whether the host routes anything through the device
-	__u64 seen;   // the ways for which the table may have flows, or GROUPS; bits are never cleared
+	__u64 seen;   // the ways for which the table may have flows, and GROUPS; bits are never cleared
 	__u64 unused[4];
 };
 
@@ -46,6 +47,7 @@ struct {
 	__type(value, struct recall);
 } recalls SEC(".maps");
 
+// recalled returns the structure. It is to be used only if it is active.
 static __always_inline struct recall *recalled(void)
 {
 	return bpf_map_lookup_elem(&recalls, &zero);
@@ -68,7 +70,7 @@ static __always_inline __u64 usual_way(__u32 claim)
 static __always_inline bool remembers(struct recall *recall, __u64 usual, __u8 protocol)
 {
 	__u64 other = usual ^ (PAST | THROUGH);
-	return READ(recall->seen) & (protocol == IPPROTO_UDP ? other | GROUPS : other);
+	return READ(recall->seen) & (protocol == IPPROTO_UDP ? other | GROUPS(other) : other);
 }
 
 // way_of returns how the last packet of a flow left, or the usual way if that is not known. A
@@ -76,7 +78,7 @@ static __always_inline bool remembers(struct recall *recall, __u64 usual, __u8 p
 static __always_inline enum way way_of(struct recall *recall, struct flow *flow, __u8 protocol, __u64 usual)
 {
 	__u64 *way = bpf_map_lookup_elem(&flows, flow);
-	if (!way && protocol == IPPROTO_UDP && READ(recall->seen) & GROUPS) {
+	if (!way && protocol == IPPROTO_UDP && READ(recall->seen) & GROUPS(PAST | THROUGH)) {
 		to_group(flow);
 		way = bpf_map_lookup_elem(&flows, flow);
 	}
@@ -121,12 +123,11 @@ static __always_inline void remember_flow(struct __sk_buff *skb, struct recall *
 					  struct transport *t, __u64 way, __u64 usual, __u64 group)
 {
 	__u64 unusual = way != usual && !group;
-	WIDE(unusual);
 	if (!t->later) {
 		identify(skb, flow, t, QUESTION);
 		if (group) {
 			to_group(flow);
-			see(recall, GROUPS);
+			see(recall, GROUPS(way));
 		}
 		if (unusual || flow->ports & OFFER)
 			see(recall, way);
@@ -162,8 +163,6 @@ __noinline int remember_ipv4(struct __sk_buff *skb, enum way way)
 		return 0;
 	__u64 usual = usual_way(known4(table, ip.daddr));
 	__u64 group = ip.protocol == IPPROTO_UDP && byte_at(skb, 0) & 1;
-	WIDE(usual);
-	WIDE(group);
 	if (way == usual && !group && !remembers(recall, usual, 0))
 		return 0;
 	if (asks_nothing(skb, recall, way, way == THROUGH ? known4(table, ip.saddr) : 0))
@@ -188,8 +187,6 @@ __noinline int remember_ipv6(struct __sk_buff *skb, enum way way)
 		return 0;
 	__u64 usual = usual_way(known6(table, &ip.daddr));
 	__u64 group = ip.nexthdr == IPPROTO_UDP && ip.daddr.in6_u.u6_addr8[0] == 0xff;
-	WIDE(usual);
-	WIDE(group);
 	if (way == usual && !group && !remembers(recall, usual, 0))
 		return 0;
 	if (asks_nothing(skb, recall, way, way == THROUGH ? known6(table, &ip.saddr) : 0))
@@ -208,7 +205,7 @@ __noinline int remember_ipv6(struct __sk_buff *skb, enum way way)
 static __always_inline void remember(struct __sk_buff *skb, enum way way)
 {
 	struct recall *recall = recalled();
-	if (!recall || !READ(recall->cookie) || (skb->vlan_present && skb->vlan_tci & 0xfff))
+	if (!recall || !active(recall) || (skb->vlan_present && skb->vlan_tci & 0xfff))
 		return;
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		remember_ipv4(skb, way);

@@ -4,6 +4,7 @@
 //	observe.go  Observer reads each part of the host
 //	hooks.go    what works on frames where only one of the two paths comes by
 //	tables.go   the links, addresses and routes of the host, kept up to date
+//	owner.go    the claims that follow from these tables
 //	seen.go     Host, the result
 //	replies.go  whether anything comes back, and what may keep it away
 package observe
@@ -15,6 +16,7 @@ import (
 	"slices"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/kern"
 )
 
 // Observer looks at the host for a device. Its fields describe the device; they are a copy,
@@ -31,10 +33,13 @@ type Observer struct {
 	On      int            // index of the link that Sockets were opened on
 	Routes  []netip.Prefix // the destinations that the user asked for
 	Takes   bool           // the receive mode takes frames
+	Kernel  *kern.Objects  // that the claims are for; nil: none are loaded
 
-	WasDown bool       // an event says that the interface was down, even if only for a moment
-	WasAway bool       // an event says that the interface was in another namespace, even if only for a moment
-	Read    *Ownership // the tables, if they are already read; nil: Look reads all tables again
+	WasDown bool           // an event says that the interface was down, even if only for a moment
+	WasAway bool           // an event says that the interface was in another namespace, even if only for a moment
+	NoIPv6  bool           // an event says that it was without IPv6
+	Deleted []netip.Prefix // events say that somebody has deleted these routes of the device's
+	Read    *Ownership     // the tables, if they are already read; nil: Look reads all tables again
 }
 
 // Sockets are the packet sockets on the slave. port.Slave implements it.
@@ -75,19 +80,20 @@ func (o *Observer) observeInterface(before Interface) Interface {
 		s = before
 		s.Err, s.Watched, s.Guarded = err, err.Error(), err.Error()
 	}
-	s.Returned = !s.Away && (before.Away || o.WasAway)
+	s.Returned = !s.Away && (before.Away || before.Returned || o.WasAway)
 	return s
 }
 
 func (o *Observer) lookUpInterface() (s Interface, err error) {
 	link, err := o.Iface.Look()
 	if errors.Is(err, host.ErrAway) {
-		return Interface{Away: true, Down: true}, nil
+		return Interface{Away: true, Condition: host.Condition{WasDown: true}}, nil
 	}
 	if err != nil {
 		return s, fmt.Errorf("look up the interface: %w", err)
 	}
-	s.Link, s.Down = link, !link.Up || o.WasDown
+	no6 := host.WithoutIPv6(link.Name)
+	s.Link, s.Condition = link, host.Condition{Up: link.Up, WasDown: !link.Up || o.WasDown, NoIPv6: no6, WasBare: no6 || o.NoIPv6}
 	if o.Chains != nil {
 		err = o.observeHooks(&s)
 	}
@@ -132,49 +138,24 @@ func foundLink(link host.Link, err error) Slave {
 // observeRoutes finds out which routes the device should have, and which of them are
 // missing.
 func (o *Observer) observeRoutes() []host.RouteState {
+	var link host.Link
+	err := host.ErrNoLink
+	if o.Sockets != nil {
+		link, err = o.Links.ByIndex(o.On)
+	}
 	list := make([]host.RouteState, 0, len(o.Routes))
 	for _, dst := range o.Routes {
-		s := host.RouteState{Want: host.Route{Dst: dst}}
-		if o.Sockets != nil {
-			s.Want = o.Links.Borrow(dst, o.On)
+		s := host.RouteState{Want: host.Route{Dst: dst}, Blind: err != nil || !link.Up}
+		if !s.Blind {
+			s.Want, s.Way = o.Links.Borrow(dst, o.On)
 		}
-		if s.Want.Source.Is4() {
-			there, err := o.Iface.HasRoute(dst)
-			s.Lost = err == nil && !there
-		}
+		s.Lost = o.Iface.Lost(dst)
+		s.Deleted = slices.ContainsFunc(o.Deleted, func(p netip.Prefix) bool {
+			return p.Bits() <= dst.Bits()+1 && dst.Bits() <= p.Bits() && dst.Contains(p.Addr()) // one of its halves, too
+		})
 		list = append(list, s)
 	}
 	return list
-}
-
-// observeOwnership computes the claims of the device from the state of the host.
-func (o *Observer) observeOwnership(before Ownership) Ownership {
-	read := o.Read
-	if read == nil {
-		now := o.ReadOwnership(new(Tables))
-		read = &now
-	}
-	if read.Err != nil {
-		return Ownership{Claims: before.Claims, Err: read.Err}
-	}
-	return *read
-}
-
-// ReadOwnership reads the tables through t and computes the claims. It waits for the
-// kernel, and takes long on a host with many routes. One goroutine at a time may call it
-// for one t.
-func (o *Observer) ReadOwnership(t *Tables) Ownership {
-	h, err := t.Read(o.Links)
-	if err != nil {
-		return Ownership{Err: err}
-	}
-	h.Slave = o.On
-	for index, on := range map[int]*host.Answering{o.Index: &h.OnDevice, o.On: &h.OnSlave} {
-		if link, ok := h.Link(index); ok {
-			*on = host.AnsweringOn(link.Name)
-		}
-	}
-	return Ownership{Claims: h.Claims(o.Index), Above: h.Above(o.Index)}
 }
 
 // Affected returns the parts that events may have changed. PartOwnership is not among them:
@@ -194,13 +175,17 @@ func (o *Observer) Affected(e host.Events) (which Parts) {
 			which |= PartSlave | PartRoutes
 		}
 	}
+	// With its link-local address, the interface loses IPv6 and gets it back.
+	if e.NoIPv6 || slices.ContainsFunc(e.Addresses, func(a host.AddressEvent) bool { return a.Link == o.Index && a.Prefix.Addr().IsLinkLocalUnicast() }) {
+		which |= PartInterface | PartRoutes
+	}
 	if slices.Contains(e.Control, o.Index) || slices.Contains(e.Control, host.AnyLink) {
 		which |= PartInterface
 	}
 	if e.NFTables && o.Chains != nil {
 		which |= PartNFTables
 	}
-	if e.Rules || slices.ContainsFunc(e.Addresses, o.sourceFor) {
+	if e.Rules || len(o.Routes) > 0 && (e.Foreign || len(e.Deleted) > 0) || slices.ContainsFunc(e.Addresses, o.sourceFor) {
 		which |= PartRoutes
 	}
 	return which
@@ -224,13 +209,10 @@ func (o *Observer) sourceFor(a host.AddressEvent) bool {
 	return a.Link == o.On || !a.Prefix.Addr().IsLinkLocalUnicast()
 }
 
-// DownIn reports whether events say that the interface was down, even if only for a moment.
-func (o *Observer) DownIn(e host.Events) bool {
-	return e.Lost || slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Down })
-}
-
-// LeftIn reports whether events say that the interface left the network namespace, even if
-// only for a moment.
-func (o *Observer) LeftIn(e host.Events) bool {
-	return slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return l.Link.Index == o.Index && l.Left })
+// Tell makes events known to the observer that leave no trace on the host.
+func (o *Observer) Tell(e host.Events) {
+	own := func(l host.LinkEvent) bool { return l.Link.Index == o.Index }
+	o.WasDown = slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return own(l) && l.Down })
+	o.WasAway = slices.ContainsFunc(e.Links, func(l host.LinkEvent) bool { return own(l) && l.Left })
+	o.NoIPv6, o.Deleted = e.NoIPv6, e.Deleted
 }

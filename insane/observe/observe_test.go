@@ -19,9 +19,16 @@ func address(index int, text string, gone bool) host.Events {
 	return host.Events{Addresses: []host.AddressEvent{{Address: a, Gone: gone}}}
 }
 
+// peer is an event of an address of link 3 with a peer.
+func peer(text, peer string, gone bool) host.Events {
+	e := address(3, text, gone)
+	e.Addresses[0].Peer = netip.MustParsePrefix(peer)
+	return e
+}
+
 // An event makes the device look at what it is about, and at nothing else.
 func TestAffected(t *testing.T) {
-	o := &Observer{Index: 7, Slave: "eth0", On: 2, Chains: noChains{}}
+	o := &Observer{Index: 7, Slave: "eth0", On: 2, Chains: noChains{}, Routes: []netip.Prefix{netip.MustParsePrefix("10.9.0.2/32")}}
 	for _, tt := range []struct {
 		what string
 		e    host.Events
@@ -36,7 +43,10 @@ func TestAffected(t *testing.T) {
 		{"a link-local address elsewhere", address(3, "fe80::1/64", false), 0},
 		{"a link-local address of the slave", address(2, "fe80::1/64", false), PartRoutes},
 		{"rules", host.Events{Rules: true}, PartRoutes},
-		{"routes", host.Events{Routes: true}, 0},
+		{"routes of its own", host.Events{Routes: true}, 0},
+		{"routes", host.Events{Routes: true, Foreign: true}, PartRoutes},
+		{"a deleted route of its own", host.Events{Routes: true, Deleted: o.Routes}, PartRoutes},
+		{"IPv6 is taken off the interface", host.Events{NoIPv6: true}, PartInterface | PartRoutes},
 		{"traffic control elsewhere", host.Events{Control: []int{2, 3}}, 0},
 		{"traffic control of the interface", host.Events{Control: []int{2, 7}}, PartInterface},
 		{"nftables", host.Events{NFTables: true}, PartNFTables},
@@ -94,6 +104,19 @@ func TestTablesNote(t *testing.T) {
 		}
 		if got := tables.Note(tt.e); got != tt.changed || tables.oldRoutes != tt.routes {
 			t.Errorf("%s: changed %v, routes to be read %v, want %v and %v", tt.what, got, tables.oldRoutes, tt.changed, tt.routes)
+		}
+	}
+}
+
+// A link can have one address with several peers. It has the address until the last is gone.
+func TestPeersOfOneAddress(t *testing.T) {
+	tables := Tables{links: map[int]host.Link{3: {Index: 3, Name: "tun0", Up: true}}, addresses: make(map[host.Address]bool)}
+	tables.Note(peer("192.0.2.9/32", "198.51.100.1/32", false))
+	tables.Note(peer("192.0.2.9/32", "198.51.100.2/32", false))
+	for left, gone := range []string{"198.51.100.1/32", "198.51.100.2/32"} {
+		tables.Note(peer("192.0.2.9/32", gone, true))
+		if got := len(tables.addresses); got != 1-left {
+			t.Errorf("%d addresses after %s is gone, want %d", got, gone, 1-left)
 		}
 	}
 }

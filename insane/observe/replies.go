@@ -37,10 +37,11 @@ func (s Spell) Long() bool { return s.Lasted >= longSpell && s.Sent+s.Asked >= f
 // answer.
 type Silence struct {
 	Spell
-	Looked   bool   // somebody has looked at the host during the spell; if not, the next three are unknown
-	Answered bool   // some neighbour has answered a question through the interface
-	Strict   bool   // the slave refuses IPv4 packets whose answers would leave through another link
-	Bridge   string // name of the bridge that the slave is a port of; "": none
+	Looked   bool       // somebody has looked at the host during the spell; if not, the next four are unknown
+	Answered bool       // some neighbour has answered a question through the interface
+	Strict   bool       // the slave refuses IPv4 packets whose answers would leave through another link
+	Bridge   string     // name of the bridge that the slave is a port of; "": none
+	Foreign  netip.Addr // the source of a packet that was sent, which is no address of this host; the zero Addr: none was seen
 
 	// Unanswered is a neighbour that was asked for until now, for the time Waited, and has not
 	// answered; the zero Addr: there is none. It may be told also if there is no spell.
@@ -73,13 +74,22 @@ type Counter interface {
 	Passed() (offered, relayed, neighbour uint64)
 }
 
+// Sender is the Counter of what is sent.
+type Sender interface {
+	Counter
+
+	// Source returns the source address of a packet that was relayed since the call before;
+	// the zero Addr if there was none. It waits for nothing.
+	Source() netip.Addr
+}
+
 // begin is when the clock of Hear began.
 var begin = time.Now()
 
 // Hear reads the counters of both directions of a device. While a long spell lasts, or
 // neighbours are asked for, it also looks at the host now and then, and waits for that as long
 // as Look does. Call it from time to time, from one goroutine.
-func (r *Replies) Hear(o *Observer, tx, rx Counter) {
+func (r *Replies) Hear(o *Observer, tx Sender, rx Counter) {
 	var t Traffic
 	_, t.Sent, t.Asked = tx.Passed()
 	t.Came, _, _ = rx.Passed()
@@ -88,10 +98,13 @@ func (r *Replies) Hear(o *Observer, tx, rx Counter) {
 	if !r.due(now) {
 		return
 	}
-	seen, waiting := o.observeSilence(now, r.waiting) // only this goroutine changes waiting
+	seen, waiting := o.observeSilence(tx.Source(), now, r.waiting) // only this goroutine changes waiting
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	seen.Began = r.spell.Began
+	if !seen.Foreign.IsValid() && seen.Began == r.seen.Began {
+		seen.Foreign = r.seen.Foreign
+	}
 	r.seen, r.waiting = seen, waiting
 }
 
@@ -176,8 +189,9 @@ func (s *Silence) longest(now time.Duration, waiting map[netip.Addr]time.Duratio
 	s.Others = max(0, s.Others-1)
 }
 
-// observeSilence looks for what may keep answers away. If a look-up fails, nothing is known.
-func (o *Observer) observeSilence(now time.Duration, before map[netip.Addr]time.Duration) (s Silence, waiting map[netip.Addr]time.Duration) {
+// observeSilence looks for what may keep answers away. source is that of a packet which was
+// sent. If a look-up fails, nothing is known.
+func (o *Observer) observeSilence(source netip.Addr, now time.Duration, before map[netip.Addr]time.Duration) (s Silence, waiting map[netip.Addr]time.Duration) {
 	neighbours, err := o.Links.Neighbours(o.Index)
 	if err != nil {
 		return s, nil
@@ -189,6 +203,9 @@ func (o *Observer) observeSilence(now time.Duration, before map[netip.Addr]time.
 	waiting = wait(now, before, neighbours)
 	s = Silence{Looked: true, Strict: host.StrictReversePath(o.Slave), Bridge: o.Links.BridgeOf(o.On)}
 	s.Answered = slices.ContainsFunc(neighbours, func(n host.Neighbour) bool { return n.Answered })
+	if own := func(a host.Address) bool { return a.Prefix.Addr() == source }; source.IsValid() && !source.IsUnspecified() && !slices.ContainsFunc(addresses, own) {
+		s.Foreign = source
+	}
 	s.longest(now, waiting)
 	s.OffLink = s.Unanswered.IsValid() && !s.Unanswered.IsLinkLocalUnicast() && o.offLink(s.Unanswered, addresses)
 	return s, waiting

@@ -3,6 +3,7 @@ package observe
 import (
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/ownership"
 )
 
 // Parts are the parts of the host that a device looks at.
@@ -33,14 +34,14 @@ type Host struct {
 
 // Interface is the device's own interface.
 type Interface struct {
-	Link     host.Link // zero if the interface is away
-	Away     bool      // the interface is not in this network namespace
-	Returned bool      // it is in this network namespace, and was in another one since the last pass
-	Down     bool      // it is down, or was down since the last pass
-	Watched  string    // why what the host sends must pass its own queue; "": it need not
-	Guarded  string    // why what arrives must be written to it; "": it need not
-	Spare    bool      // nobody has configured its queueing discipline
-	Err      error     // of the look-up; then the other fields are those of the look before
+	Link host.Link // zero if the interface is away
+	Away bool      // the interface is not in this network namespace
+	host.Condition
+	Returned bool   // it is back from another network namespace; the device ends this when it has set it up again
+	Watched  string // why what the host sends must pass its own queue; "": it need not
+	Guarded  string // why what arrives must be written to it; "": it need not
+	Spare    bool   // nobody has configured its queueing discipline
+	Err      error  // of the look-up; then the other fields are those of the look before
 }
 
 // Slave is the link of the slave: the link that the sockets are open on, or else the link
@@ -60,7 +61,12 @@ type Slave struct {
 
 // Ownership holds the claims that follow from the state of the host.
 type Ownership struct {
-	Claims kern.Claims // nil: nobody has looked
-	Above  []string    // names of the VLANs and the like that stand on the interface
-	Err    error       // of the look-up; then the other fields are those of the look before
+	Claims kern.Claims     // nil: nobody has looked; must not be changed
+	Takes  ownership.Takes // the claims in words
+	Above  []string        // names of the VLANs and the like that stand on the interface
+	Routes int             // how many routes the host has
+	Err    error           // of the look-up; then the other fields are those of the look before
 }
+
+// manyRoutes are so many that a change that a user asks for does not wait until they are read.
+const manyRoutes = 5000

@@ -19,6 +19,8 @@ type Tables struct {
 	addresses map[host.Address]bool
 	routes    []host.RouteEntry
 
+	last Ownership // that ReadOwnership has returned
+
 	oldRoutes bool // must be read again
 	reading   bool // lists of all links and addresses are being read
 }
@@ -177,6 +179,7 @@ func list(l *host.Links, all, routes bool) (h ownership.HostState, err error) {
 	}
 	if routes {
 		h.Routes, err = l.Routes()
+		ownership.Sort(h.Routes)
 	}
 	return h, err
 }

@@ -168,15 +168,24 @@ func (h *HostState) owners(above map[int]bool) (own map[netip.Prefix]bool, other
 	return own, others
 }
 
+// Sort sorts routes in the order in which Claims needs them, so that it need not copy them:
+// wider networks come before the networks inside them. Of one destination, the routes stay in
+// the order of the kernel.
+func Sort(routes []host.RouteEntry) { slices.SortStableFunc(routes, order) }
+
+func order(a, b host.RouteEntry) int {
+	return cmp.Or(a.Dst.Compare(b.Dst), cmp.Compare(a.Metric, b.Metric))
+}
+
 // claimRoutes claims the destinations that the host reaches through the links above, and
 // marks those beside. If two routes have the same destination, the one with the lower metric
 // counts; with equal metrics the first one, as in the kernel.
 func (h *HostState) claimRoutes(c kern.Claims, above map[int]bool) {
-	routes := slices.Clone(h.Routes)
-	// Wider networks come before the networks inside them.
-	slices.SortStableFunc(routes, func(a, b host.RouteEntry) int {
-		return cmp.Or(a.Dst.Compare(b.Dst), cmp.Compare(a.Metric, b.Metric))
-	})
+	routes := h.Routes
+	if !slices.IsSortedFunc(routes, order) {
+		routes = slices.Clone(routes)
+		Sort(routes)
+	}
 	var around []netip.Prefix // the networks claimed so far that contain the present one, widest first
 	var last netip.Prefix
 	for _, r := range routes {

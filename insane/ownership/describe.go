@@ -9,6 +9,12 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
+// Takes is the result of Describe.
+type Takes = api.Takes
+
+// MaxTakes is how many entries a user is shown.
+const MaxTakes = api.MaxTakes
+
 // Describe lists for a user which frames claims give to the device: frames to its addresses
 // (To), and frames from networks and hosts that are reached through it (From). It leaves
 // out a network inside another one, and does not show networks that are excluded from a

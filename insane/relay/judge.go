@@ -75,6 +75,9 @@ func (r *Relay) decide(rs *Ruleset, now policy.Time, number, n uint64) policy.Ve
 
 // pass adds a frame to the frames that this batch relays.
 func (r *Relay) pass(f frame.Frame, s share) {
+	if r.sampling.Load() && !s.spared {
+		r.sample(f)
+	}
 	r.out = append(r.out, f)
 	r.outShares = append(r.outShares, s)
 }

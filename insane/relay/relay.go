@@ -20,6 +20,7 @@
 //	direction.go  the state of a direction, as the control socket reports it
 //	relay.go      Relay, End, and the loop over batches
 //	judge.go      numbers and verdicts
+//	sample.go     the source of a packet, now and then
 //	split.go      a super-frame with dropped packets
 //	label.go      priority and mark of frames
 //	write.go      frames that the far port refuses, and the reason
@@ -31,6 +32,7 @@ package relay
 
 import (
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -73,8 +75,10 @@ type Relay struct {
 	clock    func() policy.Time
 	limit    policy.Time
 	log      *slog.Logger
-	often    rate.Sometimes // limits the rate of log lines about frames
-	since    atomic.Int64   // when the present batch began; 0: Run waits for a batch
+	often    rate.Sometimes             // limits the rate of log lines about frames
+	sampling atomic.Bool                // the source of the next packet is wanted
+	source   atomic.Pointer[netip.Addr] // of a packet, until somebody asks
+	since    atomic.Int64               // when the present batch began; 0: Run waits for a batch
 	health   health
 
 	// Only the goroutine in Run uses the fields below.

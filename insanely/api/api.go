@@ -146,16 +146,17 @@ type Silence struct {
 
 // The causes of a silence.
 const (
-	SilenceNoNeighbour = "no-neighbour" // nobody answers ARP or neighbour discovery
-	SilenceNoGateway   = "no-gateway"   // the same, and the host that was asked for is in no network of the slave
-	SilenceReversePath = "reverse-path" // the slave refuses the answers: strict rp_filter
-	SilenceBridgePort  = "bridge-port"  // the slave is a port of a bridge, which keeps the answers
-	SilenceUnknown     = "unknown"      // none of these
+	SilenceNoNeighbour   = "no-neighbour"   // nobody answers ARP or neighbour discovery
+	SilenceNoGateway     = "no-gateway"     // the same, and the host that was asked for is in no network of the slave
+	SilenceReversePath   = "reverse-path"   // the slave refuses the answers: strict rp_filter
+	SilenceBridgePort    = "bridge-port"    // the slave is a port of a bridge, which keeps the answers
+	SilenceForeignSource = "foreign-source" // packets leave with an address that is not this host's
+	SilenceUnknown       = "unknown"        // none of these
 )
 
 // SilenceCauses lists every cause, in the order in which they are looked for.
 func SilenceCauses() []string {
-	return []string{SilenceNoGateway, SilenceNoNeighbour, SilenceReversePath, SilenceBridgePort, SilenceUnknown}
+	return []string{SilenceNoGateway, SilenceNoNeighbour, SilenceReversePath, SilenceForeignSource, SilenceBridgePort, SilenceUnknown}
 }
 
 // MaxTakes limits the lists of Takes, so that an answer fits into MaxBody.

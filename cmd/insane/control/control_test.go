@@ -91,7 +91,9 @@ func TestWhoMayChange(t *testing.T) {
 		} {
 			t.Run(tt.name, func(t *testing.T) { checkMay(t, i, tt.client(t, l.Borea, socket), tt.may) })
 		}
-		i.Kill() // after that, all of the log can be read
+		// The log comes through a queue, so its end is not that of the last answer.
+		labtest.Await(t, "the log to have all changes", func() bool { return strings.Count(i.Log.String(), "msg=changed") >= 4 })
+		i.Kill()
 		checkChangeLog(t, i.Log.String())
 	}
 }

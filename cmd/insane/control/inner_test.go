@@ -18,7 +18,7 @@ import (
 // them, and runs a script there: $1, with the settings of the kernel read-only if $2 says so.
 const innerHost = `
 [ "$2" = writable ] || mount -o bind,ro /proc/sys /proc/sys || exit 2
-unshare --net --kill-child sleep 60 & neighbour=$!
+unshare --net --kill-child sleep 120 & neighbour=$!
 until [ "$(readlink /proc/$neighbour/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
 ip link set lo up
 ip link add eth0 type veth peer name eth0 netns $neighbour
@@ -39,7 +39,7 @@ func inner(t *testing.T, settings, script string) string {
 	defer runtime.UnlockOSThread()
 	args := []string{"--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
 		"sh", "-euc", innerHost, "sh", script, settings}
-	ctx, cancel := context.WithTimeout(t.Context(), labtest.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*labtest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "unshare", args...)
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
@@ -54,7 +54,7 @@ func inner(t *testing.T, settings, script string) string {
 // throughInsane pings the neighbour through the device, and shows the device.
 const throughInsane = `
 insane --slave eth0 --route 10.9.0.2 "$@" & insane=$!
-insanely --wait 10s >/dev/null
+insanely --wait 30s >/dev/null
 ping -c 3 -i 0.05 -W 5 10.9.0.2
 insanely
 insanely --json | tr -d ' \n'; echo

@@ -2,9 +2,11 @@ package owner
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -153,6 +155,9 @@ func TestOwnerBoundToSlave(t *testing.T) {
 				at := echoes(t, b, routedHost[family])
 				own := call(t, b, lab.Link, "udp", at, 0)
 				converse(t, own, 10)
+				for _, mode := range []string{api.ReceiveAll, api.ReceiveNone, api.ReceiveAuto} {
+					receive(t, b, mode)
+				}
 				labtest.Set(t, b.Daemon, api.Change{RX: new("percent 0")})
 				conversations(t, b, lab.Link, at)
 				converse(t, own, 10)
@@ -195,6 +200,73 @@ func TestOwnerBoundToDevice(t *testing.T) {
 				conversations(t, b, lab.Link, at)
 				if now := relayed(); now > before+9 { // some of neighbours
 					t.Errorf("IPv%d: %d packets for the slave came in through insane", family, now-before)
+				}
+			}
+		})
+	}
+}
+
+// TestOwnerErrors: what a router in between says of a packet that is too large reaches the
+// socket that sent it, at the link through which it was sent. The router itself is not routed
+// through insane.
+func TestOwnerErrors(t *testing.T) {
+	testbed.RequireProgram(t, "ping")
+	b := newOwners(t)
+	labtest.Run(t, b.Morgana, "ip", "link", "add", "narrow", "mtu", "1280", "type", "veth", "peer", "name", "end")
+	behind := addrs("10.66.0.1", "fd00:66::1")
+	router := map[int]string{4: otherHost[4].String() + " onlink", 6: "fe80::9:ff:fe00:2"} // see TestOwnerRoutesAHost
+	for _, link := range []string{"narrow", "end"} {
+		labtest.Run(t, b.Morgana, "ip", "link", "set", link, "up")
+	}
+	b.Sysctl(t, b.Morgana, "ipv4/ip_forward", "1")
+	b.Sysctl(t, b.Morgana, "ipv6/conf/all/forwarding", "1")
+	for _, family := range families {
+		v, bits := fmt.Sprintf("-%d", family), fmt.Sprint(behind[family].BitLen())
+		labtest.Run(t, b.Morgana, "ip", v, "route", "add", behind[family].String(), "dev", "narrow")
+		addRoute(t, b, testbed.Device, slaveAddrs[family], behind[family].String()+"/"+bits+" via "+router[family])
+		addRoute(t, b, lab.Link, slaveAddrs[family], behind[family].String()+"/"+bits+" via "+router[family]+" metric 9000")
+		b.AwaitState(t, func(i api.Info) bool { return slices.Contains(i.Takes.From, behind[family].String()) })
+		for _, link := range []string{lab.Link, ""} {
+			args := []string{"-n", "-c", "1", "-W", "5", "-M", "do", "-s", "1300", behind[family].String()}
+			mode := "pass"
+			if link != "" {
+				args, mode = append(args, "-I", link), "percent 0" // nothing of insane's comes in
+			}
+			labtest.Run(t, b.Borea, "ip", v, "route", "flush", "cache")
+			before := labtest.Set(t, b.Daemon, api.Change{RX: &mode}).RX.Stats.Relayed.Packets
+			if _, out := labtest.Fails(t, b.Borea, "ping", args...); !strings.Contains(out, "1280") {
+				t.Errorf("IPv%d, bound to %q: ping is not told of the MTU: %s", family, link, out)
+			}
+			if now := b.AwaitState(t, anyState).RX.Stats.Relayed.Packets; link == "" && now == before {
+				t.Errorf("IPv%d: the error did not come in through insane", family)
+			}
+		}
+	}
+}
+
+// TestOwnerTwoDevices: each of two devices in front of one slave, and the slave, gets the
+// answers to what was sent through it, although all is routed through one of them.
+func TestOwnerTwoDevices(t *testing.T) {
+	testbed.RequireProgram(t, "ping")
+	for _, path := range paths {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			l := labtest.New(t)
+			b := &testbed.Bed{Lab: l, Daemon: labtest.StartDaemon(t, l, "--slave", lab.Link, "--path", path)}
+			other := labtest.StartDaemon(t, l, "--name", "other", "--slave", lab.Link, "--path", path)
+			for _, name := range []string{testbed.Device, "other"} {
+				ip(t, b, "link", "set", name, "up")
+			}
+			addRoute(t, b, testbed.Device, slaveAddrs[4], routedHost[4].String())
+			b.AwaitState(t, func(i api.Info) bool { return len(i.Takes.From) == 1 })
+			at := echoes(t, b, routedHost[4])
+			for _, link := range []string{testbed.Device, "other", lab.Link, "other", testbed.Device} {
+				first, second := labtest.Info(t, b.Daemon).RX.Stats.Relayed.Packets, labtest.Info(t, other).RX.Stats.Relayed.Packets
+				conversations(t, b, link, at)
+				first, second = labtest.Info(t, b.Daemon).RX.Stats.Relayed.Packets-first, labtest.Info(t, other).RX.Stats.Relayed.Packets-second
+				const few = 10 // neighbours are told to both
+				if first >= few != (link == testbed.Device) || second >= few != (link == "other") {
+					t.Errorf("bound to %s: %d packets came in through the first device, %d through the second", link, first, second)
 				}
 			}
 		})

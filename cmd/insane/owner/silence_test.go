@@ -12,61 +12,83 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
+// quiet is a way to send packets so that nothing comes back.
+type quiet struct {
+	args  []string // of the daemon
+	setup []string // a command of borea
+	far   []string // of morgana
+	cure  []string // of morgana; nil: there is none
+	guest string   // address of a third host behind borea, which sends in place of borea
+	to    string   // addresses
+	cause string   // that is told; "": none
+}
+
+var quiets = map[string]quiet{
+	"nobody": {args: []string{"--route", "10.9.0.77", "--route", "10.9.0.2"}, to: "10.9.0.77 10.9.0.2", cause: api.SilenceNoNeighbour,
+		cure: []string{"ip", "address", "add", "10.9.0.77/32", "dev", lab.Link}},
+	"no gateway": {setup: []string{"ip", "route", "add", "198.51.100.7", "dev", testbed.Device, "src", "10.9.0.1"},
+		args: []string{"--address", "10.8.0.1/24"}, to: "198.51.100.7", cause: api.SilenceNoGateway},
+	"the other host": {args: []string{"--route", "10.9.0.2"}, to: "10.9.0.2", cause: api.SilenceUnknown,
+		far:  []string{"ip", "route", "add", "blackhole", "10.9.0.1"},
+		cure: []string{"ip", "route", "del", "blackhole", "10.9.0.1"}},
+	"a container": {args: []string{"--route", "10.9.0.2"}, to: "10.9.0.2", cause: api.SilenceForeignSource, guest: "172.17.0.2/24",
+		setup: []string{"sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward && ip address add 172.17.0.1/24 dev port0"},
+		cure:  []string{"ip", "route", "add", "172.17.0.0/24", "via", "10.9.0.1"}},
+	"IPv6":       {args: []string{"--route", "fd00:9::77", "--path", "relay"}, to: "fd00:9::77", cause: api.SilenceNoNeighbour},
+	"the policy": {args: []string{"--route", "10.9.0.2", "--policy", "percent 0"}, to: "10.9.0.2"},
+}
+
 // TestSilence: packets are sent for some seconds and nothing comes back, or one neighbour
 // does not answer while another does. insanely, the JSON and the metrics name the cause, and
 // stop doing so when an answer comes. If the policy drops everything, they name none.
 func TestSilence(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
-	for name, tt := range map[string]struct {
-		args  []string
-		setup []string // of borea
-		far   []string // of morgana
-		cure  []string // of morgana
-		to    string
-		cause string
-	}{
-		"nobody": {args: []string{"--route", "10.9.0.77", "--route", "10.9.0.2"}, to: "10.9.0.77 10.9.0.2", cause: api.SilenceNoNeighbour,
-			cure: []string{"ip", "address", "add", "10.9.0.77/32", "dev", lab.Link}},
-		"no gateway": {setup: []string{"ip", "route", "add", "198.51.100.7", "dev", testbed.Device, "src", "10.9.0.1"},
-			args: []string{"--address", "10.8.0.1/24"}, to: "198.51.100.7", cause: api.SilenceNoGateway},
-		"the other host": {args: []string{"--route", "10.9.0.2"}, to: "10.9.0.2", cause: api.SilenceUnknown,
-			far:  []string{"ip", "route", "add", "blackhole", "10.9.0.1"},
-			cure: []string{"ip", "route", "del", "blackhole", "10.9.0.1"}},
-		"IPv6":       {args: []string{"--route", "fd00:9::77", "--path", "relay"}, to: "fd00:9::77", cause: api.SilenceNoNeighbour},
-		"the policy": {args: []string{"--route", "10.9.0.2", "--policy", "percent 0"}, to: "10.9.0.2"},
-	} {
+	for name, q := range quiets {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := labtest.New(t)
-			d := labtest.StartDaemon(t, l, append([]string{"--slave", lab.Link}, tt.args...)...)
-			for h, command := range map[*lab.Host][]string{l.Borea: tt.setup, l.Morgana: tt.far} {
-				if command != nil {
-					labtest.Run(t, h, command[0], command[1:]...)
-				}
-			}
-			ctx, stop := context.WithCancel(t.Context())
-			defer stop()
-			for _, to := range strings.Fields(tt.to) {
-				ping := l.Borea.Command(ctx, "ping", "-q", "-n", "-i", "0.2", "-W", "1", to)
-				if err := ping.Start(); err != nil {
-					t.Fatal(err)
-				}
-				defer ping.Wait()
-			}
-			defer stop()
-			if tt.cause == "" {
+			d := labtest.StartDaemon(t, l, append([]string{"--slave", lab.Link}, q.args...)...)
+			q.send(t, l)
+			if q.cause == "" {
 				staysQuiet(t, d)
 				return
 			}
-			labtest.Await(t, "the cause "+tt.cause, func() bool {
+			labtest.Await(t, "the cause "+q.cause, func() bool {
 				s := labtest.Info(t, d).Silence
-				return s != nil && s.Cause == tt.cause
+				return s != nil && s.Cause == q.cause
 			})
-			tells(t, l, d, tt.cause)
-			if tt.cure != nil {
-				labtest.Run(t, l.Morgana, tt.cure[0], tt.cure[1:]...)
+			tells(t, l, d, q.cause)
+			if q.cure != nil {
+				labtest.Run(t, l.Morgana, q.cure[0], q.cure[1:]...)
 				labtest.Await(t, "an answer", func() bool { return labtest.Info(t, d).Silence == nil })
 			}
+		})
+	}
+}
+
+// send prepares the hosts and pings until the test ends.
+func (q quiet) send(t *testing.T, l *lab.Lab) {
+	t.Helper()
+	from := l.Borea
+	if q.guest != "" {
+		from = testbed.NewGuest(t, l, "port0", q.guest)
+	}
+	for h, command := range map[*lab.Host][]string{l.Borea: q.setup, l.Morgana: q.far} {
+		if command != nil {
+			labtest.Run(t, h, command[0], command[1:]...)
+		}
+	}
+	if q.guest != "" {
+		labtest.Run(t, from, "ip", "route", "add", "default", "via", "172.17.0.1")
+	}
+	for _, to := range strings.Fields(q.to) {
+		ping := from.Command(context.Background(), "ping", "-q", "-n", "-i", "0.2", "-W", "1", to)
+		if err := ping.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = ping.Process.Kill()
+			_ = ping.Wait()
 		})
 	}
 }

@@ -88,11 +88,11 @@ var hooks = []hook{
 // TestHooks: what a user does with frames at a hook happens on either path. If the fast path
 // does not come by, the relay takes over, and the device says why.
 func TestHooks(t *testing.T) {
-	for _, asked := range []string{api.PathAuto, api.PathRelay} {
+	for _, asked := range []string{api.PathKernel, api.PathRelay} {
 		t.Run(asked, func(t *testing.T) {
 			t.Parallel()
 			b := testbed.New(t, asked)
-			if asked == api.PathAuto {
+			if asked == api.PathKernel {
 				testbed.AwaitPaths(t, b.Daemon, api.PathKernel)
 			}
 			tx, rx := newPassage(t, b), newPassage(t, b.Back())
@@ -160,16 +160,16 @@ const packets = 20
 
 // check installs a hook, sends packets, and removes the hook.
 func (p passage) check(t *testing.T, h hook) {
-	auto := p.bed.Path == api.PathAuto
-	if auto {
+	fast := p.bed.Path == api.PathKernel
+	if fast {
 		p.awaitPath(t, api.PathKernel, "")
 	}
 	p.arrive(t, "before")
 	dropped := h.drop(t, p.bed)
 	switch {
-	case auto && h.reason != "":
+	case fast && h.reason != "":
 		p.awaitPath(t, api.PathRelay, h.reason)
-	case auto:
+	case fast:
 		p.awaitPath(t, api.PathKernel, "")
 	}
 	if h.passes {
@@ -183,7 +183,7 @@ func (p passage) check(t *testing.T, h hook) {
 	if n := p.received(t, time.Now()); n != 0 {
 		t.Errorf("%d packets arrived, past a hook that drops all of them", n)
 	}
-	if auto && h.reason == "" {
+	if fast && h.reason == "" {
 		p.awaitPath(t, api.PathKernel, "")
 	}
 	dropped.Remove()

@@ -62,3 +62,18 @@ func TestSecondQueue(t *testing.T) {
 		return strings.Contains(log, "level=WARN msg=\"insane: another program") && strings.Contains(log, "no longer: insane: another")
 	})
 }
+
+// TestSecondQueueAtTheEnd: a daemon that is ended by a signal takes its interface with it,
+// also if another program has opened it.
+func TestSecondQueueAtTheEnd(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--address", "10.8.0.1/24")
+	queue := openQueue(t, l)
+	defer unix.Close(queue)
+	labtest.Await(t, "a warning of the queue", func() bool { return warned(labtest.Info(t, d), api.WarnQueue) })
+	labtest.Must(t, d.Stop())
+	if link, err := l.Borea.Netlink().LinkByName(api.DefaultName); err == nil {
+		t.Errorf("%s is still there: %+v", api.DefaultName, link.Attrs())
+	}
+}

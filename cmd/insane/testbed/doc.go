@@ -11,6 +11,7 @@
 //	udp.go       the sockets under it
 //	tcp.go       a stream of TCP
 //	raw.go       packet sockets; inject.go: frames sent into a link as they are
+//	tunnel.go    tunnels of all kinds, and VLANs; encapsulate.go: the programs that make them
 //	programs.go  ping, tcpdump and others, and what they print
 //	counter.go   counters of a host's kernel
 //	metrics.go   the metrics compared with the counters

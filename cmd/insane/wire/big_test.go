@@ -39,7 +39,7 @@ func bigStreams(t *testing.T, b *testbed.Bed) {
 		for i, text := range []string{"pass", "percent 99"} {
 			t.Run(fmt.Sprintf("IPv%d/%s", family, text), func(t *testing.T) {
 				longest := watchLengths(t, b)
-				streamWhole(t, b, family, 32<<20, text, uint64(10*family+i))
+				streamWhole(t, b, family, 16<<20, text, uint64(10*family+i))
 				if n := longest(); b.Receiving() && text == "pass" && n <= 1<<16 {
 					t.Errorf("the longest frame of the cable had %d bytes: that is no test", n)
 				}

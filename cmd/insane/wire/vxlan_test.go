@@ -19,6 +19,7 @@ func TestVXLAN(t *testing.T) {
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		for _, outer := range []int{4, 6} {
 			t.Run(fmt.Sprintf("IPv%d", outer), func(t *testing.T) {
+				t.Parallel()
 				b := testbed.New(t, path)
 				vxlan(t, b, outer)
 				t.Run("tx", func(t *testing.T) { insideVXLAN(t, b, outer) })
@@ -36,17 +37,25 @@ const (
 	macBorea, macMorgana       = "02:77:00:00:00:01", "02:77:00:00:00:02"
 )
 
-// roomy is an MTU in bytes that has room for a tunnel around packets of the usual MTU.
-const roomy = 1600
+// makeRoom gives the links an MTU that has room for a tunnel around packets of the usual
+// MTU. Packets of the sender stay as long as usual.
+func makeRoom(t *testing.T, b *testbed.Bed) {
+	t.Helper()
+	const roomy, usual = 1700, "1500"
+	for _, h := range []*lab.Host{b.Borea, b.Morgana} {
+		labtest.SetMTU(t, h, lab.Link, roomy)
+	}
+	testbed.AwaitMTU(t, b.Lab, b.Daemon, roomy)
+	for to, from := range map[netip.Addr]netip.Addr{b.IPv4: b.From.IPv4, b.IPv6: b.From.IPv6} {
+		labtest.Run(t, b.From, "ip", "route", "replace", to.String(), "dev", door(b, b.From), "src", from.String(), "mtu", usual)
+	}
+}
 
 // vxlan connects the hosts by a VXLAN over a family. Its ends know each other, and say
 // nothing by themselves. Packets go to the address that morgana has inside.
 func vxlan(t *testing.T, b *testbed.Bed, outer int) {
 	t.Helper()
-	for _, h := range []*lab.Host{b.Borea, b.Morgana} {
-		labtest.SetMTU(t, h, lab.Link, roomy)
-	}
-	testbed.AwaitMTU(t, b.Lab, b.Daemon, roomy)
+	makeRoom(t, b)
 	for _, end := range []struct {
 		h                             *lab.Host
 		local, remote                 netip.Addr
