@@ -47,6 +47,9 @@ func (o *Observer) ReadOwnership(t *Tables) Ownership {
 			*on = host.AnsweringOn(link.Name)
 		}
 	}
+	if h.Proxied, err = o.Links.Proxied(o.On); err != nil {
+		return Ownership{Err: err}
+	}
 	read := t.last
 	if claims := h.Claims(o.Index); read.Claims == nil || !claims.Equal(read.Claims) { // else everybody keeps the same map
 		read = Ownership{Claims: claims, Takes: ownership.Describe(claims, ownership.MaxTakes)}

@@ -27,6 +27,7 @@ type HostState struct {
 
 	Slave             int            // index of the slave; 0 if there is none
 	OnDevice, OnSlave host.Answering // on the device and on the slave
+	Proxied           []netip.Addr   // single IPv4 addresses for which the host answers on the slave by proxy
 }
 
 // Link finds a link by its index. ok is false if there is no such link.
@@ -122,9 +123,12 @@ func (h *HostState) Claims(index int) kern.Claims {
 		}
 		if answerable(addr) {
 			claim(addr, kern.Host)
-		} else if h.OnSlave.ProxiesARP {
+		} else if h.proxies() {
 			claim(addr, beside)
 		}
+	}
+	for _, addr := range h.Proxied {
+		claim(addr, 0)
 	}
 	for p, what := range hosts {
 		c[p] = what

@@ -93,6 +93,7 @@ func claimText(c kern.Claim) string {
 var claimCases = []struct {
 	what              string
 	onDevice, onSlave host.Answering
+	proxied           []netip.Addr
 	host              []string
 	want              map[string]string
 }{
@@ -162,6 +163,9 @@ var claimCases = []struct {
 		"lo 203.0.113.1/32", "insane fd00:9::1/64", "192.0.2.0/24 dev eth0", "192.0.2.7/32 dev insane", "192.0.2.64/26 dev eth1"},
 		want: map[string]string{"192.0.2.7": "routed proxied", "192.0.2.8": "", "192.0.2.65": "proxied", "192.0.2.1": "host",
 			"203.0.113.1": "", "10.0.0.1": "proxied", "fd00:9::1": "own", "fd00:9::2": ""}},
+	{what: "proxy_arp for single addresses", proxied: []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.8"),
+		netip.MustParseAddr("10.0.0.1")}, host: []string{"eth0 192.0.2.1/24", "192.0.2.0/24 dev eth0", "192.0.2.7/32 dev insane"},
+		want: map[string]string{"192.0.2.7": "routed proxied", "192.0.2.8": "", "10.0.0.1": "proxied", "10.0.0.2": "", "192.0.2.1": "host"}},
 	{what: "proxy_arp of the device alone", onDevice: host.Answering{ProxiesARP: true},
 		host: []string{"192.0.2.7/32 dev insane"}, want: map[string]string{"192.0.2.7": "routed", "10.0.0.1": ""}},
 	{what: "rp_filter", onDevice: host.Answering{StrictReversePath: true}, onSlave: host.Answering{StrictReversePath: true},
@@ -180,7 +184,7 @@ var claimCases = []struct {
 func TestClaims(t *testing.T) {
 	for _, c := range claimCases {
 		o := newHost(c.host...)
-		o.Slave, o.OnDevice, o.OnSlave = onSlave, c.onDevice, c.onSlave
+		o.Slave, o.OnDevice, o.OnSlave, o.Proxied = onSlave, c.onDevice, c.onSlave, c.proxied
 		claims := o.Claims(onDevice)
 		for addr, want := range c.want {
 			if got := claimText(claims.Of(netip.MustParseAddr(addr))); got != want {

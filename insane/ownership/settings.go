@@ -15,10 +15,13 @@ const beside kern.Claim = 1 << 31
 // everything4 is the prefix of all IPv4 addresses.
 var everything4 = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
+// proxies reports whether the host answers ARP requests on the slave in place of others.
+func (h *HostState) proxies() bool { return h.OnSlave.ProxiesARP || len(h.Proxied) > 0 }
+
 // isBeside reports whether a destination must be marked: only proxy ARP needs the mark, and a
 // host can have many routes.
 func (h *HostState) isBeside(r host.RouteEntry) bool {
-	return h.OnSlave.ProxiesARP && r.Dst.Addr().Is4() && through(r, map[int]bool{h.Slave: true})
+	return h.proxies() && r.Dst.Addr().Is4() && through(r, map[int]bool{h.Slave: true})
 }
 
 // answerable returns a function that reports whether the device may answer an ARP request for
@@ -44,15 +47,19 @@ func (h *HostState) answerable(own map[netip.Prefix]bool) func(netip.Addr) bool 
 // the one that the host sends to its source through: that is the slave for what is routed
 // through the device, and the device for everything else.
 func (h *HostState) claimSettings(c kern.Claims) {
-	if !h.OnSlave.ProxiesARP && !h.OnSlave.StrictReversePath && !h.OnDevice.StrictReversePath {
+	if !h.proxies() && !h.OnSlave.StrictReversePath && !h.OnDevice.StrictReversePath {
 		return
+	}
+	proxied := make(map[netip.Prefix]bool)
+	for _, addr := range h.Proxied {
+		proxied[netip.PrefixFrom(addr, addr.BitLen())] = true
 	}
 	c[everything4] |= 0 // also what nothing else claims
 	for p, claim := range c {
 		if !p.Addr().Is4() {
 			continue
 		}
-		if h.OnSlave.ProxiesARP && claim&beside == 0 {
+		if (h.OnSlave.ProxiesARP || proxied[p]) && claim&beside == 0 {
 			claim |= kern.Proxied
 		}
 		strict := h.OnDevice.StrictReversePath
