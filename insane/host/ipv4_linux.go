@@ -127,9 +127,10 @@ func (l *Links) ipv4Conf(index int) ([]byte, error) {
 
 // AdoptSettings gives the interface the settings of its slave, unless they are what it was
 // given last: a user may have changed them on the interface. Only the single addresses of
-// proxy ARP are looked at each time, as the kernel forgets them. It never makes the reverse path
-// check strict, but takes a strict one away if the slave has none, so that no packet is
-// refused that the slave would accept. Settings below /proc stay as they are where /proc/sys
+// proxy ARP are looked at each time, as the kernel forgets them. It never makes a reverse path
+// check, but ends that of the interface unless the slave's is strict, so that no packet is
+// refused that the slave would accept: a loose check, too, refuses much on an interface without
+// an IPv4 address (net/ipv4/fib_frontend.c, __fib_validate_source). Settings below /proc stay as they are where /proc/sys
 // is read-only, as in containers. Only one goroutine at a time may call it.
 func (i *Interface) AdoptSettings(s Settings) error {
 	if !s.read || s == i.settings && s.proxied == "" {
@@ -155,9 +156,9 @@ func (i *Interface) AdoptSettings(s Settings) error {
 			change[sharedConf[n]] = value
 		}
 	}
-	const strict = 1
-	if have.rp == strict && s.rp != strict {
-		change[confRPFilter] = s.rp
+	const off, strict = 0, 1
+	if have.rp != off && s.rp != strict {
+		change[confRPFilter] = off
 	}
 	err = errors.Join(i.links.setIPv4Conf(self.Index, change), have.writeFiles(s, self.Name))
 	if err != nil {

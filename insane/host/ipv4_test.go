@@ -54,7 +54,8 @@ func TestAdoptSettings(t *testing.T) {
 	expect(map[string]string{"ipv4/conf/insane/proxy_arp": "0", "ipv4/conf/insane/rp_filter": "1"})
 	sysctl(t, "net/ipv4/conf/near/rp_filter", "2")
 	adopt()
-	expect(map[string]string{"ipv4/conf/insane/proxy_arp": "1", "ipv4/conf/insane/rp_filter": "2"})
+	expect(map[string]string{"ipv4/conf/insane/proxy_arp": "1", "ipv4/conf/insane/rp_filter": "0"})
+	want["ipv4/conf/insane/rp_filter"] = "0"
 	// Single addresses come back when the interface was down.
 	proxied := func() string {
 		list, err := l.Proxied(linkOf(t, l, "insane").Index)

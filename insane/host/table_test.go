@@ -251,7 +251,7 @@ func TestSettings(t *testing.T) {
 			sysctl(t, "net/ipv4/conf/all/"+key, c.all)
 			sysctl(t, "net/ipv4/conf/near/"+key, c.near)
 		}
-		want := Answering{IgnoresARP: c.ignores, ProxiesARP: c.ignores, StrictReversePath: c.strict}
+		want := Answering{IgnoresARP: c.ignores, ProxiesARP: c.ignores, StrictReversePath: c.strict, LooseReversePath: !c.strict && c.ignores}
 		if got := AnsweringOn("near"); got != want {
 			t.Errorf("%s and %s: %+v, want %+v", c.all, c.near, got, want)
 		}

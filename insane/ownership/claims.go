@@ -133,7 +133,7 @@ func (h *HostState) Claims(index int) kern.Claims {
 	for p, what := range hosts {
 		c[p] = what
 	}
-	h.claimSettings(c)
+	h.claimSettings(c, index)
 	return c
 }
 

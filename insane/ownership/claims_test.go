@@ -173,6 +173,10 @@ var claimCases = []struct {
 		want: map[string]string{"192.0.2.7": "routed strict", "10.0.0.1": "strict", "2001:db8::7": "routed", "2001:db8::8": ""}},
 	{what: "rp_filter of the slave", onSlave: host.Answering{StrictReversePath: true},
 		host: []string{"192.0.2.7/32 dev insane"}, want: map[string]string{"192.0.2.7": "routed strict", "10.0.0.1": ""}},
+	{what: "loose rp_filter of links without an address", onDevice: host.Answering{LooseReversePath: true}, onSlave: host.Answering{LooseReversePath: true},
+		host: []string{"192.0.2.7/32 dev insane", "insane fd00:9::1/64"}, want: map[string]string{"192.0.2.7": "routed strict", "10.0.0.1": "strict"}},
+	{what: "loose rp_filter of links with an address", onDevice: host.Answering{LooseReversePath: true}, onSlave: host.Answering{LooseReversePath: true},
+		host: []string{"192.0.2.7/32 dev insane", "insane 192.0.2.2/32", "eth0 192.0.2.1/24"}, want: map[string]string{"192.0.2.7": "routed", "10.0.0.1": ""}},
 	{what: "rp_filter of the device", onDevice: host.Answering{StrictReversePath: true},
 		host: []string{"192.0.2.7/32 dev insane"}, want: map[string]string{"192.0.2.7": "routed", "10.0.0.1": "strict"}},
 	{what: "another's address in a routed network", host: []string{"eth1 10.9.0.5/24", "lo 127.0.0.1/8", "10.9.0.0/24 dev insane"},
@@ -233,7 +237,7 @@ func (c chance) prefix() netip.Prefix {
 }
 
 func (c chance) answering() host.Answering {
-	return host.Answering{IgnoresARP: c.IntN(5) == 0, ProxiesARP: c.IntN(3) == 0, StrictReversePath: c.IntN(3) == 0}
+	return host.Answering{IgnoresARP: c.IntN(5) == 0, ProxiesARP: c.IntN(3) == 0, StrictReversePath: c.IntN(3) == 0, LooseReversePath: c.IntN(3) == 0}
 }
 
 func (c chance) host() *HostState {
@@ -307,7 +311,15 @@ func (n naive) settings(p netip.Prefix, others, answers bool) (claim kern.Claim)
 	if n.OnSlave.ProxiesARP && !beside {
 		claim |= kern.Proxied
 	}
-	if n.routed(p) && n.OnSlave.StrictReversePath || !n.routed(p) && n.OnDevice.StrictReversePath {
+	on, link := n.OnDevice, onDevice
+	if n.routed(p) {
+		on, link = n.OnSlave, n.Slave
+	}
+	addressless := true
+	for _, a := range n.Addresses {
+		addressless = addressless && (a.Link != link || !a.Prefix.Addr().Is4())
+	}
+	if on.StrictReversePath || on.LooseReversePath && addressless {
 		claim |= kern.Strict
 	}
 	return claim

@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
@@ -42,12 +43,21 @@ func (h *HostState) answerable(own map[netip.Prefix]bool) func(netip.Addr) bool 
 	}
 }
 
+// strict reports whether the reverse path check of a link refuses packets that arrive at
+// another link than the one that the host sends to their source through.
+func (h *HostState) strict(on host.Answering, index int) bool {
+	return on.StrictReversePath || on.LooseReversePath && !slices.ContainsFunc(h.Addresses, func(a host.Address) bool {
+		return a.Link == index && a.Prefix.Addr().Is4()
+	})
+}
+
 // claimSettings adds to finished claims what follows from the settings of IPv4, and takes the
 // marks away. A strict reverse path check refuses a packet that arrives at another link than
 // the one that the host sends to its source through: that is the slave for what is routed
 // through the device, and the device for everything else.
-func (h *HostState) claimSettings(c kern.Claims) {
-	if !h.proxies() && !h.OnSlave.StrictReversePath && !h.OnDevice.StrictReversePath {
+func (h *HostState) claimSettings(c kern.Claims, index int) {
+	onDevice, onSlave := h.strict(h.OnDevice, index), h.strict(h.OnSlave, h.Slave)
+	if !h.proxies() && !onSlave && !onDevice {
 		return
 	}
 	proxied := make(map[netip.Prefix]bool)
@@ -62,9 +72,9 @@ func (h *HostState) claimSettings(c kern.Claims) {
 		if (h.OnSlave.ProxiesARP || proxied[p]) && claim&beside == 0 {
 			claim |= kern.Proxied
 		}
-		strict := h.OnDevice.StrictReversePath
+		strict := onDevice
 		if claim&kern.Routed != 0 {
-			strict = h.OnSlave.StrictReversePath
+			strict = onSlave
 		}
 		if strict {
 			claim |= kern.Strict
