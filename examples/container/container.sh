@@ -76,17 +76,17 @@ pings() { # WHAT COMMAND...
 
 # transfers sends 200 kB over TCP and tells whether they arrived within so many
 # seconds.
-patience=10
+patience=30
 transfers() { # WHAT SERVER CLIENT ARG...
     what=$1 server=$2 client=$3
     shift 3
     on "$server" iperf3 -s -1 -I server.pid >/dev/null 2>&1 &
     until on "$server" ss -Hltn sport = 5201 | grep -q .; do sleep 0.05; done
-    if on "$client" timeout $patience iperf3 -n 200K --connect-timeout 2000 -c "$@" >iperf.log 2>&1; then
+    if on "$client" timeout $patience iperf3 -n 200K --connect-timeout ${patience}000 -c "$@" >iperf.log 2>&1; then
         echo "$what: TCP arrived"
     else
         echo "$what: TCP did not arrive"
-        kill "$(cat server.pid)"
+        kill "$(cat server.pid)" 2>/dev/null || true # it may have given up as well
     fi
     wait $! || true
 }
@@ -145,7 +145,7 @@ bridge() {
     patience=2
     transfers 'host to one, without a rule' "$one" $$ 172.17.0.2
     transfers 'outside to one, without a rule' "$one" "$morgana" 192.0.2.1 -p 8080
-    patience=10
+    patience=30
     say iptables -t nat -I POSTROUTING -s 172.17.0.0/16 -o insane -j RETURN
     transfers 'host to one' "$one" $$ 172.17.0.2
     say iptables -I DOCKER-USER -o insane -j ACCEPT
@@ -213,7 +213,7 @@ node() {
     faults 0.0.0.0/0 --slave eth0 --route default
     patience=2
     transfers 'one to outside, without an address' "$morgana" "$one" 198.51.100.1
-    patience=10
+    patience=30
     say ip addr add 192.0.2.1/32 dev insane
     transfers 'one to outside' "$morgana" "$one" 198.51.100.1
     transfers 'node to outside' "$morgana" $$ 198.51.100.1

@@ -81,7 +81,7 @@ func (o *Objects) takeOver(spec *ebpf.CollectionSpec) bool {
 		case spec.Maps[name] != nil:
 			found.Maps[name], err = ebpf.NewMapFromFD(fd)
 		default:
-			err = errors.New("no such object")
+			err = errors.Join(errors.New("no such object"), unix.Close(fd))
 		}
 		if err != nil {
 			return false

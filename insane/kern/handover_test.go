@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -73,25 +74,27 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
-// What was handed over in part, or is no such thing, is closed, and Open loads the programs.
+// What was handed over in part, or is no such thing, is closed and not taken.
 func TestHandOverInPart(t *testing.T) {
 	needRoot(t)
-	file, err := os.Open("/dev/null")
+	spec, err := forThisMachine()
 	must(t, err)
-	defer file.Close()
-	other, err := unix.Dup(int(file.Fd()))
+	table, err := newClaims()
 	must(t, err)
+	defer table.Close()
 	for _, text := range []string{
-		"receive_auto", "receive_auto=x", "receive_auto=-1", "receive_auto=1", "receive_auto=9999", "nothing=9999", "counts=9999",
-		"receive_auto=" + strconv.Itoa(other),
+		"", "receive_auto", "receive_auto=x", "receive_auto=-1", "receive_auto=1", "receive_auto=9999", "nothing=9999", "counts=9999",
+		"receive_auto=FD", "counts=FD", "nothing=FD",
 	} {
-		t.Setenv(handedOver, text)
-		r, err := Open("insane")
-		if err != nil {
-			t.Errorf("%q: %v", text, err)
-			continue
+		fd, err := unix.Dup(table.FD())
+		must(t, err)
+		t.Setenv(handedOver, strings.ReplaceAll(text, "FD", strconv.Itoa(fd)))
+		if o := new(Objects); o.takeOver(spec) {
+			t.Errorf("%q is taken", text)
 		}
-		must(t, r.Close())
+		if err := unix.Close(fd); strings.HasSuffix(text, "FD") != (err != nil) {
+			t.Errorf("%q: the descriptor is closed: %t", text, err != nil)
+		}
 	}
 	if _, err := os.Stdout.Stat(); err != nil {
 		t.Errorf("standard output: %v", err)

@@ -95,7 +95,13 @@ var unrouted = []netip.Prefix{
 // and may be called by several goroutines.
 func (h *HostState) Claims(index int) kern.Claims {
 	above := h.above(index)
-	c := make(kern.Claims)
+	routed := 0
+	for _, r := range h.Routes {
+		if through(r, above) {
+			routed++
+		}
+	}
+	c := make(kern.Claims, routed) // a map that grows needs several times its size
 	h.claimRoutes(c, above)
 	own, others := h.owners(above)
 	claimSubnets(c, own)
