@@ -53,14 +53,14 @@ func Open(o Options) (s Slave, err error) {
 
 // setFilter exchanges the filter of the socket. While it does, the kernel counts both filters
 // against net.core.optmem_max, which is too small for two large ones before Linux 6.7. Then a
-// small one comes in between, that of the mode none: the slave's stack keeps all frames for
-// that moment.
+// very small one comes in between, which accepts nothing: the slave's stack keeps all frames
+// for that moment.
 func (s *Slave) setFilter(objects *kern.Objects, mode string) error {
 	err := s.Port.SetFilter(filter(objects, mode))
-	if !errors.Is(err, syscall.ENOMEM) || objects == nil {
+	if !errors.Is(err, syscall.ENOMEM) {
 		return err
 	}
-	if err := s.Port.SetFilter(port.Program(objects.None())); err != nil {
+	if err := s.Port.SetFilter(port.FilterNothing()); err != nil {
 		return err
 	}
 	return s.Port.SetFilter(filter(objects, mode))
