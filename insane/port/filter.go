@@ -20,6 +20,9 @@ type Filter struct {
 // may be closed then.
 func Program(fd int) Filter { return Filter{program: fd} }
 
+// FilterNothing returns the smallest filter. It accepts no frame.
+func FilterNothing() Filter { return Filter{classic: []bpf.Instruction{bpf.RetConstant{Val: 0}}} }
+
 // attach gives the filter to a socket and replaces the filter that the socket has.
 func (f Filter) attach(fd int) error {
 	if f.classic == nil {

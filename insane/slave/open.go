@@ -3,6 +3,7 @@ package slave
 import (
 	"errors"
 	"io"
+	"syscall"
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
@@ -50,6 +51,21 @@ func Open(o Options) (s Slave, err error) {
 	return s, err
 }
 
+// setFilter exchanges the filter of the socket. While it does, the kernel counts both filters
+// against net.core.optmem_max, which is too small for two large ones before Linux 6.7. Then a
+// very small one comes in between, which accepts nothing: the slave's stack keeps all frames
+// for that moment.
+func (s *Slave) setFilter(objects *kern.Objects, mode string) error {
+	err := s.Port.SetFilter(filter(objects, mode))
+	if !errors.Is(err, syscall.ENOMEM) {
+		return err
+	}
+	if err := s.Port.SetFilter(port.FilterNothing()); err != nil {
+		return err
+	}
+	return s.Port.SetFilter(filter(objects, mode))
+}
+
 // remember makes the kernel remember how flows leave the host, or ends that: only the mode
 // auto tells answers apart. It does without what leaves past the device if it must.
 func (s *Slave) remember(objects *kern.Objects, mode string) (err error) {
@@ -85,7 +101,7 @@ func (s *Slave) SwitchMode(objects *kern.Objects, mode string, quiet func() erro
 			return NoReceive(mode, err)
 		}
 	}
-	if err := s.Port.SetFilter(filter(objects, mode)); err != nil {
+	if err := s.setFilter(objects, mode); err != nil {
 		if s.steal == nil && steal != nil {
 			err = errors.Join(err, steal.Close())
 		}
