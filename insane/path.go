@@ -60,7 +60,6 @@ func (p *path) attach(iface *host.Interface, objects *kern.Objects) error {
 		}
 		p.closer = append(p.closer, closer)
 	}
-	p.queue, p.open = objects.TX().Queue(), true
 	return nil
 }
 
@@ -134,6 +133,7 @@ func (d *Device) attachPath() error {
 		return err
 	}
 	tx, rx := objects.TX(), objects.RX()
+	d.path.queue, d.path.open = tx.Queue(), true // read without a lock from now on
 	d.tx.ShareWith(tx, nil)
 	d.tx.KeepLabels(tx.Labels())
 	d.rx.ShareWith(rx, rx.Drain)

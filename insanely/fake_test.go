@@ -109,7 +109,7 @@ func sampleInfo() api.Info {
 		Name: "insane", Slave: "eth0", SlaveState: api.SlaveUp, Carrier: true, MTU: 1500,
 		Receive: api.ReceiveAuto,
 		Takes:   api.Takes{To: []string{"10.9.0.1", "fd00:9::1"}, From: []string{"10.9.0.2", "10.8.0.0/24"}, More: 12, Idle: "insane is down"},
-		Path:    api.PathRelay, PathReason: "no eBPF", Seed: 1<<64 - 1,
+		Path:    api.PathRelay, PathReason: "no eBPF", Seed: 1<<64 - 1, LogDropped: 9,
 		TX: direction("percent 60", 100), RX: direction("pass", 200),
 	}
 }

@@ -56,7 +56,7 @@ func newFake() *fake {
 		}
 	}
 	return &fake{info: api.Info{
-		Name: "insane", Slave: "eth0", SlaveState: api.SlaveUp, Carrier: true, MTU: 1500, Seed: 7,
+		Name: "insane", Slave: "eth0", SlaveState: api.SlaveUp, Carrier: true, MTU: 1500, Seed: 7, LogDropped: 11,
 		Receive: api.ReceiveAll, Path: api.PathRelay,
 		TX: api.Direction{Policy: "pass", Verdicts: api.Verdicts{Relay: 3, Drop: 4}, Path: api.PathKernel, Stats: stats(100)},
 		RX: api.Direction{Policy: "percent 50", Path: api.PathRelay, Stats: stats(200)},

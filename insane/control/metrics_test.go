@@ -16,6 +16,7 @@ func TestMetrics(t *testing.T) {
 		`insane_carrier{device="insane"} 1`,
 		`insane_mtu_bytes{device="insane"} 1500`,
 		`insane_seed{device="insane"} 7`,
+		`insane_log_dropped_lines_total{device="insane"} 11`,
 		`insane_seed_info{device="insane",seed="7"} 1`,
 		`insane_warning{device="insane",kind="away"} 0`,
 		`insane_packets_total{device="insane",direction="tx",what="offered"} 108`,

@@ -31,6 +31,7 @@
 //   - packet_linux.go: packet sockets that get what a link sends
 //   - sysctl_linux.go: who answers and who is refused, by the settings of IPv4
 //   - ipv4_linux.go: the settings that the device shares with its slave
+//   - proxy_linux.go: proxy ARP for single addresses
 //   - interface_linux.go: the interface of the device: MAC address, MTU, alias
 //   - self_linux.go: which link that interface is
 //   - ipv6_linux.go: the settings of IPv6 on that interface

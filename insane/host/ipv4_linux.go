@@ -63,10 +63,11 @@ var sharedFiles = [...]string{
 // forwards, redirects and answers by proxy. The zero value means that nobody has looked.
 // Settings can be compared.
 type Settings struct {
-	conf  [len(sharedConf)]int32 // by the position in sharedConf; noConf: the kernel does not have it
-	files [len(sharedFiles)]string
-	rp    int32 // rp_filter
-	read  bool
+	conf    [len(sharedConf)]int32 // by the position in sharedConf; noConf: the kernel does not have it
+	files   [len(sharedFiles)]string
+	rp      int32       // rp_filter
+	proxied addressList // single addresses for which the host answers by proxy
+	read    bool
 }
 
 // Settings reads the settings of a link. Those below /proc are of the network namespace of
@@ -91,7 +92,11 @@ func (l *Links) Settings(link Link) (s Settings, err error) {
 			s.files[i] = string(bytes.TrimSpace(text))
 		}
 	}
-	s.rp, s.read = at(confRPFilter), true
+	proxied, err := l.Proxied(link.Index)
+	if err != nil {
+		return Settings{}, err
+	}
+	s.rp, s.proxied, s.read = at(confRPFilter), toAddressList(proxied), true
 	return s, nil
 }
 
@@ -121,17 +126,25 @@ func (l *Links) ipv4Conf(index int) ([]byte, error) {
 }
 
 // AdoptSettings gives the interface the settings of its slave, unless they are what it was
-// given last: a user may have changed them on the interface. It never makes the reverse path
-// check strict, but takes a strict one away if the slave has none, so that no packet is
-// refused that the slave would accept. Settings below /proc stay as they are where /proc/sys
+// given last: a user may have changed them on the interface. Only the single addresses of
+// proxy ARP are looked at each time, as the kernel forgets them. It never makes a reverse path
+// check, but ends that of the interface unless the slave's is strict, so that no packet is
+// refused that the slave would accept: a loose check, too, refuses much on an interface without
+// an IPv4 address (net/ipv4/fib_frontend.c, __fib_validate_source). Settings below /proc stay as they are where /proc/sys
 // is read-only, as in containers. Only one goroutine at a time may call it.
 func (i *Interface) AdoptSettings(s Settings) error {
-	if !s.read || s == i.settings {
+	if !s.read || s == i.settings && s.proxied == "" {
 		return nil
 	}
 	self, err := i.Look()
 	if err != nil {
 		return ignore(err, ErrAway)
+	}
+	if err := i.links.adoptProxied(self.Index, s.proxied, i.settings.proxied); err != nil {
+		return fmt.Errorf("answer by proxy on %s: %w", self.Name, err)
+	}
+	if s == i.settings {
+		return nil
 	}
 	have, err := i.links.Settings(self)
 	if err != nil || !have.read {
@@ -143,9 +156,9 @@ func (i *Interface) AdoptSettings(s Settings) error {
 			change[sharedConf[n]] = value
 		}
 	}
-	const strict = 1
-	if have.rp == strict && s.rp != strict {
-		change[confRPFilter] = s.rp
+	const off, strict = 0, 1
+	if have.rp != off && s.rp != strict {
+		change[confRPFilter] = off
 	}
 	err = errors.Join(i.links.setIPv4Conf(self.Index, change), have.writeFiles(s, self.Name))
 	if err != nil {

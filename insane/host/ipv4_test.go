@@ -1,6 +1,8 @@
 package host
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -52,7 +54,24 @@ func TestAdoptSettings(t *testing.T) {
 	expect(map[string]string{"ipv4/conf/insane/proxy_arp": "0", "ipv4/conf/insane/rp_filter": "1"})
 	sysctl(t, "net/ipv4/conf/near/rp_filter", "2")
 	adopt()
-	expect(map[string]string{"ipv4/conf/insane/proxy_arp": "1", "ipv4/conf/insane/rp_filter": "2"})
+	expect(map[string]string{"ipv4/conf/insane/proxy_arp": "1", "ipv4/conf/insane/rp_filter": "0"})
+	want["ipv4/conf/insane/rp_filter"] = "0"
+	// Single addresses come back when the interface was down.
+	proxied := func() string {
+		list, err := l.Proxied(linkOf(t, l, "insane").Index)
+		must(t, err)
+		return fmt.Sprint(list)
+	}
+	ip(t, "neigh add proxy 10.1.0.1 dev near\nneigh add proxy 10.1.0.2 dev near\nneigh add proxy 10.1.0.3 dev insane")
+	adopt()
+	if got := proxied(); !strings.Contains(got, "10.1.0.1") || !strings.Contains(got, "10.1.0.2") || !strings.Contains(got, "10.1.0.3") {
+		t.Errorf("proxies for %s", got)
+	}
+	ip(t, "link set insane up\nlink set insane down\nneigh del proxy 10.1.0.1 dev near")
+	adopt()
+	if got := proxied(); got != "[10.1.0.2]" {
+		t.Errorf("proxies for %s, want that of the slave", got)
+	}
 	if err := tap.AdoptSettings(Settings{}); err != nil {
 		t.Errorf("settings that nobody has read: %v", err)
 	}

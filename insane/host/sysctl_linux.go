@@ -13,6 +13,7 @@ type Answering struct {
 	IgnoresARP        bool // no ARP request for an address of another link is answered (arp_ignore)
 	ProxiesARP        bool // ARP requests are answered for addresses that are routed through other links (proxy_arp)
 	StrictReversePath bool // packets are refused whose answers would leave through another link (rp_filter)
+	LooseReversePath  bool // the same, as long as the link has no IPv4 address (net/ipv4/fib_frontend.c, __fib_validate_source)
 }
 
 // AnsweringOn reads the settings of a link. It reads /proc in the network namespace of the
@@ -20,7 +21,7 @@ type Answering struct {
 func AnsweringOn(link string) Answering {
 	return Answering{
 		IgnoresARP: ipv4Setting(link, "arp_ignore") > 0, ProxiesARP: ipv4Setting(link, "proxy_arp") > 0,
-		StrictReversePath: StrictReversePath(link),
+		StrictReversePath: StrictReversePath(link), LooseReversePath: ipv4Setting(link, "rp_filter") == 2,
 	}
 }
 

@@ -150,6 +150,28 @@ addr add 10.9.0.2/24 dev near`)
 	}
 }
 
+// Routes with the same way share it, so that many of them need little memory.
+func TestRoutesShareWays(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	ip(t, `addr add 192.0.2.1/24 dev near
+route add 10.1.0.0/16 via 192.0.2.3
+route add 10.2.0.0/16 via 192.0.2.4
+route add 10.3.0.0/16 via 192.0.2.3
+`)
+	found, err := l.Routes()
+	must(t, err)
+	ways := make(map[string]*Hop)
+	for _, r := range found {
+		if len(r.Hops) > 0 {
+			ways[r.Dst.String()] = &r.Hops[0]
+		}
+	}
+	if ways["10.1.0.0/16"] == nil || ways["10.1.0.0/16"] != ways["10.3.0.0/16"] || ways["10.1.0.0/16"] == ways["10.2.0.0/16"] {
+		t.Errorf("ways at %v", ways)
+	}
+}
+
 // All addresses with their networks, also while they are looked for duplicates of,
 // and the near one of a pair.
 func TestAddresses(t *testing.T) {
@@ -229,7 +251,7 @@ func TestSettings(t *testing.T) {
 			sysctl(t, "net/ipv4/conf/all/"+key, c.all)
 			sysctl(t, "net/ipv4/conf/near/"+key, c.near)
 		}
-		want := Answering{IgnoresARP: c.ignores, ProxiesARP: c.ignores, StrictReversePath: c.strict}
+		want := Answering{IgnoresARP: c.ignores, ProxiesARP: c.ignores, StrictReversePath: c.strict, LooseReversePath: !c.strict && c.ignores}
 		if got := AnsweringOn("near"); got != want {
 			t.Errorf("%s and %s: %+v, want %+v", c.all, c.near, got, want)
 		}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -112,9 +113,12 @@ func (o *WatchOptions) subscriptions() (list []subscription, err error) {
 		}
 		list = append(list, s)
 	}
-	// A kernel without nftables is no error, and may load it later.
-	tables, _ := subscribeNFTables()
-	return append(list, subscription{tables, subscribeNFTables, nftablesDelay, Events{NFTables: true}}), nil
+	// A kernel without nftables is no error, and may load it later, if it knows the protocol.
+	tables, err := subscribeNFTables()
+	if !errors.Is(err, unix.EPROTONOSUPPORT) {
+		list = append(list, subscription{tables, subscribeNFTables, nftablesDelay, Events{NFTables: true}})
+	}
+	return list, nil
 }
 
 // listen receives events until ctx ends. When a socket fails, for example because it

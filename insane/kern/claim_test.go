@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -76,6 +77,37 @@ func TestClaimExchangesAll(t *testing.T) {
 	group.Wait()
 	if slaves > 0 || frames < 10*enough {
 		t.Errorf("%d of %d frames met parts of two sets", slaves, frames)
+	}
+}
+
+// Claims that were prepared are in force after Claim, however many there are, and so are
+// others afterwards. An empty set is one, too.
+func TestPreparedClaims(t *testing.T) {
+	b := newBench(t, nil)
+	many := Claims{network(routed4 + "/32"): Routed}
+	for i := range 3*fillBatch/2 + 1 {
+		many[netip.PrefixFrom(hostNumber(1000+i), 128)] = Own
+	}
+	must(t, b.Prepare(Claims{}))
+	must(t, b.Prepare(many))
+	for _, c := range []struct {
+		what   string
+		claims Claims
+		want   owner
+	}{
+		{"prepared", many, device}, {"none", nil, slave}, {"prepared, again", many, device},
+		{"others", Claims{network(routed4 + "/32"): 0}, slave}, {"the same ones in another map", maps.Clone(many), device},
+	} {
+		must(t, b.Claim(c.claims))
+		if got := b.auto(toHost, 0x0800, udp4(routed4, host4)); got != c.want {
+			t.Errorf("%s: a frame is the %v's, want the %v's", c.what, got, c.want)
+		}
+	}
+	must(t, b.Claim(many))
+	for _, i := range []int{0, fillBatch - 1, fillBatch, 3 * fillBatch / 2} {
+		if got := b.auto(toHost, 0x86dd, udp6(routed6, hostNumber(1000+i).String())); got != device {
+			t.Errorf("a frame to host %d of many is the %v's", i, got)
+		}
 	}
 }
 

@@ -100,12 +100,14 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 					     struct handoff *c)
 {
 	__u64 in_force = READ(direction->entry);
-	// In front of measure: later, its byte could come to lie where a pointer was, which the
-	// verifier refuses without CAP_PERFMON.
-	if (in_force == 0 || (index == TX && encrypts_later(skb)))
+	if (in_force == 0)
 		return UNDECIDED;
 	// Frames that wait for a dead daemon hold up no other frame.
 	bool dead = index == TX && !alive(direction);
+	// In front of measure: later, its byte could come to lie where a pointer was, which the
+	// verifier refuses without CAP_PERFMON.
+	if (index == TX && !dead && encrypts_later(skb))
+		return UNDECIDED;
 	// Read done before entered. Lost frames are counted as done ahead of their turn:
 	// if done were read later, such a loss could hide a frame that still waits.
 	__u64 done = READ(backlog->done);

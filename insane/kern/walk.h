@@ -66,10 +66,11 @@ static __always_inline void forget(__u64 *number)
 	*number += READ(nothing);
 }
 
-// step walks over one header and ends bpf_loop behind the last one.
-static long step(__u64 i, struct walk *w)
+// forget_all does so with all that a step changes. Some kernels (6.1) check a step only as the
+// first one of a walk, and remove what that one would not reach; so the first one must not
+// look special.
+static __always_inline void forget_all(struct walk *w)
 {
-	long end = step_one(w);
 	forget(&w->at);
 	forget(&w->kind);
 	forget(&w->headers);
@@ -77,6 +78,13 @@ static long step(__u64 i, struct walk *w)
 	forget(&w->jumbo);
 	forget(&w->big);
 	forget(&w->udp);
+}
+
+// step walks over one header and ends bpf_loop behind the last one.
+static long step(__u64 i, struct walk *w)
+{
+	long end = step_one(w);
+	forget_all(w);
 	return end;
 }
 
@@ -87,6 +95,7 @@ static __always_inline bool walk(struct walk *w)
 	w->at = 0;
 	if (walk_typed(w, ETH_HLEN) == END)
 		return false;
+	forget_all(w);
 	bpf_loop(STEPS, step, w, 0);
 	if (w->headers == 0 && w->udp != 0) { // not a tunnel then
 		w->protocol = IPPROTO_UDP;

@@ -80,7 +80,9 @@ func (o *Observer) observeInterface(before Interface) Interface {
 		s = before
 		s.Err, s.Watched, s.Guarded = err, err.Error(), err.Error()
 	}
-	s.Returned = !s.Away && (before.Away || before.Returned || o.WasAway)
+	// A link gets another index only on its way to another namespace or back.
+	moved := before.Link.Index > 0 && s.Link.Index != before.Link.Index
+	s.Returned = !s.Away && (before.Away || before.Returned || o.WasAway || moved)
 	return s
 }
 

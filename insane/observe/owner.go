@@ -25,11 +25,18 @@ func (o *Observer) observeOwnership(before Ownership) Ownership {
 	return *read
 }
 
+// sparing is how much the heap may grow while many routes are read, in per cent of what is
+// in use.
+const sparing = 25
+
 // ReadOwnership reads the tables through t and computes the claims. It waits for the
 // kernel, and takes long on a host with many routes. One goroutine at a time may call it
 // for one t. If there are many routes, it also makes the claims ready for the kernel, and
 // gives the memory back that it needed meanwhile.
 func (o *Observer) ReadOwnership(t *Tables) Ownership {
+	if t.last.Routes > manyRoutes { // spare memory, not time
+		defer debug.SetGCPercent(debug.SetGCPercent(sparing))
+	}
 	h, err := t.Read(o.Links)
 	if err != nil {
 		return Ownership{Err: err}
@@ -39,6 +46,9 @@ func (o *Observer) ReadOwnership(t *Tables) Ownership {
 		if link, ok := h.Link(index); ok {
 			*on = host.AnsweringOn(link.Name)
 		}
+	}
+	if h.Proxied, err = o.Links.Proxied(o.On); err != nil {
+		return Ownership{Err: err}
 	}
 	read := t.last
 	if claims := h.Claims(o.Index); read.Claims == nil || !claims.Equal(read.Claims) { // else everybody keeps the same map

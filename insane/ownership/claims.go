@@ -27,6 +27,7 @@ type HostState struct {
 
 	Slave             int            // index of the slave; 0 if there is none
 	OnDevice, OnSlave host.Answering // on the device and on the slave
+	Proxied           []netip.Addr   // single IPv4 addresses for which the host answers on the slave by proxy
 }
 
 // Link finds a link by its index. ok is false if there is no such link.
@@ -94,7 +95,13 @@ var unrouted = []netip.Prefix{
 // and may be called by several goroutines.
 func (h *HostState) Claims(index int) kern.Claims {
 	above := h.above(index)
-	c := make(kern.Claims)
+	routed := 0
+	for _, r := range h.Routes {
+		if through(r, above) {
+			routed++
+		}
+	}
+	c := make(kern.Claims, routed) // a map that grows needs several times its size
 	h.claimRoutes(c, above)
 	own, others := h.owners(above)
 	claimSubnets(c, own)
@@ -116,14 +123,17 @@ func (h *HostState) Claims(index int) kern.Claims {
 		}
 		if answerable(addr) {
 			claim(addr, kern.Host)
-		} else if h.OnSlave.ProxiesARP {
+		} else if h.proxies() {
 			claim(addr, beside)
 		}
+	}
+	for _, addr := range h.Proxied {
+		claim(addr, 0)
 	}
 	for p, what := range hosts {
 		c[p] = what
 	}
-	h.claimSettings(c)
+	h.claimSettings(c, index)
 	return c
 }
 

@@ -93,6 +93,7 @@ func claimText(c kern.Claim) string {
 var claimCases = []struct {
 	what              string
 	onDevice, onSlave host.Answering
+	proxied           []netip.Addr
 	host              []string
 	want              map[string]string
 }{
@@ -162,6 +163,9 @@ var claimCases = []struct {
 		"lo 203.0.113.1/32", "insane fd00:9::1/64", "192.0.2.0/24 dev eth0", "192.0.2.7/32 dev insane", "192.0.2.64/26 dev eth1"},
 		want: map[string]string{"192.0.2.7": "routed proxied", "192.0.2.8": "", "192.0.2.65": "proxied", "192.0.2.1": "host",
 			"203.0.113.1": "", "10.0.0.1": "proxied", "fd00:9::1": "own", "fd00:9::2": ""}},
+	{what: "proxy_arp for single addresses", proxied: []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.8"),
+		netip.MustParseAddr("10.0.0.1")}, host: []string{"eth0 192.0.2.1/24", "192.0.2.0/24 dev eth0", "192.0.2.7/32 dev insane"},
+		want: map[string]string{"192.0.2.7": "routed proxied", "192.0.2.8": "", "10.0.0.1": "proxied", "10.0.0.2": "", "192.0.2.1": "host"}},
 	{what: "proxy_arp of the device alone", onDevice: host.Answering{ProxiesARP: true},
 		host: []string{"192.0.2.7/32 dev insane"}, want: map[string]string{"192.0.2.7": "routed", "10.0.0.1": ""}},
 	{what: "rp_filter", onDevice: host.Answering{StrictReversePath: true}, onSlave: host.Answering{StrictReversePath: true},
@@ -169,6 +173,10 @@ var claimCases = []struct {
 		want: map[string]string{"192.0.2.7": "routed strict", "10.0.0.1": "strict", "2001:db8::7": "routed", "2001:db8::8": ""}},
 	{what: "rp_filter of the slave", onSlave: host.Answering{StrictReversePath: true},
 		host: []string{"192.0.2.7/32 dev insane"}, want: map[string]string{"192.0.2.7": "routed strict", "10.0.0.1": ""}},
+	{what: "loose rp_filter of links without an address", onDevice: host.Answering{LooseReversePath: true}, onSlave: host.Answering{LooseReversePath: true},
+		host: []string{"192.0.2.7/32 dev insane", "insane fd00:9::1/64"}, want: map[string]string{"192.0.2.7": "routed strict", "10.0.0.1": "strict"}},
+	{what: "loose rp_filter of links with an address", onDevice: host.Answering{LooseReversePath: true}, onSlave: host.Answering{LooseReversePath: true},
+		host: []string{"192.0.2.7/32 dev insane", "insane 192.0.2.2/32", "eth0 192.0.2.1/24"}, want: map[string]string{"192.0.2.7": "routed", "10.0.0.1": ""}},
 	{what: "rp_filter of the device", onDevice: host.Answering{StrictReversePath: true},
 		host: []string{"192.0.2.7/32 dev insane"}, want: map[string]string{"192.0.2.7": "routed", "10.0.0.1": "strict"}},
 	{what: "another's address in a routed network", host: []string{"eth1 10.9.0.5/24", "lo 127.0.0.1/8", "10.9.0.0/24 dev insane"},
@@ -180,7 +188,7 @@ var claimCases = []struct {
 func TestClaims(t *testing.T) {
 	for _, c := range claimCases {
 		o := newHost(c.host...)
-		o.Slave, o.OnDevice, o.OnSlave = onSlave, c.onDevice, c.onSlave
+		o.Slave, o.OnDevice, o.OnSlave, o.Proxied = onSlave, c.onDevice, c.onSlave, c.proxied
 		claims := o.Claims(onDevice)
 		for addr, want := range c.want {
 			if got := claimText(claims.Of(netip.MustParseAddr(addr))); got != want {
@@ -229,7 +237,7 @@ func (c chance) prefix() netip.Prefix {
 }
 
 func (c chance) answering() host.Answering {
-	return host.Answering{IgnoresARP: c.IntN(5) == 0, ProxiesARP: c.IntN(3) == 0, StrictReversePath: c.IntN(3) == 0}
+	return host.Answering{IgnoresARP: c.IntN(5) == 0, ProxiesARP: c.IntN(3) == 0, StrictReversePath: c.IntN(3) == 0, LooseReversePath: c.IntN(3) == 0}
 }
 
 func (c chance) host() *HostState {
@@ -303,7 +311,15 @@ func (n naive) settings(p netip.Prefix, others, answers bool) (claim kern.Claim)
 	if n.OnSlave.ProxiesARP && !beside {
 		claim |= kern.Proxied
 	}
-	if n.routed(p) && n.OnSlave.StrictReversePath || !n.routed(p) && n.OnDevice.StrictReversePath {
+	on, link := n.OnDevice, onDevice
+	if n.routed(p) {
+		on, link = n.OnSlave, n.Slave
+	}
+	addressless := true
+	for _, a := range n.Addresses {
+		addressless = addressless && (a.Link != link || !a.Prefix.Addr().Is4())
+	}
+	if on.StrictReversePath || on.LooseReversePath && addressless {
 		claim |= kern.Strict
 	}
 	return claim

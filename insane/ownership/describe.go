@@ -1,7 +1,6 @@
 package ownership
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -21,13 +20,24 @@ const MaxTakes = api.MaxTakes
 // wider one. It lists at most most entries; More counts the rest.
 func Describe(claims kern.Claims, most int) api.Takes {
 	t := api.Takes{To: []string{}, From: []string{}}
-	for _, p := range slices.SortedFunc(maps.Keys(claims), netip.Prefix.Compare) {
-		claim := claims[p]
-		switch {
-		case claim&kern.Own == 0 && (claim&kern.Routed == 0 || claims.Wider(p)&kern.Routed != 0):
-		case len(t.To)+len(t.From) >= most:
+	first := make([]netip.Prefix, 0, most+1) // the entries to list, sorted; there can be many more
+	for p, claim := range claims {
+		if claim&kern.Own == 0 && (claim&kern.Routed == 0 || claims.Wider(p)&kern.Routed != 0) {
+			continue
+		}
+		if at, _ := slices.BinarySearchFunc(first, p, netip.Prefix.Compare); at < most {
+			first = slices.Insert(first, at, p)
+		} else {
 			t.More++
-		case claim&kern.Own != 0:
+		}
+		if len(first) > most {
+			first = first[:most]
+			t.More++
+		}
+	}
+	for _, p := range first {
+		switch {
+		case claims[p]&kern.Own != 0:
 			t.To = append(t.To, p.Addr().String())
 		case p.IsSingleIP():
 			t.From = append(t.From, p.Addr().String())

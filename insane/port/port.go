@@ -41,7 +41,7 @@ type Label struct{ Priority, Mark uint32 }
 // Labeller is a Port that can give frames a label.
 type Labeller interface {
 	// SetLabel gives a label to the frames that are written from now on. Only the goroutine
-	// that calls Write may call it. After an error the frames have some other label.
+	// that calls Write may call it. After an error the frames have no label.
 	SetLabel(Label) error
 }
 

@@ -89,18 +89,24 @@ func (s *sender) SetLabel(l Label) (err error) {
 		return nil
 	}
 	set := func(fd uintptr) {
-		err = setOptions(int(fd), []option{
-			{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, int(int32(l.Priority))},
-			{"SO_MARK", unix.SOL_SOCKET, unix.SO_MARK, int(int32(l.Mark))},
-		})
+		if err = setLabel(int(fd), l); err != nil {
+			l = Label{}
+			_ = setLabel(int(fd), l) // so far as the first call has changed it
+		}
 	}
 	if s.raw.Control(set) != nil {
 		return os.ErrClosed
 	}
-	if err == nil {
-		s.label = l
-	}
+	s.label = l
 	return err
+}
+
+// setLabel gives a label to what a socket sends.
+func setLabel(fd int, l Label) error {
+	return setOptions(fd, []option{
+		{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, int(int32(l.Priority))},
+		{"SO_MARK", unix.SOL_SOCKET, unix.SO_MARK, int(int32(l.Mark))},
+	})
 }
 
 // Progress implements Port.

@@ -95,6 +95,48 @@ func throttle(t *testing.T, l *namespace, name string, limit uint32) {
 	}))
 }
 
+// A label is that of the frames that are written after it, and only the capabilities of the
+// daemon allow it. What is refused leaves no part of a label behind.
+func TestSlaveLabel(t *testing.T) {
+	l := newNamespace(t)
+	newVeth(t, l, "near", "far")
+	near := openSlave(t, l, "near", acceptNone)
+	labelled := func(want Label) {
+		t.Helper()
+		var got Label
+		near.sender.raw.Control(func(fd uintptr) {
+			priority, _ := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PRIORITY)
+			mark, _ := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK)
+			got = Label{uint32(priority), uint32(mark)}
+		})
+		if got != want {
+			t.Errorf("the label is %+v, want %+v", got, want)
+		}
+	}
+	for _, label := range []Label{{6, 0}, {0, 7}, {1<<32 - 1, 1 << 31}, {}, {6, 0}} {
+		must(t, near.SetLabel(label))
+		labelled(label)
+	}
+	must(t, near.SetLabel(Label{}))
+	dropNetworkRights(t)
+	if err := near.SetLabel(Label{5, 7}); !errors.Is(err, unix.EPERM) {
+		t.Errorf("%v, want %v", err, unix.EPERM)
+	}
+	labelled(Label{})
+	must(t, near.SetLabel(Label{}))
+}
+
+// dropNetworkRights takes the capabilities about networks from the thread of the test, which
+// ends with the test.
+func dropNetworkRights(t *testing.T) {
+	t.Helper()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	must(t, unix.Capget(&header, &data[0]))
+	data[0].Effective &^= 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW
+	must(t, unix.Capset(&header, &data[0]))
+}
+
 // Write waits while the send buffer of the socket is full. Close ends that.
 func TestSlaveCloseWakes(t *testing.T) {
 	l := newNamespace(t)
@@ -115,6 +157,10 @@ func TestSlaveCloseWakes(t *testing.T) {
 		ended <- err
 	}()
 	await(t, "the queue to fill", func() bool { return unsentBytes(t, near) > slaveSendBytes })
+	for range 2 { // while Write waits
+		before := near.Progress()
+		await(t, "progress", func() bool { return near.Progress() > before })
+	}
 	must(t, near.Close())
 	for range 2 {
 		if err := <-ended; err != os.ErrClosed {

@@ -18,12 +18,13 @@ import (
 // watched is a running watchdog, and a filter whose decision depends on it.
 type watched struct {
 	*Watchdog
-	ticker  *Ticker
-	t       *testing.T
-	program *ebpf.Program
-	works   atomic.Bool // the answer of the relay
-	asked   atomic.Int64
-	ticks   sync.WaitGroup
+	ticker   *Ticker
+	t        *testing.T
+	programs *kern.Objects
+	program  *ebpf.Program
+	works    atomic.Bool // the answer of the relay
+	asked    atomic.Int64
+	ticks    sync.WaitGroup
 }
 
 func newWatched(t *testing.T) *watched {
@@ -43,6 +44,7 @@ func newWatched(t *testing.T) *watched {
 	}
 	t.Cleanup(func() { l.program.Close() })
 	l.works.Store(true)
+	l.programs = programs
 	l.Watchdog = &Watchdog{kernel: programs.RX(), clock: host.Now, works: func(policy.Time) bool {
 		l.asked.Add(1)
 		return l.works.Load()
@@ -135,4 +137,23 @@ func TestWatchdogStaysDisarmed(t *testing.T) {
 	if l.takes() {
 		t.Error("armed after its end")
 	}
+}
+
+// At the end the slave has its frames back first: what is received is disarmed for good, and
+// what is sent goes on.
+func TestEndReceive(t *testing.T) {
+	l := newWatched(t)
+	sending := New(l.programs.TX(), host.Now, func(policy.Time) bool { return true })
+	l.ticker.Keep(sending)
+	l.Arm(true)
+	sending.Arm(true)
+	l.ticker.EndReceive()
+	if l.Arm(true); l.takes() {
+		t.Error("takes what is received")
+	}
+	if !sending.Armed() {
+		t.Error("what is sent has ended as well")
+	}
+	l.ticker.End()
+	l.ticks.Wait()
 }

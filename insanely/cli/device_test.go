@@ -63,6 +63,7 @@ var views = map[string]func(*api.Info){
 	"warned": func(info *api.Info) {
 		info.Warnings = []api.Warning{{Kind: api.WarnAway, Message: "insane is elsewhere"}, {Kind: api.WarnQueue, Message: "somebody took a queue"}}
 	},
+	"log-dropped":   func(info *api.Info) { info.LogDropped = 3 },
 	"transmit-only": func(info *api.Info) { info.Receive, info.Takes = api.ReceiveNone, api.Takes{} },
 	"everything": func(info *api.Info) {
 		info.Receive, info.Takes = api.ReceiveAll, api.Takes{}

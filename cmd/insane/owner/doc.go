@@ -11,6 +11,7 @@
 //	silence_test.go  nothing comes back, and why
 //	group_test.go    broadcasts and multicast groups
 //	route_test.go    hosts that are routed through the device
+//	many_test.go     tens of thousands of routes
 //	given_test.go    routes and addresses that were asked for at the start
 //	bound_test.go    sockets that are bound to the slave or to the device
 //	dhcp_test.go     clients of DHCP on the slave and on the device

@@ -1,8 +1,10 @@
 package owner
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
@@ -37,7 +39,13 @@ func TestOwnerProxyARP(t *testing.T) {
 		{"1", "1", "0", 0, 0},
 		{"1", "2", "1", 1, 1},
 		{"0", "1", "1", 0, 0},
+		{"0", "0", "1", 1, 1}, // by a single address, from here on
+		{"0", "1", "1", 1, 1},
 	} {
+		if i == 6 {
+			ip(t, b, "neigh", "add", "proxy", far.String(), "dev", lab.Link)
+			ip(t, b, "neigh", "add", "proxy", routedHost[4].String(), "dev", lab.Link)
+		}
 		for key, value := range map[string]string{"forwarding": s.forwarding, "proxy_arp": s.proxy, "rp_filter": s.strict} {
 			b.Sysctl(t, b.Borea, "ipv4/conf/"+lab.Link+"/"+key, value)
 		}
@@ -50,7 +58,12 @@ func TestOwnerProxyARP(t *testing.T) {
 		mark := netip.AddrFrom4([4]byte{10, 99, 0, byte(i)})
 		routeHost(t, b, mark, true)
 		b.AwaitState(t, func(i api.Info) bool { return slices.Contains(i.Takes.From, mark.String()) })
-		t.Run("proxy_arp="+s.proxy+"/rp_filter="+s.strict+"/forwarding="+s.forwarding, func(t *testing.T) {
+		if i >= 6 {
+			labtest.Await(t, "the single addresses to hold on insane", func() bool {
+				return strings.Count(labtest.Run(t, b.Borea, "ip", "neigh", "show", "proxy", "dev", testbed.Device), "\n") == 2
+			})
+		}
+		t.Run(fmt.Sprint(i)+"/proxy_arp="+s.proxy+"/rp_filter="+s.strict+"/forwarding="+s.forwarding, func(t *testing.T) {
 			var questions []question
 			for _, q := range []struct {
 				what         string

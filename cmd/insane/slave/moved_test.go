@@ -105,6 +105,11 @@ func TestInterfaceMoved(t *testing.T) {
 // it had.
 func complete(t *testing.T, l *lab.Lab, d *lab.Daemon, path string) {
 	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("%s\n%s", d.Logs(), labtest.Run(t, l.Borea, "ip", "-6", "route"))
+		}
+	}()
 	testbed.AwaitCarrier(t, l, true)
 	awaitRoutes(t, l)
 	looksLike(t, l, lab.Link)
@@ -112,12 +117,13 @@ func complete(t *testing.T, l *lab.Lab, d *lab.Daemon, path string) {
 	testbed.AwaitPaths(t, d, path)
 	testbed.Relays(t, l, d.Client)
 	testbed.PingsAll(t, l.Borea, l.Morgana.IPv4.String())
-	if i := labtest.Info(t, d); len(i.Warnings) > 0 || !strings.Contains(strings.Join(i.Takes.To, " "), "10.8.0.1") {
-		t.Errorf("takes %+v, warns %+v", i.Takes, i.Warnings)
-	}
-	if own := linkLocal(t, l, api.DefaultName); own == linkLocal(t, l, lab.Link) {
-		t.Errorf("insane has the slave's link-local address %s", own)
-	}
+	labtest.Await(t, "its own addresses to be taken, and no warning", func() bool {
+		i := labtest.Info(t, d)
+		return len(i.Warnings) == 0 && strings.Contains(strings.Join(i.Takes.To, " "), "10.8.0.1")
+	})
+	labtest.Await(t, "a link-local address that the slave does not have", func() bool {
+		return linkLocal(t, l, api.DefaultName) != linkLocal(t, l, lab.Link)
+	})
 }
 
 // TestInterfaceMovedForAMoment moves insane away and back before the daemon can look.

@@ -10,7 +10,7 @@
 //	super_test.go             super-frames of UDP
 //	tcp_test.go               streams of TCP
 //	vxlan_test.go             super-frames of a VXLAN
-//	tunnel_test.go            super-frames of other tunnels and of VLANs
+//	tunnel_test.go            super-frames of other tunnels and of VLANs, valid ones and others
 //	big_test.go               super-frames of more than 64 KiB
 //	ether_test.go             frames that are not IP
 //	garbage_test.go           frames that no network stack would send

@@ -87,7 +87,7 @@ func TestReceiveGarbage(t *testing.T) {
 	b := testbed.New(t).Back()
 	takeAll(t, b)
 	before := b.Counters(t, b.Borea, testbed.Device)
-	s, frames := offerGarbage(t, b, 30_000)
+	s, frames := offerGarbage(t, b, 30_000, 4)
 	if s.Offered.Packets+s.Neighbour.Packets+s.Overruns < frames {
 		t.Errorf("offered %d packets, %d of neighbours, %d overruns, but the cable handed over %d frames",
 			s.Offered.Packets, s.Neighbour.Packets, s.Overruns, frames)
