@@ -125,9 +125,4 @@ func addrs(texts ...string) (list []netip.Addr) {
 	return list
 }
 
-// ipNet returns the network of a prefix.
-func ipNet(p netip.Prefix) *net.IPNet {
-	return &net.IPNet{IP: p.Masked().Addr().AsSlice(), Mask: mask(p)}
-}
-
 func mask(p netip.Prefix) net.IPMask { return net.CIDRMask(p.Bits(), p.Addr().BitLen()) }

@@ -88,19 +88,3 @@ func openTAP(t testing.TB, l *Links, name string) device {
 	return device{tap, i}
 }
 
-// named is the owner of a link that keeps its name.
-type named string
-
-// Where implements Owner.
-func (n named) Where() (name string, home bool, err error) { return string(n), true, nil }
-
-// interfaceOf returns any link as an Interface.
-func interfaceOf(t testing.TB, l *Links, name string) *Interface {
-	t.Helper()
-	me := &self{links: l, owner: named(name)}
-	me.seen.Store(&Link{Index: nowhere})
-	i := &Interface{links: l, self: me, link: me}
-	_, err := i.Look()
-	must(t, err)
-	return i
-}
