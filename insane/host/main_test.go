@@ -87,4 +87,3 @@ func openTAP(t testing.TB, l *Links, name string) device {
 	must(t, err)
 	return device{tap, i}
 }
-
