@@ -15,9 +15,9 @@ import (
 // default route waits until the slave has one: until then its packets could go nowhere.
 //
 // A route that the kernel removes is put back: with an address, the kernel removes the IPv4
-// routes that prefer it as source (net/ipv4/fib_semantics.c, fib_sync_down_addr), without an
-// event. So is one that somebody replaces, or puts another in front of. A route that
-// somebody deletes stays deleted until the interface goes down and up again.
+// routes that prefer it as source (net/ipv4/fib_semantics.c, fib_sync_down_addr). So is one
+// that somebody replaces, or puts another in front of. A route that somebody deletes by
+// netlink stays deleted until the interface goes down and up again.
 //
 // Only one goroutine at a time may use GivenRoutes.
 type GivenRoutes struct {

@@ -183,8 +183,9 @@ func TestSilentGateways(t *testing.T) {
 		}
 		for i := range 8 {
 			for _, addr := range []string{"203.0.113.%d", "2001:db8:7::%d", "fd00:1::%d"} {
-				if to := fmt.Sprintf(addr, i+1); through(t, g.l, to) != "insane" {
-					t.Errorf("with a gateway that is %s, %s leaves through %s", state, to, through(t, g.l, to))
+				to := fmt.Sprintf(addr, i+1)
+				if got := through(t, g.l, to); got != "insane" {
+					t.Errorf("with a gateway that is %s, %s leaves through %s", state, to, got)
 				}
 			}
 		}

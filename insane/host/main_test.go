@@ -21,6 +21,7 @@ var (
 	must         = labtest.Must
 	await        = labtest.Await
 	inOwnProcess = labtest.InOwnProcess
+	sysctl       = labtest.Sysctl
 )
 
 // newNamespace moves the test into a network namespace of its own, with lo up. The test
@@ -53,24 +54,13 @@ func handleOf(t testing.TB, l *Links, name string) netlink.Link {
 }
 
 // setUp sets a link up.
-func setUp(t testing.TB, l *Links, name string) {
-	t.Helper()
-	must(t, l.h.LinkSetUp(handleOf(t, l, name)))
-}
+func setUp(t testing.TB, l *Links, name string) { t.Helper(); labtest.LinkUp(t, l.h, name) }
 
 // newVeth makes a veth pair whose ends are up. IPv6 is off on both, because it would send
 // packets of its own.
 func newVeth(t testing.TB, l *Links, name, peer string) {
 	t.Helper()
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = name
-	labtest.NewVeth(t, l.h, attrs, peer)
-}
-
-// sysctl sets a value in the network namespace of the thread.
-func sysctl(t testing.TB, path, value string) {
-	t.Helper()
-	must(t, os.WriteFile("/proc/sys/"+path, []byte(value), 0))
+	labtest.VethPair(t, l.h, name, peer)
 }
 
 // readSysctl reads a value in the network namespace of the thread.

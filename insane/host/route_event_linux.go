@@ -16,9 +16,10 @@ type origin struct {
 }
 
 // addRouteMessage records a change of a route (struct rtmsg). The kernel tells who has asked
-// for it, by his netlink port: 0 is the kernel itself, or a program that uses ioctl. With
-// IPv6, the kernel removes the route of all multicast groups through a link, which no
-// user removes.
+// for it, by the netlink port: 0 is the kernel itself, or a program that uses ioctl, as route(8)
+// does. Since Linux 6.7 the kernel also tells of IPv4 routes that go with their source address
+// (net/ipv4/fib_trie.c, fib_table_flush). With IPv6, the kernel removes the route of all
+// multicast groups through a link, which no user removes.
 func (e *Events) addRouteMessage(m *syscall.NetlinkMessage, device origin) {
 	if len(m.Data) < unix.SizeofRtMsg {
 		e.Lost = true
@@ -34,7 +35,7 @@ func (e *Events) addRouteMessage(m *syscall.NetlinkMessage, device origin) {
 	}
 	e.Routes = true
 	e.Foreign = e.Foreign || !own
-	byKernel := m.Header.Pid == 0 && r.dst.Addr().Is6() // it removes IPv4 routes without a message
+	byKernel := m.Header.Pid == 0
 	if deleted && !own && !byKernel && r.protocol == routeProtocol && r.metric != behind6 {
 		e.addDeleted(r.dst)
 	}

@@ -1,7 +1,6 @@
 package port
 
 import (
-	"os"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
@@ -19,6 +18,7 @@ var (
 	must         = labtest.Must
 	await        = labtest.Await
 	inOwnProcess = labtest.InOwnProcess
+	sysctl       = labtest.Sysctl
 )
 
 // namespace is the network namespace of a test. Links looks links up as the device does; h
@@ -66,24 +66,13 @@ func handleOf(t testing.TB, l *namespace, name string) netlink.Link {
 }
 
 // setUp sets a link up.
-func setUp(t testing.TB, l *namespace, name string) {
-	t.Helper()
-	must(t, l.h.LinkSetUp(handleOf(t, l, name)))
-}
+func setUp(t testing.TB, l *namespace, name string) { t.Helper(); labtest.LinkUp(t, l.h, name) }
 
 // newVeth makes a veth pair whose ends are up. IPv6 is off on both, because it would send
 // packets of its own.
 func newVeth(t testing.TB, l *namespace, name, peer string) {
 	t.Helper()
-	attrs := netlink.NewLinkAttrs()
-	attrs.Name = name
-	labtest.NewVeth(t, l.h, attrs, peer)
-}
-
-// sysctl sets a value in the network namespace of the thread.
-func sysctl(t testing.TB, path, value string) {
-	t.Helper()
-	must(t, os.WriteFile("/proc/sys/"+path, []byte(value), 0))
+	labtest.VethPair(t, l.h, name, peer)
 }
 
 // acceptAll accepts every frame, acceptNone no frame.

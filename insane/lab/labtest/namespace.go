@@ -72,6 +72,26 @@ func NewVeth(t testing.TB, h *netlink.Handle, near netlink.LinkAttrs, peer strin
 	}
 }
 
+// VethPair is NewVeth for a link that has nothing but a name.
+func VethPair(t testing.TB, h *netlink.Handle, name, peer string) {
+	t.Helper()
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = name
+	NewVeth(t, h, attrs, peer)
+}
+
+// LinkUp sets a link of a handle's namespace up.
+func LinkUp(t testing.TB, h *netlink.Handle, name string) {
+	t.Helper()
+	Must(t, h.LinkSetUp(Link(t, h, name)))
+}
+
+// Sysctl sets a value in the network namespace of the thread.
+func Sysctl(t testing.TB, path, value string) {
+	t.Helper()
+	Must(t, os.WriteFile("/proc/sys/"+path, []byte(value), 0))
+}
+
 // Link returns a link of a handle's namespace as it is now. The test fails if there is no
 // such link.
 func Link(t testing.TB, h *netlink.Handle, name string) netlink.Link {
