@@ -46,7 +46,7 @@ struct {
 // prefix is laid out so that no two writes go to one word of eight bytes: without
 // CAP_PERFMON the verifier of Linux 6.1 refuses the second write (kernel/bpf/verifier.c,
 // check_stack_write_fixed_off).
-static __always_inline __u32 known(void *table, __u64 high, __u64 low)
+static __noinline __u32 known(void *table, __u64 high, __u64 low)
 {
 	struct {
 		__u32 unused;

@@ -88,7 +88,7 @@ static __always_inline enum owner owner_group(__u32 sender, bool query)
 
 // owner_answer decides about a packet to this host alone, or by way of it, whose flow is
 // given; its ports are not filled in yet.
-static __always_inline enum owner owner_answer(struct __sk_buff *skb, struct flow *flow, struct transport *t,
+static __noinline enum owner owner_answer(struct __sk_buff *skb, struct flow *flow, struct transport *t,
 					       __u32 sender)
 {
 	enum way usual = usual_way(sender);
@@ -103,7 +103,7 @@ static __always_inline enum owner owner_answer(struct __sk_buff *skb, struct flo
 
 // owner_error decides about an ICMP error of a sender. It goes where the packet came from that
 // caused it. flow is the flow of that packet, and to is what is known of its destination.
-static __always_inline enum owner owner_error(struct __sk_buff *skb, struct flow *flow, struct transport *t,
+static __noinline enum owner owner_error(struct __sk_buff *skb, struct flow *flow, struct transport *t,
 					      __u32 sender, __u32 to)
 {
 	enum way usual = usual_way(to);

@@ -128,3 +128,19 @@ func (r *receiver) forDevice(s sample) frame.Frame {
 	}
 	return f
 }
+
+// Kernels before 6.7 count the filter of a socket against net.core.optmem_max, of 20 kB, and
+// refuse a larger one (net/core/filter.c, sk_filter_charge).
+func TestFilterFits(t *testing.T) {
+	newNamespace(t)
+	r := openObjects(t, nil)
+	for what, filter := range map[string]*ebpf.Program{"auto": r.bpf.ReceiveAuto, "all": r.bpf.ReceiveAll, "none": r.bpf.ReceiveNone} {
+		info, err := filter.Info()
+		must(t, err)
+		translated, err := info.Instructions()
+		must(t, err)
+		if most := uint64(19 << 10); translated.Size() > most {
+			t.Errorf("the filter of %s has %d bytes, want at most %d", what, translated.Size(), most)
+		}
+	}
+}
