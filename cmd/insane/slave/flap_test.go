@@ -53,13 +53,18 @@ func TestSlaveFlaps(t *testing.T) {
 func flap(t *testing.T, l *lab.Lab, d *lab.Daemon, end *lab.Host) {
 	t.Helper()
 	r, into := testbed.Seeded(t), testbed.NewInjector(t, l, "insane")
-	up := true
+	up, mtu := true, 1400
 	for changes := 0; changes < testbed.Soak(t, 200); {
 		for range 1 + r.IntN(4) {
 			up = !up
 			labtest.SetUp(t, end, up)
 			changes++
 		}
+		// The device acts on what it saw a moment ago. When it follows a later change, it has
+		// seen the end of the burst.
+		mtu = 2801 - mtu // 1400 or 1401
+		labtest.Must(t, l.Borea.Netlink().LinkSetMTU(labtest.LinkOf(t, l.Borea, lab.Link), mtu))
+		testbed.AwaitMTU(t, l, d, mtu)
 		testbed.AwaitCarrier(t, l, up)
 		state := map[bool]string{true: api.SlaveUp, false: api.SlaveDown}[up]
 		labtest.Await(t, "the slave to be "+state, func() bool { return labtest.Info(t, d).SlaveState == state })
