@@ -43,7 +43,7 @@ test: tools lint build ## all tests; installs what is missing (root)
 	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
 	@# What is too slow for the race detector, which runs a short form of it.
 	go test -count 1 ./policy
-	INSANE_CHANGES=100000 go test -p 1 -count 1 -run 'TestChangesAreWhole|TestPassOnTheWire|TestReceivePass' ./cmd/insane/control ./cmd/insane/wire
+	INSANE_CHANGES=100000 go test -p 1 -count 1 -run 'TestChangesAreWhole|TestPassOnTheWire|TestReceivePass|TestManyRoutes' ./cmd/insane/control ./cmd/insane/wire ./cmd/insane/owner
 
 check: ## what must pass before a change lands, on a clean checkout (root)
 	.ci/run

@@ -49,6 +49,6 @@ func TestManyRoutes(t *testing.T) {
 		t.Errorf("after changes of the mode the device takes %+v", labtest.Info(t, d).Takes)
 	}
 	// 200,000 routes may cost 96 MiB. Most of what was needed meanwhile is given back.
-	const most = 96 << 10 * 2 * many / 200_000 * 2
+	const most = 96 << 10 * 2 * many / 200_000 * 2 * testbed.MemoryFactor
 	labtest.Await(t, fmt.Sprintf("growth by less than %d KiB", most), func() bool { return testbed.ResidentKiB(t, d.PID())-before < most })
 }

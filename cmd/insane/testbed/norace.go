@@ -4,3 +4,6 @@ package testbed
 
 // Million is the number of packets for tests that no packet is lost.
 const Million = 1_000_000
+
+// MemoryFactor is how much more memory a program needs in this build.
+const MemoryFactor = 1

@@ -5,3 +5,7 @@ package testbed
 // Million is enough packets for the race detector to see every access; the plain build
 // sends a real million.
 const Million = 100_000
+
+// MemoryFactor is how much more memory a program needs in this build: the race detector takes
+// up to ten times as much (go.dev/doc/articles/race_detector).
+const MemoryFactor = 10
