@@ -92,7 +92,7 @@ func ipv6Setting(name, key string) string {
 
 // dropLinkLocal removes every link-local address of the interface.
 func (i *Interface) dropLinkLocal() error {
-	addrs, err := i.links.h.AddrList(i.link, unix.AF_INET6)
+	addrs, err := dump(func() ([]netlink.Addr, error) { return i.links.h.AddrList(i.link, unix.AF_INET6) })
 	if err != nil {
 		return fmt.Errorf("list addresses: %w", err)
 	}

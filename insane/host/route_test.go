@@ -43,7 +43,7 @@ route add fd00:8::/64 dev eth0
 func awaitUsable(t *testing.T, l *Links, name string) {
 	t.Helper()
 	await(t, "the addresses of "+name+" to be usable", func() bool {
-		addrs, err := l.h.AddrList(handleOf(t, l, name), unix.AF_INET6)
+		addrs, err := dump(func() ([]netlink.Addr, error) { return l.h.AddrList(handleOf(t, l, name), unix.AF_INET6) })
 		must(t, err)
 		return len(addrs) > 0 && !slices.ContainsFunc(addrs, func(a netlink.Addr) bool {
 			return a.Flags&unix.IFA_F_TENTATIVE != 0

@@ -146,7 +146,7 @@ func (o *Objects) sweepOnce() error {
 // sweep removes the filters of dead daemons. A daemon is dead if its interface is gone,
 // or if it had the name of this device: two daemons cannot have one name.
 func sweep(device string) error {
-	links, err := netlink.LinkList()
+	links, err := allLinks()
 	if err != nil {
 		return err
 	}
@@ -161,6 +161,18 @@ func sweep(device string) error {
 		}
 	}
 	return nil
+}
+
+// allLinks lists the links of the namespace. It asks again if they change while they are read:
+// a daemon whose interface is missing in the list would lose its filters.
+func allLinks() (links []netlink.Link, err error) {
+	const tries = 30
+	for range tries {
+		if links, err = netlink.LinkList(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			break
+		}
+	}
+	return links, err
 }
 
 // clean removes from a link the filters of each device for which dead returns true.
