@@ -34,7 +34,7 @@ func TestInterfaceIsItsOwners(t *testing.T) {
 	must(t, err)
 	index := linkOf(t, l, "mine").Index
 	for _, name := range []string{"other", "mine", "third"} { // the owner follows each new name
-		must(t, l.h.LinkSetName(handleOf(t, l, o.name), name))
+		rename(t, l, o.name, name)
 		o.name = name
 		if link, err := i.Look(); err != nil || link.Index != index || i.Index() != index {
 			t.Errorf("%s: %+v, %v, want index %d", name, link, err, index)
@@ -86,7 +86,7 @@ func TestLookWhileRenamed(t *testing.T) {
 			return
 		}
 		next := map[string]string{"mine": "other", "other": "mine"}[o.name]
-		must(t, l.h.LinkSetName(handleOf(t, l, o.name), next))
+		rename(t, l, o.name, next)
 		newName := o.name
 		o.name = next
 		attrs := netlink.NewLinkAttrs() // somebody takes the name at once
@@ -114,7 +114,7 @@ func TestLookNoWait(t *testing.T) {
 	if link, err := i.LookNoWait(); err != nil || link.Index != want.Index || link.MTU != want.MTU || link.TxDropped != want.TxDropped {
 		t.Errorf("%+v, %v, want %+v", link, err, want)
 	}
-	must(t, l.h.LinkSetName(handleOf(t, l, o.name), "other"))
+	rename(t, l, o.name, "other")
 	if link, err := i.LookNoWait(); err == nil {
 		t.Errorf("found %+v after a rename that it does not know of", link)
 	}
@@ -124,4 +124,12 @@ func TestLookNoWait(t *testing.T) {
 	if link, err := i.LookNoWait(); err != nil || link.Name != "other" {
 		t.Errorf("%+v, %v after the next look", link, err)
 	}
+}
+
+// rename renames a link, which must be down for that before Linux 6.2.
+func rename(t testing.TB, l *Links, from, to string) {
+	t.Helper()
+	link := handleOf(t, l, from)
+	must(t, l.h.LinkSetDown(link))
+	must(t, l.h.LinkSetName(link, to))
 }

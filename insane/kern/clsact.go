@@ -88,10 +88,11 @@ func clsactQdisc(index int) netlink.Qdisc {
 // filter is a filter that addFilter has added.
 type filter netlink.BpfFilter
 
-// Close removes the filter. It is no error if the link or the filter is gone.
+// Close removes the filter. It is no error if the link, its qdisc (EINVAL) or the filter is
+// gone.
 func (f *filter) Close() error {
 	err := netlink.FilterDel((*netlink.BpfFilter)(f))
-	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
+	if errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
 		return nil
 	}
 	return err

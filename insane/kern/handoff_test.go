@@ -116,7 +116,7 @@ func TestDecisionServesOnce(t *testing.T) {
 // In the mode all, the stack keeps the frames that the host sends to itself.
 func TestAllLeavesLoopedMulticast(t *testing.T) {
 	onEach(t, func(t *testing.T, w *wire) {
-		must(t, unix.SetsockoptInt(w.device, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, w.r.All()))
+		w.exchange(w.r.All())
 		send, hears := w.openGroup()
 		for range 10 {
 			send()
