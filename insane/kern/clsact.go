@@ -208,14 +208,21 @@ func removeEmpty(l netlink.Link) error {
 			return err
 		}
 	}
-	qdiscs, err := netlink.QdiscList(l)
-	if err != nil {
+	qdisc, err := findClsact(l)
+	if err != nil || qdisc == nil {
 		return err
 	}
+	return netlink.QdiscDel(qdisc)
+}
+
+// findClsact returns the clsact qdisc of a link; nil if it has none. With the error
+// netlink.ErrDumpInterrupted it may have missed it.
+func findClsact(l netlink.Link) (netlink.Qdisc, error) {
+	qdiscs, err := netlink.QdiscList(l)
 	for _, q := range qdiscs {
 		if q.Type() == "clsact" {
-			return netlink.QdiscDel(q)
+			return q, err
 		}
 	}
-	return nil
+	return nil, err
 }

@@ -83,14 +83,6 @@ func hasEgress(index int) bool {
 	if err != nil {
 		return false
 	}
-	qdiscs, err := netlink.QdiscList(l)
-	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
-		return false
-	}
-	for _, q := range qdiscs {
-		if q.Type() == "clsact" {
-			return true
-		}
-	}
-	return false
+	qdisc, err := findClsact(l)
+	return qdisc != nil && (err == nil || errors.Is(err, netlink.ErrDumpInterrupted))
 }
