@@ -62,7 +62,7 @@ type Device struct {
 	reread   func()        // has the tables of the host read; nothing before Run
 	changes  uint64        // how often the slave, the receive mode or a requested route changed
 	moved    bool          // the interface was in another network namespace, and is not set up again yet
-	warnings []api.Warning // what the user should know
+	warnings []api.Warning // problems that are shown to the user
 	rxEnded  chan struct{} // closed when the relay of rx has finished with the last slave
 	closed   bool
 }

@@ -13,7 +13,7 @@ const (
 	readerRate  = 500 // a second
 	readerBurst = 2 * maxReaders
 
-	maxUsers = 256 // whose rates are kept
+	maxUsers = 256 // users with a rate that is kept
 )
 
 // pool is a number of places for connections, which all users share. While there are free

@@ -56,7 +56,7 @@ type Wanted struct {
 
 	RelayTX, RelayRX string // why the relay carries everything; "": the kernel may carry
 
-	Warnings []api.Warning // what the user should know
+	Warnings []api.Warning // problems that are shown to the user
 }
 
 // Decide computes the wanted state of a device on a host. It is a pure function, and may be

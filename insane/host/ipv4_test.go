@@ -40,7 +40,7 @@ func TestAdoptSettings(t *testing.T) {
 	sysctl(t, "net/ipv4/neigh/near/proxy_delay", "8")
 	sysctl(t, "net/ipv6/conf/near/forwarding", "1")
 	want["ipv4/neigh/insane/proxy_delay"], want["ipv6/conf/insane/forwarding"] = "8", "1"
-	// Who answers an ARP request is decided by other means, and a strict check stays where it is.
+	// Other settings decide about ARP requests, and a strict check stays where it is.
 	sysctl(t, "net/ipv4/conf/near/arp_ignore", "1")
 	sysctl(t, "net/ipv4/conf/near/rp_filter", "1")
 	sysctl(t, "net/ipv4/conf/insane/rp_filter", "2")

@@ -67,7 +67,7 @@ func (o *Objects) takeOver(spec *ebpf.CollectionSpec) bool {
 	}
 	HandNothing()
 	found := &ebpf.Collection{Programs: make(map[string]*ebpf.Program), Maps: make(map[string]*ebpf.Map)}
-	defer found.Close() // what Assign has not taken
+	defer found.Close() // closes the objects that Assign has not taken
 	for _, word := range strings.Fields(text) {
 		name, number, _ := strings.Cut(word, "=")
 		fd, err := strconv.Atoi(number)

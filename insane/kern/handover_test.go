@@ -74,7 +74,7 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
-// What was handed over in part, or is no such thing, is closed and not taken.
+// Objects that are handed over in part, or are of another kind, are closed and not taken.
 func TestHandOverInPart(t *testing.T) {
 	needRoot(t)
 	spec, err := forThisMachine()

@@ -88,7 +88,7 @@ type Relay struct {
 	verdicts  []policy.Verdict // of the packets of one frame
 	keep      []bool           // whether the packet of each verdict is relayed
 	out       []frame.Frame    // the frames that this batch relays
-	outShares []share          // what each frame in out adds to the counters
+	outShares []share          // the share of the counters of each frame in out
 	outLabels []port.Label     // the label of each frame in out
 	labels    *kern.Labels     // of the frames that Run reads; nil: they have none
 }
