@@ -42,7 +42,8 @@ func (d *Device) refresh() {
 // apply changes the device into what decide wants it to be on the host that was seen, and
 // publishes the state. It returns true if it has changed what was seen; then the caller
 // must look at the host once more. Errors are logged; the pass after the next event tries
-// again. The caller holds d.mu.
+// again. A device that ends is left as it is: what was seen of it may be half closed. The
+// caller holds d.mu.
 //
 // The order matters. First the kernel stops what is the relay's from now on, which waits
 // for nothing. Then comes the state of the slave, so that the relay knows at once
@@ -50,16 +51,19 @@ func (d *Device) refresh() {
 // frame and which path packets take. The interface comes last, because each of its steps
 // may wait for another process that changes the network.
 func (d *Device) apply(seen observe.Host) (again bool) {
+	if d.closed.Load() {
+		return false
+	}
 	if d.tap == nil {
 		d.publish()
 		return false
 	}
 	before := d.seen.Interface
 	if err := seen.Interface.Err; err != nil {
-		if before.Err == nil {
-			d.log.Error("look at the interface", "err", err)
-		}
 		d.failed.Store(true)
+		if before.Err == nil {
+			d.fail("look at the interface", "err", err)
+		}
 	}
 	if err := seen.Slave.Err; err != nil {
 		d.fail("look up slave", "err", err)

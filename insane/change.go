@@ -34,7 +34,7 @@ func (d *Device) Set(c api.Change) (api.Info, error) {
 func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
+	if d.closed.Load() {
 		return before, after, api.Errorf(api.ErrInternal, "", "%s is being taken down", d.name)
 	}
 	p, err := d.check(c)

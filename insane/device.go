@@ -50,6 +50,7 @@ type Device struct {
 	heard observe.Replies // whether anything comes back
 
 	failed atomic.Bool // the last pass failed in part; the next pass tries everything again
+	closed atomic.Bool // set before anything is closed: no change begins, and no pass complains
 
 	mu       sync.Mutex // guards the fields below; changes wait for each other and for the kernel
 	seed     uint64
@@ -64,7 +65,6 @@ type Device struct {
 	moved    bool          // the interface was in another network namespace, and is not set up again yet
 	warnings []api.Warning // problems that are shown to the user
 	rxEnded  chan struct{} // closed when the relay of rx has finished with the last slave
-	closed   bool
 }
 
 // newDevice makes a device without a slave. It relays nothing before Run. With a fast path,
@@ -142,6 +142,7 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 // before the kernel removes the interface, and the file of the control socket is gone before
 // Close waits for a change that somebody makes.
 func (d *Device) Close() error {
+	d.closed.Store(true)
 	d.ticker.EndReceive()
 	var err error
 	if self := d.shown.Load().self; self.Queues > 1 { // another program would keep it there
@@ -149,7 +150,6 @@ func (d *Device) Close() error {
 	}
 	err = errors.Join(err, d.near.Close(), d.Leave())
 	d.mu.Lock()
-	d.closed = true
 	if far := d.tx.End().Port; far != nil {
 		err = errors.Join(err, far.Close())
 	}

@@ -1,6 +1,7 @@
 package insane
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -225,4 +226,35 @@ func cpuTime() time.Duration {
 		panic(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// Whatever happens to the slave while a device ends, the log has no error and no warning: a
+// pass that is under way finds the interface closed, and must say nothing about it.
+func TestEndsInSilence(t *testing.T) {
+	if !labtest.InOwnProcess(t) {
+		return
+	}
+	b := ownNamespace(t)
+	b.veth("eth0", 0, "10.9.0.1/24")
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	for i := range 30 {
+		d, err := Open(Config{
+			Name: "insane", Slave: "eth0", Seed: 1, Receive: api.ReceiveNone, Log: log, Routes: prefixes("10.9.0.2/32"),
+		})
+		b.must(err)
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() { ended <- d.Run(ctx) }()
+		labtest.Await(t, "the first pass", func() bool { return d.about.Load() != nil })
+		for j := range 3 {
+			b.must(b.h.LinkSetMTU(b.link("eth0"), 1200+10*i+j))
+		}
+		time.Sleep(time.Duration(i) * 100 * time.Microsecond)
+		cancel()
+		b.must(<-ended)
+		if text := said.String(); text != "" {
+			t.Fatalf("end %d:\n%s", i, text)
+		}
+	}
 }

@@ -98,8 +98,12 @@ func (d *Device) skipQdisc() (done bool) {
 }
 
 // fail logs what could not be done. The next event of any kind makes a pass over
-// everything, which tries it again.
+// everything, which tries it again. While the device ends nothing fails: its parts are closed
+// under a pass that has begun.
 func (d *Device) fail(what string, args ...any) {
+	if d.closed.Load() {
+		return
+	}
 	d.failed.Store(true)
 	d.log.Error(what, args...)
 }

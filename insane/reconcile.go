@@ -215,10 +215,9 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 		if which&observe.ByLoop == observe.ByLoop && !outdated {
 			d.failed.Store(false) // all of it is tried again now
 		}
-		again := !outdated && !d.closed && d.apply(seen)
-		closed := d.closed
+		again := !outdated && d.apply(seen)
 		d.mu.Unlock()
-		if closed || !outdated && !again {
+		if d.closed.Load() || !outdated && !again {
 			return
 		}
 		if which = observe.Everything; !outdated {
@@ -233,7 +232,7 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 func (d *Device) settleWaiting() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed {
+	if d.closed.Load() {
 		return
 	}
 	d.path.settle(d.tx.Idle())
