@@ -21,7 +21,7 @@ const child = "INSANE_RIGHTS_CHILD"
 
 // children are processes that lose rights for good, and so cannot be the test itself. Each
 // ends with status 1 if a check fails.
-var children = map[string]func(check func(err error, what string)){"filtered": filtered}
+var children = map[string]func(check func(err error, what string)){"filtered": filtered, "reduced": reduced}
 
 func TestMain(m *testing.M) {
 	run := children[os.Getenv(child)]
@@ -38,12 +38,17 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
+// deathSignal is what runChild orders for the end of a child when this process, or the thread
+// that has started the child, ends. It does no harm.
+const deathSignal = syscall.SIGURG
+
 // runChild runs one of the children and fails if it does.
 func runChild(t *testing.T, name string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
 	cmd.Env = append(os.Environ(), child+"="+name, "GORACE=atexit_sleep_ms=0")
 	cmd.Dir = t.TempDir()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: deathSignal}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
