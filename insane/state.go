@@ -84,7 +84,7 @@ func (d *Device) State() api.Info {
 	}
 	info.TX, info.RX = d.tx.Direction(s.tx, s.txRelay, tx), d.rx.Direction(s.rx, s.rxRelay, rx)
 	info.Path, info.PathReason = decide.Slowest(info)
-	info.Silence = decide.Silence(d.heard.Silence(), info)
+	info.Warnings = append(info.Warnings, decide.Silence(d.heard.Silence(), info)...)
 	return info
 }
 

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +17,7 @@ type collector struct {
 	stages, stagesLen                   *prometheus.Desc
 	neighbours, neighboursLen           *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
-	warning, seedText, silence          *prometheus.Desc
+	warning, seedText                   *prometheus.Desc
 }
 
 func newRegistry(d Device) *prometheus.Registry {
@@ -45,7 +44,6 @@ func newRegistry(d Device) *prometheus.Registry {
 		neighboursLen: desc("neighbour_bytes_total", "Ethernet bytes of these messages.", "direction"),
 		overruns:      desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
 		fastPath:      desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
-		silence:       desc("silence", "1 for the likeliest cause, while packets are sent and nothing comes back.", "cause"),
 		verdicts:      desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
 	})
 	return r
@@ -56,7 +54,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.seedText, c.warning, c.logLost,
 		c.packets, c.bytes,
 		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen,
-		c.overruns, c.verdicts, c.fastPath, c.silence} {
+		c.overruns, c.verdicts, c.fastPath} {
 		ch <- d
 	}
 }
@@ -74,11 +72,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(c.logLost, prometheus.CounterValue, float64(i.LogDropped), i.Name)
 	gauge(c.carrier, number(i.Carrier))
 	for _, kind := range api.WarningKinds() {
-		warns := func(w api.Warning) bool { return w.Kind == kind }
-		gauge(c.warning, number(slices.ContainsFunc(i.Warnings, warns)), kind)
-	}
-	for _, cause := range api.SilenceCauses() {
-		gauge(c.silence, number(i.Silence != nil && i.Silence.Cause == cause), cause)
+		gauge(c.warning, number(i.Warns(kind)), kind)
 	}
 	for name, d := range map[string]api.Direction{"tx": i.TX, "rx": i.RX} {
 		gauge(c.verdicts, float64(d.Verdicts.Relay), name, "relay")

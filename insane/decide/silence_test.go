@@ -26,18 +26,19 @@ func asks(s *observe.Silence, addr string) {
 	s.Unanswered, s.Waited = netip.MustParseAddr(addr), 7*time.Second
 }
 
-// Each fact leads to the cause that a user can do something about; where nothing is known,
+// Each fact leads to the warning that a user can do something about; where nothing is known,
 // nothing is said.
 func TestSilence(t *testing.T) {
 	const sent, nothing = "sent 12 packets in 9 s", ", nothing came back: "
 	const down = "asked for 10.9.0.9 for 7 s, nobody answered: it is down, or not in the network of eth0"
-	causes := slices.Clone(api.SilenceCauses())
+	all := api.WarningKinds()
+	kinds := all[slices.Index(all, api.WarnNoGateway):]
 	for _, tt := range []struct {
-		what        string
-		change      func(s *observe.Silence, i *api.Info)
-		cause, text string
+		what          string
+		change        func(s *observe.Silence, i *api.Info)
+		kind, message string
 	}{
-		{"nothing is known", func(*observe.Silence, *api.Info) {}, api.SilenceUnknown,
+		{"nothing is known", func(*observe.Silence, *api.Info) {}, api.WarnNoAnswer,
 			sent + nothing + "neighbours answer, so it may be the other host, or something on the way"},
 		{"few packets", func(s *observe.Silence, _ *api.Info) { s.Sent, s.Asked = 1, 1 }, "", ""},
 		{"a short time", func(s *observe.Silence, _ *api.Info) { s.Lasted = time.Second }, "", ""},
@@ -46,17 +47,17 @@ func TestSilence(t *testing.T) {
 		{"only questions were sent", func(s *observe.Silence, _ *api.Info) { s.Sent = 0 }, "", ""},
 		{"the slave is down", func(s *observe.Silence, i *api.Info) { asks(s, "10.9.0.9"); i.SlaveState = api.SlaveDown }, "", ""},
 		{"the interface is down", func(s *observe.Silence, i *api.Info) { asks(s, "10.9.0.9"); i.Takes.Idle = "insane is down" }, "", ""},
-		{"nobody answers", func(s *observe.Silence, _ *api.Info) { asks(s, "10.9.0.9") }, api.SilenceNoNeighbour, down},
+		{"nobody answers", func(s *observe.Silence, _ *api.Info) { asks(s, "10.9.0.9") }, api.WarnNoNeighbour, down},
 		{"one does not answer, and all else works", func(s *observe.Silence, _ *api.Info) {
 			*s = observe.Silence{}
 			asks(s, "10.9.0.9")
-		}, api.SilenceNoNeighbour, down},
-		{"several do not answer", func(s *observe.Silence, _ *api.Info) { asks(s, "10.9.0.9"); s.Others = 2 }, api.SilenceNoNeighbour,
+		}, api.WarnNoNeighbour, down},
+		{"several do not answer", func(s *observe.Silence, _ *api.Info) { asks(s, "10.9.0.9"); s.Others = 2 }, api.WarnNoNeighbour,
 			"asked for 10.9.0.9 and 2 more for 7 s, nobody answered: it is down, or not in the network of eth0"},
 		{"nobody answers, receive none", func(s *observe.Silence, i *api.Info) { asks(s, "10.9.0.9"); i.Receive = api.ReceiveNone },
-			api.SilenceNoNeighbour, down},
+			api.WarnNoNeighbour, down},
 		{"questions are judged and passed", func(s *observe.Silence, i *api.Info) { asks(s, "10.9.0.9"); i.JudgeNeighbours = true },
-			api.SilenceNoNeighbour, down},
+			api.WarnNoNeighbour, down},
 		{"a policy may drop questions", func(s *observe.Silence, i *api.Info) {
 			asks(s, "10.9.0.9")
 			i.JudgeNeighbours, i.TX.Policy = true, "percent 10"
@@ -65,30 +66,30 @@ func TestSilence(t *testing.T) {
 			asks(s, "10.9.0.9")
 			i.JudgeNeighbours, i.RX.Policy = true, "percent 10"
 		}, "", ""},
-		{"no gateway", func(s *observe.Silence, _ *api.Info) { asks(s, "fd00:7::1"); s.OffLink = true }, api.SilenceNoGateway,
+		{"no gateway", func(s *observe.Silence, _ *api.Info) { asks(s, "fd00:7::1"); s.OffLink = true }, api.WarnNoGateway,
 			"asked for fd00:7::1 for 7 s, nobody answered: it is in no network of eth0, so its route needs a gateway"},
 		{"receive none", func(_ *observe.Silence, i *api.Info) { i.Receive = api.ReceiveNone }, "", ""},
 		{"receive none and rp_filter", func(s *observe.Silence, i *api.Info) { i.Receive, s.Strict = api.ReceiveNone, true },
-			api.SilenceReversePath, sent + ": IPv4 answers arrive at eth0, which refuses them; " +
+			api.WarnReversePath, sent + ": IPv4 answers arrive at eth0, which refuses them; " +
 				"use receive auto, or set rp_filter of all and of eth0 to 0 or 2"},
-		{"a source of nobody", func(s *observe.Silence, _ *api.Info) { s.Foreign, s.Bridge = netip.MustParseAddr("172.17.0.2"), "br0" }, api.SilenceForeignSource,
+		{"a source of nobody", func(s *observe.Silence, _ *api.Info) { s.Foreign, s.Bridge = netip.MustParseAddr("172.17.0.2"), "br0" }, api.WarnForeignSource,
 			sent + nothing + "some left with the source 172.17.0.2, which is no address of this host; " +
 				"the other side needs a route to it, or this host a NAT rule for insane"},
-		{"a port of a bridge", func(s *observe.Silence, _ *api.Info) { s.Bridge = "br0" }, api.SilenceBridgePort,
+		{"a port of a bridge", func(s *observe.Silence, _ *api.Info) { s.Bridge = "br0" }, api.WarnBridgePort,
 			sent + nothing + "eth0 is a port of br0, which keeps what is sent to its own address; make br0 the slave"},
 	} {
 		s, i := silent()
 		tt.change(&s, &i)
-		var want *api.Silence
-		if tt.cause != "" {
-			want = &api.Silence{Cause: tt.cause, Text: tt.text}
-			causes = slices.DeleteFunc(causes, func(c string) bool { return c == tt.cause })
+		var want []api.Warning
+		if tt.kind != "" {
+			want = []api.Warning{{Kind: tt.kind, Message: tt.message}}
+			kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == tt.kind })
 		}
 		if diff := cmp.Diff(want, Silence(s, i)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.what, diff)
 		}
 	}
-	if len(causes) > 0 {
-		t.Errorf("nothing leads to %v", causes)
+	if len(kinds) > 0 {
+		t.Errorf("nothing leads to %v", kinds)
 	}
 }

@@ -117,10 +117,6 @@ type Info struct {
 	// `readlink /proc/PID/ns/net` shows it. A daemon of an earlier version does not tell: "".
 	Namespace string `json:"namespace"`
 
-	// Silence says why nothing may come back to what was sent; absent if something does, or
-	// if nothing is known.
-	Silence *Silence `json:"silence,omitempty"`
-
 	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
 	// in time or they could not be written.
 	LogDropped uint64 `json:"logDropped"`
@@ -135,28 +131,6 @@ type Takes struct {
 	// Idle says why the device takes no frame, so that the slave keeps every frame; "" if
 	// the device takes frames as the mode says.
 	Idle string `json:"idle,omitempty"`
-}
-
-// Silence says that nothing comes back: to anything that was sent, or to questions for a
-// neighbour.
-type Silence struct {
-	Cause string `json:"cause"` // the likeliest one, one of the Silence… constants
-	Text  string `json:"text"`  // one line for a user: what was sent, what came, and why
-}
-
-// The causes of a silence.
-const (
-	SilenceNoNeighbour   = "no-neighbour"   // nobody answers ARP or neighbour discovery
-	SilenceNoGateway     = "no-gateway"     // the same, and the host that was asked for is in no network of the slave
-	SilenceReversePath   = "reverse-path"   // the slave refuses the answers: strict rp_filter
-	SilenceBridgePort    = "bridge-port"    // the slave is a port of a bridge, which keeps the answers
-	SilenceForeignSource = "foreign-source" // packets leave with an address that is not this host's
-	SilenceUnknown       = "unknown"        // none of these
-)
-
-// SilenceCauses lists every cause, in the order in which they are looked for.
-func SilenceCauses() []string {
-	return []string{SilenceNoGateway, SilenceNoNeighbour, SilenceReversePath, SilenceForeignSource, SilenceBridgePort, SilenceUnknown}
 }
 
 // MaxTakes limits the lists of Takes, so that an answer fits into MaxBody.

@@ -70,9 +70,6 @@ func deviceText(info api.Info) string {
 	if info.LogDropped > 0 {
 		blocks.add("log", fmt.Sprintf("%d lines of the daemon's log were lost: nobody read them in time", info.LogDropped))
 	}
-	if info.Silence != nil {
-		blocks.add("hint", info.Silence.Text)
-	}
 	counters := newCounters(info.TX.Stats, info.RX.Stats)
 	blocks.add("tx", directionLines(info.TX, counters)...)
 	blocks.add("rx", directionLines(info.RX, counters)...)

@@ -44,10 +44,6 @@ var views = map[string]func(*api.Info){
 		info.RX.Stats.Overruns = most
 		info.PathReason = ""
 	},
-	"silent": func(info *api.Info) {
-		info.Silence = &api.Silence{Cause: api.SilenceNoNeighbour,
-			Text: "asked for 10.9.0.9 for 7 s, nobody answered: it is down, or not in the network of eth0"}
-	},
 	"overrun": func(info *api.Info) { info.RX.Stats.Overruns = 12345678901 },
 	// A daemon that is newer than this command.
 	"newer": func(info *api.Info) {

@@ -20,27 +20,27 @@ type quiet struct {
 	cure  []string // of morgana; nil: there is none
 	guest string   // address of a third host behind borea, which sends in place of borea
 	to    string   // addresses
-	cause string   // that is told; "": none
+	kind  string   // of the warning; "": none
 }
 
 var quiets = map[string]quiet{
-	"nobody": {args: []string{"--route", "10.9.0.77", "--route", "10.9.0.2"}, to: "10.9.0.77 10.9.0.2", cause: api.SilenceNoNeighbour,
+	"nobody": {args: []string{"--route", "10.9.0.77", "--route", "10.9.0.2"}, to: "10.9.0.77 10.9.0.2", kind: api.WarnNoNeighbour,
 		cure: []string{"ip", "address", "add", "10.9.0.77/32", "dev", lab.Link}},
 	"no gateway": {setup: []string{"ip", "route", "add", "198.51.100.7", "dev", testbed.Device, "src", "10.9.0.1"},
-		args: []string{"--address", "10.8.0.1/24"}, to: "198.51.100.7", cause: api.SilenceNoGateway},
-	"the other host": {args: []string{"--route", "10.9.0.2"}, to: "10.9.0.2", cause: api.SilenceUnknown,
+		args: []string{"--address", "10.8.0.1/24"}, to: "198.51.100.7", kind: api.WarnNoGateway},
+	"the other host": {args: []string{"--route", "10.9.0.2"}, to: "10.9.0.2", kind: api.WarnNoAnswer,
 		far:  []string{"ip", "route", "add", "blackhole", "10.9.0.1"},
 		cure: []string{"ip", "route", "del", "blackhole", "10.9.0.1"}},
-	"a container": {args: []string{"--route", "10.9.0.2"}, to: "10.9.0.2", cause: api.SilenceForeignSource, guest: "172.17.0.2/24",
+	"a container": {args: []string{"--route", "10.9.0.2"}, to: "10.9.0.2", kind: api.WarnForeignSource, guest: "172.17.0.2/24",
 		setup: []string{"sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward && ip address add 172.17.0.1/24 dev port0"},
 		cure:  []string{"ip", "route", "add", "172.17.0.0/24", "via", "10.9.0.1"}},
-	"IPv6":       {args: []string{"--route", "fd00:9::77", "--path", "relay"}, to: "fd00:9::77", cause: api.SilenceNoNeighbour},
+	"IPv6":       {args: []string{"--route", "fd00:9::77", "--path", "relay"}, to: "fd00:9::77", kind: api.WarnNoNeighbour},
 	"the policy": {args: []string{"--route", "10.9.0.2", "--policy", "percent 0"}, to: "10.9.0.2"},
 }
 
 // TestSilence: packets are sent for some seconds and nothing comes back, or one neighbour
-// does not answer while another does. insanely, the JSON and the metrics name the cause, and
-// stop doing so when an answer comes. If the policy drops everything, they name none.
+// does not answer while another does. insanely, the JSON and the metrics warn and name
+// the cause, until an answer comes. If the policy drops everything, they do not warn.
 func TestSilence(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
 	for name, q := range quiets {
@@ -49,18 +49,15 @@ func TestSilence(t *testing.T) {
 			l := labtest.New(t)
 			d := labtest.StartDaemon(t, l, append([]string{"--slave", lab.Link}, q.args...)...)
 			q.send(t, l)
-			if q.cause == "" {
+			if q.kind == "" {
 				staysQuiet(t, d)
 				return
 			}
-			labtest.Await(t, "the cause "+q.cause, func() bool {
-				s := labtest.Info(t, d).Silence
-				return s != nil && s.Cause == q.cause
-			})
-			tells(t, l, d, q.cause)
+			labtest.Await(t, "the warning "+q.kind, func() bool { return labtest.Info(t, d).Warns(q.kind) })
+			tells(t, l, d, q.kind)
 			if q.cure != nil {
 				labtest.Run(t, l.Morgana, q.cure[0], q.cure[1:]...)
-				labtest.Await(t, "an answer", func() bool { return labtest.Info(t, d).Silence == nil })
+				labtest.Await(t, "an answer", func() bool { return len(labtest.Info(t, d).Warnings) == 0 })
 			}
 		})
 	}
@@ -93,33 +90,33 @@ func (q quiet) send(t *testing.T, l *lab.Lab) {
 	}
 }
 
-// tells fails unless insanely and the metrics name the cause.
-func tells(t testing.TB, l *lab.Lab, d *lab.Daemon, cause string) {
+// tells fails unless insanely and the metrics have one warning, of this kind.
+func tells(t testing.TB, l *lab.Lab, d *lab.Daemon, kind string) {
 	t.Helper()
 	shown, err := d.Command(t.Context(), "insanely").CombinedOutput()
-	if err != nil || strings.Count(string(shown), "\nhint ") != 1 {
+	if err != nil || strings.Count(string(shown), "\nwarning ") != 1 {
 		t.Errorf("insanely: %v\n%s", err, shown)
 	}
 	metrics := labtest.Run(t, l.Borea, "curl", "-sS", "--abstract-unix-socket", strings.TrimPrefix(d.Socket, "@"), "http://insane/metrics")
-	for _, c := range api.SilenceCauses() {
+	for _, k := range api.WarningKinds() {
 		want := 0
-		if c == cause {
+		if k == kind {
 			want = 1
 		}
-		if line := fmt.Sprintf("insane_silence{cause=%q,device=%q} %d\n", c, testbed.Device, want); !strings.Contains(metrics, line) {
+		if line := fmt.Sprintf("insane_warning{device=%q,kind=%q} %d\n", testbed.Device, k, want); !strings.Contains(metrics, line) {
 			t.Errorf("no %q in the metrics", line)
 		}
 	}
 }
 
-// staysQuiet fails if a cause is named while many packets are dropped by the policy, for
+// staysQuiet fails if there is a warning while many packets are dropped by the policy, for
 // longer than a silence takes to be told.
 func staysQuiet(t testing.TB, d *lab.Daemon) {
 	t.Helper()
 	labtest.Await(t, "5 s of pings", func() bool {
 		i := labtest.Info(t, d)
-		if i.Silence != nil {
-			t.Fatalf("%+v", i.Silence)
+		if len(i.Warnings) > 0 {
+			t.Fatalf("%+v", i.Warnings)
 		}
 		return i.TX.Stats.Dropped[api.DropPolicy].Packets >= 25
 	})

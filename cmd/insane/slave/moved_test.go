@@ -32,16 +32,6 @@ func looks(t *testing.T, l *lab.Lab, name string) string {
 	return link + routes + addresses
 }
 
-// warned reports whether the device shows a warning.
-func warned(i api.Info, kind string) bool {
-	for _, w := range i.Warnings {
-		if w.Kind == kind {
-			return true
-		}
-	}
-	return false
-}
-
 // moveInterface moves insane from one host to another.
 func moveInterface(t *testing.T, from, to *lab.Host) {
 	t.Helper()
@@ -73,7 +63,7 @@ func TestInterfaceMoved(t *testing.T) {
 			moveInterface(t, l.Borea, l.Morgana)
 			stranger(t, l, tt.name, index)
 			before := looks(t, l, tt.name)
-			labtest.Await(t, "the device to say that insane is away", func() bool { return warned(labtest.Info(t, d), api.WarnAway) })
+			labtest.Await(t, "the device to say that insane is away", func() bool { return labtest.Info(t, d).Warns(api.WarnAway) })
 			labtest.SetMTU(t, l.Borea, lab.Link, 1400)
 			labtest.Run(t, l.Borea, "ip", "link", "set", lab.Link, "address", "02:11:22:33:44:55")
 			labtest.Set(t, d, api.Change{TX: new("percent 100"), Receive: new(api.ReceiveAll)})
@@ -153,7 +143,7 @@ func TestInterfaceRenamed(t *testing.T) {
 	labtest.Run(t, l.Borea, "ip", "link", "set", api.DefaultName, "name", "elsewhere")
 	stranger(t, l, api.DefaultName, 0)
 	before := looks(t, l, api.DefaultName)
-	labtest.Await(t, "the new name to be said", func() bool { return warned(labtest.Info(t, d), api.WarnRenamed) })
+	labtest.Await(t, "the new name to be said", func() bool { return labtest.Info(t, d).Warns(api.WarnRenamed) })
 	labtest.SetMTU(t, l.Borea, lab.Link, 1400)
 	labtest.Await(t, "the MTU of the slave", func() bool {
 		return labtest.LinkOf(t, l.Borea, "elsewhere").Attrs().MTU == 1400 && labtest.Info(t, d).MTU == 1400

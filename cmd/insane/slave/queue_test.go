@@ -40,7 +40,7 @@ func TestSecondQueue(t *testing.T) {
 	testbed.Relays(t, l, d.Client)
 	for range testbed.Soak(t, 3) {
 		queue := openQueue(t, l)
-		labtest.Await(t, "a warning of the queue", func() bool { return warned(labtest.Info(t, d), api.WarnQueue) })
+		labtest.Await(t, "a warning of the queue", func() bool { return labtest.Info(t, d).Warns(api.WarnQueue) })
 		if out := labtest.Run(t, l.Borea, "insanely", "--socket", d.Socket); !strings.Contains(out, "warning  insane: another program") {
 			t.Errorf("insanely does not say it:\n%s", out)
 		}
@@ -55,7 +55,7 @@ func TestSecondQueue(t *testing.T) {
 			t.Errorf("the second queue got a frame of %d bytes (%v)", n, err)
 		}
 		labtest.Must(t, unix.Close(queue))
-		labtest.Await(t, "the warning to be over", func() bool { return !warned(labtest.Info(t, d), api.WarnQueue) })
+		labtest.Await(t, "the warning to be over", func() bool { return !labtest.Info(t, d).Warns(api.WarnQueue) })
 	}
 	labtest.Await(t, "the log to say it", func() bool {
 		log := d.Logs()
@@ -71,7 +71,7 @@ func TestSecondQueueAtTheEnd(t *testing.T) {
 	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--address", "10.8.0.1/24")
 	queue := openQueue(t, l)
 	defer unix.Close(queue)
-	labtest.Await(t, "a warning of the queue", func() bool { return warned(labtest.Info(t, d), api.WarnQueue) })
+	labtest.Await(t, "a warning of the queue", func() bool { return labtest.Info(t, d).Warns(api.WarnQueue) })
 	labtest.Must(t, d.Stop())
 	if link, err := l.Borea.Netlink().LinkByName(api.DefaultName); err == nil {
 		t.Errorf("%s is still there: %+v", api.DefaultName, link.Attrs())
