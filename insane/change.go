@@ -69,7 +69,10 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 		return plan{}, err
 	}
 	if c.Slave != nil {
-		link, err := d.checkSlave(*c.Slave)
+		if d.tap == nil {
+			return plan{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", *c.Slave)
+		}
+		link, err := d.finder().Find(*c.Slave)
 		if err != nil {
 			return plan{}, err
 		}

@@ -14,7 +14,7 @@
 //	port       the two ends; host: questions to the host, and changes of it
 //	observe    reads the part of the host's state that a device needs; ownership: which frames are the device's
 //	decide     the wanted state of the device
-//	slave      the sockets on the NIC
+//	slave      which link can be the NIC, and the sockets on it
 //	control    requests on the control socket
 //	watchdog   gives the frames back to the slave when the daemon hangs
 //
@@ -32,7 +32,7 @@
 //	change.go     a change that a user asks for: checked, then applied as a whole
 //	apply.go      applies the difference between the wanted state and the present one
 //	interface.go  applies what is wanted of the interface itself
-//	slave.go      which links can be the slave, and how one is attached
+//	slave.go      attaches a slave, and replaces one by another
 //	state.go      the state that the device reports
 //	path.go       the fast path
 //	receive.go    the receive modes

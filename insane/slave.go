@@ -3,7 +3,6 @@ package insane
 import (
 	"errors"
 	"os"
-	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/kern"
@@ -12,9 +11,6 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// maxChain limits the number of devices that checkChain follows.
-const maxChain = 32
-
 // The range of MTUs, in bytes, that an Ethernet TAP accepts (drivers/net/tun.c,
 // tun_net_init).
 const (
@@ -22,66 +18,9 @@ const (
 	maxMTU = 65535 - 14
 )
 
-// checkSlave looks up the link that a user wants as slave, and checks that it can be one.
-// An *api.Error says why not: ErrNoDevice (ENODEV) if there is no such link, ErrWrongType
-// (EINVAL) if it is neither Ethernet nor loopback, ErrLoop (EINVAL) if it is the device's
-// own interface.
-func (d *Device) checkSlave(name string) (host.Link, error) {
-	if d.tap == nil {
-		return host.Link{}, api.Errorf(api.ErrInvalid, "slave", "slave: %q: the device has its ports already", name)
-	}
-	link, err := d.links.ByName(api.ReadName(name))
-	if errors.Is(err, host.ErrNoLink) {
-		return host.Link{}, slave.NoDevice(api.ReadName(name))
-	}
-	if err != nil {
-		return host.Link{}, err
-	}
-	if link.Index == d.iface.Index() {
-		return host.Link{}, api.Errorf(api.ErrLoop, "slave", `slave: "%s": the device cannot be its own slave`, api.ShowName(link.Name))
-	}
-	return link, slave.CheckType(link)
-}
-
-// checkChain follows the chain from a slave to the slave of that slave, and returns an
-// error if the chain leads back to this device. Each device publishes its choice before it
-// checks. So if two devices choose each other at the same moment, at least one of them sees
-// the choice of the other.
-func (d *Device) checkChain(link host.Link) error {
-	way := api.ShowName(link.Name)
-	for range maxChain {
-		if link.Index == d.iface.Index() {
-			return api.Errorf(api.ErrLoop, "slave", `slave: "%s": the device would be its own slave (by way of %s)`,
-				strings.Split(way, ", ")[0], way)
-		}
-		name, ok := link.SlaveName()
-		if !ok {
-			return nil
-		}
-		next, err := d.links.ByName(api.ReadName(name))
-		if errors.Is(err, host.ErrNoLink) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		link, way = next, way+", "+api.ShowName(next.Name)
-	}
-	return api.Errorf(api.ErrLoop, "slave", "slave: a chain of more than %d devices", maxChain)
-}
-
-// lookAgain looks a link up once more and checks its chain. The link may be another device
-// that has published its slave since the first look-up, and may not have seen ours.
-func (d *Device) lookAgain(link host.Link) (host.Link, error) {
-	now, err := d.links.ByIndex(link.Index)
-	if errors.Is(err, host.ErrNoLink) {
-		return now, slave.NoDevice(link.Name)
-	}
-	if err != nil {
-		return now, err
-	}
-	return now, d.checkChain(now)
-}
+// finder looks for links that can be the slave. It must not be called for a device that is
+// made of ports.
+func (d *Device) finder() slave.Finder { return slave.Finder{Links: d.links, Device: d.iface.Index()} }
 
 // attach makes a link the slave, in a receive mode. On any error the old slave and its mode
 // stay. If the link is the slave already, only the mode changes. The sockets of the new
@@ -102,7 +41,7 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	}()
 	// Check again: the link may be a device that has published its own choice after the
 	// first check, and that may not have seen ours.
-	if link, err = d.lookAgain(link); err != nil {
+	if link, err = d.finder().Again(link); err != nil {
 		return err
 	}
 	s, err := slave.Open(slave.Options{

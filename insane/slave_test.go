@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -104,7 +105,7 @@ func TestSlavePickedUpAgain(t *testing.T) {
 func TestSlaveChain(t *testing.T) {
 	b := newBorea(t)
 	d := b.open("")
-	for i := range maxChain + 1 { // as other daemons would publish it
+	for i := range slave.MaxChain + 1 { // as other daemons would publish it
 		name := "d" + strconv.Itoa(i)
 		b.veth(name, 0)
 		b.must(b.h.LinkSetAlias(b.link(name), host.AliasPrefix+"d"+strconv.Itoa(i+1)))
@@ -113,7 +114,7 @@ func TestSlaveChain(t *testing.T) {
 		t.Errorf("a chain without end in sight: %v, want %v", err, api.ErrLoop)
 	}
 	if _, err := attachTo(d, "d3"); err != nil { // the chain ends at a link that does not exist
-		t.Errorf("a chain of %d: %v", maxChain-2, err)
+		t.Errorf("a chain of %d: %v", slave.MaxChain-2, err)
 	}
 	b.must(b.h.LinkSetAlias(b.link("d5"), host.AliasPrefix+"insane"))
 	_, err := attachTo(d, "d4")

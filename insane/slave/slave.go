@@ -1,7 +1,8 @@
 // Package slave is the NIC that a device relays to: the sockets on it, and the program that
 // keeps the device's frames from the NIC's own stack.
 //
-//	check.go  which links can be a slave, and what to warn of
+//	check.go  what to ask of a link that is to be a slave, and what to warn of
+//	find.go   looks up links that can be a slave
 //	open.go   opens the sockets of a slave, switches the receive mode, closes
 //	slave.go  Slave and its state
 package slave
