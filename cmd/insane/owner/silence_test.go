@@ -21,6 +21,8 @@ type quiet struct {
 	guest string   // address of a third host behind borea, which sends in place of borea
 	to    string   // addresses
 	kind  string   // of the warning; "": none
+
+	answered bool // answers come in through the device
 }
 
 var quiets = map[string]quiet{
@@ -36,13 +38,16 @@ var quiets = map[string]quiet{
 		cure:  []string{"ip", "route", "add", "172.17.0.0/24", "via", "10.9.0.1"}},
 	"IPv6":       {args: []string{"--route", "fd00:9::77", "--path", "relay"}, to: "fd00:9::77", kind: api.WarnNoNeighbour},
 	"the policy": {args: []string{"--route", "10.9.0.2", "--policy", "percent 0"}, to: "10.9.0.2"},
+	"the firewall of the host": {args: []string{"--route", "10.9.0.2"}, to: "10.9.0.2", answered: true,
+		setup: []string{"nft", "add table ip fw; add chain ip fw in { type filter hook input priority 0; }; add rule ip fw in iifname " + testbed.Device + " drop"}},
 }
 
 // TestSilence: packets are sent for some seconds and nothing comes back, or one neighbour
-// does not answer while another does. insanely, the JSON and the metrics warn and name
-// the cause, until an answer comes. If the policy drops everything, they do not warn.
+// does not answer while another does. insanely, the JSON and the metrics warn and name the
+// cause, until an answer comes. They do not warn if the policy drops everything, or if answers
+// come in, whatever the host does with them.
 func TestSilence(t *testing.T) {
-	testbed.RequireProgram(t, "ping")
+	testbed.RequireProgram(t, "ping", "nft")
 	for name, q := range quiets {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,7 +55,7 @@ func TestSilence(t *testing.T) {
 			d := labtest.StartDaemon(t, l, append([]string{"--slave", lab.Link}, q.args...)...)
 			q.send(t, l)
 			if q.kind == "" {
-				staysQuiet(t, d)
+				staysQuiet(t, d, q.answered)
 				return
 			}
 			labtest.Await(t, "the warning "+q.kind, func() bool { return labtest.Info(t, d).Warns(q.kind) })
@@ -109,15 +114,18 @@ func tells(t testing.TB, l *lab.Lab, d *lab.Daemon, kind string) {
 	}
 }
 
-// staysQuiet fails if there is a warning while many packets are dropped by the policy, for
-// longer than a silence takes to be told.
-func staysQuiet(t testing.TB, d *lab.Daemon) {
+// staysQuiet fails if there is a warning while many packets are sent, for longer than a
+// silence takes to be told, or if answers come in or not, other than answered says.
+func staysQuiet(t testing.TB, d *lab.Daemon, answered bool) {
 	t.Helper()
 	labtest.Await(t, "5 s of pings", func() bool {
 		i := labtest.Info(t, d)
 		if len(i.Warnings) > 0 {
 			t.Fatalf("%+v", i.Warnings)
 		}
-		return i.TX.Stats.Dropped[api.DropPolicy].Packets >= 25
+		if came := i.RX.Stats.Relayed.Packets; i.TX.Stats.Offered.Packets >= 25 && came >= 20 != answered {
+			t.Fatalf("%d packets came", came)
+		}
+		return i.TX.Stats.Offered.Packets >= 25
 	})
 }
