@@ -14,6 +14,7 @@
 //	many_test.go     tens of thousands of routes
 //	given_test.go    routes and addresses that were asked for at the start
 //	bound_test.go    sockets that are bound to the slave or to the device
+//	server_test.go   servers that are bound to the slave or to the device
 //	dhcp_test.go     clients of DHCP on the slave and on the device
 //	rule_test.go     packets that rules or sockets send through the device
 //	proxy_test.go    proxy ARP, and the settings that the device shares with its slave
