@@ -20,7 +20,8 @@
 //
 // Files: frame.go has Frame and its header; inspect.go, walk.go and tunnel.go check a frame
 // and find its layout, which layout.go has; errors.go lists the errors. split.go removes
-// packets; rewrite.go and wrap.go correct the headers of the rest. tag.go, partial.go,
+// packets; rewrite.go and wrap.go correct the headers of the rest. mark.go marks super-frames
+// of tunnels for a port that carries them in one piece. tag.go, partial.go,
 // destination.go and crc.go prepare received frames. neighbour.go knows ARP and its kin.
 //
 // # Frames that arrive
@@ -47,7 +48,7 @@
 //     hold every frame with at most two tags, the outer one beside the bytes.
 //   - A super-frame of tunnel packets has the GSO type of the inner packets and no mark
 //     of the tunnel. Inspect finds the tunnel, and Split makes plain packets of it, since
-//     no virtio header of this length can describe the whole.
+//     no virtio header of this length can describe the whole, unless Mark marks it.
 //   - The virtio header does not say whether merged IPv4 packets all had the same
 //     identification (SKB_GSO_TCP_FIXEDID). Split increments it, as the kernel does.
 package frame

@@ -140,13 +140,8 @@ func walk(h Header, e []byte, link int, etherType uint16, l4 int) (Layout, error
 	return l, nil
 }
 
-// Values of Header.GSOType that exist and are not supported: UDP fragmentation offload, and
-// the bits of UDP tunnels over either family, for which the kernel wants a longer header.
-const (
-	gsoUDP     = 3
-	gsoTunnel4 = 0x20
-	gsoTunnel6 = 0x40
-)
+// gsoUDP is a value of Header.GSOType that is not supported: UDP fragmentation offload.
+const gsoUDP = 3
 
 // setKind takes the protocol from the GSO type, and returns the family of the innermost
 // packet; 0 if it may be either.
@@ -164,7 +159,7 @@ func (l *Layout) setKind(gsoType uint8) (family uint8, err error) {
 	case gsoUDP:
 		return 0, ErrUnsupported
 	}
-	if tunnel := gsoType & (gsoTunnel4 | gsoTunnel6); tunnel == gsoTunnel4 || tunnel == gsoTunnel6 {
+	if tunnel := gsoType & markTunnel; tunnel == markTunnel4 || tunnel == markTunnel6 {
 		return 0, ErrUnsupported
 	}
 	return 0, ErrGSOType

@@ -19,6 +19,7 @@ type Layout struct {
 	family   uint8 // of the innermost IP header, 4 or 6; 0 for a plain frame
 	protocol uint8 // protocolTCP or protocolUDP; 0 for a plain frame
 	big      bool  // a length field is 0, because the frame has more than 64 KiB
+	marked   bool  // Mark has marked the frame
 	jumbo    int   // offset of the jumbo option, which no packet has; 0: there is none
 
 	wraps  [maxWraps]wrap // the headers in front of the transport header, outer first
@@ -43,7 +44,7 @@ func (l *Layout) MTU() int {
 
 // Whole reports whether a port carries the frame as it is. Otherwise Split must make
 // smaller frames of it, even if all packets stay: no port can describe a super-frame of a
-// tunnel, and none carries more than 64 KiB in one piece.
+// tunnel that is not marked (see Mark), and none carries more than 64 KiB in one piece.
 func (l *Layout) Whole() bool { return l.most >= l.packets }
 
 // Run returns the end of the run of packets that begins with packet from: Split makes one

@@ -30,12 +30,13 @@ func (l *Layout) rewrite(r Frame, from, to int) {
 		keepCWR := from == 0 || h.GSOType&GSOECN == 0
 		rewriteTCP(t, from*l.size, keepCWR, to == l.packets)
 	}
-	l.rewriteWraps(e, l4, from, partial)
+	l.rewriteWraps(e, l4, from, to, partial)
 	h.CsumStart = uint16(l4)
 	h.HdrLen = uint16(l.headers)
 	switch {
 	case to-from == 1:
 		// virtio_net_hdr_from_skb writes the same values.
+		h.Flags &^= markChecksum
 		h.GSOType, h.GSOSize, h.HdrLen = GSONone, 0, 0
 	case l.protocol == protocolTCP && t[flagsOffset]&flagCWR == 0:
 		h.GSOType &^= GSOECN

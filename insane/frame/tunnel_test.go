@@ -12,14 +12,8 @@ import (
 // Split makes of a super-frame in a tunnel, or in one tunnel inside another, the packets that
 // the tunnel would make of the packets of the inner super-frame.
 func TestSplitTunnels(t *testing.T) {
-	inner := map[string]super{
-		"tcp4": {family: 4, protocol: tcp, options: timestamps(), payload: 5001, gso: 900, flags: psh | cwr, id: 0xfffd},
-		"tcp6": {family: 6, protocol: tcp, payload: 4000, gso: 777, flags: fin},
-		"udp4": {family: 4, protocol: udp, payload: 3001, gso: 500},
-		"udp6": {family: 6, protocol: udp, payload: 70, gso: 7},
-	}
 	for name, u := range tunnelKinds() {
-		for kind, s := range inner {
+		for kind, s := range innerSupers() {
 			f := s.build()
 			t.Run(name+"/"+kind, func(t *testing.T) { checkTunnels(t, f, u) })
 			if u.family == 0 {

@@ -33,11 +33,11 @@ func (l *Layout) add(kind uint8, at int) {
 // header.
 func (l *Layout) tunnel() bool { return l.l3 != l.link }
 
-// rewriteWraps changes the wraps in e for a run that begins with packet from, the inner
-// ones first, since outer checksums cover them. partial is the partial checksum of the
-// transport header, which is at l4. The kernel does the same: __skb_udp_tunnel_segment of
+// rewriteWraps changes the wraps in e for a run of the packets [from, to), the inner ones
+// first, since outer checksums cover them. partial is the partial checksum of the transport
+// header, which is at l4. In a run that is marked, outer checksums stay partial. The kernel does the same: __skb_udp_tunnel_segment of
 // net/ipv4/udp_offload.c, gre_gso_segment of net/ipv4/gre_offload.c.
-func (l *Layout) rewriteWraps(e []byte, l4, from int, partial uint16) {
+func (l *Layout) rewriteWraps(e []byte, l4, from, to int, partial uint16) {
 	for i := l.nwraps - 1; i >= 0; i-- {
 		w := l.wraps[i]
 		at := int(w.at)
@@ -51,7 +51,12 @@ func (l *Layout) rewriteWraps(e []byte, l4, from int, partial uint16) {
 		case wrapIPv6:
 			binary.BigEndian.PutUint16(p[4:], uint16(len(p)-ipv6Len))
 		case wrapUDP:
-			rewriteUDP(p, l4-at, l.start+l.payload-int(w.at), partial)
+			whole := l.start + l.payload - int(w.at)
+			if l.marked && to-from > 1 {
+				shortenUDP(p, whole)
+			} else {
+				rewriteUDP(p, l4-at, whole, partial)
+			}
 		case wrapGRE:
 			binary.BigEndian.PutUint16(p[4:], 0)
 			binary.BigEndian.PutUint16(p[4:], outerChecksum(p[:l4-at], partial, 0))
@@ -76,6 +81,14 @@ func rewriteUDP(p []byte, n, whole int, partial uint16) {
 		check = 0xffff // 0 means none, RFC 768
 	}
 	binary.BigEndian.PutUint16(p[6:], check)
+}
+
+// shortenUDP is rewriteUDP for a run that stays a super-frame.
+func shortenUDP(p []byte, whole int) {
+	binary.BigEndian.PutUint16(p[4:], uint16(len(p)))
+	if pseudo := binary.BigEndian.Uint16(p[6:]); pseudo != 0 {
+		binary.BigEndian.PutUint16(p[6:], shorten(pseudo, whole, len(p)))
+	}
 }
 
 // outerChecksum returns a checksum that covers p and the transport segment behind it.

@@ -16,7 +16,11 @@ const (
 	// arenaLen is the size of the memory in bytes: there is room for the longest frame
 	// behind a batch that is almost full. Memory behind frames of usual lengths is never
 	// touched.
-	arenaLen = batchLen + frameAlign + frame.MaxLen
+	arenaLen = batchLen + frameAlign + roomLen
+
+	// roomLen is how many bytes there are for one frame, with what a port reads in front of it
+	// and takes away.
+	roomLen = frame.MaxLen + longHeaderAdd
 
 	// frameAlign is the alignment of a frame in bytes. No two frames share a cache line.
 	frameAlign = 64
@@ -47,10 +51,10 @@ func (a *arena) full() bool {
 	return len(a.frames) == batchFrames || a.used > batchLen
 }
 
-// next returns the memory for the next frame: frame.MaxLen bytes. It may be called only if
+// next returns the memory for the next frame: roomLen bytes. It may be called only if
 // full returned false.
 func (a *arena) next() []byte {
-	return a.mem[a.used : a.used+frame.MaxLen]
+	return a.mem[a.used : a.used+roomLen]
 }
 
 // took records that the bytes [from, to) of what next returned are a frame. The frame's

@@ -28,6 +28,8 @@ type file struct {
 	// readFrame reads one frame into buf and returns where in buf it is. The error is an
 	// errno. EINTR means that the frame is lost and the next one can be read.
 	readFrame func(fd int, buf []byte) (from, to int, err error)
+	// writeFrame writes one frame. The error is an errno.
+	writeFrame func(fd int, f frame.Frame) error
 
 	drainFn func(fd uintptr) bool // f.drain, bound once: a method value allocates
 	lookFn  func(fd uintptr)      // f.drain without waiting
@@ -46,7 +48,7 @@ func newFile(f *os.File) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &file{f: f, raw: raw, arena: newArena(), readFrame: readWhole}
+	p := &file{f: f, raw: raw, arena: newArena(), readFrame: readWhole, writeFrame: writeWhole}
 	p.drainFn, p.sendFn = p.drain, p.send
 	p.lookFn = func(fd uintptr) { p.drain(fd) }
 	return p, nil
@@ -118,7 +120,7 @@ func (p *file) Write(frames []frame.Frame) (int, error) {
 // send writes frames until one is refused. It returns false, which makes the poller wait
 // for room, when the kernel says that the socket's send buffer is full.
 func (p *file) send(fd uintptr) bool {
-	n, err := writeFrames(int(fd), p.out[p.sent:], &p.progress)
+	n, err := writeFrames(int(fd), p.out[p.sent:], p.writeFrame, &p.progress)
 	p.sent += n
 	if err == unix.EAGAIN {
 		return false
@@ -130,12 +132,18 @@ func (p *file) send(fd uintptr) bool {
 // Progress implements Port. The TAP always has room, so Write never waits.
 func (p *file) Progress() uint64 { return p.progress.Load() }
 
+// writeWhole writes one frame to a descriptor that takes it as it is.
+func writeWhole(fd int, f frame.Frame) error {
+	_, err := unix.Write(fd, f)
+	return err
+}
+
 // writeFrames writes frames until one is refused, and returns how many were written. The
 // error is the one of portError for the refused frame, or EAGAIN if there is no room now.
 // Each system call that returns is progress.
-func writeFrames(fd int, frames []frame.Frame, progress *atomic.Uint64) (n int, err error) {
+func writeFrames(fd int, frames []frame.Frame, write func(int, frame.Frame) error, progress *atomic.Uint64) (n int, err error) {
 	for n < len(frames) {
-		_, err := unix.Write(fd, frames[n])
+		err := write(fd, frames[n])
 		progress.Add(1)
 		switch err {
 		case nil:

@@ -4,6 +4,7 @@
 //
 //   - port.go: the interface Port and the errors of Write
 //   - tap_linux.go: the TAP: its creation, offloads, carrier and queue filter
+//   - tunnel_linux.go: super-frames of UDP tunnels, in and out of the TAP
 //   - device_linux.go: the file /dev/net/tun, and what to do without it
 //   - where_linux.go: where the interface of a TAP is now
 //   - slave_linux.go: the two packet sockets of a slave
@@ -43,6 +44,14 @@ type Labeller interface {
 	// SetLabel gives a label to the frames that are written from now on. Only the goroutine
 	// that calls Write may call it. After an error the frames have no label.
 	SetLabel(Label) error
+}
+
+// Tunneller is a Port that may carry super-frames of UDP tunnels in one piece, as
+// frame.Layout.Mark marks them.
+type Tunneller interface {
+	// CarriesTunnels reports whether it does. It waits for nothing, and its result never
+	// changes.
+	CarriesTunnels() bool
 }
 
 // WaitTurn is how long a Write that waits for room sleeps at most before it looks around.

@@ -117,7 +117,7 @@ func (s *sender) Progress() uint64 { return s.progress.Load() }
 // always returns true: the poller never waits.
 func (s *sender) send(fd uintptr) (done bool) {
 	for {
-		n, err := writeFrames(int(fd), s.out[s.sent:], &s.progress)
+		n, err := writeFrames(int(fd), s.out[s.sent:], writeWhole, &s.progress)
 		s.sent += n
 		if err != unix.EAGAIN { // EAGAIN: WaitTurn is over
 			s.err = err

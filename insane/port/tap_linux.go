@@ -25,8 +25,9 @@ const (
 // may be called from any goroutine; they fail after Close.
 type TAP struct {
 	*file
-	name string // as created, for errors
-	home netns  // the network namespace in which it was opened
+	name    string // as created, for errors
+	home    netns  // the network namespace in which it was opened
+	tunnels bool   // super-frames of UDP tunnels cross in one piece
 }
 
 // OpenTAP creates the interface called name in the network namespace of the calling
@@ -118,16 +119,17 @@ func newTAP(name string, ifce *water.Interface) (*TAP, error) {
 	return t, nil
 }
 
-// offload asks for all offloads. If the kernel refuses UDP segmentation, it asks for the
-// others only.
+// offload asks for all offloads. If the kernel refuses those of UDP tunnels, or UDP
+// segmentation as well, it asks for the others only.
 func (t *TAP) offload() error {
-	set := func(flags int) error {
-		return t.ioctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, flags) })
-	}
-	if set(tapOffloads|tapOffloadsUDP) == nil {
+	if t.offloadTunnels() || t.setOffloads(tapOffloads|tapOffloadsUDP) == nil {
 		return nil
 	}
-	return set(tapOffloads)
+	return t.setOffloads(tapOffloads)
+}
+
+func (t *TAP) setOffloads(flags int) error {
+	return t.ioctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, flags) })
 }
 
 // SetFilter makes every frame that the host sends pass an eBPF program of type

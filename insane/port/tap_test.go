@@ -14,7 +14,6 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/host"
 )
 
@@ -44,8 +43,12 @@ func TestNewTAP(t *testing.T) {
 		flags, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		return err
 	}))
-	if header != frame.HeaderLen {
-		t.Errorf("virtio header of %d bytes, want %d", header, frame.HeaderLen)
+	want := 10 // struct virtio_net_hdr
+	if knowsTunnels(t) {
+		want = 24 // struct virtio_net_hdr_v1_hash_tunnel
+	}
+	if header != want || tap.CarriesTunnels() != (want == 24) {
+		t.Errorf("virtio header of %d bytes, want %d; carries tunnels: %v", header, want, tap.CarriesTunnels())
 	}
 	if flags&unix.FD_CLOEXEC == 0 {
 		t.Error("a program that the daemon starts would inherit the TAP")

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -16,6 +17,9 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 	if err != nil {
 		r.notJudged(f, rs, err)
 		return
+	}
+	if !layout.Whole() && carriesTunnels(to.Port) {
+		layout.Mark(f)
 	}
 	n := layout.Packets()
 	all := api.Count{Packets: uint64(n), Bytes: layout.Bytes(0, n)}
@@ -47,6 +51,13 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 		r.decideEach(rs, now, number, n)
 		r.split(f, &layout)
 	}
+}
+
+// carriesTunnels reports whether a port, which may be nil, carries super-frames of UDP tunnels
+// in one piece.
+func carriesTunnels(p port.Port) bool {
+	t, ok := p.(port.Tunneller)
+	return ok && t.CarriesTunnels()
 }
 
 // notJudged drops a frame of which nobody can tell the packets. It counts as one packet.

@@ -103,6 +103,35 @@ func (sink) Write(f []frame.Frame) (int, error) { return len(f), nil }
 func (sink) Progress() uint64                   { return 0 }
 func (sink) Close() error                       { return nil }
 
+// tunneller is a port that counts the frames that it gets, and may carry tunnels.
+type tunneller struct {
+	sink
+	carries bool
+	frames  int
+}
+
+func (p *tunneller) CarriesTunnels() bool { return p.carries }
+
+func (p *tunneller) Write(f []frame.Frame) (int, error) {
+	p.frames += len(f)
+	return len(f), nil
+}
+
+// A super-frame of a tunnel stays in one piece if the port carries it, and else is cut into
+// its packets. The counters do not depend on it.
+func TestTunnelsInOnePiece(t *testing.T) {
+	for carries, want := range map[bool]int{true: 1, false: 7} {
+		r := New(Options{Clock: func() policy.Time { return 0 }, Log: slog.New(slog.DiscardHandler)})
+		r.SetPolicy(policy.Policy{}, 0, 1)
+		p := &tunneller{carries: carries}
+		r.SetEnd(&End{Port: p})
+		r.batch([]frame.Frame{porttest.InVXLAN(porttest.SuperFrame(0, 7, 1000))})
+		if got := r.counters.stats().Relayed.Packets; p.frames != want || got != 7 {
+			t.Errorf("carries %v: %d frames, want %d; %d packets, want 7", carries, p.frames, want, got)
+		}
+	}
+}
+
 // The reasons have the names of the protocol, in the same order.
 func TestReasonNames(t *testing.T) {
 	got := []string{}

@@ -37,6 +37,26 @@ func SuperFrame(first uint64, n, size int) frame.Frame {
 	return f
 }
 
+// InVXLAN puts a super-frame into a VXLAN over IPv4, without an outer checksum, between the
+// MAC addresses of the super-frame. It has no marks (see frame.Layout.Mark).
+func InVXLAN(inner frame.Frame) frame.Frame {
+	const vxlanLen = 8
+	f := make(frame.Frame, frame.HeaderLen+HeaderLen+vxlanLen, frame.HeaderLen+HeaderLen+vxlanLen+len(inner))
+	e := f[frame.HeaderLen:]
+	copy(e, inner[frame.HeaderLen:][:linkLen-2])
+	f = append(f, inner[frame.HeaderLen:]...)
+	ip, length := e[linkLen:], len(f)-frame.HeaderLen-linkLen
+	e[linkLen-2], ip[0], ip[8], ip[9] = 8, 0x45, 64, 17
+	binary.BigEndian.PutUint16(ip[2:], uint16(length))
+	copy(ip[12:], "\x0a\x09\x00\x02\x0a\x09\x00\x01")
+	copy(ip[IPLen:], "\xc0\x01\x12\xb5\x00\x00\x00\x00\x08\x00\x00\x00\x00\x00\x2a\x00")
+	binary.BigEndian.PutUint16(ip[IPLen+4:], uint16(length-IPLen))
+	h := inner.Header()
+	h.CsumStart += HeaderLen + vxlanLen
+	f.SetHeader(h)
+	return f
+}
+
 // Indices are the indices of the packets in a frame that SuperFrame made, or in a
 // part of such a frame that a split has left.
 func Indices(f frame.Frame, size int) (list []uint64) {
