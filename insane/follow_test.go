@@ -20,7 +20,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// ownNamespace is the namespace of this process.
+// ownNamespace is the namespace of the calling thread.
 func ownNamespace(t testing.TB) *borea {
 	t.Helper()
 	h, err := netlink.NewHandle()

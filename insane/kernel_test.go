@@ -24,14 +24,7 @@ type borea struct {
 func newBorea(t *testing.T) *borea {
 	t.Helper()
 	labtest.Namespace(t)
-	h, err := netlink.NewHandle()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(h.Close)
-	b := &borea{t: t, h: h}
-	b.must(h.LinkSetUp(b.link("lo")))
-	return b
+	return ownNamespace(t)
 }
 
 func (b *borea) must(err error) {

@@ -13,12 +13,10 @@ import (
 // Events tell of an address in the form in which Addresses lists it, so that one can be
 // found by the other.
 func TestAddressEventsAreAddresses(t *testing.T) {
-	if !inOwnProcess(t) {
+	l := ownLinks(t)
+	if l == nil {
 		return
 	}
-	l, err := OpenLinks()
-	must(t, err)
-	t.Cleanup(l.Close)
 	newVeth(t, l, "near", "far")
 	near := handleOf(t, l, "near")
 	sysctl(t, "net/ipv6/conf/near/disable_ipv6", "0")

@@ -9,12 +9,10 @@ import (
 // The interface has the settings of its slave, keeps what a user gives it until those change,
 // and is never stricter than its slave.
 func TestAdoptSettings(t *testing.T) {
-	if !inOwnProcess(t) {
+	l := ownLinks(t)
+	if l == nil {
 		return
 	}
-	l, err := OpenLinks()
-	must(t, err)
-	defer l.Close()
 	newVeth(t, l, "near", "far")
 	tap := openTAP(t, l, "insane")
 	adopt := func() {

@@ -39,6 +39,19 @@ func newNamespace(t testing.TB) *Links {
 	return l
 }
 
+// ownLinks returns the links of a process whose own namespace the test has; nil in the process
+// that has started it and is done.
+func ownLinks(t *testing.T) *Links {
+	t.Helper()
+	if !inOwnProcess(t) {
+		return nil
+	}
+	l, err := OpenLinks()
+	must(t, err)
+	t.Cleanup(l.Close)
+	return l
+}
+
 // linkOf looks up a link, which must exist.
 func linkOf(t testing.TB, l *Links, name string) Link {
 	t.Helper()

@@ -73,12 +73,10 @@ func TestEgressChainByPrefix(t *testing.T) {
 
 // A change of nftables calls wake once, no matter how many rules it has.
 func TestWatchNFTables(t *testing.T) {
-	if !inOwnProcess(t) {
+	l := ownLinks(t)
+	if l == nil {
 		return
 	}
-	l, err := OpenLinks()
-	must(t, err)
-	defer l.Close()
 	var changes, others atomic.Int64
 	ctx, cancel := context.WithCancel(context.Background())
 	done, err := l.Watch(ctx, WatchOptions{Wake: func(e Events) {

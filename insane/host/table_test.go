@@ -233,12 +233,10 @@ func TestDump(t *testing.T) {
 // Of the setting of a link and that of all links the greater one counts. Both are
 // those of the process, so this one has a namespace of its own.
 func TestSettings(t *testing.T) {
-	if !inOwnProcess(t) {
+	l := ownLinks(t)
+	if l == nil {
 		return
 	}
-	l, err := OpenLinks()
-	must(t, err)
-	defer l.Close()
 	newVeth(t, l, "near", "far")
 	for _, c := range []struct {
 		all, near       string

@@ -176,12 +176,10 @@ func netlinkDrops(t *testing.T) (drops []int) {
 
 // Changes that come while wake runs share the next call.
 func TestWatchCallsFollowEachOther(t *testing.T) {
-	if !inOwnProcess(t) {
+	l := ownLinks(t)
+	if l == nil {
 		return
 	}
-	l, err := OpenLinks()
-	must(t, err)
-	defer l.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	begun, goOn := make(chan struct{}), make(chan struct{})
 	var inside atomic.Int32

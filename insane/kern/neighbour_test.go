@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -124,26 +123,17 @@ func TestDeliverNeighbours(t *testing.T) {
 	r.open("percent 0", 0)
 	s := sample{message: &messages()[0]}
 	length := uint64(len(s.build(0)) - frame.HeaderLen)
-	hand := func() {
-		t.Helper()
-		kept, handoff := r.receive(r.bpf.ReceiveAll, s, r.forDevice(s))
-		if kept != 0 || handoff.To != uint64(r.to) {
-			t.Fatalf("%d bytes for the socket, %d left at ingress", int32(kept), handoff.To)
-		}
-		_, err := r.bpf.ReceiveSteal.Run(&ebpf.RunOptions{Data: r.forDevice(s)[frame.HeaderLen:]})
-		must(t, err)
-	}
 	arrive, err := r.AttachArrive(InterfaceOptions{Link: r.to, Clsact: true})
 	must(t, err)
 	defer arrive.Close()
-	hand()
+	r.hand(s)
 	want := Counts{NeighbourPackets: 1, NeighbourBytes: length}
 	if got := r.direction.Counts(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	r.direction.Drain()
 	must(t, netlink.LinkSetDown(linkOf(t, "slave")))
-	hand()
+	r.hand(s)
 	want.RefusedPackets, want.RefusedBytes, want.UnjudgedPackets = 1, length, 1
 	if got := r.direction.Counts(); got != want || r.next.Load() != 0 {
 		t.Errorf("interface down: %+v, %d numbers; want %+v", got, r.next.Load(), want)

@@ -184,15 +184,21 @@ func TestTAPWriteRefused(t *testing.T) {
 	send(t, tap, reply(1))
 }
 
+// reads calls Read in another goroutine, and returns where its error comes.
+func reads(p Port) (ended chan error) {
+	ended = make(chan error)
+	go func() {
+		_, err := p.Read()
+		ended <- err
+	}()
+	return ended
+}
+
 // Close wakes Read, and every later call returns os.ErrClosed.
 func TestTAPCloseWakesRead(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)
-	ended := make(chan error)
-	go func() {
-		_, err := tap.Read()
-		ended <- err
-	}()
+	ended := reads(tap)
 	must(t, tap.Close())
 	if err := <-ended; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Read: %v, want %v", err, os.ErrClosed)
@@ -210,11 +216,7 @@ func TestTAPCloseWakesRead(t *testing.T) {
 func TestTAPDeleted(t *testing.T) {
 	l := newNamespace(t)
 	tap := connectedTAP(t, l)
-	ended := make(chan error)
-	go func() {
-		_, err := tap.Read()
-		ended <- err
-	}()
+	ended := reads(tap)
 	must(t, l.h.LinkDel(handleOf(t, l, "insane")))
 	if err := <-ended; !errors.Is(err, ErrGone) {
 		t.Errorf("the waiting Read: %v, want %v", err, ErrGone)

@@ -22,18 +22,8 @@ const (
 // withRights prepares a lab whose daemons have only these capabilities.
 func withRights(t testing.TB, rights string) *lab.Lab {
 	t.Helper()
-	labtest.NeedRoot(t)
 	// Root's capabilities are limited by the bounding set.
-	l, err := lab.New(lab.Options{Insane: []string{"setpriv", "--bounding-set", rights, "insane"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Errorf("close lab: %v", err)
-		}
-	})
-	return l
+	return labtest.NewWith(t, "setpriv", "--bounding-set", rights, "insane")
 }
 
 // TestRightsWithoutBPF: a daemon that may create a device but may not load a filter, and is

@@ -135,75 +135,76 @@ func tryCall(b *testbed.Bed, link string, to netip.AddrPort) error {
 	})
 }
 
-// paths are the data planes: what owns an answer must not depend on them.
-var paths = []string{api.PathAuto, api.PathRelay}
+// eachPath runs a test with either data plane: what owns an answer must not depend on it.
+func eachPath(t *testing.T, test func(t *testing.T, path string)) {
+	for _, path := range []string{api.PathAuto, api.PathRelay} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			test(t, path)
+		})
+	}
+}
 
 // TestOwnerBoundToSlave: what a socket that is bound to the slave sends to a host that is
 // routed through insane is answered at the slave, and meets no policy. What other sockets
 // send is answered at insane, also from the same port later.
 func TestOwnerBoundToSlave(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
-	for _, path := range paths {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			b := newOwners(t, "--path", path)
-			for _, family := range families {
-				addRoute(t, b, testbed.Device, slaveAddrs[family], routedHost[family].String())
+	eachPath(t, func(t *testing.T, path string) {
+		b := newOwners(t, "--path", path)
+		for _, family := range families {
+			addRoute(t, b, testbed.Device, slaveAddrs[family], routedHost[family].String())
+		}
+		b.AwaitState(t, func(i api.Info) bool { return len(i.Takes.From) == 4 })
+		for _, family := range families {
+			at := echoes(t, b, routedHost[family])
+			own := call(t, b, lab.Link, "udp", at, 0)
+			converse(t, own, 10)
+			for _, mode := range []string{api.ReceiveAll, api.ReceiveNone, api.ReceiveAuto} {
+				receive(t, b, mode)
 			}
-			b.AwaitState(t, func(i api.Info) bool { return len(i.Takes.From) == 4 })
-			for _, family := range families {
-				at := echoes(t, b, routedHost[family])
-				own := call(t, b, lab.Link, "udp", at, 0)
-				converse(t, own, 10)
-				for _, mode := range []string{api.ReceiveAll, api.ReceiveNone, api.ReceiveAuto} {
-					receive(t, b, mode)
-				}
-				labtest.Set(t, b.Daemon, api.Change{RX: new("percent 0")})
-				conversations(t, b, lab.Link, at)
-				converse(t, own, 10)
-				_ = own.Close()
-				lost := b.AwaitState(t, anyState).RX.Stats.Dropped[api.DropPolicy].Packets
-				unbound := call(t, b, "", "udp", at, own.LocalAddr().(*net.UDPAddr).Port)
-				b.AwaitState(t, func(i api.Info) bool {
-					_, _ = unbound.Write([]byte("x")) // the neighbour's answer may be among the losses
-					return i.RX.Stats.Dropped[api.DropPolicy].Packets > lost
-				})
-				labtest.Set(t, b.Daemon, api.Change{RX: new("pass")})
-				converse(t, call(t, b, "", "udp", at, 0), 10)
-			}
-		})
-	}
+			labtest.Set(t, b.Daemon, api.Change{RX: new("percent 0")})
+			conversations(t, b, lab.Link, at)
+			converse(t, own, 10)
+			_ = own.Close()
+			lost := b.AwaitState(t, anyState).RX.Stats.Dropped[api.DropPolicy].Packets
+			unbound := call(t, b, "", "udp", at, own.LocalAddr().(*net.UDPAddr).Port)
+			b.AwaitState(t, func(i api.Info) bool {
+				_, _ = unbound.Write([]byte("x")) // the neighbour's answer may be among the losses
+				return i.RX.Stats.Dropped[api.DropPolicy].Packets > lost
+			})
+			labtest.Set(t, b.Daemon, api.Change{RX: new("pass")})
+			converse(t, call(t, b, "", "udp", at, 0), 10)
+		}
+	})
 }
 
 // TestOwnerBoundToDevice: what a socket that is bound to insane sends to a host that is not
 // routed through it is answered at insane.
 func TestOwnerBoundToDevice(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
-	for _, path := range paths {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			l := labtest.New(t)
-			b := &testbed.Bed{Lab: l, Daemon: labtest.StartDaemon(t, l, "--slave", lab.Link, "--path", path)}
-			ip(t, b, "link", "set", testbed.Device, "up")
-			ip(t, b, "-6", "route", "add", "default", "dev", testbed.Device, "src", slaveAddrs[6].String(), "table", "100")
-			ip(t, b, "-6", "rule", "add", "oif", testbed.Device, "lookup", "100")
-			awaitUsable(t, b)
-			for _, family := range families {
-				at := echoes(t, b, otherHost[family])
-				relayed := func() uint64 { return b.AwaitState(t, anyState).RX.Stats.Relayed.Packets }
-				before := relayed()
-				conversations(t, b, testbed.Device, at)
-				if now := relayed(); now < before+10 {
-					t.Errorf("IPv%d: %d packets came in through insane", family, now-before)
-				}
-				before = relayed()
-				conversations(t, b, lab.Link, at)
-				if now := relayed(); now > before+9 { // some of neighbours
-					t.Errorf("IPv%d: %d packets for the slave came in through insane", family, now-before)
-				}
+	eachPath(t, func(t *testing.T, path string) {
+		l := labtest.New(t)
+		b := &testbed.Bed{Lab: l, Daemon: labtest.StartDaemon(t, l, "--slave", lab.Link, "--path", path)}
+		ip(t, b, "link", "set", testbed.Device, "up")
+		ip(t, b, "-6", "route", "add", "default", "dev", testbed.Device, "src", slaveAddrs[6].String(), "table", "100")
+		ip(t, b, "-6", "rule", "add", "oif", testbed.Device, "lookup", "100")
+		awaitUsable(t, b)
+		for _, family := range families {
+			at := echoes(t, b, otherHost[family])
+			relayed := func() uint64 { return b.AwaitState(t, anyState).RX.Stats.Relayed.Packets }
+			before := relayed()
+			conversations(t, b, testbed.Device, at)
+			if now := relayed(); now < before+10 {
+				t.Errorf("IPv%d: %d packets came in through insane", family, now-before)
 			}
-		})
-	}
+			before = relayed()
+			conversations(t, b, lab.Link, at)
+			if now := relayed(); now > before+9 { // some of neighbours
+				t.Errorf("IPv%d: %d packets for the slave came in through insane", family, now-before)
+			}
+		}
+	})
 }
 
 // TestOwnerErrors: what a router in between says of a packet that is too large reaches the
@@ -248,27 +249,24 @@ func TestOwnerErrors(t *testing.T) {
 // answers to what was sent through it, although all is routed through one of them.
 func TestOwnerTwoDevices(t *testing.T) {
 	testbed.RequireProgram(t, "ping")
-	for _, path := range paths {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			l := labtest.New(t)
-			b := &testbed.Bed{Lab: l, Daemon: labtest.StartDaemon(t, l, "--slave", lab.Link, "--path", path)}
-			other := labtest.StartDaemon(t, l, "--name", "other", "--slave", lab.Link, "--path", path)
-			for _, name := range []string{testbed.Device, "other"} {
-				ip(t, b, "link", "set", name, "up")
+	eachPath(t, func(t *testing.T, path string) {
+		l := labtest.New(t)
+		b := &testbed.Bed{Lab: l, Daemon: labtest.StartDaemon(t, l, "--slave", lab.Link, "--path", path)}
+		other := labtest.StartDaemon(t, l, "--name", "other", "--slave", lab.Link, "--path", path)
+		for _, name := range []string{testbed.Device, "other"} {
+			ip(t, b, "link", "set", name, "up")
+		}
+		addRoute(t, b, testbed.Device, slaveAddrs[4], routedHost[4].String())
+		b.AwaitState(t, func(i api.Info) bool { return len(i.Takes.From) == 1 })
+		at := echoes(t, b, routedHost[4])
+		for _, link := range []string{testbed.Device, "other", lab.Link, "other", testbed.Device} {
+			first, second := labtest.Info(t, b.Daemon).RX.Stats.Relayed.Packets, labtest.Info(t, other).RX.Stats.Relayed.Packets
+			conversations(t, b, link, at)
+			first, second = labtest.Info(t, b.Daemon).RX.Stats.Relayed.Packets-first, labtest.Info(t, other).RX.Stats.Relayed.Packets-second
+			const few = 10 // neighbours are told to both
+			if first >= few != (link == testbed.Device) || second >= few != (link == "other") {
+				t.Errorf("bound to %s: %d packets came in through the first device, %d through the second", link, first, second)
 			}
-			addRoute(t, b, testbed.Device, slaveAddrs[4], routedHost[4].String())
-			b.AwaitState(t, func(i api.Info) bool { return len(i.Takes.From) == 1 })
-			at := echoes(t, b, routedHost[4])
-			for _, link := range []string{testbed.Device, "other", lab.Link, "other", testbed.Device} {
-				first, second := labtest.Info(t, b.Daemon).RX.Stats.Relayed.Packets, labtest.Info(t, other).RX.Stats.Relayed.Packets
-				conversations(t, b, link, at)
-				first, second = labtest.Info(t, b.Daemon).RX.Stats.Relayed.Packets-first, labtest.Info(t, other).RX.Stats.Relayed.Packets-second
-				const few = 10 // neighbours are told to both
-				if first >= few != (link == testbed.Device) || second >= few != (link == "other") {
-					t.Errorf("bound to %s: %d packets came in through the first device, %d through the second", link, first, second)
-				}
-			}
-		})
-	}
+		}
+	})
 }

@@ -123,42 +123,39 @@ func packetClient(t *testing.T, b *testbed.Bed, link string, transaction uint32,
 // a server that is routed through insane and of one that is not, by broadcast, to the address
 // that they have, and to one that they do not have yet.
 func TestOwnerDHCP(t *testing.T) {
-	for _, path := range paths {
-		t.Run(path, func(t *testing.T) {
-			t.Parallel()
-			l := labtest.New(t)
-			b := &testbed.Bed{Lab: l, Daemon: labtest.StartDaemon(t, l, "--slave", lab.Link, "--path", path)}
-			ip(t, b, "link", "set", testbed.Device, "up")
-			dhcpServer(t, b)
-			labtest.Run(t, b.Morgana, "ip", "neigh", "add", "10.9.0.99", "lladdr",
-				labtest.LinkOf(t, b.Borea, lab.Link).Attrs().HardwareAddr.String(), "dev", lab.Link)
-			transaction := uint32(0x10203040)
-			for _, routed := range []bool{false, true} {
-				if routed {
-					addRoute(t, b, testbed.Device, slaveAddrs[4], "10.9.0.2")
-					b.AwaitState(t, func(i api.Info) bool { return len(i.Takes.From) == 1 })
-				}
-				for _, link := range []string{lab.Link, testbed.Device} {
-					client := portOn(t, b.Borea, link, 68)
-					for _, to := range []string{"10.9.0.2", "255.255.255.255"} {
-						for _, answer := range []string{"10.9.0.1", "255.255.255.255", "10.9.0.99"} {
-							transaction++
-							answerTo := netip.MustParseAddr(answer)
-							if answer == "10.9.0.99" { // only packet sockets get that
-								packetClient(t, b, link, transaction, answerTo)
-								continue
-							}
-							_ = client.SetReadDeadline(time.Now().Add(5 * time.Second))
-							_, err := client.WriteToUDPAddrPort(dhcpMessage(transaction, answerTo), netip.AddrPortFrom(netip.MustParseAddr(to), 67))
-							if err != nil {
-								t.Fatal(err)
-							}
-							hears(t, fmt.Sprintf("%s to %s, answered to %s, routed: %v", link, to, answer, routed), transaction, client.Read)
-						}
-					}
-					_ = client.Close()
-				}
+	eachPath(t, func(t *testing.T, path string) {
+		l := labtest.New(t)
+		b := &testbed.Bed{Lab: l, Daemon: labtest.StartDaemon(t, l, "--slave", lab.Link, "--path", path)}
+		ip(t, b, "link", "set", testbed.Device, "up")
+		dhcpServer(t, b)
+		labtest.Run(t, b.Morgana, "ip", "neigh", "add", "10.9.0.99", "lladdr",
+			labtest.LinkOf(t, b.Borea, lab.Link).Attrs().HardwareAddr.String(), "dev", lab.Link)
+		transaction := uint32(0x10203040)
+		for _, routed := range []bool{false, true} {
+			if routed {
+				addRoute(t, b, testbed.Device, slaveAddrs[4], "10.9.0.2")
+				b.AwaitState(t, func(i api.Info) bool { return len(i.Takes.From) == 1 })
 			}
-		})
-	}
+			for _, link := range []string{lab.Link, testbed.Device} {
+				client := portOn(t, b.Borea, link, 68)
+				for _, to := range []string{"10.9.0.2", "255.255.255.255"} {
+					for _, answer := range []string{"10.9.0.1", "255.255.255.255", "10.9.0.99"} {
+						transaction++
+						answerTo := netip.MustParseAddr(answer)
+						if answer == "10.9.0.99" { // only packet sockets get that
+							packetClient(t, b, link, transaction, answerTo)
+							continue
+						}
+						_ = client.SetReadDeadline(time.Now().Add(5 * time.Second))
+						_, err := client.WriteToUDPAddrPort(dhcpMessage(transaction, answerTo), netip.AddrPortFrom(netip.MustParseAddr(to), 67))
+						if err != nil {
+							t.Fatal(err)
+						}
+						hears(t, fmt.Sprintf("%s to %s, answered to %s, routed: %v", link, to, answer, routed), transaction, client.Read)
+					}
+				}
+				_ = client.Close()
+			}
+		}
+	})
 }

@@ -3,6 +3,7 @@ package testbed
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,11 +23,29 @@ type Hook struct {
 	Remove func()
 }
 
-// Codes with which a program drops a frame.
+// Codes with which a program drops a frame, or lets the next program see it.
 const (
 	xdpDrop = 1
 	tcShot  = 2
+	tcxNext = -1
 )
+
+// countOne is the end of a program: it adds 1 to the counter whose key is on top of the stack,
+// and returns the code. It begins at the symbol "count", and returns without counting from
+// "out" on.
+func countOne(counters *ebpf.Map, code int32) asm.Instructions {
+	return asm.Instructions{
+		asm.Mov.Reg(asm.R2, asm.RFP).WithSymbol("count"),
+		asm.Add.Imm(asm.R2, -4),
+		asm.LoadMapPtr(asm.R1, counters.FD()),
+		asm.FnMapLookupElem.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+		asm.Mov.Imm(asm.R1, 1),
+		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
+		asm.Mov.Imm(asm.R0, code).WithSymbol("out"),
+		asm.Return(),
+	}
+}
 
 // dropper loads a program that drops and counts every frame. XDP programs and those of tc
 // differ only in their type and the code.
@@ -37,18 +56,8 @@ func dropper(t testing.TB, kind ebpf.ProgramType, code int32) (*ebpf.Program, fu
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { counter.Close() })
-	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: kind, License: "GPL", Instructions: asm.Instructions{
-		asm.StoreImm(asm.RFP, -4, 0, asm.Word),
-		asm.Mov.Reg(asm.R2, asm.RFP),
-		asm.Add.Imm(asm.R2, -4),
-		asm.LoadMapPtr(asm.R1, counter.FD()),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.Mov.Imm(asm.R1, 1),
-		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
-		asm.Mov.Imm(asm.R0, code).WithSymbol("out"),
-		asm.Return(),
-	}})
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: kind, License: "GPL", Instructions: slices.Concat(
+		asm.Instructions{asm.StoreImm(asm.RFP, -4, 0, asm.Word)}, countOne(counter, code))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -30,7 +31,7 @@ func LabelCheck(t testing.TB, h *lab.Host, name string) (right, wrong func() int
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { counters.Close() })
-	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL", Instructions: asm.Instructions{
+	program, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, License: "GPL", Instructions: slices.Concat(asm.Instructions{
 		asm.Mov.Reg(asm.R6, asm.R1),
 		asm.LoadAbs(etherType, asm.Half),
 		asm.JNE.Imm(asm.R0, 0x0800, "out"),
@@ -48,16 +49,7 @@ func LabelCheck(t testing.TB, h *lab.Host, name string) (right, wrong func() int
 		asm.LoadMem(asm.R8, asm.R6, priority, asm.Word),
 		asm.JNE.Reg(asm.R8, asm.R7, "count"),
 		asm.StoreImm(asm.RFP, -4, 0, asm.Word),
-		asm.Mov.Reg(asm.R2, asm.RFP).WithSymbol("count"),
-		asm.Add.Imm(asm.R2, -4),
-		asm.LoadMapPtr(asm.R1, counters.FD()),
-		asm.FnMapLookupElem.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.Mov.Imm(asm.R1, 1),
-		asm.StoreXAdd(asm.R0, asm.R1, asm.DWord),
-		asm.Mov.Imm(asm.R0, -1).WithSymbol("out"), // TCX_NEXT
-		asm.Return(),
-	}})
+	}, countOne(counters, tcxNext))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,14 @@ import (
 // which package testbed puts there.
 func New(t testing.TB) *lab.Lab {
 	t.Helper()
+	return NewWith(t, "insane")
+}
+
+// NewWith makes two hosts that end with the test. Their daemon is this command.
+func NewWith(t testing.TB, insane ...string) *lab.Lab {
+	t.Helper()
 	NeedRoot(t)
-	l, err := lab.New(lab.Options{Insane: []string{"insane"}})
+	l, err := lab.New(lab.Options{Insane: insane})
 	if err != nil {
 		t.Fatal(err)
 	}
