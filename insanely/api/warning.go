@@ -13,9 +13,10 @@ const (
 	WarnQueue   = "second-queue" // another program has opened a queue of the interface
 	WarnAddress = "address"      // the interface has another MAC address than the slave
 	WarnStacked = "stacked"      // a VLAN or macvlan stands on the interface, and gets nothing
+	WarnBypass  = "bypass"       // packets to a destination that was asked for leave past the device
 )
 
 // WarningKinds lists every kind, in the order in which they are shown.
 func WarningKinds() []string {
-	return []string{WarnAway, WarnRenamed, WarnQueue, WarnAddress, WarnStacked}
+	return []string{WarnAway, WarnRenamed, WarnQueue, WarnAddress, WarnStacked, WarnBypass}
 }

@@ -2,12 +2,14 @@ package owner
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestRedirects: the host follows a gateway that names a better one, for what goes through
@@ -84,4 +86,40 @@ func TestDevicesOfOneDestination(t *testing.T) {
 			t.Errorf("a device believes that somebody has deleted its route:\n%s", log)
 		}
 	}
+}
+
+// TestBypassIsSaid: as long as rules, or narrower routes, lead past insane what was asked for,
+// it says so; and else it does not.
+func TestBypassIsSaid(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	ip := func(command string) { labtest.Run(t, l.Borea, "ip", strings.Fields(command)...) }
+	ip("-4 route add default via 10.9.0.2")
+	ip("-6 route add default via fd00:9::2")
+	i := testbed.Start(t, l, testbed.SocketPath(t, "insane"), "--slave", lab.Link, "--route", "default", "--route", "10.9.0.2").Ready(t)
+	says := func(want int) func() bool {
+		return func() bool {
+			info, err := i.Client.Info(t.Context())
+			labtest.Must(t, err)
+			list := slices.DeleteFunc(info.Warnings, func(w api.Warning) bool { return w.Kind != api.WarnBypass })
+			return len(list) == want
+		}
+	}
+	if log := i.Log.String(); strings.Contains(log, "unfaulted") || !says(0)() {
+		t.Errorf("nothing leads past the device, and it says:\n%s", log)
+	}
+	ip("-4 route add default via 10.9.0.2 dev eth0 table 100")
+	ip("-4 rule add from all lookup 100")
+	labtest.Await(t, "the rule to be told, for both IPv4 destinations", says(2))
+	ip("-4 rule del from all lookup 100")
+	labtest.Await(t, "an end of that", says(0))
+	ip("-6 route add 2000::/3 via fd00:9::4")
+	labtest.Await(t, "the narrower route to be told", says(1))
+	ip("-6 route del 2000::/3")
+	labtest.Await(t, "an end of that", says(0))
+	ip("-4 route del 10.9.0.2 dev insane")
+	labtest.Await(t, "a deleted route to be told", says(1))
+	ip("link set insane down")
+	ip("link set insane up")
+	labtest.Await(t, "an end of that", says(0))
 }
