@@ -19,6 +19,7 @@ func (d *Device) config() decide.Config {
 	return decide.Config{
 		Name: api.ShowName(d.name), Slave: api.ShowName(s.Name), Link: s.Link, Queues: s.Queues, Open: s.IsOpen(),
 		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2), Moved: d.moved,
+		Bypasses: d.given.Bypasses(),
 	}
 }
 
@@ -85,6 +86,7 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	d.applySlave(w)
 	if again = d.applyInterface(routes); !again {
 		d.applyOwnership(w)
+		w.Warnings = decide.Warnings(d.config(), d.seen) // what is routed past the device is known now
 	} // else the routes have changed since the look, and with them the ownership
 	d.steer(w)
 	return w.SkipQdisc && d.skipQdisc() || again

@@ -28,6 +28,8 @@ type Config struct {
 	Receive string    // one of the api.Receive… modes
 	Uneven  bool      // the packets of one super-frame of tx can get different verdicts
 	Moved   bool      // the interface was in another network namespace, and is not set up again yet
+
+	Bypasses []host.Bypass // of the routes that the user asked for
 }
 
 // Step is what the device must do about the slave before anything else.
@@ -82,7 +84,7 @@ func Decide(c Config, o observe.Host) (w Wanted) {
 	c.Link, c.Queues = w.Link, w.Queues
 	w.RelayTX = noFastTX(c, o)
 	w.RelayRX = noFastRX(c, w.Idle, o)
-	w.Warnings = warnings(c, o)
+	w.Warnings = Warnings(c, o)
 	return w
 }
 

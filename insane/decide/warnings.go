@@ -3,13 +3,14 @@ package decide
 import (
 	"fmt"
 
+	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// warnings lists what is wrong with the interface or around it, in the order of
+// Warnings lists what is wrong with the interface or around it, in the order of
 // api.WarningKinds. o is the host after the slave has got its sockets.
-func warnings(c Config, o observe.Host) (list []api.Warning) {
+func Warnings(c Config, o observe.Host) (list []api.Warning) {
 	warn := func(kind, format string, args ...any) {
 		list = append(list, api.Warning{Kind: kind, Message: fmt.Sprintf(format, args...)})
 	}
@@ -33,8 +34,24 @@ func warnings(c Config, o observe.Host) (list []api.Warning) {
 		warn(api.WarnStacked, "%s is on top of %s: with receive auto, what arrives for it is the slave's; receive all brings it",
 			api.ShowName(above[0]), c.Name)
 	}
+	for _, b := range c.Bypasses {
+		warn(api.WarnBypass, "%s: packets to %s leave through %s, unfaulted: %s", c.Name, b.Dst, api.ShowName(b.Link), reason(b))
+	}
 	return list
 }
+
+// reason says why packets leave past the device.
+func reason(b host.Bypass) string {
+	switch {
+	case b.Table != mainTable:
+		return fmt.Sprintf("a rule leads to routing table %d (ip rule)", b.Table)
+	case b.Route.Bits() > b.Dst.Bits():
+		return fmt.Sprintf("the host has a narrower route, to %s", b.Route)
+	}
+	return "the device has no route there now"
+}
+
+const mainTable = 254 // the number of the routing table main
 
 func plural(n int) string {
 	if n == 1 {

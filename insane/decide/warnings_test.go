@@ -2,6 +2,7 @@ package decide
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -37,6 +38,15 @@ func TestWarnings(t *testing.T) {
 		{"a VLAN, receive all", func(c *Config, h *observe.Host) {
 			c.Receive, h.Ownership.Above = api.ReceiveAll, []string{"vlan7"}
 		}, nil},
+		{"packets past the device", func(c *Config, _ *observe.Host) {
+			all, half, morgana := netip.MustParsePrefix("::/0"), netip.MustParsePrefix("::/1"), netip.MustParsePrefix("10.9.0.2/32")
+			c.Bypasses = []host.Bypass{{Dst: all, Link: "tun0", Route: half, Table: 254}, {Dst: morgana, Link: "eth0", Route: morgana, Table: 100},
+				{Dst: all, Link: "eth0", Route: all, Table: 254}}
+		}, []api.Warning{
+			{Kind: api.WarnBypass, Message: "insane: packets to ::/0 leave through tun0, unfaulted: the host has a narrower route, to ::/1"},
+			{Kind: api.WarnBypass, Message: "insane: packets to 10.9.0.2/32 leave through eth0, unfaulted: a rule leads to routing table 100 (ip rule)"},
+			{Kind: api.WarnBypass, Message: "insane: packets to ::/0 leave through eth0, unfaulted: the device has no route there now"},
+		}},
 		{"away, and nothing else is known", func(_ *Config, h *observe.Host) {
 			h.Interface = observe.Interface{Away: true, Link: host.Link{Queues: 2}}
 		}, []api.Warning{{Kind: api.WarnAway,

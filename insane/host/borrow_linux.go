@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -11,57 +12,84 @@ import (
 )
 
 // Borrow asks how packets to dst would leave through the slave, whose index is given. It
-// returns a Route with the same gateway and the same source address, for the interface of
+// returns a Route with the same gateway, source address and metrics, for the interface of
 // the device. Without a route through the slave the result has no gateway. way is true if
 // the slave has a route to just this destination or to a wider one; a default route is the
 // only one that says so for a default route.
 func (l *Links) Borrow(dst netip.Prefix, slave int) (r Route, way bool) {
 	r = Route{Dst: dst}
-	addr, way := l.sampleThrough(dst, slave)
+	addr, like, way := l.sampleThrough(dst, slave)
 	found, err := l.h.RouteGetWithOptions(addr.AsSlice(), &netlink.RouteGetOptions{OifIndex: slave})
 	if err != nil || len(found) == 0 || found[0].LinkIndex != slave {
 		return r, false
 	}
-	r.Via = gateway(found[0].Gw, found[0].Via)
+	r.Via, r.Metrics = gateway(found[0].Gw, found[0].Via), string(like.metrics)
+	source, ok := netip.AddrFromSlice(found[0].Src)
+	if ok && (source.Is4() || like.names || !l.chooses(slave)) {
+		r.Source = source.Unmap()
+	}
 	// A link-local address is of one link only. It is the answer as long as the kernel
 	// looks for duplicates of the other addresses.
-	if source, ok := netip.AddrFromSlice(found[0].Src); ok && !(source.Is6() && source.IsLinkLocalUnicast()) {
-		r.Source = source.Unmap()
+	if r.Source.Is6() && source.IsLinkLocalUnicast() {
+		r.Source = netip.Addr{}
 	}
 	return r, way
 }
 
+// chooses reports whether the kernel takes the same IPv6 source addresses for the interface
+// as for a link, by itself: no other link has one that it could take. For every destination it
+// chooses the address that fits best (RFC 6724), which one address in a route cannot express.
+// Of several links it prefers the one that the packet leaves through.
+func (l *Links) chooses(link int) bool {
+	all, err := dump(func() ([]netlink.Addr, error) { return l.h.AddrList(nil, unix.AF_INET6) })
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(all, func(a netlink.Addr) bool {
+		return a.LinkIndex != link && !a.IP.IsLinkLocalUnicast() && !a.IP.IsLoopback()
+	})
+}
+
 // sampleThrough returns an address inside dst, and whether the route to it through a link is
-// one to dst or to a wider network. It tries several addresses, as a smaller network inside
-// dst can have a route of its own. IPv4 alone would answer without any route, as if all the
-// world were on the link (net/ipv4/route.c, ip_route_output_key_hash_rcu).
-func (l *Links) sampleThrough(dst netip.Prefix, index int) (addr netip.Addr, way bool) {
+// one to dst or to a wider network; then also that route. It tries several addresses, as a
+// smaller network inside dst can have a route of its own. IPv4 alone would answer without any
+// route, as if all the world were on the link (net/ipv4/route.c, ip_route_output_key_hash_rcu).
+func (l *Links) sampleThrough(dst netip.Prefix, index int) (addr netip.Addr, r routed, way bool) {
 	for _, addr := range samples(dst) {
-		if r, ok, err := l.matched(addr, index); err == nil && ok && r.dst.Bits() <= dst.Bits() {
-			return addr, true
+		if r, err := l.ask(addr, index); err == nil && len(r.hops) > 0 && r.dst.Bits() <= dst.Bits() {
+			return addr, r, true
 		}
 	}
-	return samples(dst)[0], false
+	return samples(dst)[0], routed{}, false
 }
 
 // matched returns the route that packets to addr take through a link; 0 is any. ok is false
 // if it is not of the main table, as the route of the host's own addresses. The error is
 // ENETUNREACH or EHOSTUNREACH if there is none.
 func (l *Links) matched(addr netip.Addr, index int) (r routed, ok bool, err error) {
+	r, err = l.ask(addr, index)
+	return r, err == nil && r.lists(), err
+}
+
+// ask is matched for any table. A route of no links has no hops: one of the host's own
+// addresses, or one that refuses.
+func (l *Links) ask(addr netip.Addr, index int) (r routed, err error) {
 	req := nl.NewNetlinkRequest(unix.RTM_GETROUTE, 0)
 	req.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.raw}
 	of := netip.PrefixFrom(addr, addr.BitLen())
-	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family(of)), Dst_len: uint8(of.Bits()), Flags: unix.RTM_F_FIB_MATCH}})
+	req.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family(of)), Dst_len: uint8(of.Bits()), Flags: unix.RTM_F_FIB_MATCH | unix.RTM_F_LOOKUP_TABLE}})
 	req.AddData(nl.NewRtAttr(unix.RTA_DST, addr.AsSlice()))
 	if index != 0 {
 		req.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(index))))
 	}
 	found, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
-	if err != nil || len(found) == 0 || len(found[0]) < unix.SizeofRtMsg {
-		return r, false, err
+	if err == nil && (len(found) == 0 || len(found[0]) < unix.SizeofRtMsg) {
+		err = unix.ENETUNREACH
 	}
-	r = toRouted(found[0], nil)
-	return r, r.lists(), nil
+	if err != nil {
+		return r, err
+	}
+	return toRouted(found[0], nil), nil
 }
 
 // Lost reports whether the interface has no IPv4 route to exactly this destination, or one

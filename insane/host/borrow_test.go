@@ -2,6 +2,8 @@ package host
 
 import (
 	"net/netip"
+	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -36,7 +38,8 @@ func TestSamples(t *testing.T) {
 }
 
 // Borrow returns the gateway and the source address that the slave would use, and whether
-// the slave has a route at all. A route through the device itself changes nothing.
+// the slave has a route at all. A route through the device itself changes nothing. The IPv6
+// source is the kernel's choice.
 func TestBorrow(t *testing.T) {
 	l, tap, slave := newRouted(t)
 	ip(t, "route add 10.1.0.0/16 via inet6 fe80::1 dev eth0\nroute add 192.0.2.0/24 via 10.9.0.9")
@@ -54,10 +57,10 @@ func TestBorrow(t *testing.T) {
 		{"192.168.8.1/32", "", "10.9.0.1", true},
 		{"203.0.113.0/24", "10.9.0.254", "10.9.0.1", true},
 		{"0.0.0.0/0", "10.9.0.254", "10.9.0.1", true}, // although 192.0.2.0/24 has another gateway
-		{"fd00:9::2/128", "", "fd00:9::1", true},
-		{"fd00:8::/64", "", "fd00:9::1", true},
-		{"2001:db8:1::/48", "fd00:9::254", "fd00:9::1", true},
-		{"::/0", "fd00:9::254", "fd00:9::1", true},
+		{"fd00:9::2/128", "", "", true},
+		{"fd00:8::/64", "", "", true},
+		{"2001:db8:1::/48", "fd00:9::254", "", true},
+		{"::/0", "fd00:9::254", "", true},
 	} {
 		dst := netip.MustParsePrefix(c.dst)
 		check := func(when string) {
@@ -119,4 +122,70 @@ func TestLost(t *testing.T) {
 			t.Errorf("%s is there after it was removed", dst)
 		}
 	}
+}
+
+// TestBorrowKeepsPackets: what goes through the device has the source address, the MTU and the
+// like that it would have without the device, whenever these change; and no old route is left.
+// For IPv6, the source is the one that fits the destination, or the one that the slave's route
+// names, and other links have a say as little as before.
+func TestBorrowKeepsPackets(t *testing.T) {
+	g := newGiver(t, "0.0.0.0/0", "192.168.7.0/24", "::/0", "fd00:8::/64")
+	sysctl(t, "net/ipv6/conf/peer/disable_ipv6", "0")
+	ip(t, "address add 2001:db8:9::1/64 dev eth0 nodad")
+	for _, change := range []string{
+		"route change default via 10.9.0.254 mtu lock 1300 advmss 1000 initcwnd 5\nroute change ::/0 via fd00:9::254 mtu 1300 hoplimit 9",
+		"route change default via 10.9.0.254 mtu 1300\nroute change ::/0 via fd00:9::254 mtu 1400\n" +
+			"route change 192.168.7.0/24 via 10.9.0.253 src 10.9.0.77 mtu 1400 congctl reno",
+		"route change default via 10.9.0.254 mtu 1300 initcwnd 5\nroute change ::/0 via fd00:9::254",
+		"address add 2001:db8:9::2/64 dev eth0 nodad\naddress change 2001:db8:9::1/64 dev eth0 preferred_lft 0",
+		"route replace fd00:8::/64 dev eth0 src 2001:db8:9::2",
+		"route replace ::/0 via fd00:9::254 src fd00:9::1",
+		"route replace ::/0 via fd00:9::254\naddress add 2001:db8:7::1/128 dev peer nodad\nlink set peer up",
+	} {
+		ip(t, change)
+		awaitUsable(t, g.l, "eth0")
+		g.keeps()
+		for _, addr := range []string{"203.0.113.7", "192.168.7.7", "2001:db8:7::7", "fd00:7::7", "fd00:8::8"} {
+			if g.named6() && addr == "fd00:7::7" {
+				continue // one route names one source only
+			}
+			got, want := packetsTo(t, addr), packetsTo(t, addr, "oif", "eth0")
+			if link := through(t, g.l, addr); got != want || link != "insane" {
+				t.Errorf("after %q packets to %s leave through %s with %q, without the device with %q", change, addr, link, got, want)
+			}
+		}
+		if list := deviceRoutes(t); len(list) != 5 {
+			t.Errorf("after %q: %q, want five routes", change, list)
+		}
+	}
+	if !g.named6() {
+		t.Error("another link has an IPv6 address, and the device lets the kernel choose among both")
+	}
+}
+
+// named6 reports whether the device's IPv6 default route names a source address, without being
+// told so by the slave's.
+func (g *giver) named6() bool {
+	one := g.given[netip.MustParsePrefix("::/0")]
+	return one.last.Source.IsValid() && !strings.Contains(strings.Join(table(g.t), "\n"), "default via fd00:9::254 dev eth0 src")
+}
+
+// packetsTo returns what the host gives packets to an address: gateway, source, MTU and such,
+// without the link.
+func packetsTo(t *testing.T, addr string, args ...string) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "ip", append([]string{"-o", "route", "get", addr}, args...)...).Output()
+	must(t, err)
+	var list []string
+	words := strings.Fields(strings.ReplaceAll(string(out), "\\", " "))
+	for n := 0; n < len(words); n++ {
+		switch words[n] {
+		case "dev", "oif", "metric", "pref", "uid", "proto":
+			n++
+		case "cache", "onlink":
+		default:
+			list = append(list, words[n])
+		}
+	}
+	return strings.Join(list, " ")
 }

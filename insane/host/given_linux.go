@@ -20,6 +20,15 @@ type Given struct {
 	whole   Condition      // the interface as of the last Keep
 }
 
+// Bypasses returns the ways past the interface that were seen when the routes were last found
+// complete; nil while the interface is down, which Keep has logged.
+func (g *Given) Bypasses() []Bypass {
+	if !g.whole.Up {
+		return nil
+	}
+	return g.Routes.bypasses
+}
+
 // Condition is the state of the interface as far as it decides what the interface can have.
 type Condition struct {
 	Up      bool // administratively

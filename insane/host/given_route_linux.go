@@ -23,6 +23,8 @@ import (
 type GivenRoutes struct {
 	given map[netip.Prefix]*given
 	blind bool // as of the last Keep: there is no slave that could say more
+
+	bypasses []Bypass // that were seen by the last Keep that had nothing to change
 }
 
 // given is what has become of one of the routes.
@@ -41,6 +43,8 @@ type RouteState struct {
 	Blind   bool  // the slave is gone or down, and tells nothing: a route stays as it is
 	Lost    bool  // it is not the first one to its destination any more: see Interface.Lost
 	Deleted bool  // somebody has deleted it
+
+	Bypass *Bypass // how packets to the destination leave past the device; nil: they do not
 }
 
 // Keep adds or changes the routes according to seen. It returns true if it added, changed or
@@ -58,7 +62,11 @@ func (r *GivenRoutes) Keep(i *Interface, seen []RouteState, log *slog.Logger) (c
 		r.blind = seen[0].Blind
 	}
 	var errs []error
+	var past []Bypass
 	for _, s := range seen {
+		if s.Bypass != nil {
+			past = append(past, *s.Bypass)
+		}
 		g := r.given[s.Want.Dst]
 		if g == nil {
 			g = &given{}
@@ -69,6 +77,9 @@ func (r *GivenRoutes) Keep(i *Interface, seen []RouteState, log *slog.Logger) (c
 		if err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if !changed && seen != nil {
+		r.bypasses = past
 	}
 	return changed, errors.Join(errs...)
 }

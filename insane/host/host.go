@@ -19,6 +19,7 @@
 //   - table_linux.go: the main routing table
 //   - neighbour_linux.go: the neighbours of a link, and the bridge that it is a port of
 //   - route_linux.go: the routes that lead through the device, in front of all others
+//   - bypass_linux.go: whether packets leave past it nevertheless
 //   - borrow_linux.go: which way the slave's own routes lead
 //   - given_linux.go: what the user asked for of the interface
 //   - given_route_linux.go: the routes among that

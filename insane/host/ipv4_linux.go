@@ -57,6 +57,9 @@ const noConf = math.MinInt32
 var sharedFiles = [...]string{
 	"ipv4/neigh/NAME/proxy_delay", "ipv4/neigh/NAME/proxy_qlen",
 	"ipv6/conf/NAME/forwarding", "ipv6/conf/NAME/force_forwarding",
+	"ipv6/conf/NAME/accept_redirects", "ipv6/conf/NAME/accept_source_route", "ipv6/conf/NAME/hop_limit",
+	"ipv6/conf/NAME/drop_unicast_in_l2_multicast", "ipv6/conf/NAME/seg6_enabled",
+	"ipv6/conf/NAME/ioam6_enabled", "ipv6/conf/NAME/rpl_seg_enabled",
 }
 
 // Settings are the settings of a link that matter for the hosts behind it: how the host

@@ -37,6 +37,13 @@ func TestAdoptSettings(t *testing.T) {
 	}
 	sysctl(t, "net/ipv4/neigh/near/proxy_delay", "8")
 	sysctl(t, "net/ipv6/conf/near/forwarding", "1")
+	for _, key := range []string{"accept_redirects", "accept_source_route", "drop_unicast_in_l2_multicast", "seg6_enabled"} {
+		flipped := map[string]string{"0": "1", "1": "0"}[readSysctl(t, "net/ipv6/conf/insane/"+key)]
+		sysctl(t, "net/ipv6/conf/near/"+key, flipped)
+		want["ipv6/conf/insane/"+key] = flipped
+	}
+	sysctl(t, "net/ipv6/conf/near/hop_limit", "50")
+	want["ipv6/conf/insane/hop_limit"] = "50"
 	want["ipv4/neigh/insane/proxy_delay"], want["ipv6/conf/insane/forwarding"] = "8", "1"
 	// Other settings decide about ARP requests, and a strict check stays where it is.
 	sysctl(t, "net/ipv4/conf/near/arp_ignore", "1")

@@ -36,7 +36,7 @@ func (e *Events) addRouteMessage(m *syscall.NetlinkMessage, device origin) {
 	e.Routes = true
 	e.Foreign = e.Foreign || !own
 	byKernel := m.Header.Pid == 0
-	if deleted && !own && !byKernel && r.protocol == routeProtocol && r.metric != behind6 {
+	if deleted && !own && !byKernel && r.protocol == routeProtocol && r.metric != behind6 && r.through(device.index) {
 		e.addDeleted(r.dst)
 	}
 }

@@ -16,6 +16,10 @@ type Route struct {
 	Dst    netip.Prefix
 	Via    netip.Addr // gateway on the slave's link; the zero Addr if the destination is on the link itself
 	Source netip.Addr // preferred source address; the zero Addr if the kernel chooses
+
+	// Metrics are the MTU, the window, the hop limit and the like that the slave's route gives
+	// its packets, as in a message of rtnetlink (RTA_METRICS); "": none.
+	Metrics string
 }
 
 // routeProtocol is the routing protocol (rtnetlink(7), rtm_protocol) of the routes that the
@@ -49,6 +53,12 @@ func entriesOf(r Route) []entry {
 		list = append(list, behind(r.Dst))
 	}
 	return list
+}
+
+// like reports whether two entries are the same but for the metrics of their packets.
+func (e entry) like(other entry) bool {
+	e.Metrics = other.Metrics
+	return e == other
 }
 
 // behind returns an IPv6 route that asks for every destination on the link itself.
@@ -107,7 +117,8 @@ func (i *Interface) remove(e entry) error {
 // An IPv4 default route with a gateway has the same way twice. Of several default routes
 // with one metric the kernel takes another as soon as the neighbour entry of the first one's
 // gateway is merely old (net/ipv4/fib_semantics.c, fib_select_default): half of the packets
-// would leave through the slave. It does not do so with a multipath route.
+// would leave through the slave. It does not do so with a multipath route. The second way gets
+// next to nothing, as the kernel notes redirects and path MTUs for one way only.
 //
 // The scope tells an IPv4 route that has no source address from one that has: a request to
 // delete the first would match the second, too.
@@ -130,6 +141,9 @@ func (i *Interface) request(kind, flags int, e entry, ways int) error {
 	if e.metric != 0 {
 		req.AddData(nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(uint32(e.metric))))
 	}
+	if e.Metrics != "" {
+		req.AddData(nl.NewRtAttr(unix.RTA_METRICS|unix.NLA_F_NESTED, []byte(e.Metrics)))
+	}
 	if ways > 1 {
 		req.AddData(i.multipath(e, ways))
 	} else {
@@ -145,11 +159,17 @@ func (i *Interface) request(kind, flags int, e entry, ways int) error {
 	return err
 }
 
-// multipath returns the attribute for a number of equal ways (struct rtnexthop).
+const maxWeight = 256 // of one way of a multipath route
+
+// multipath returns the attribute for a number of equal ways (struct rtnexthop), of which the
+// first one gets almost all packets.
 func (i *Interface) multipath(e entry, ways int) *nl.RtAttr {
 	var list []byte
-	for range ways {
+	for n := range ways {
 		hop := nl.RtNexthop{RtNexthop: unix.RtNexthop{Flags: unix.RTNH_F_ONLINK, Ifindex: int32(i.Index())}}
+		if n == 0 {
+			hop.Hops = maxWeight - 1
+		}
 		hop.Children = []nl.NetlinkRequestData{gatewayAttribute(e)}
 		list = append(list, hop.Serialize()...)
 	}
@@ -184,14 +204,21 @@ func (i *Interface) exchange(old, now []entry) (have []entry, changed bool, err 
 	return i.exchange6(old, now)
 }
 
-// exchange4 puts the new route in front of the old one.
+// exchange4 puts the new route in front of the old one. If the two have different metrics
+// only, a request to delete the old one would match the new one, too. So it goes first, and for
+// a moment there is none.
 func (i *Interface) exchange4(old, now []entry) (have []entry, changed bool, err error) {
+	for _, e := range old {
+		if e != now[0] && e.like(now[0]) {
+			changed, err = true, errors.Join(err, i.remove(e))
+		}
+	}
 	added := i.put(now[0])
 	if added != nil && !errors.Is(added, unix.EEXIST) {
 		return old, false, added
 	}
 	for _, e := range old {
-		if e != now[0] {
+		if e != now[0] && !e.like(now[0]) {
 			changed, err = true, errors.Join(err, i.remove(e))
 		}
 	}

@@ -11,9 +11,11 @@ import (
 type routed struct {
 	dst                  netip.Prefix
 	metric               uint32
-	link                 int   // 0: there are several
-	hops                 []Hop // none: the host refuses to send to dst
-	flags                uint32
+	link                 int    // 0: there are several
+	hops                 []Hop  // none: the host refuses to send to dst
+	metrics              []byte // RTA_METRICS, inside the message
+	names                bool   // a source address
+	flags, id            uint32 // id: of the table, also above 255
 	tos, table, protocol byte
 }
 
@@ -29,6 +31,12 @@ func toRouted(m []byte, hops []Hop) (r routed) {
 			addr, _ = netip.AddrFromSlice(value)
 		case unix.RTA_PRIORITY:
 			r.metric = number(value)
+		case unix.RTA_TABLE:
+			r.id = number(value)
+		case unix.RTA_PREFSRC:
+			r.names = true
+		case unix.RTA_METRICS:
+			r.metrics = value
 		case unix.RTA_MULTIPATH:
 			r.hops = appendHops(r.hops, value)
 		default:

@@ -152,6 +152,9 @@ func (o *Observer) observeRoutes() []host.RouteState {
 			s.Want, s.Way = o.Links.Borrow(dst, o.On)
 		}
 		s.Lost = o.Iface.Lost(dst)
+		if b, ok := o.Iface.Bypass(dst); ok {
+			s.Bypass = &b
+		}
 		s.Deleted = slices.ContainsFunc(o.Deleted, func(p netip.Prefix) bool {
 			return p.Bits() <= dst.Bits()+1 && dst.Bits() <= p.Bits() && dst.Contains(p.Addr()) // one of its halves, too
 		})

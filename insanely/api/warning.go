@@ -17,6 +17,7 @@ const (
 	WarnQueue   = "second-queue" // another program has opened a queue of the interface
 	WarnAddress = "address"      // the interface has another MAC address than the slave
 	WarnStacked = "stacked"      // a VLAN or macvlan stands on the interface, and gets nothing
+	WarnBypass  = "bypass"       // packets to a destination that was asked for leave past the device
 
 	WarnNoGateway     = "no-gateway"     // a neighbour does not answer, and is in no network of the slave
 	WarnNoNeighbour   = "no-neighbour"   // a neighbour does not answer ARP or neighbour discovery
@@ -28,7 +29,7 @@ const (
 
 // WarningKinds lists every kind, in the order in which they are shown.
 func WarningKinds() []string {
-	return []string{WarnAway, WarnRenamed, WarnQueue, WarnAddress, WarnStacked,
+	return []string{WarnAway, WarnRenamed, WarnQueue, WarnAddress, WarnStacked, WarnBypass,
 		WarnNoGateway, WarnNoNeighbour, WarnReversePath, WarnForeignSource, WarnBridgePort, WarnNoAnswer}
 }
 

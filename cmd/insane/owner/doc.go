@@ -13,6 +13,7 @@
 //	route_test.go    hosts that are routed through the device
 //	many_test.go     tens of thousands of routes
 //	given_test.go    routes and addresses that were asked for at the start
+//	gateway_test.go  gateways that change or name a better one, and routes past the device
 //	bound_test.go    sockets that are bound to the slave or to the device
 //	server_test.go   servers that are bound to the slave or to the device
 //	dhcp_test.go     clients of DHCP on the slave and on the device
