@@ -135,3 +135,19 @@ func TestBadEnvironment(t *testing.T) {
 		t.Errorf("status %d, %q; want %d over the name", status, stderr, exitUsage)
 	}
 }
+
+// A command that cannot write what it was asked for says so, and fails.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0) // every write fails (full(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, arg := range []string{"--help", "--version"} {
+		var said bytes.Buffer
+		status := Main([]string{"insane", arg}, full, &said)
+		if status != exitFailed || !strings.HasPrefix(said.String(), "insane: write output: ") || strings.Count(said.String(), "\n") != 1 {
+			t.Errorf("%s: status %d, %q", arg, status, said.String())
+		}
+	}
+}
