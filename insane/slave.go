@@ -32,7 +32,7 @@ func (d *Device) checkSlave(name string) (host.Link, error) {
 	}
 	link, err := d.links.ByName(api.ReadName(name))
 	if errors.Is(err, host.ErrNoLink) {
-		return host.Link{}, slave.NoDevice(api.ReadName(name))
+		return host.Link{}, slave.NoDevice(api.ReadName(name), link.Name)
 	}
 	if err != nil {
 		return host.Link{}, err
@@ -75,7 +75,7 @@ func (d *Device) checkChain(link host.Link) error {
 func (d *Device) lookAgain(link host.Link) (host.Link, error) {
 	now, err := d.links.ByIndex(link.Index)
 	if errors.Is(err, host.ErrNoLink) {
-		return now, slave.NoDevice(link.Name)
+		return now, slave.NoDevice(link.Name, "")
 	}
 	if err != nil {
 		return now, err

@@ -66,15 +66,14 @@ func createTAP(name string) (*netlink.Tuntap, error) {
 		Queues:     1,
 		NonPersist: true,
 	}
-	taken := fmt.Errorf("create interface %s: there is a link of that name", name)
-	if linkExists(name) {
+	if taken := nameTaken(name); taken != nil {
 		return nil, taken
 	}
 	if err := checkDevice(); err != nil {
 		return nil, fmt.Errorf("create interface %s: %w", name, err)
 	}
 	if err := netlink.LinkAdd(tap); err != nil {
-		if linkExists(name) {
+		if taken := nameTaken(name); taken != nil {
 			return nil, taken // since a moment ago
 		}
 		if strings.Contains(err.Error(), unix.EPERM.Error()) {
@@ -85,10 +84,16 @@ func createTAP(name string) (*netlink.Tuntap, error) {
 	return tap, nil
 }
 
-// linkExists reports whether a link has the name; alternative names do not count.
-func linkExists(name string) bool {
+// nameTaken returns an error if a link has the name, or has it as an alternative name.
+func nameTaken(name string) error {
 	found, err := netlink.LinkByName(name)
-	return err == nil && found.Attrs().Name == name
+	switch {
+	case err != nil:
+		return nil
+	case found.Attrs().Name != name:
+		return fmt.Errorf("create interface %s: it is an alternative name of the link %s", name, found.Attrs().Name)
+	}
+	return fmt.Errorf("create interface %s: there is a link of that name", name)
 }
 
 // newTAP sets up the queue that water has opened. On success the file of ifce belongs to

@@ -1,6 +1,7 @@
 package slave
 
 import (
+	"fmt"
 	"log/slog"
 
 	"github.com/seed-39a139a1/insane/insane/host"
@@ -8,10 +9,12 @@ import (
 )
 
 // NoDevice returns the error for a name that no link has (ENODEV). It says so if no link can
-// have the name.
-func NoDevice(name string) error {
+// have the name, or if it is only an alternative name of the link real; real is "" otherwise.
+func NoDevice(name, real string) error {
 	why := "no such device"
-	if err := api.CheckName(name); err != nil {
+	if real != "" {
+		why += fmt.Sprintf(`: it is an alternative name of "%s", give that one`, api.ShowName(real))
+	} else if err := api.CheckName(name); err != nil {
 		why += ": " + err.Error()
 	}
 	return api.Errorf(api.ErrNoDevice, "slave", `slave: "%s": %s`, api.ShowName(name), why)
