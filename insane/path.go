@@ -147,7 +147,11 @@ func (d *Device) attachPath() error {
 // which the kernel does not tell, or frames wait that may be lost. It waits as a look does.
 // Only the loop may call it.
 func (d *Device) due() (which observe.Parts) {
-	d.heard.Hear(d.about.Load(), d.tx, d.rx)
+	if d.shown.Load().slaveState == api.SlaveUp {
+		d.heard.Hear(d.about.Load(), d.tx, d.rx)
+	} else {
+		d.heard.Forget()
+	}
 	if !d.path.exists() {
 		return 0
 	}
