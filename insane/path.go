@@ -152,13 +152,13 @@ func (d *Device) due() (which observe.Parts) {
 	} else {
 		d.heard.Forget()
 	}
-	if !d.path.exists() {
-		return 0
-	}
 	d.mu.Lock()
 	seen := d.seen
 	d.mu.Unlock()
 	which = d.about.Load().Moved(seen)
+	if !d.path.exists() {
+		return which
+	}
 	if d.tx.Waiting() || d.rx.Waiting() {
 		which |= observe.PartInterface
 	}

@@ -133,10 +133,11 @@ func (o *Observer) otherDevices(slave string) (n int, err error) {
 // the part of a look that failed, too. It waits like Look.
 func (o *Observer) Moved(seen Host) (which Parts) {
 	if o.Chains == nil {
-		return 0
+		return o.movedDown(seen.Interface)
 	}
 	now, err := o.lookUpInterface()
-	if err != nil || seen.Interface.Err != nil || now.Altered || now.Watched != seen.Interface.Watched || now.Guarded != seen.Interface.Guarded {
+	if err != nil || seen.Interface.Err != nil || now.Altered || now.Link.Queues != seen.Interface.Link.Queues ||
+		now.Watched != seen.Interface.Watched || now.Guarded != seen.Interface.Guarded {
 		which |= PartInterface
 	}
 	if seen.Slave.Bound {
@@ -145,4 +146,16 @@ func (o *Observer) Moved(seen Host) (which Parts) {
 		}
 	}
 	return which
+}
+
+// movedDown is Moved without a fast path. Then only the queues of an interface that is down
+// can change without an event (net/core/dev.c, netdev_state_change).
+func (o *Observer) movedDown(seen Interface) Parts {
+	if seen.Away || seen.Link.Up {
+		return 0
+	}
+	if now, err := o.Iface.Look(); err == nil && now.Queues == seen.Link.Queues && !now.Persists {
+		return 0
+	}
+	return PartInterface
 }

@@ -99,16 +99,26 @@ func TestSecondQueueAlters(t *testing.T) {
 }
 
 // TestSecondQueueAtTheEnd: a daemon that is ended by a signal takes its interface with it,
-// also if another program has opened it.
+// also if another program has opened it. The kernel tells of queues of an interface that is
+// up only; those of one that is down are noticed as well.
 func TestSecondQueueAtTheEnd(t *testing.T) {
 	t.Parallel()
-	l := labtest.New(t)
-	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--address", "10.8.0.1/24")
-	queue := openQueue(t, l)
-	defer unix.Close(queue)
-	labtest.Await(t, "a warning of the queue", func() bool { return warned(labtest.Info(t, d), api.WarnQueue) })
-	labtest.Must(t, d.Stop())
-	if link, err := l.Borea.Netlink().LinkByName(api.DefaultName); err == nil {
-		t.Errorf("%s is still there: %+v", api.DefaultName, link.Attrs())
+	for name, args := range map[string][]string{
+		"up":              {"--address", "10.8.0.1/24"},
+		"down":            nil,
+		"down, and relay": {"--path", "relay", "--receive", "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := labtest.New(t)
+			d := labtest.StartDaemon(t, l, append([]string{"--slave", "eth0"}, args...)...)
+			queue := openQueue(t, l)
+			defer unix.Close(queue)
+			labtest.Await(t, "a warning of the queue", func() bool { return warned(labtest.Info(t, d), api.WarnQueue) })
+			labtest.Must(t, d.Stop())
+			if link, err := l.Borea.Netlink().LinkByName(api.DefaultName); err == nil {
+				t.Errorf("%s is still there: %+v", api.DefaultName, link.Attrs())
+			}
+		})
 	}
 }
