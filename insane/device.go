@@ -145,7 +145,7 @@ func (d *Device) Close() error {
 	d.closed.Store(true)
 	d.ticker.EndReceive()
 	var err error
-	if self := d.shown.Load().self; self.Queues > 1 { // another program would keep it there
+	if self := d.shown.Load().self; self.Queues > 1 || self.Persists { // another program would keep it there
 		err = d.iface.Remove()
 	}
 	err = errors.Join(err, d.near.Close(), d.Leave())

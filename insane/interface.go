@@ -20,6 +20,9 @@ func (d *Device) applyInterface(routes []host.RouteState) (again bool) {
 		}
 	}
 	self := &d.seen.Interface
+	if self.Altered {
+		d.putBack()
+	}
 	again, err := d.given.Keep(d.iface, self.Condition, routes, d.log)
 	self.WasDown, self.WasBare = !self.Up, self.NoIPv6 // what was before is known now
 	if again {
@@ -62,6 +65,16 @@ func (d *Device) followSlave() error {
 	settings := d.seen.Slave
 	errs = append(errs, d.iface.AdoptSettings(settings.Settings))
 	return errors.Join(errs...)
+}
+
+// putBack puts back what another program that has opened the interface has changed for all
+// who have it open.
+func (d *Device) putBack() {
+	self := &d.seen.Interface
+	self.Altered, self.Link.Persists = false, false // if it fails, the next look finds it again
+	if err := d.tap.Restore(); err != nil {
+		d.fail("put the interface back", "err", err)
+	}
 }
 
 // renew sets the interface up again after it was in another network namespace, where the

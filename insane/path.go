@@ -147,14 +147,18 @@ func (d *Device) attachPath() error {
 // which the kernel does not tell, or frames wait that may be lost. It waits as a look does.
 // Only the loop may call it.
 func (d *Device) due() (which observe.Parts) {
-	d.heard.Hear(d.about.Load(), d.tx, d.rx)
-	if !d.path.exists() {
-		return 0
+	if d.shown.Load().slaveState == api.SlaveUp {
+		d.heard.Hear(d.about.Load(), d.tx, d.rx)
+	} else {
+		d.heard.Forget()
 	}
 	d.mu.Lock()
 	seen := d.seen
 	d.mu.Unlock()
 	which = d.about.Load().Moved(seen)
+	if !d.path.exists() {
+		return which
+	}
 	if d.tx.Waiting() || d.rx.Waiting() {
 		which |= observe.PartInterface
 	}

@@ -232,7 +232,7 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 func (d *Device) settleWaiting() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed.Load() {
+	if d.closed.Load() || !d.path.exists() {
 		return
 	}
 	d.path.settle(d.tx.Idle())

@@ -22,6 +22,8 @@ func advise(err error, socket string) error {
 	case strings.Contains(err.Error(), "--socket"): // it has its advice
 	case errors.Is(err, syscall.EROFS), forbidden && aboutSocket(err, socket): // only the socket's file is written
 		return fmt.Errorf("%w; --socket PATH puts it elsewhere, --socket @NAME needs no file", err)
+	case errors.Is(err, syscall.EMFILE) && !strings.Contains(err.Error(), "ulimit"):
+		return fmt.Errorf("%w: raise the limit of open files (RLIMIT_NOFILE, ulimit -n)", err)
 	case forbidden:
 		if lacking := lackingRights(); lacking != "" {
 			return fmt.Errorf("%w (making a device needs root, or CAP_NET_ADMIN, CAP_NET_RAW and, to receive, CAP_BPF; this process lacks %s)", err, lacking)

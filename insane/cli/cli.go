@@ -41,8 +41,12 @@ const (
 // Main runs the command line args, where args[0] is the name of the program. It returns the
 // exit code when the command has ended, or when a signal has ended it.
 func Main(args []string, stdout, stderr io.Writer) int {
-	p := &program{out: stdout, err: newQueue(stderr), own: slices.Equal(args, os.Args)}
+	out := &output{to: stdout}
+	p := &program{out: out, err: newQueue(stderr), own: slices.Equal(args, os.Args)}
 	err := p.app().RunContext(context.Background(), args)
+	if err == nil {
+		err = out.err // the library prints the manual and the version, and ignores errors
+	}
 	patience := lastWords
 	if status := statusError(0); err != nil && !errors.As(err, &status) {
 		fmt.Fprintln(p.err, "insane: "+oneLine(err))
@@ -80,6 +84,21 @@ func (p *program) app() *cli.App {
 		// Main returns the exit code; the library would call os.Exit.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
+}
+
+// output writes what the command prints, and keeps the first error, as on a full disk.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.to.Write(b)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("write output: %w", err)
+	}
+	return n, o.err
 }
 
 // usageError is an invalid command line. Nothing was created.

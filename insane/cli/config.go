@@ -11,6 +11,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"os"
 	"os/user"
 	"strconv"
 	"strings"
@@ -59,12 +60,18 @@ func config(c *cli.Context, stderr io.Writer) (conf insane.Config, err error) {
 // names reads the names of the interface, the slave and the control socket. A name may be
 // given as it is, or as it is shown.
 func names(c *cli.Context, conf *insane.Config) error {
-	conf.Name, conf.Slave, conf.Socket = api.ReadName(c.String("name")), c.String("slave"), c.String("socket")
+	conf.Name, conf.Slave, conf.Socket = api.DefaultName, c.String("slave"), c.String("socket")
+	if given(c, "name", "INSANE_NAME") {
+		conf.Name = api.ReadName(c.String("name"))
+	}
 	if err := api.CheckName(conf.Name); err != nil {
 		return fmt.Errorf("name: %q: %w", conf.Name, err)
 	}
-	if conf.Socket == "" {
+	switch {
+	case !given(c, "socket", "INSANE_SOCKET"):
 		conf.Socket = api.SocketPath(conf.Name)
+	case conf.Socket == "" || conf.Socket == "@" || strings.HasSuffix(conf.Socket, "/"):
+		return fmt.Errorf("socket: %q: want the path of a socket, or @NAME", conf.Socket)
 	}
 	if c.IsSet("slave") && conf.Slave == "" {
 		return errors.New(`slave: "": want the name of a link`)
@@ -75,6 +82,13 @@ func names(c *cli.Context, conf *insane.Config) error {
 		}
 	}
 	return nil
+}
+
+// given reports whether a flag was given, or the variable that stands for it. A variable that
+// is empty does not count.
+func given(c *cli.Context, flag, variable string) bool {
+	value, set := os.LookupEnv(variable)
+	return c.IsSet(flag) && (c.String(flag) != "" || !set || value != "")
 }
 
 // network reads addresses, routes and the path of packets.

@@ -129,9 +129,17 @@ func TestConfigEnvironment(t *testing.T) {
 	if c := parse(t, io.Discard); c.Name != "bad1" || c.Socket != "/run/insane/bad1.sock" {
 		t.Errorf("%+v, want bad1", c)
 	}
+	t.Setenv("INSANE_SOCKET", "")
+	if c := parse(t, io.Discard); c.Socket != "/run/insane/bad1.sock" {
+		t.Errorf("%+v, want the usual socket, as the variable is empty", c)
+	}
 	t.Setenv("INSANE_SOCKET", "@there")
 	if c := parse(t, io.Discard, "--name", "bad2"); c.Name != "bad2" || c.Socket != "@there" {
 		t.Errorf("%+v, want bad2 at @there", c)
+	}
+	t.Setenv("INSANE_NAME", "")
+	if c := parse(t, io.Discard); c.Name != "insane" || c.Socket != "@there" {
+		t.Errorf("%+v, want the usual name, as the variable is empty", c)
 	}
 }
 

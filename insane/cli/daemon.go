@@ -134,7 +134,7 @@ func (s *service) run(ctx context.Context) error {
 	err = d.Run(ctx)
 	s.stopping()
 	if err != nil {
-		return err
+		return advise(err, s.conf.Socket)
 	}
 	s.conf.Log.Info("device is gone", "name", api.ShowName(s.conf.Name))
 	return nil

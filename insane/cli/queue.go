@@ -13,11 +13,16 @@ const (
 	maxLineBytes = 256 << 10 // of all lines together
 )
 
-// A writer that has not taken a line for stuckAfter is not waited for at the end. closePoll is
-// how often close looks.
+// At the end, close looks every closePoll. A writer that has not taken its line during
+// stuckLooks of them is not waited for any more, and none is given up before fewestLooks. They
+// count looks and not time: on a busy machine this process may have been kept from running
+// all that time, its writer too. Only a writer that has been stuck for stuckBefore when the end
+// comes is not waited for at all.
 const (
-	stuckAfter = 100 * time.Millisecond
-	closePoll  = 10 * time.Millisecond
+	closePoll   = 10 * time.Millisecond
+	stuckLooks  = 10
+	fewestLooks = 4
+	stuckBefore = time.Second
 )
 
 // queue is an io.Writer that never waits. It hands lines to a writer that may be slow, may
@@ -35,6 +40,7 @@ type queue struct {
 	mu      sync.Mutex
 	lines   [][]byte  // the first one is being written
 	began   time.Time // of the write of the first line; zero: it is not being written
+	handled uint64    // lines that were written, or could not be
 	size    int       // bytes in lines
 	dropped uint64
 	told    uint64       // the part of dropped that report was told
@@ -82,19 +88,37 @@ func (q *queue) tell(report func(lines uint64)) {
 // patience. Lines that are written to it afterwards are lost. Call it once.
 func (q *queue) close(patience time.Duration) {
 	defer close(q.ended)
-	for end := time.Now().Add(patience); !q.finished() && time.Now().Before(end); {
+	end, last, same := time.Now().Add(patience), uint64(0), 0
+	if q.stuck() {
+		return
+	}
+	for looks := 0; ; looks++ {
+		left, handled := q.rest()
+		if same++; handled != last {
+			last, same = handled, 0
+		}
+		if left == 0 || same > stuckLooks || looks >= fewestLooks && !time.Now().Before(end) {
+			return
+		}
 		select {
 		case <-q.empty:
-		case <-time.After(min(closePoll, time.Until(end))):
+		case <-time.After(closePoll):
 		}
 	}
 }
 
-// finished reports whether no line is left, or the writer is stuck.
-func (q *queue) finished() bool {
+// stuck reports whether the writer has not taken its line for long.
+func (q *queue) stuck() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.lines) == 0 || !q.began.IsZero() && time.Since(q.began) >= stuckAfter
+	return !q.began.IsZero() && time.Since(q.began) >= stuckBefore
+}
+
+// rest returns how many lines are left, and how many were handled.
+func (q *queue) rest() (left int, handled uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.lines), q.handled
 }
 
 // run writes lines until close.
@@ -131,6 +155,7 @@ func (q *queue) done(err error) {
 	q.mu.Lock()
 	q.size -= len(q.lines[0])
 	q.lines, q.began = q.lines[1:], time.Time{}
+	q.handled++
 	if err != nil {
 		q.dropped++
 	}

@@ -69,51 +69,42 @@ func TestQueueBoundsBytes(t *testing.T) {
 	})
 }
 
-// The end waits for a writer that is slow, but not for long, and for one that has been stuck
-// before not at all.
+// The end waits for a writer that is slow, but not for long, however long the end may take.
 func TestQueueClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := &stuck{room: make(chan struct{})}
-		q := newQueue(w)
-		fmt.Fprintln(q, "last words")
-		began := time.Now()
-		q.close(time.Minute)
-		if took := time.Since(began); took != stuckAfter {
-			t.Errorf("close took %v", took)
-		}
-		close(w.room)
-
-		w = &stuck{room: make(chan struct{})}
-		q = newQueue(w)
-		fmt.Fprintln(q, "last words")
-		time.Sleep(time.Second)
-		began = time.Now()
-		q.close(time.Minute)
-		if took := time.Since(began); took != 0 {
-			t.Errorf("close took %v although the writer was stuck before", took)
-		}
-		close(w.room)
-
-		w = &stuck{room: make(chan struct{})}
-		q = newQueue(w)
-		fmt.Fprintln(q, "last words")
-		began = time.Now()
-		q.close(stuckAfter / 4)
-		if took := time.Since(began); took != stuckAfter/4 {
-			t.Errorf("close took %v", took)
-		}
-		close(w.room)
-
-		w = &stuck{room: make(chan struct{})}
-		q = newQueue(w)
-		fmt.Fprintln(q, "last words")
-		time.AfterFunc(stuckAfter/2, func() { close(w.room) })
-		began = time.Now()
-		q.close(time.Minute)
-		if took := time.Since(began); took != stuckAfter/2 || w.text.String() != "last words\n" {
-			t.Errorf("close took %v, written is %q", took, w.text.String())
-		}
-	})
+	for _, tt := range []struct {
+		what            string
+		before          time.Duration // between the line and the end
+		patience, after time.Duration // after: when the writer has room; 0: never
+		took            time.Duration
+		written         string
+	}{
+		{"stuck before", stuckBefore, time.Minute, 0, 0, ""},
+		{"stuck", 0, time.Minute, 0, stuckLooks * closePoll, ""},
+		{"stuck, and little time", 0, time.Millisecond, 0, fewestLooks * closePoll, ""},
+		{"stuck, and some time", 0, (fewestLooks + 2) * closePoll, 0, (fewestLooks + 2) * closePoll, ""},
+		{"slow", 0, time.Minute, closePoll * 3 / 2, closePoll * 3 / 2, "last words\n"},
+		{"slow, and little time", 0, time.Millisecond, closePoll * 3 / 2, closePoll * 3 / 2, "last words\n"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &stuck{room: make(chan struct{})}
+			q := newQueue(w)
+			fmt.Fprintln(q, "last words")
+			time.Sleep(tt.before)
+			if tt.after > 0 {
+				time.AfterFunc(tt.after, func() { close(w.room) })
+			}
+			began := time.Now()
+			q.close(tt.patience)
+			if took := time.Since(began); took != tt.took {
+				t.Errorf("%s: close took %v, want %v", tt.what, took, tt.took)
+			}
+			if tt.after == 0 {
+				close(w.room)
+			} else if w.text.String() != tt.written {
+				t.Errorf("%s: written is %q", tt.what, w.text.String())
+			}
+		})
+	}
 }
 
 // failing is a writer that always fails, as a closed pipe does.

@@ -34,6 +34,9 @@ func TestBadUsage(t *testing.T) {
 		{[]string{"--name", "insane%d"}, `name: "insane%d"`},
 		{[]string{"--name", "default"}, `name: "default"`},
 		{[]string{"--name", long}, `name: "` + long + `"`},
+		{[]string{"--socket", ""}, `socket: "": want the path of a socket, or @NAME`},
+		{[]string{"--socket", "@"}, `socket: "@"`},
+		{[]string{"--socket", "/tmp/"}, `socket: "/tmp/"`},
 		{[]string{"--slave", ""}, `slave: "": want the name of a link`},
 		{[]string{"--address", ""}, `address: ""`},
 		{[]string{"--address", "10.9.0.300"}, `address: "10.9.0.300"`},
@@ -133,5 +136,21 @@ func TestBadEnvironment(t *testing.T) {
 	t.Setenv("INSANE_NAME", "a/b")
 	if status, _, stderr := run(); status != exitUsage || !strings.Contains(stderr, `name: "a/b"`) {
 		t.Errorf("status %d, %q; want %d over the name", status, stderr, exitUsage)
+	}
+}
+
+// A command that cannot write what it was asked for says so, and fails.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0) // every write fails (full(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, arg := range []string{"--help", "--version"} {
+		var said bytes.Buffer
+		status := Main([]string{"insane", arg}, full, &said)
+		if status != exitFailed || !strings.HasPrefix(said.String(), "insane: write output: ") || strings.Count(said.String(), "\n") != 1 {
+			t.Errorf("%s: status %d, %q", arg, status, said.String())
+		}
 	}
 }

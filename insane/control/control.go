@@ -120,7 +120,7 @@ func (s *server) handler() http.Handler {
 			serve(w, r)
 			return
 		}
-		refuse(w, api.Errorf(api.ErrNotFound, "", "%s: no such path", r.URL.Path))
+		refuse(w, api.Errorf(api.ErrNotFound, "", "%s: no such path", api.ShowName(r.URL.Path)))
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.mayChange(peerOf(r.Context())) {

@@ -85,20 +85,25 @@ func TestRefusals(t *testing.T) {
 		field, says        string
 	}{
 		{"PUT", api.PathInfo, `{"tx":"percent 0"}`, nobody, api.ErrForbidden, "", "may not change insane"},
-		{"PUT", api.PathInfo, `{"seed":-1}`, root, api.ErrInvalid, "seed", "-1"},
+		{"PUT", api.PathInfo, `{"seed":-1}`, root, api.ErrInvalid, "seed", "seed: -1: want a whole number from 0 to 2^64-1"},
 		{"PUT", api.PathInfo, `{"seed":1.5}`, root, api.ErrInvalid, "seed", "1.5"},
-		{"PUT", api.PathInfo, `{"seed":"7"}`, root, api.ErrInvalid, "seed", "string"},
+		{"PUT", api.PathInfo, `{"seed":18446744073709551616}`, root, api.ErrInvalid, "seed", "18446744073709551616"},
+		{"PUT", api.PathInfo, `{"seed":"7"}`, root, api.ErrInvalid, "seed", `seed: "7": want a whole number`},
+		{"PUT", api.PathInfo, `{"tx":80}`, root, api.ErrInvalid, "tx", "tx: 80: want text in quotes"},
+		{"PUT", api.PathInfo, `{"slave":["eth0"]}`, root, api.ErrInvalid, "slave", "slave: array: want text in quotes"},
+		{"PUT", api.PathInfo, `{"judgeNeighbours":"yes"}`, root, api.ErrInvalid, "judgeNeighbours", `judgeNeighbours: "yes": want true or false`},
 		{"PUT", api.PathInfo, `{"tx":"percent 0","bogus":1}`, root, api.ErrInvalid, "", "bogus"},
 		{"PUT", api.PathInfo, `{"tx":"percent 0"}{}`, root, api.ErrInvalid, "", "more than one"},
 		{"PUT", api.PathInfo, `{"tx":"percent 0"`, root, api.ErrInvalid, "", "body"},
 		{"PUT", api.PathInfo, ``, root, api.ErrInvalid, "", "empty"},
-		{"PUT", api.PathInfo, `[]`, root, api.ErrInvalid, "", "body"},
+		{"PUT", api.PathInfo, `[]`, root, api.ErrInvalid, "", "body: array: want a JSON object"},
 		{"PUT", api.PathInfo, strings.Repeat("[", 50000), root, api.ErrInvalid, "", "body"},
 		{"PUT", api.PathInfo, long, root, api.ErrTooLarge, "", "65536"},
 		{"POST", api.PathInfo, `{}`, root, api.ErrMethod, "", "POST"},
 		{"PUT", api.PathStats, `{}`, root, api.ErrMethod, "", "PUT"},
 		{"DELETE", api.PathMetrics, ``, root, api.ErrMethod, "", "DELETE"},
 		{"GET", "/v1/nothing", ``, root, api.ErrNotFound, "", "/v1/nothing"},
+		{"GET", "/%0a%1b", ``, root, api.ErrNotFound, "", `/\x0a\x1b: no such path`},
 	} {
 		w := ask(s, c.peer, c.method, c.path, c.body)
 		var got api.Error

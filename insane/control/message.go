@@ -1,26 +1,24 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // decode reads exactly one Change. Every error is an *api.Error of one line; it names the
-// member at fault, if there is one.
+// member at fault, if there is one, and its value.
 func decode(body io.Reader) (api.Change, error) {
 	var c api.Change
-	dec := json.NewDecoder(body)
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&c)
+	text, err := io.ReadAll(body)
 	if err == nil {
-		if _, more := dec.Token(); more != io.EOF {
-			err = errors.New("more than one JSON value")
-		}
+		err = unmarshal(text, &c)
 	}
 	var tooLarge *http.MaxBytesError
 	var badType *json.UnmarshalTypeError
@@ -30,11 +28,47 @@ func decode(body io.Reader) (api.Change, error) {
 	case errors.As(err, &tooLarge):
 		return c, api.Errorf(api.ErrTooLarge, "", "body: larger than %d bytes", api.MaxBody)
 	case errors.As(err, &badType) && badType.Field != "":
-		return c, api.Errorf(api.ErrInvalid, badType.Field, "%s: %s: want %s", badType.Field, badType.Value, badType.Type)
+		return c, api.Errorf(api.ErrInvalid, badType.Field, "%s: %s: want %s",
+			badType.Field, valueOf(text, badType), wanted[badType.Type.Kind()])
+	case errors.As(err, &badType):
+		return c, api.Errorf(api.ErrInvalid, "", "body: %s: want a JSON object", badType.Value)
 	case errors.Is(err, io.EOF):
 		return c, api.Errorf(api.ErrInvalid, "", "body: empty: want a JSON object")
 	}
 	return c, api.Errorf(api.ErrInvalid, "", "body: %s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// unmarshal reads one JSON value and refuses what is unknown in it, or follows it.
+func unmarshal(text []byte, c *api.Change) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(c); err != nil {
+		return err
+	}
+	if _, more := dec.Token(); more != io.EOF {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
+// wanted says which JSON values a member of a Go type takes.
+var wanted = map[reflect.Kind]string{
+	reflect.String: "text in quotes",
+	reflect.Uint64: "a whole number from 0 to 2^64-1, without quotes",
+	reflect.Bool:   "true or false",
+}
+
+// valueOf returns the value of the member at fault as it was sent. Of a long one, a list, an
+// object, and if the member is spelled otherwise, it returns the kind of value.
+func valueOf(text []byte, fault *json.UnmarshalTypeError) string {
+	const longest = 40 // bytes
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) == nil {
+		if value := members[fault.Field]; len(value) > 0 && len(value) <= longest && value[0] != '[' && value[0] != '{' {
+			return api.ShowText(string(value))
+		}
+	}
+	return fault.Value
 }
 
 func answer(w http.ResponseWriter, v any) {

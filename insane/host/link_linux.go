@@ -32,6 +32,8 @@ type Link struct {
 	Parent      int  // of a VLAN, macvlan or ipvlan: index of the link below it; 0: none in this namespace
 	Queues      int  // of a TAP: how many descriptors are queues of it, also those that are switched off; 0 for other links
 
+	Persists bool // of a TAP: it stays when nobody has it open any more (TUNSETPERSIST)
+
 	// TxDropped counts the packets that the kernel could not give to the interface. For a
 	// TAP these are the frames that found its queue full or that came while it had no
 	// carrier (net/sched/sch_generic.c, noop_enqueue).
@@ -39,14 +41,15 @@ type Link struct {
 }
 
 // ByName looks a link up by its name. Alternative names do not count. The error is
-// ErrNoLink if there is no such link, or if no link can have that name.
+// ErrNoLink if there is no such link, or if no link can have that name. If it is the
+// alternative name of a link, the error comes with a Link that has its name only.
 func (l *Links) ByName(name string) (Link, error) {
 	if len(name) == 0 || len(name) >= unix.IFNAMSIZ {
 		return Link{}, fmt.Errorf("%w: %q", ErrNoLink, name)
 	}
 	found, err := l.h.LinkByName(name)
 	if err == nil && found.Attrs().Name != name {
-		err = netlink.LinkNotFoundError{}
+		return Link{Name: found.Attrs().Name}, lookUpError(netlink.LinkNotFoundError{}, name)
 	}
 	if err != nil {
 		return Link{}, lookUpError(err, name)
@@ -104,7 +107,7 @@ func toLink(found netlink.Link) Link {
 	}
 	_, link.Bonded = a.Slave.(*netlink.BondSlave)
 	if tap, ok := found.(*netlink.Tuntap); ok {
-		link.Queues = tap.Queues + tap.DisabledQueues
+		link.Queues, link.Persists = tap.Queues+tap.DisabledQueues, !tap.NonPersist
 	}
 	switch found.Type() {
 	case "vlan", "macvlan", "macvtap", "ipvlan", "ipvtap":

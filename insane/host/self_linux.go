@@ -21,6 +21,10 @@ type Owner interface {
 	// namespace in which it was created. It may wait for the kernel's lock on network
 	// configuration.
 	Where() (name string, home bool, err error)
+
+	// Intact reports whether frames have the form with which the interface was opened. It
+	// may wait as Where does.
+	Intact() (bool, error)
 }
 
 // self knows which link is the interface of a device. An index or a name can be another
@@ -87,6 +91,11 @@ func (s *self) named(name string) (Link, error) {
 // Look returns the interface as it is now. The error is ErrAway while the interface is in
 // another network namespace. Look waits for the kernel's lock on network configuration.
 func (i *Interface) Look() (Link, error) { return i.self.look() }
+
+// Intact reports whether frames of the interface have the form with which it was opened.
+// Another program that has opened it can change that. Intact waits for the kernel's lock on
+// network configuration.
+func (i *Interface) Intact() (bool, error) { return i.self.owner.Intact() }
 
 // Index returns the index of the interface at the last look, and -1 if the interface was
 // away. It waits for nothing.

@@ -24,6 +24,8 @@ func (o *owner) Where() (name string, home bool, err error) {
 	return name, home, err
 }
 
+func (o *owner) Intact() (bool, error) { return true, nil }
+
 // An Interface is the link of its owner, whatever the links are called and whatever index
 // they have. It changes no other link.
 func TestInterfaceIsItsOwners(t *testing.T) {

@@ -42,10 +42,26 @@ func explain(what string, err error) error {
 			return fmt.Errorf("%s: %w: %w", what, errno, whyRefused())
 		}
 	}
+	if few := fewDescriptors(); few != "" && (errors.Is(err, unix.EMFILE) || !verified(err)) {
+		return fmt.Errorf("%s: %w: %s", what, unix.EMFILE, few)
+	}
 	if verified(err) || errors.Is(err, ebpf.ErrNotSupported) || errors.Is(err, unix.ENOSYS) {
 		return fmt.Errorf("%s: %w: %w", what, err, ErrUnsupported)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// enoughDescriptors are enough for a device and its programs.
+const enoughDescriptors = 64
+
+// fewDescriptors says that the process may open too few files for the programs and maps; ""
+// if that cannot be the reason. The library tells it as something that the kernel cannot do.
+func fewDescriptors() string {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= enoughDescriptors {
+		return ""
+	}
+	return fmt.Sprintf("the process may open %d files, and a device needs up to %d (RLIMIT_NOFILE, ulimit -n)", limit.Cur, enoughDescriptors)
 }
 
 // verified reports whether it was the verifier that has refused a program: who may load no

@@ -129,14 +129,15 @@ func (o *Observer) otherDevices(slave string) (n int, err error) {
 
 // Moved returns the parts in which something has changed since they were seen of which the
 // kernel does not tell by an event: a packet socket was opened or closed, a program was
-// attached by tcx or by a link of XDP. It returns the part of a look that failed, too. It
-// waits like Look.
+// attached by tcx or by a link of XDP, another program has changed the interface. It returns
+// the part of a look that failed, too. It waits like Look.
 func (o *Observer) Moved(seen Host) (which Parts) {
 	if o.Chains == nil {
-		return 0
+		return o.movedDown(seen.Interface)
 	}
 	now, err := o.lookUpInterface()
-	if err != nil || seen.Interface.Err != nil || now.Watched != seen.Interface.Watched || now.Guarded != seen.Interface.Guarded {
+	if err != nil || seen.Interface.Err != nil || now.Altered || now.Link.Queues != seen.Interface.Link.Queues ||
+		now.Watched != seen.Interface.Watched || now.Guarded != seen.Interface.Guarded {
 		which |= PartInterface
 	}
 	if seen.Slave.Bound {
@@ -145,4 +146,16 @@ func (o *Observer) Moved(seen Host) (which Parts) {
 		}
 	}
 	return which
+}
+
+// movedDown is Moved without a fast path. Then only the queues of an interface that is down
+// can change without an event (net/core/dev.c, netdev_state_change).
+func (o *Observer) movedDown(seen Interface) Parts {
+	if seen.Away || seen.Link.Up {
+		return 0
+	}
+	if now, err := o.Iface.Look(); err == nil && now.Queues == seen.Link.Queues && !now.Persists {
+		return 0
+	}
+	return PartInterface
 }

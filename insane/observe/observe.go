@@ -82,6 +82,7 @@ func (o *Observer) observeInterface(before Interface) Interface {
 	}
 	// A link gets another index only on its way to another namespace or back.
 	moved := before.Link.Index > 0 && s.Link.Index != before.Link.Index
+	s.Altered = s.Altered || before.Link.Queues > 0 && s.Link.Queues != before.Link.Queues
 	s.Returned = !s.Away && (before.Away || before.Returned || o.WasAway || moved)
 	return s
 }
@@ -94,6 +95,11 @@ func (o *Observer) lookUpInterface() (s Interface, err error) {
 	if err != nil {
 		return s, fmt.Errorf("look up the interface: %w", err)
 	}
+	intact, err := o.Iface.Intact()
+	if err != nil {
+		return s, err
+	}
+	s.Altered = !intact || link.Persists
 	no6 := host.WithoutIPv6(link.Name)
 	s.Link, s.Condition = link, host.Condition{Up: link.Up, WasDown: !link.Up || o.WasDown, NoIPv6: no6, WasBare: no6 || o.NoIPv6}
 	if o.Chains != nil {

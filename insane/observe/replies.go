@@ -108,6 +108,14 @@ func (r *Replies) Hear(o *Observer, tx Sender, rx Counter) {
 	r.seen, r.waiting = seen, waiting
 }
 
+// Forget ends the spell and forgets the neighbours that are asked for: while nothing can leave,
+// nobody can answer. Call it from the goroutine that calls Hear.
+func (r *Replies) Forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.spell, r.base, r.seen, r.waiting = Spell{}, r.now, Silence{}, nil
+}
+
 // Silence returns the present spell, and what is known. It waits for nothing.
 func (r *Replies) Silence() Silence {
 	r.mu.Lock()

@@ -45,6 +45,25 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// While nothing can leave, nobody is waited for, and what was sent before counts no longer.
+func TestRepliesForget(t *testing.T) {
+	var r Replies
+	r.note(1, nil, Traffic{})
+	for i := range 10 {
+		r.note(time.Duration(i+1)*time.Second, nil, Traffic{Sent: uint64(i)})
+	}
+	r.seen.Unanswered = netip.MustParseAddr("10.9.0.2")
+	r.waiting = map[netip.Addr]time.Duration{r.seen.Unanswered: time.Second}
+	r.Forget()
+	if got := r.Silence(); got != (Silence{}) || r.waiting != nil {
+		t.Errorf("%+v, waiting for %v", got, r.waiting)
+	}
+	r.note(11*time.Second, nil, Traffic{Sent: 10})
+	if got := r.Silence().Spell; got.Sent != 1 || got.Lasted != 0 {
+		t.Errorf("%+v, want one packet", got)
+	}
+}
+
 // Two packets in a long time are no long spell.
 func TestFewPacketsAreNoSpell(t *testing.T) {
 	var r Replies

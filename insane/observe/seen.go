@@ -40,6 +40,7 @@ type Interface struct {
 	Returned bool   // it is back from another network namespace; the device ends this when it has set it up again
 	Watched  string // why what the host sends must pass its own queue; "": it need not
 	Guarded  string // why what arrives must be written to it; "": it need not
+	Altered  bool   // another program may have changed what belongs to the whole interface; the device puts it back
 	Spare    bool   // nobody has configured its queueing discipline
 	Err      error  // of the look-up; then the other fields are those of the look before
 }

@@ -25,6 +25,12 @@ func checkDevice() error {
 	return fmt.Errorf("%s: %v%s", tunDevice, err, deviceAdvice(err))
 }
 
+// withoutDevices reports whether no device file can be opened on the file system of path.
+func withoutDevices(path string) bool {
+	var stat unix.Statfs_t
+	return unix.Statfs(path, &stat) == nil && stat.Flags&unix.ST_NODEV != 0
+}
+
 // deviceAdvice returns what to do about an error of tunDevice, "" if that is not known.
 func deviceAdvice(err error) string {
 	const container = "start the container with --device " + tunDevice
@@ -35,6 +41,8 @@ func deviceAdvice(err error) string {
 		return ": the kernel has no driver for it: load its module (modprobe tun)"
 	case errors.Is(err, unix.EPERM):
 		return ": the device rules of the container or service forbid it: " + container + ", or with DeviceAllow=" + tunDevice + " rw"
+	case errors.Is(err, unix.EACCES) && withoutDevices(tunDevice):
+		return ": its file system is mounted without devices (nodev): mount it without that; in a container, " + container
 	case errors.Is(err, unix.EACCES):
 		return ": this user may not open it for reading and writing: change the mode of the file, or run as root"
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EISDIR):

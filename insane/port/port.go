@@ -7,6 +7,7 @@
 //   - tunnel_linux.go: super-frames of UDP tunnels, in and out of the TAP
 //   - device_linux.go: the file /dev/net/tun, and what to do without it
 //   - where_linux.go: where the interface of a TAP is now
+//   - restore_linux.go: what other programs may have changed of a TAP, put back
 //   - slave_linux.go: the two packet sockets of a slave
 //   - receive_linux.go: the packet socket that receives
 //   - send_linux.go: the packet socket that sends

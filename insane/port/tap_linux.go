@@ -8,6 +8,8 @@ import (
 	"github.com/songgao/water"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
 )
 
 // tapOffloads is the work that the host may leave undone in frames that it sends through
@@ -25,9 +27,10 @@ const (
 // may be called from any goroutine; they fail after Close.
 type TAP struct {
 	*file
-	name    string // as created, for errors
-	home    netns  // the network namespace in which it was opened
-	tunnels bool   // super-frames of UDP tunnels cross in one piece
+	name     string // as created, for errors
+	home     netns  // the network namespace in which it was opened
+	header   int    // length of the virtio header in bytes
+	offloads int    // that the kernel has granted
 }
 
 // OpenTAP creates the interface called name in the network namespace of the calling
@@ -67,15 +70,14 @@ func createTAP(name string) (*netlink.Tuntap, error) {
 		Queues:     1,
 		NonPersist: true,
 	}
-	taken := fmt.Errorf("create interface %s: there is a link of that name", name)
-	if linkExists(name) {
+	if taken := nameTaken(name); taken != nil {
 		return nil, taken
 	}
 	if err := checkDevice(); err != nil {
 		return nil, fmt.Errorf("create interface %s: %w", name, err)
 	}
 	if err := netlink.LinkAdd(tap); err != nil {
-		if linkExists(name) {
+		if taken := nameTaken(name); taken != nil {
 			return nil, taken // since a moment ago
 		}
 		if strings.Contains(err.Error(), unix.EPERM.Error()) {
@@ -86,10 +88,16 @@ func createTAP(name string) (*netlink.Tuntap, error) {
 	return tap, nil
 }
 
-// linkExists reports whether a link has the name; alternative names do not count.
-func linkExists(name string) bool {
+// nameTaken returns an error if a link has the name, or has it as an alternative name.
+func nameTaken(name string) error {
 	found, err := netlink.LinkByName(name)
-	return err == nil && found.Attrs().Name == name
+	switch {
+	case err != nil:
+		return nil
+	case found.Attrs().Name != name:
+		return fmt.Errorf("create interface %s: it is an alternative name of the link %s", name, found.Attrs().Name)
+	}
+	return fmt.Errorf("create interface %s: there is a link of that name", name)
 }
 
 // newTAP sets up the queue that water has opened. On success the file of ifce belongs to
@@ -122,14 +130,25 @@ func newTAP(name string, ifce *water.Interface) (*TAP, error) {
 // offload asks for all offloads. If the kernel refuses those of UDP tunnels, or UDP
 // segmentation as well, it asks for the others only.
 func (t *TAP) offload() error {
+	t.header = frame.HeaderLen
 	if t.offloadTunnels() || t.setOffloads(tapOffloads|tapOffloadsUDP) == nil {
 		return nil
 	}
 	return t.setOffloads(tapOffloads)
 }
 
+// setOffloads asks for these offloads, and remembers them if the kernel grants them.
 func (t *TAP) setOffloads(flags int) error {
-	return t.ioctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, flags) })
+	err := t.ioctl(func(fd int) error { return unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, flags) })
+	if err == nil {
+		t.offloads = flags
+	}
+	return err
+}
+
+// setHeader sets the length of the virtio header, in bytes.
+func (t *TAP) setHeader(length int) error {
+	return t.ioctl(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, length) })
 }
 
 // SetFilter makes every frame that the host sends pass an eBPF program of type

@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/host"
 )
 
@@ -53,6 +54,33 @@ func TestNewTAP(t *testing.T) {
 	if flags&unix.FD_CLOEXEC == 0 {
 		t.Error("a program that the daemon starts would inherit the TAP")
 	}
+}
+
+// What another program has changed for the whole interface is noticed and put back.
+func TestRestore(t *testing.T) {
+	l := newNamespace(t)
+	tap := openTAP(t, l, "insane")
+	if intact, err := tap.TAP.Intact(); err != nil || !intact {
+		t.Errorf("a new TAP: intact %v, %v", intact, err)
+	}
+	const room = 1000
+	must(t, tap.ioctl(func(fd int) error {
+		return errors.Join(unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, frame.HeaderLen+2),
+			unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 1), unix.IoctlSetPointerInt(fd, unix.TUNSETSNDBUF, room))
+	}))
+	if intact, err := tap.TAP.Intact(); err != nil || intact || !linkOf(t, l, "insane").Persists {
+		t.Errorf("a changed TAP: intact %v, %v, %+v", intact, err, linkOf(t, l, "insane"))
+	}
+	must(t, tap.TAP.Restore())
+	if intact, err := tap.TAP.Intact(); err != nil || !intact || linkOf(t, l, "insane").Persists {
+		t.Errorf("after Restore: intact %v, %v, %+v", intact, err, linkOf(t, l, "insane"))
+	}
+	must(t, tap.ioctl(func(fd int) error {
+		if now, err := unix.IoctlGetInt(fd, unix.TUNGETSNDBUF); err != nil || now <= room {
+			return fmt.Errorf("room for %d bytes, %w", now, err)
+		}
+		return nil
+	}))
 }
 
 // Close deletes the interface and leaves no descriptor open.
@@ -118,6 +146,10 @@ func TestTAPNameTaken(t *testing.T) {
 	bridge.Name = "bridge"
 	must(t, l.h.LinkAdd(&netlink.Bridge{LinkAttrs: bridge}))
 	openTAP(t, l, "insane")
+	must(t, l.h.LinkAddAltName(handleOf(t, l, "near"), "close"))
+	if _, err := OpenTAP("close"); err == nil || err.Error() != "create interface close: it is an alternative name of the link near" {
+		t.Errorf("an alternative name: %v", err)
+	}
 	before := descriptors(t)
 	for _, name := range []string{"insane", "near", "bridge", "lo"} {
 		was := linkOf(t, l, name)

@@ -23,19 +23,16 @@ const (
 )
 
 // CarriesTunnels implements Tunneller.
-func (t *TAP) CarriesTunnels() bool { return t.tunnels }
+func (t *TAP) CarriesTunnels() bool { return t.header == longHeaderLen }
 
 // offloadTunnels makes the header the longer one and asks for all offloads. If the kernel
 // refuses, the header stays the short one, and offloadTunnels returns false.
 func (t *TAP) offloadTunnels() bool {
-	resize := func(n int) error {
-		return t.ioctl(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, n) })
-	}
-	if resize(longHeaderLen) == nil && t.setOffloads(tapOffloads|tapOffloadsUDP|tapOffloadsTunnel) == nil {
-		t.tunnels, t.readFrame, t.writeFrame = true, readLong, new(longWriter).write
+	if t.setHeader(longHeaderLen) == nil && t.setOffloads(tapOffloads|tapOffloadsUDP|tapOffloadsTunnel) == nil {
+		t.header, t.readFrame, t.writeFrame = longHeaderLen, readLong, new(longWriter).write
 		return true
 	}
-	_ = resize(frame.HeaderLen) // as it was made
+	_ = t.setHeader(frame.HeaderLen) // as it was made
 	return false
 }
 

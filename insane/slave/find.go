@@ -2,6 +2,7 @@ package slave
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/seed-39a139a1/insane/insane/host"
@@ -26,7 +27,7 @@ type Finder struct {
 func (f Finder) Find(name string) (host.Link, error) {
 	link, err := f.Links.ByName(api.ReadName(name))
 	if errors.Is(err, host.ErrNoLink) {
-		return host.Link{}, noDevice(api.ReadName(name))
+		return host.Link{}, noDevice(api.ReadName(name), link.Name)
 	}
 	if err != nil {
 		return host.Link{}, err
@@ -43,7 +44,7 @@ func (f Finder) Find(name string) (host.Link, error) {
 func (f Finder) Again(link host.Link) (host.Link, error) {
 	now, err := f.Links.ByIndex(link.Index)
 	if errors.Is(err, host.ErrNoLink) {
-		return now, noDevice(link.Name)
+		return now, noDevice(link.Name, "")
 	}
 	if err != nil {
 		return now, err
@@ -79,10 +80,12 @@ func (f Finder) checkChain(link host.Link) error {
 }
 
 // noDevice returns the error for a name that no link has (ENODEV). It says so if no link can
-// have the name.
-func noDevice(name string) error {
+// have the name, or if it is only an alternative name of the link real; real is "" otherwise.
+func noDevice(name, real string) error {
 	why := "no such device"
-	if err := api.CheckName(name); err != nil {
+	if real != "" {
+		why += fmt.Sprintf(`: it is an alternative name of "%s", give that one`, api.ShowName(real))
+	} else if err := api.CheckName(name); err != nil {
 		why += ": " + err.Error()
 	}
 	return api.Errorf(api.ErrNoDevice, "slave", `slave: "%s": %s`, api.ShowName(name), why)

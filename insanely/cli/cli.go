@@ -39,15 +39,18 @@ import (
 // Main runs the command line args, where args[0] is the name of the program,
 // and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer, getenv func(string) string) int {
-	p := &program{out: stdout, getenv: getenv}
+	out := &output{to: stdout}
+	p := &program{out: out, getenv: getenv}
 	app := p.app()
 	line, err := sortArgs(app, args)
 	if err == nil {
 		if line.literal {
 			app.Commands = nil // then even "stats" is a slave
 		}
-		app.Writer, app.ErrWriter = stdout, stderr
-		err = app.Run(line.argv)
+		app.Writer, app.ErrWriter = out, stderr
+		if err = app.Run(line.argv); err == nil {
+			err = out.err // the library prints the manual and the version, and ignores errors
+		}
 	}
 	if err != nil {
 		fmt.Fprint(stderr, oneLine(err, line.json))
@@ -150,10 +153,23 @@ func (p *program) printJSON(v any) error { return p.write(toJSON(v, "  ")) }
 // write writes all of the text and returns an error if it cannot, for example on a full
 // disk.
 func (p *program) write(text string) error {
-	if _, err := io.WriteString(p.out, text); err != nil {
-		return fmt.Errorf("write output: %w", err)
+	_, err := io.WriteString(p.out, text)
+	return err
+}
+
+// output writes what the command prints, and keeps the first error.
+type output struct {
+	to  io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.to.Write(b)
+	if err != nil && o.err == nil {
+		o.err = fmt.Errorf("write output: %w", err)
 	}
-	return nil
+	return n, o.err
 }
 
 // toJSON encodes values that can always be encoded: structs of text and finite numbers. It

@@ -123,7 +123,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	}
 	defer full.Close()
 	socket, _ := daemonFor(t, busyInfo())
-	for _, line := range []string{"", "--json", "eth0 pass", "stats", "stats --json", "watch --count 1 --interval 10ms", "list", "completion bash"} {
+	for _, line := range []string{"", "--json", "eth0 pass", "stats", "stats --json", "watch --count 1 --interval 10ms", "list", "completion bash", "help", "--help", "--version"} {
 		args := append([]string{"insanely"}, strings.Fields(line)...)
 		var fault bytes.Buffer
 		getenv := func(name string) string { return map[string]string{"INSANE_SOCKET": socket}[name] }

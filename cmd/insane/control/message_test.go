@@ -24,6 +24,7 @@ func TestNoTunDevice(t *testing.T) {
 	for _, tt := range []struct{ prepare, says string }{
 		{"true", "no such file or directory: load the kernel module (modprobe tun); in a container, start the container with --device /dev/net/tun"},
 		{"touch /dev/net/tun", "inappropriate ioctl for device: it is another file: make it with mknod /dev/net/tun c 10 200"},
+		{"mount -o remount,nodev none /dev/net && mknod /dev/net/tun c 10 200", "permission denied: its file system is mounted without devices (nodev)"},
 		{"mknod /dev/net/tun c 240 77", "load its module (modprobe tun)"}, // a number that no driver has
 	} {
 		script := "mount -t tmpfs none /dev/net && " + tt.prepare + " && exec insane --socket @tun --slave eth0"
@@ -69,6 +70,22 @@ func TestSeccompForbidsBPF(t *testing.T) {
 		if code != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(out, "a seccomp filter forbids bpf()") ||
 			!strings.Contains(out, "seccomp=unconfined") || strings.Contains(out, "needs root") {
 			t.Errorf("%q: exit code %d, %s", args, code, out)
+		}
+	}
+}
+
+// TestFewFiles: where the daemon may open too few files, the message says so, and not that the
+// kernel or rights are at fault.
+func TestFewFiles(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	for _, files := range []string{"8", "12", "16", "20", "24"} {
+		code, out := labtest.Fails(t, l.Borea, "prlimit", "--nofile="+files+":"+files, "insane",
+			"--receive", "auto", "--slave", "eth0", "--socket", "@few")
+		last := out[strings.LastIndex(strings.TrimSuffix(out, "\n"), "\n")+1:]
+		if code != 1 || !strings.HasPrefix(last, "insane: ") || !strings.Contains(last, "too many open files") ||
+			!strings.Contains(last, "ulimit -n") || strings.Contains(out, "this kernel cannot") {
+			t.Errorf("%s files: exit code %d, %s", files, code, out)
 		}
 	}
 }

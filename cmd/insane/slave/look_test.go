@@ -127,7 +127,7 @@ func TestBadSlaves(t *testing.T) {
 		atStart, later int // exit codes
 	}{
 		{"nosuch", "no such device", 1, 1},
-		{"wired", "no such device", 1, 1}, // an alternative name
+		{"wired", "no such device: it is an alternative name of", 1, 1},
 		{"tun0", "neither Ethernet nor loopback", 1, 1},
 		{"", `""`, 2, 2},
 		{"a/b", `"a/b"`, 2, 2},

@@ -1,9 +1,11 @@
 package slave
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
@@ -63,17 +65,60 @@ func TestSecondQueue(t *testing.T) {
 	})
 }
 
+// alterations are what a program that opens insane can change for all who have it open.
+var alterations = map[string]func(fd int) error{
+	"the header":   func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, 12) },   // as QEMU does
+	"its end":      func(fd int) error { return unix.IoctlSetInt(fd, unix.TUNSETPERSIST, 1) },             // as ip tuntap add does
+	"the receiver": func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETTXFILTER, 1<<16) }, // one address, of zeros
+}
+
+// TestSecondQueueAlters: another program opens insane, changes what belongs to the whole
+// interface, and closes it. Afterwards the relay passes packets as before, and insane goes
+// with the daemon.
+func TestSecondQueueAlters(t *testing.T) {
+	t.Parallel()
+	for name, alter := range alterations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := labtest.New(t)
+			d := labtest.StartDaemon(t, l, "--slave", "eth0", "--route", "10.9.0.2", "--path", "relay")
+			testbed.AwaitCarrier(t, l, true)
+			queue := openQueue(t, l)
+			labtest.Await(t, "a warning of the queue", func() bool { return labtest.Info(t, d).Warns(api.WarnQueue) })
+			labtest.Must(t, alter(queue))
+			labtest.Must(t, unix.Close(queue))
+			labtest.Await(t, "the warning to be over", func() bool { return !labtest.Info(t, d).Warns(api.WarnQueue) })
+			testbed.Relays(t, l, d.Client)
+			labtest.Must(t, d.Kill())
+			labtest.Await(t, "insane to be gone", func() bool {
+				_, err := l.Borea.Netlink().LinkByName(api.DefaultName)
+				return errors.As(err, &netlink.LinkNotFoundError{})
+			})
+		})
+	}
+}
+
 // TestSecondQueueAtTheEnd: a daemon that is ended by a signal takes its interface with it,
-// also if another program has opened it.
+// also if another program has opened it. The kernel tells of queues of an interface that is
+// up only; those of one that is down are noticed as well.
 func TestSecondQueueAtTheEnd(t *testing.T) {
 	t.Parallel()
-	l := labtest.New(t)
-	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--address", "10.8.0.1/24")
-	queue := openQueue(t, l)
-	defer unix.Close(queue)
-	labtest.Await(t, "a warning of the queue", func() bool { return labtest.Info(t, d).Warns(api.WarnQueue) })
-	labtest.Must(t, d.Stop())
-	if link, err := l.Borea.Netlink().LinkByName(api.DefaultName); err == nil {
-		t.Errorf("%s is still there: %+v", api.DefaultName, link.Attrs())
+	for name, args := range map[string][]string{
+		"up":              {"--address", "10.8.0.1/24"},
+		"down":            nil,
+		"down, and relay": {"--path", "relay", "--receive", "none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := labtest.New(t)
+			d := labtest.StartDaemon(t, l, append([]string{"--slave", "eth0"}, args...)...)
+			queue := openQueue(t, l)
+			defer unix.Close(queue)
+			labtest.Await(t, "a warning of the queue", func() bool { return labtest.Info(t, d).Warns(api.WarnQueue) })
+			labtest.Must(t, d.Stop())
+			if link, err := l.Borea.Netlink().LinkByName(api.DefaultName); err == nil {
+				t.Errorf("%s is still there: %+v", api.DefaultName, link.Attrs())
+			}
+		})
 	}
 }
