@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
@@ -116,27 +115,14 @@ func TestNeighbourIsFrames(t *testing.T) {
 	}
 }
 
-// A received message of neighbours counts apart once the host has accepted it. One that the
-// host refuses has no verdict either.
+// A received message of neighbours counts apart when it is delivered, and takes no number.
 func TestDeliverNeighbours(t *testing.T) {
-	r := newReceiver(t)
-	r.open("percent 0", 0)
-	s := sample{message: &messages()[0]}
-	length := uint64(len(s.build(0)) - frame.HeaderLen)
-	arrive, err := r.AttachArrive(InterfaceOptions{Link: r.to, Clsact: true})
-	must(t, err)
-	defer arrive.Close()
-	r.hand(s)
-	want := Counts{NeighbourPackets: 1, NeighbourBytes: length}
-	if got := r.direction.Counts(); got != want {
-		t.Errorf("%+v, want %+v", got, want)
-	}
-	r.direction.Drain()
-	must(t, netlink.LinkSetDown(linkOf(t, "slave")))
-	r.hand(s)
-	want.RefusedPackets, want.RefusedBytes, want.UnjudgedPackets = 1, length, 1
-	if got := r.direction.Counts(); got != want || r.next.Load() != 0 {
-		t.Errorf("interface down: %+v, %d numbers; want %+v", got, r.next.Load(), want)
+	d := newDeliverer(t, attachments(t)[0])
+	d.open("percent 0", 0)
+	length := d.deliver(sample{message: &messages()[0]})
+	d.expect("a message", Counts{NeighbourPackets: 1, NeighbourBytes: length}, 1, 0)
+	if n := d.next.Load(); n != 0 {
+		t.Errorf("%d numbers", n)
 	}
 }
 

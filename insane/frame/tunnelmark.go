@@ -52,8 +52,8 @@ func (f Frame) Tunnel() (outer, inner int, ok bool) {
 	h, e := f.Header(), f[HeaderLen:]
 	h.GSOType &^= markTunnel
 	link, etherType := linkHeader(e)
-	l, err := inspectSuper(h, e, link, etherType)
-	if err != nil || l.nwraps != 3 {
+	l := Layout{link: link}
+	if err := l.inspectSuper(h, e, etherType); err != nil || l.nwraps != 3 {
 		return 0, 0, false
 	}
 	return int(l.wraps[1].at), l.l3, true
