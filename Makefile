@@ -7,7 +7,7 @@ PREFIX      ?= /usr/local
 # Every test of a promise that needs root fails instead of being skipped.
 export INSANE_ROOT := 1
 
-.PHONY: help build unit test check demo bench bench-netem kernels soak fuzz lint generate tools install clean
+.PHONY: help build unit test check demo bench bench-netem kernels drivers soak fuzz lint generate tools install clean
 
 build: ## the commands, in bin (the default)
 	go build -o bin/ ./cmd/...
@@ -111,6 +111,10 @@ soak: tools ## the tests as often as figures of reliability want: hours (root)
 # KERNELS_PACKAGES and KERNELS_RUN narrow it: see the head of the script.
 kernels: tools ## the tests under Linux 6.1, 6.12, 6.18 and the newest, in QEMU (root)
 	.ci/kernels
+
+# DRIVERS="e1000e vmxnet3" narrows it: see the head of the script.
+drivers: tools ## the tests of the wire over emulated network cards, in QEMU (root)
+	.ci/drivers
 
 install: build ## the commands, below PREFIX (/usr/local)
 	install -D -t $(DESTDIR)$(PREFIX)/bin bin/insane bin/insanely

@@ -6,6 +6,9 @@
 # by the arguments "guest DIRECTORY"; it sets
 #   work    where initramfs and results are
 #   limit   how many seconds a guest may take
+# and, if the guest is to have network cards,
+#   card    their model, a device of QEMU
+#   cables  how many cables it has, each between two cards
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of the one are the other's
 set -Eeuo pipefail
 shopt -s inherit_errexit
@@ -69,7 +72,7 @@ provide() {
   refresh
   release=$(newest "${1#newest}")
   kernel=$cache/$(grep -oE '^[0-9]+\.[0-9]+' <<<"$release" || echo "$1")
-  if [ -n "$release" ] && [ "$(cat "$kernel/release" 2>&1)" != "$release" ]; then
+  if [ -n "$release" ] && [ "$(cat "$kernel/release" "$kernel/without" 2>&1)" != "$release"$'\n'"${without[*]}" ]; then
     fetch "$release"
     rm -rf "$kernel"
     mv "$cache/new" "$kernel"
@@ -82,6 +85,7 @@ provide() {
 # fetch downloads a kernel and unpacks it into new. Since 6.19 one is spread over
 # several packages. Modules are kept unpacked, for the guest is slow; most of
 # what is left out are drivers for hardware that it has not.
+without=(./usr/share '*/kernel/sound' '*/kernel/drivers/[!nv]*' '*/drivers/net/[uw]*' '*/net/ethernet/[!i]*' '*/ethernet/intel/[!e]*')
 fetch() {
   local packages deb
   rm -rf "$cache/new"
@@ -91,14 +95,14 @@ fetch() {
   # shellcheck disable=SC2086 # one word per package
   debian apt-get download busybox-static $packages
   for deb in *.deb; do
-    dpkg-deb --fsys-tarfile "$deb" | tar -x --transform 's,^\./usr/,./,' --exclude='./usr/share' \
-      --exclude='*/kernel/sound' --exclude='*/kernel/drivers/[!nv]*' --exclude='*/drivers/net/[euw]*'
+    dpkg-deb --fsys-tarfile "$deb" | tar -x --transform 's,^\./usr/,./,' "${without[@]/#/--exclude=}"
   done
   find lib -name '*.ko.xz' -print0 | xargs -0r xz -d
   mv bin/busybox .
   find . -name 'vmlinuz*' -exec mv {} vmlinuz ';'
   depmod -b . "$1"
   rm -rf ./*.deb bin boot
+  echo "${without[*]}" >without
   echo "$1" >release
 }
 
@@ -153,6 +157,14 @@ enter() {
   ulimit -n 524288 # what systemd gives
 }
 
+# plug loads the drivers of the network cards, if there are any, and tells the tests their
+# names (insane/lab/labtest): the first two are joined by a cable, and so on.
+plug() {
+  sort -u /sys/bus/pci/devices/*/modalias | xargs modprobe -qa || true # what is no card may have none
+  INSANE_CARDS=$(find /sys/class/net -name 'eth*' -printf '%f\n' | sort -V | paste -sd ,)
+  export INSANE_CARDS
+}
+
 # leave ends the guest.
 leave() {
   echo b >/proc/sysrq-trigger # by -no-reboot, this ends QEMU
@@ -163,7 +175,9 @@ leave() {
 # better off without those features, have the host's clock, which can be relied
 # on, and nobody to be protected from. They take turns: side by side, one may
 # still run what another has just patched (arch/x86/kernel/alternative.c), and the
-# kernel dies of that, by "Oops: int3", or stands still.
+# kernel dies of that, by "Oops: int3", or stands still. With network cards their
+# clock counts instructions instead, so that on a busy host neither drivers nor
+# tests run out of time.
 start() {
   local processor="-accel kvm -cpu host" share=security_model=none,multidevs=remap
   local parameters="console=ttyS0 loglevel=5 panic=-1 oops=panic reboot=t nowatchdog"
@@ -171,23 +185,54 @@ start() {
     processor="-accel tcg,thread=single -cpu max,-erms,-fsrm,-la57,-smap,-smep,-umip,-pku"
     parameters+=" tsc=reliable no_timer_check rcupdate.rcu_cpu_stall_suppress=1 cryptomgr.notests"
     parameters+=" mitigations=off init_on_alloc=0 nokaslr random.trust_cpu=on"
+    [ -z "${card:-}" ] || processor+=" -icount shift=1"
+  fi
+  local device cable='' devices=()
+  if [ -n "${card:-}" ]; then
+    cable="unshare -n $self cable $cables"
+    for ((device = 0; device < 2 * cables; device++)); do
+      devices+=(-netdev "tap,id=card$device,ifname=card$device,script=no,downscript=no"
+        -device "$card,netdev=card$device,romfile=,mac=$(printf 52:54:00:00:00:%02x "$device")")
+    done
   fi
   # The guest dies with this script, however that ends.
   # shellcheck disable=SC2086 # several arguments
-  setpriv --pdeathsig KILL timeout -k 5 "$limit" setpriv --pdeathsig KILL \
+  setpriv --pdeathsig KILL timeout -k 5 "$limit" $cable setpriv --pdeathsig KILL \
     qemu-system-x86_64 -no-user-config -nodefaults -machine q35 $processor -smp 2 -m 2048 \
     -display none -no-reboot -serial "file:$results/console" \
     -kernel "$kernel/vmlinuz" -initrd "$work/initramfs.cpio" -append "$parameters" \
     -fsdev "local,id=root,path=/,readonly=on,$share" -device virtio-9p-pci,fsdev=root,mount_tag=root \
     -fsdev "local,id=results,path=$results,$share" -device virtio-9p-pci,fsdev=results,mount_tag=results \
-    </dev/null >"$results/qemu" 2>&1 &
+    "${devices[@]}" </dev/null >"$results/qemu" 2>&1 &
   qemu=$!
+}
+
+# cable makes cables in a network namespace of its own, each of a bridge that sends on what
+# either TAP has sent, and runs a command there. A TAP carries super-frames and open
+# checksums, as the network of a virtual machine does; other cables of QEMU do not.
+cable() {
+  local n end setting
+  echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
+  for setting in /proc/sys/net/bridge/bridge-nf-call-*; do # br_netfilter drops what makes no sense
+    [ ! -e "$setting" ] || echo 0 >"$setting"
+  done
+  for ((n = 0; n < $1; n++)); do
+    ip link add "cable$n" type bridge mcast_snooping 0 group_fwd_mask 0xfff8
+    ip link set "cable$n" up
+    for end in "card$((2 * n))" "card$((2 * n + 1))"; do
+      ip tuntap add "$end" mode tap vnet_hdr
+      ip link set "$end" up master "cable$n" txqueuelen 10000
+      ip link set "$end" type bridge_slave learning off
+    done
+  done
+  exec "${@:2}"
 }
 
 # boot runs the guest, which leaves in $results what came of it. A guest in which
 # nothing has begun after a while is started again: emulators have their days.
 boot() {
   local patience=90 second
+  [ -z "${card:-}" ] || patience=240 # its clock is slow
   for _ in 1 2 3; do
     start
     for ((second = 0; second < patience; second++)); do
@@ -208,7 +253,7 @@ boot() {
 # release to the kernel's name and results to the directory of what will come of it.
 prepare() {
   provide "$1"
-  results=$work/$release
+  results=$work/$release${card:+-$card}
   rm -rf "$results"
   mkdir "$results"
   (pack)

@@ -19,9 +19,13 @@ import (
 // (net/core/link_watch.c, linkwatch_urgent_event).
 const linkIndex = 9
 
-// connect joins the two hosts by a veth pair and gives addresses to its ends.
+// connect joins the two hosts by a cable and gives addresses to its ends.
 func (l *Lab) connect() error {
-	if err := l.makePair(); err != nil {
+	plug := l.makePair
+	if l.options.Cards[0] != "" {
+		plug = l.lend
+	}
+	if err := plug(); err != nil {
 		return fmt.Errorf("join %s and %s: %w", l.Borea.Name, l.Morgana.Name, err)
 	}
 	for _, h := range []*Host{l.Borea, l.Morgana} {
@@ -63,8 +67,11 @@ func (l *Lab) makePair() error {
 	})
 }
 
-// disconnect deletes the pair, and so both ends at once.
+// disconnect deletes the pair, and so both ends at once, or gives the cards back.
 func (l *Lab) disconnect() error {
+	if l.options.Cards[0] != "" {
+		return l.cards.giveBack()
+	}
 	if l.Borea.handle == nil {
 		return nil
 	}

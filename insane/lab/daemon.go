@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	readyTimeout = 30 * time.Second // from the start of a daemon until it answers
-	stopTimeout  = 5 * time.Second  // from SIGTERM until the daemon ends; then SIGKILL
+	readyTimeout = 2 * time.Minute // from the start of a daemon until it answers
+	stopTimeout  = 5 * time.Second // from SIGTERM until the daemon ends; then SIGKILL
 )
 
 // Daemon is an insane process in borea. Its methods may be called from any goroutine.

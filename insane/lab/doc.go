@@ -19,7 +19,7 @@
 //
 //	lab.go       a lab, its addresses and its end
 //	host.go      a host: its namespace, and functions that run inside; thread.go: threads for them
-//	cable.go     the veth pair; sysctl.go: settings that keep a host quiet
+//	cable.go     the veth pair; cards.go: network cards instead of it; sysctl.go: settings that keep a host quiet
 //	command.go   processes in a host; private.go: the names and files that they see
 //	daemon.go    the device in borea; tail.go: the end of its output
 //	evict.go     kills processes that were left in the background

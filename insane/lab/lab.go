@@ -17,6 +17,11 @@ type Options struct {
 	// cable; 0 means 1.
 	Queues int
 
+	// Cards are the names of two network cards in the namespace of the caller that a cable
+	// joins. The lab has them instead of a veth pair until it is closed. They have the
+	// queues that they have.
+	Cards [2]string
+
 	// Insane is the command that runs a daemon; Daemon appends its arguments. nil means
 	// this executable.
 	Insane []string
@@ -36,6 +41,7 @@ type Lab struct {
 
 	options Options
 	daemons atomic.Uint32 // number of daemons started, for the names of their sockets
+	cards   cards
 
 	closing sync.Once
 	closed  error
@@ -86,6 +92,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.MTU < minMTU || o.MTU > maxMTU {
 		return o, fmt.Errorf("lab MTU %d: must be %d to %d bytes", o.MTU, minMTU, maxMTU)
+	}
+	if (o.Cards[0] == "") != (o.Cards[1] == "") {
+		return o, fmt.Errorf("lab cards %q: a cable has two ends", o.Cards)
 	}
 	if o.Queues < 1 || o.Queues > maxQueues {
 		return o, fmt.Errorf("lab queues %d: must be 1 to %d", o.Queues, maxQueues)

@@ -2,6 +2,10 @@
 // the commands themselves, a device whose every packet is known, and functions that change
 // or check a host. Only tests import it.
 //
+// The cable is a veth pair. If the environment variable INSANE_CARDS names network cards
+// (package labtest), it is one between two of them, and the same tests run over their
+// drivers. Of these, .ci/drivers leaves out those that such cards cannot pass.
+//
 //	main.go      the test binary is the commands
 //	testbed.go   a device between borea and morgana, and the start of a run
 //	prepare.go   what the hosts know in advance, and settings of a host

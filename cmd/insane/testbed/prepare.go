@@ -65,7 +65,7 @@ func know(t testing.TB, h *lab.Host, through, at netlink.Link, addrs ...netip.Ad
 // moves to another CPU would seem to reorder.
 func (b *Bed) keepOrder(t testing.TB) {
 	t.Helper()
-	const script = "echo 1 > /sys/class/net/" + lab.Link + "/queues/rx-0/rps_cpus"
+	const script = "for queue in /sys/class/net/" + lab.Link + "/queues/rx-*; do echo 1 > $queue/rps_cpus; done"
 	for _, h := range []*lab.Host{b.Borea, b.Morgana} {
 		if out, err := h.Command(context.Background(), "sh", "-c", script).CombinedOutput(); err != nil {
 			t.Fatalf("steer packets of %s to one processor: %v\n%s", h.Name, err, out)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,7 +87,8 @@ func (b *Bed) Routes(through netlink.Link) (list []*netlink.Route) {
 // Begin sets the policy of the packets' direction and restarts the numbers at 0, after no
 // other packets are sent. It returns the program that gives the expected verdict of each
 // packet; do not use a policy that depends on the time. It fails if the device takes
-// another path than the one under test.
+// another path than the one under test. On a card with several transmit queues the relay
+// carries tx for both (insane/README.md, Limits).
 func (b *Bed) Begin(t testing.TB, text string, seed uint64) (*policy.Program, Account) {
 	t.Helper()
 	program := b.Program(t, text, seed)
@@ -94,7 +96,8 @@ func (b *Bed) Begin(t testing.TB, text string, seed uint64) (*policy.Program, Ac
 	c := b.Change(text)
 	c.Seed = &seed
 	now := b.Direction(labtest.Set(t, b.Daemon, c))
-	if b.Path != api.PathAuto && now.Path != b.Path {
+	queues := labtest.Cards() && strings.Contains(now.PathReason, "transmit queues")
+	if b.Path != api.PathAuto && now.Path != b.Path && !queues {
 		t.Fatalf("packets take the path %s (%s), want %s", now.Path, now.PathReason, b.Path)
 	}
 	return program, Account{Before: now.Stats, Bed: b}

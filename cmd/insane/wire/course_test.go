@@ -40,7 +40,20 @@ func takeAll(t testing.TB, b *testbed.Bed) {
 	}
 	all := api.ReceiveAll
 	labtest.Set(t, b.Daemon, api.Change{Receive: &all})
+	hearEverything(t, b.Borea)
 	b.Quiet = testbed.FirstQuiet // wait for reports of multicast groups too
+}
+
+// hearEverything makes the card of a host hear everything until the test ends. Otherwise it
+// leaves out groups and VLANs that nobody on the host has asked for. A veth pair leaves out
+// nothing.
+func hearEverything(t testing.TB, h *lab.Host) {
+	t.Helper()
+	if !labtest.Cards() {
+		return
+	}
+	labtest.Run(t, h, "ip", "link", "set", lab.Link, "promisc", "on")
+	t.Cleanup(func() { labtest.Run(t, h, "ip", "link", "set", lab.Link, "promisc", "off") })
 }
 
 // onlyIPv4 disables IPv6 on every link between the hosts, so that kernel counters that

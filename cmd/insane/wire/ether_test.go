@@ -24,6 +24,7 @@ func TestForeignFramesOnTheWire(t *testing.T) {
 func foreignFrames(t *testing.T, b *testbed.Bed, policies ...string) {
 	out := b.RawSocket(t, b.From, door(b, b.From), 0)
 	in := b.RawSocket(t, b.To, door(b, b.To), unix.PACKET_AUXDATA)
+	hearEverything(t, b.To)
 	to := labtest.LinkOf(t, b.To, door(b, b.To)).Attrs().HardwareAddr
 	bridges := net.HardwareAddr{0x01, 0x80, 0xc2, 0, 0, 0x0e} // the nearest one (IEEE 802.1AB)
 	broadcast := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
@@ -58,7 +59,7 @@ func foreignFrames(t *testing.T, b *testbed.Bed, policies ...string) {
 						t.Fatalf("%s: send: %v", f.name, err)
 					}
 					if program.Decide(0, uint64(seq)) == policy.Relay {
-						if got := receive(t, in); !bytes.Equal(got, f.data) {
+						if got := receive(t, in, f.name); !sameFrame(got, f.data) {
 							t.Fatalf("%s: sent %x, received %x", f.name, f.data, got)
 						}
 					}
@@ -71,6 +72,16 @@ func foreignFrames(t *testing.T, b *testbed.Bed, policies ...string) {
 			}
 		})
 	}
+}
+
+// sameFrame reports whether a frame arrived as it was sent. A card may fill it up to the 60
+// bytes that an Ethernet frame has at least, or to 64 with a tag.
+func sameFrame(got, sent []byte) bool {
+	const least, tag = 60, 4
+	if labtest.Cards() && len(got) > len(sent) && len(got) <= least+tag {
+		sent = append(bytes.Clone(sent), make([]byte, len(got)-len(sent))...)
+	}
+	return bytes.Equal(got, sent)
 }
 
 // TestRuntsStayOutside: the kernel refuses a frame that is shorter than an Ethernet header,
@@ -103,7 +114,7 @@ func ether(to net.HardwareAddr, payload int, words ...uint16) []byte {
 
 // receive waits for Stranger's next frame and puts back the outer VLAN tag, which the
 // kernel removes from the bytes (net/core/skbuff.c, skb_vlan_untag).
-func receive(t testing.TB, s *testbed.RawSocket) []byte {
+func receive(t testing.TB, s *testbed.RawSocket, what string) []byte {
 	t.Helper()
 	control := make([]byte, 128)
 	for {
@@ -112,7 +123,7 @@ func receive(t testing.TB, s *testbed.RawSocket) []byte {
 			continue
 		}
 		if err != nil {
-			t.Fatalf("a frame that the engine relays does not arrive: %v", err)
+			t.Fatalf("%s: a frame that the engine relays does not arrive: %v", what, err)
 		}
 		f := s.Buffer[:n]
 		if n < 14 || !bytes.Equal(f[6:12], testbed.Stranger) {

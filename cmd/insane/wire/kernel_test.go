@@ -55,24 +55,33 @@ func ipCounters(family int) (file, prefix string) {
 // does, if it is to.
 func checkEveryChecksum(t testing.TB, b *testbed.Bed, merge bool) {
 	t.Helper()
-	ethtool(t, b, b.From, unix.ETHTOOL_STXCSUM, 0)
-	ethtool(t, b, b.To, unix.ETHTOOL_SRXCSUM, 0)
+	ethtool(t, b.From, unix.ETHTOOL_STXCSUM, 0)
+	ethtool(t, b.To, unix.ETHTOOL_SRXCSUM, 0)
 	if merge {
-		ethtool(t, b, b.To, unix.ETHTOOL_SGRO, 1)
+		ethtool(t, b.To, unix.ETHTOOL_SGRO, 1)
 	}
 }
 
-// ethtool sets a feature of a host's end of the cable (struct ethtool_value of
-// linux/ethtool.h).
-func ethtool(t testing.TB, b *testbed.Bed, h *lab.Host, command, value uint32) {
+// ethtool sets a feature of a host's end of the cable until the test ends. The command before
+// each of these commands reads the feature (linux/ethtool.h).
+func ethtool(t testing.TB, h *lab.Host, command, value uint32) {
 	t.Helper()
+	before := ethtoolValue(t, h, command-1, 0)
+	t.Cleanup(func() { ethtoolValue(t, h, command, before) })
+	ethtoolValue(t, h, command, value)
+}
+
+// ethtoolValue reads or sets a value of a host's end of the cable (struct ethtool_value of
+// linux/ethtool.h).
+func ethtoolValue(t testing.TB, h *lab.Host, command, data uint32) uint32 {
+	t.Helper()
+	value := struct{ command, data uint32 }{command, data}
 	err := h.Do(func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return os.NewSyscallError("socket", err)
 		}
 		defer unix.Close(fd)
-		value := struct{ command, data uint32 }{command, value}
 		request := struct {
 			name [unix.IFNAMSIZ]byte
 			data unsafe.Pointer
@@ -86,6 +95,7 @@ func ethtool(t testing.TB, b *testbed.Bed, h *lab.Host, command, value uint32) {
 		return nil
 	})
 	if err != nil {
-		t.Fatalf("set feature %#x of %s to %d: %v", command, h.Name, value, err)
+		t.Fatalf("ethtool command %#x with %d of %s: %v", command, data, h.Name, err)
 	}
+	return value.data
 }

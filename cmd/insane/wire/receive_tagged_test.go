@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -85,12 +86,16 @@ func relayedRun(program *policy.Program, from, to int) packetRun {
 	return packetRun{first: from, count: end - from, next: end}
 }
 
-// check fails unless a frame has the expected contents: tag, sequence number, payload.
-func (m taggedTCP) check(t testing.TB, got []byte, run packetRun) {
+// check fails unless a frame has the expected contents: tag, sequence number, payload. It
+// returns how many packets of the run the frame has: all of them, unless a card has cut it.
+func (m taggedTCP) check(t testing.TB, got []byte, run packetRun) int {
 	t.Helper()
 	network, transport := m.headers(run.first, run.count)
 	link := ether(m.mac, 0, 0x8100, taggedTCI, m.etherType())
 	body := len(link) + len(network) + len(transport)
+	if n := (len(got) - body) / taggedSegment; labtest.Cards() && n > 0 && n < run.count {
+		run.count = n
+	}
 	if len(got) != body+run.count*taggedSegment {
 		t.Fatalf("%d packets from %d on: arrived as %d bytes, want %d", run.count, run.first, len(got), body+run.count*taggedSegment)
 	}
@@ -106,4 +111,5 @@ func (m taggedTCP) check(t testing.TB, got []byte, run packetRun) {
 			t.Fatalf("packet %d: payload changed", run.first+i)
 		}
 	}
+	return run.count
 }

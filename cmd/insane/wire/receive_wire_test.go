@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -136,14 +137,15 @@ func taggedSupers(t *testing.T, b *testbed.Bed, v6 bool, text string) {
 		}
 		for first := i * taggedPerSuper; first < (i+1)*taggedPerSuper; {
 			run := relayedRun(program, first, (i+1)*taggedPerSuper)
-			if run.count > 0 {
-				maker.check(t, receive(t, in), run)
+			for run.count > 0 {
+				n := maker.check(t, receive(t, in, fmt.Sprintf("packet %d", run.first)), run)
+				run.first, run.count = run.first+n, run.count-n
 			}
 			first = run.next
 		}
 	}
 	a.Check(t, frames*taggedPerSuper, program)
-	if n := framesOffered(t, b) - before; n != frames {
+	if n := framesOffered(t, b) - before; n != frames && !(labtest.Cards() && n > frames) {
 		t.Errorf("%d super-frames were sent, %d frames arrived", frames, n)
 	}
 	if n := waiting(t, in); n != 0 {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -36,6 +37,7 @@ func superFrames(t *testing.T, b *testbed.Bed, list testbed.Supers) {
 				crossed, want := framesOffered(t, b)-before, uint64(frames)
 				switch {
 				case testbed.KernelBefore(t, 6, 2): // cuts UDP in front of a TAP
+				case labtest.Cards() && b.Receiving() && crossed > want: // cut for the cable
 				case b.Path == api.PathKernel && !b.Receiving() && crossed < want: // those that the TAP never saw
 				case crossed != want:
 					t.Errorf("%d super-frames were sent, %d frames reached the device", frames, crossed)

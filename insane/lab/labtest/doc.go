@@ -7,6 +7,7 @@
 //	roles.go      the test binary as the helper processes of a test
 //	namespace.go  a network namespace for a test, and links in it
 //	lab.go        two hosts and a device that end with the test
+//	cards.go      network cards that join the hosts, in place of a veth pair
 //	device.go     the state and the counters of the device
 //	link.go       links of a host
 //	command.go    commands run in a host

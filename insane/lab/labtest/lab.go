@@ -9,8 +9,9 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab"
 )
 
-// New makes two hosts that end with the test. Their daemon is the command insane in PATH,
-// which package testbed puts there.
+// New makes two hosts that end with the test, joined by a veth pair or, if INSANE_CARDS is
+// set, by network cards. Their daemon is the command insane in PATH, which package testbed
+// puts there.
 func New(t testing.TB) *lab.Lab {
 	t.Helper()
 	return NewWith(t, "insane")
@@ -20,7 +21,7 @@ func New(t testing.TB) *lab.Lab {
 func NewWith(t testing.TB, insane ...string) *lab.Lab {
 	t.Helper()
 	NeedRoot(t)
-	l, err := lab.New(lab.Options{Insane: insane})
+	l, err := lab.New(lab.Options{Insane: insane, Cards: cards(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
