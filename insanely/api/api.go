@@ -202,7 +202,7 @@ const (
 	DropNoSlave    = "no-slave"   // the device has no slave yet
 	DropSlaveGone  = "slave-gone" // the slave was deleted
 	DropSlaveDown  = "slave-down" // the slave, or on receive the device itself, is down or has no carrier
-	DropSlaveBusy  = "slave-busy" // the queue of the slave was full; no policy asked for it
+	DropSlaveBusy  = "slave-busy" // the queue of the slave, or on receive of the host, was full; no policy asked for it
 	DropTooBig     = "too-big"    // larger than the far side's MTU
 	DropMalformed  = "malformed"  // not an Ethernet frame, or an invalid super-frame
 	DropUnreadable = "unreadable" // a super-frame whose packets the relay cannot take apart; counts as one packet
