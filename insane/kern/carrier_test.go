@@ -89,7 +89,8 @@ func (c *carrier) transmit(s sample, f frame.Frame) (outcome, Counts) {
 func minus(after, before Counts) Counts {
 	c := Counts{
 		RelayedPackets: after.RelayedPackets - before.RelayedPackets, RelayedBytes: after.RelayedBytes - before.RelayedBytes,
-		UnjudgedPackets:  after.UnjudgedPackets - before.UnjudgedPackets,
+		UnjudgedPackets: after.UnjudgedPackets - before.UnjudgedPackets,
+		RefusedPackets:  after.RefusedPackets - before.RefusedPackets, RefusedBytes: after.RefusedBytes - before.RefusedBytes,
 		NeighbourPackets: after.NeighbourPackets - before.NeighbourPackets, NeighbourBytes: after.NeighbourBytes - before.NeighbourBytes,
 	}
 	for by, was := range before.Stages {

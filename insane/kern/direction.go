@@ -42,14 +42,15 @@ type entrySlot struct {
 }
 
 // Counts counts the packets that the fast path relayed or dropped, as they are on the
-// wire, and their Ethernet bytes. No packet is in two of the three kinds.
+// wire, and their Ethernet bytes. No packet is in two of the four kinds.
 type Counts struct {
 	RelayedPackets, RelayedBytes     uint64
 	DroppedPackets, DroppedBytes     uint64 // by the policy: the sum of Stages
+	RefusedPackets, RefusedBytes     uint64 // by the host: the interface is down, or the queue of the CPU is full
 	NeighbourPackets, NeighbourBytes uint64 // messages of neighbours, relayed without number and verdict
 
-	// UnjudgedPackets is the part of RelayedPackets without a verdict: after the watchdog
-	// ran out.
+	// UnjudgedPackets is the part of RelayedPackets and RefusedPackets without a verdict:
+	// after the watchdog ran out, or messages of neighbours that the host refused.
 	UnjudgedPackets uint64
 
 	Stages [policy.StageNumbers]Amount // dropped by the policy, by the stage of that number
@@ -70,6 +71,8 @@ func (c *Counts) add(o Counts) {
 	c.RelayedPackets += o.RelayedPackets
 	c.RelayedBytes += o.RelayedBytes
 	c.UnjudgedPackets += o.UnjudgedPackets
+	c.RefusedPackets += o.RefusedPackets
+	c.RefusedBytes += o.RefusedBytes
 	c.NeighbourPackets += o.NeighbourPackets
 	c.NeighbourBytes += o.NeighbourBytes
 	for by, a := range o.Stages {
@@ -202,7 +205,8 @@ func (d *Direction) read(slot int) (sum Counts) {
 		c := &d.objects.memory.counts[cpu][d.index][slot]
 		sum.add(Counts{
 			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
-			UnjudgedPackets:  c.unjudgedPackets.Load(),
+			UnjudgedPackets: c.unjudgedPackets.Load(),
+			RefusedPackets:  c.refusedPackets.Load(), RefusedBytes: c.refusedBytes.Load(),
 			NeighbourPackets: c.neighbourPackets.Load(), NeighbourBytes: c.neighbourBytes.Load(),
 		})
 		drops := &d.objects.memory.drops[cpu][d.index][slot]

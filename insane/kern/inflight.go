@@ -8,8 +8,7 @@ import (
 
 // A frame that the kernel relays from the slave to the interface is inflight until it
 // arrives at the ingress of the interface: it waits in the backlog queue of the CPU that
-// received it. It is lost if the host refuses it, because the interface has just gone down or
-// that queue is full. A frame that the relay writes meanwhile would overtake it, so the relay
+// received it. A frame that the relay writes meanwhile would overtake it, so the relay
 // calls Drain first.
 
 // drainLimit is how long Drain waits for the next arrival before it counts the inflight

@@ -234,31 +234,38 @@ int receive_all(struct __sk_buff *skb)
 	return receive(skb, DEVICE);
 }
 
-// deliver sends a frame to the ingress of the interface, and counts it as relayed and as
-// inflight. The host refuses the frame if the interface has just gone down, or if the queue of
-// this CPU is full. Then it never arrives: inflight.go finds that out. bpf_clone_redirect would
-// tell at once, but it copies each frame, which costs as much as the whole decision.
-static __always_inline int deliver(struct __sk_buff *skb, __u32 to, const struct handoff *c)
+// deliver sends a frame to the ingress of the interface and counts it. It sends a clone,
+// because only bpf_clone_redirect reports whether the host has accepted the frame: the
+// host refuses it while the interface is down or the queue of this CPU is full.
+static __always_inline void deliver(struct __sk_buff *skb, __u32 to, const struct handoff *c)
 {
 	struct inflight *inflight = inflight_here();
 	struct count *count = count_of(c->slot);
 	if (!inflight || !count)
-		return TC_ACT_SHOT;
+		return;
 	inflight->started++;
 	skb->tc_index = INFLIGHT;
-	if (c->spared) {
+	bool accepted = bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0;
+	if (accepted && c->spared) {
 		count_spared(count, &c->layout);
 		APART;
-		return bpf_redirect(to, BPF_F_INGRESS);
+		return;
 	}
-	count_relayed(count, &c->layout);
-	APART;
-	return bpf_redirect(to, BPF_F_INGRESS);
+	if (accepted) {
+		count_relayed(count, &c->layout);
+		APART;
+		return;
+	}
+	inflight->started--;
+	if (c->spared)
+		count->unjudged_packets += c->layout.packets;
+	count->refused_packets += c->layout.packets;
+	count->refused_bytes += c->layout.bytes;
 }
 
 // receive_steal runs at the slave's ingress and carries out the decision of the socket
-// filter. TC_ACT_UNSPEC, TC_ACT_SHOT and TC_ACT_REDIRECT have the values of TCX_NEXT, TCX_DROP
-// and TCX_REDIRECT (uapi/linux/bpf.h).
+// filter. TC_ACT_UNSPEC and TC_ACT_SHOT have the values of TCX_NEXT and TCX_DROP
+// (uapi/linux/bpf.h).
 SEC("tc")
 int receive_steal(struct __sk_buff *skb)
 {
@@ -271,7 +278,9 @@ int receive_steal(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	__u32 to = handoff->to;
 	handoff->to = LEAVE;
-	return to == STEAL ? TC_ACT_SHOT : deliver(skb, to, handoff);
+	if (to != STEAL)
+		deliver(skb, to, handoff);
+	return TC_ACT_SHOT;
 }
 
 // receive_arrive runs at the interface's ingress and counts the frames that arrive from

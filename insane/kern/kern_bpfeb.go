@@ -32,9 +32,11 @@ type kernCount struct {
 	RelayedPackets   uint64
 	RelayedBytes     uint64
 	UnjudgedPackets  uint64
+	RefusedPackets   uint64
+	RefusedBytes     uint64
 	NeighbourPackets uint64
 	NeighbourBytes   uint64
-	Unused           [3]uint64
+	Unused           uint64
 }
 
 type kernDirection struct {

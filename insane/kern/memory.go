@@ -55,8 +55,9 @@ type (
 	sharedCount struct {
 		relayedPackets, relayedBytes     atomic.Uint64
 		unjudgedPackets                  atomic.Uint64
+		refusedPackets, refusedBytes     atomic.Uint64
 		neighbourPackets, neighbourBytes atomic.Uint64
-		_                                [3]uint64
+		_                                uint64
 	}
 
 	sharedAmount struct{ packets, bytes atomic.Uint64 }

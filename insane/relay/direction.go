@@ -28,12 +28,13 @@ func (r *Relay) Direction(rs *Ruleset, why string, overruns uint64) api.Directio
 	add(&d.Stats.Relayed, relayed)
 	add(&d.Stats.Neighbour, api.Count{Packets: kernel.NeighbourPackets, Bytes: kernel.NeighbourBytes})
 	addDropped(&d.Stats, DropPolicy, api.Count{Packets: kernel.DroppedPackets, Bytes: kernel.DroppedBytes})
+	addDropped(&d.Stats, DropSlaveBusy, api.Count{Packets: kernel.RefusedPackets, Bytes: kernel.RefusedBytes})
 	for _, stage := range policy.Forms()[1:] { // without pass
 		sum, a := d.Stats.Stages[stage.Name], kernel.Stages[stage.Number]
 		add(&sum, api.Count{Packets: a.Packets, Bytes: a.Bytes})
 		d.Stats.Stages[stage.Name] = sum
 	}
-	d.Verdicts.Relay += here.RelayedPackets - here.UnjudgedPackets
+	d.Verdicts.Relay += here.RelayedPackets + here.RefusedPackets - here.UnjudgedPackets
 	d.Verdicts.Drop += here.DroppedPackets
 	return d
 }
@@ -55,7 +56,7 @@ func (r *Relay) Passed() (offered, relayed, neighbour uint64) {
 		return offered, relayed, neighbour
 	}
 	k := r.kernel.Counts()
-	return offered + k.RelayedPackets + k.DroppedPackets, relayed + k.RelayedPackets, neighbour + k.NeighbourPackets
+	return offered + k.RelayedPackets + k.DroppedPackets + k.RefusedPackets, relayed + k.RelayedPackets, neighbour + k.NeighbourPackets
 }
 
 // EnterLost counts frames that the kernel dropped before they reached the relay, for a
