@@ -26,15 +26,21 @@ type Config struct {
 	JudgeNeighbours bool // policies apply to ARP, neighbour discovery, IGMP and MLD as well
 
 	// New ignores the fields below, because it gets open ports.
-	Slave      string         // name of the slave; "": none yet
-	Addresses  []netip.Prefix // addresses for the interface
-	Routes     []netip.Prefix // destinations to route through the interface, with the slave's gateway and source address
-	Receive    string         // one of the api.Receive… modes; "": none
-	SendOnly   bool           // where the kernel allows no receive filter, Receive is none
-	Path       string         // api.PathAuto, PathRelay or PathKernel; "": relay
-	Socket     string         // path of the control socket; "": none
-	Group      *uint32        // members of this group may change the device, like root and the daemon's own user
-	LogDropped func() uint64  // how many lines of the log were lost, for State; must not wait; nil: none
+	Slave     string         // name of the slave; "": none yet
+	Addresses []netip.Prefix // addresses for the interface
+	Routes    []netip.Prefix // destinations to route through the interface, with the slave's gateway and source address
+	Receive   string         // one of the api.Receive… modes; "": none
+	SendOnly  bool           // where the kernel allows no receive filter, Receive is none
+	Path      string         // api.PathAuto, PathRelay or PathKernel; "": relay
+	Socket    string         // path of the control socket; "": none
+	Group     *uint32        // members of this group may change the device, like root and the daemon's own user
+
+	// Listening is called when the control socket is there, before the rest of the device is.
+	// leave removes the file of the socket and stops listening; it waits for nothing, and may
+	// be called at any time. nil: nobody wants to know.
+	Listening func(leave func() error)
+
+	LogDropped func() uint64 // how many lines of the log were lost, for State; must not wait; nil: none
 }
 
 // New makes a device between two open ports: near leads to the host, far to the slave. far
@@ -91,6 +97,9 @@ func open(c Config) (d *Device, err error) {
 	if c.Socket != "" {
 		if control, err = host.AwaitControl(c.Socket); err != nil {
 			return nil, err
+		}
+		if c.Listening != nil {
+			c.Listening(control.Close)
 		}
 	}
 	if links, err = host.OpenLinks(); err != nil {

@@ -78,8 +78,9 @@ type service struct {
 	program *program
 	conf    insane.Config
 	manager *manager
-	device  atomic.Pointer[insane.Device] // nil until it is open
-	ending  atomic.Bool                   // whether the manager was told
+	socket  atomic.Pointer[func() error] // removes the file of the control socket; nil until there is one
+	left    atomic.Bool                  // whether the file is to be removed as soon as it is there
+	ending  atomic.Bool                  // whether the manager was told
 }
 
 // endsInTime runs run, which ends with ctx, and returns its error, or nil endPatience after the
@@ -102,14 +103,24 @@ func endsInTime(ctx context.Context, run func(context.Context) error, began, lat
 	}
 }
 
-// leave removes the file of the control socket if the device could not be closed in time.
+// leave removes the file of the control socket if the device could not be closed in time, or
+// not even be opened.
 func (s *service) leave() {
-	if d := s.device.Load(); d != nil {
-		if err := d.Leave(); err != nil && !errors.Is(err, os.ErrClosed) {
+	s.left.Store(true)
+	if remove := s.socket.Load(); remove != nil {
+		if err := (*remove)(); err != nil && !errors.Is(err, os.ErrClosed) {
 			s.conf.Log.Warn("remove control socket", "err", err)
 		}
 	}
 	s.conf.Log.Info("device is gone: the kernel closes what is still open", "name", api.ShowName(s.conf.Name))
+}
+
+// listening notes how the file of the control socket is removed. The end may have come before.
+func (s *service) listening(remove func() error) {
+	s.socket.Store(&remove)
+	if s.left.Load() {
+		_ = remove() // the process ends now
+	}
 }
 
 // stopping tells the manager once that the daemon ends.
@@ -121,11 +132,11 @@ func (s *service) stopping() {
 
 // run makes the device and runs it until ctx ends.
 func (s *service) run(ctx context.Context) error {
+	s.conf.Listening = s.listening
 	d, err := insane.Open(s.conf)
 	if err != nil {
 		return advise(err, s.conf.Socket)
 	}
-	s.device.Store(d)
 	s.program.filter(s.conf)
 	s.conf.Receive = d.State().Receive
 	announce(s.conf)

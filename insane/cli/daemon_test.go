@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,6 +51,24 @@ func TestEndsInTime(t *testing.T) {
 				time.Sleep(2 * time.Hour) // the run that was left behind
 			})
 		})
+	}
+}
+
+// A daemon that cannot end in time removes the file of its control socket, also if the file is
+// there only after the end has begun.
+func TestLeaveBeforeAndAfter(t *testing.T) {
+	for _, order := range []string{"socket, end", "end, socket", "end"} {
+		s, removed := &service{conf: parse(t, io.Discard)}, 0
+		for _, step := range strings.Split(order, ", ") {
+			if step == "end" {
+				s.leave()
+			} else {
+				s.listening(func() error { removed++; return nil })
+			}
+		}
+		if want := strings.Count(order, "socket"); removed != want {
+			t.Errorf("%s: removed %d times, want %d", order, removed, want)
+		}
 	}
 }
 

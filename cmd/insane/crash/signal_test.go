@@ -97,6 +97,28 @@ func TestEndsInEveryState(t *testing.T) {
 	}
 }
 
+// TestEndsDuringTheStart: a daemon that is ended while it starts, also if that takes long,
+// leaves neither an interface nor the file of its socket.
+func TestEndsDuringTheStart(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	before, socket, r := testbed.StateOf(t, l.Borea), testbed.SocketPath(t, "insane"), testbed.Seeded(t)
+	there := func() bool { _, err := os.Lstat(socket); return err == nil }
+	for range testbed.Soak(t, 20) {
+		i := testbed.Start(t, l, socket, testbed.Furnished...)
+		labtest.Await(t, "the file of the socket", there)
+		time.Sleep(time.Duration(r.Int64N(int64(20 * time.Millisecond))))
+		i.Signal(syscall.SIGTERM)
+		if code := i.End(t); code != 0 {
+			t.Errorf("exit code %d\n%s", code, i.Log.String())
+		}
+		if there() {
+			t.Fatalf("the file of the socket is still there\n%s", i.Log.String())
+		}
+		testbed.SameState(t, l.Borea, before)
+	}
+}
+
 // TestHangUp: when its terminal is gone, the daemon ends as with the other signals. Whoever
 // runs the tests may ignore SIGHUP, as nohup(1) does, and a daemon would inherit that; it does
 // not inherit that a signal is caught.
