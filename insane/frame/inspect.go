@@ -60,21 +60,26 @@ const gsoByFrags = 0xffff
 // An empty frame stands for a super-frame that a port could not read: its error is
 // ErrUnsupported. Every other error matches ErrMalformed or ErrUnsupported. Inspect keeps
 // and changes nothing; it is safe for concurrent use.
-func Inspect(f Frame) (Layout, error) {
+func Inspect(f Frame) (l Layout, err error) {
 	switch {
 	case len(f) == 0:
-		return Layout{}, ErrUnsupported
+		return l, ErrUnsupported
 	case len(f) < HeaderLen+etherLen:
-		return Layout{}, ErrRunt
+		return l, ErrRunt
 	case len(f) > MaxLen:
-		return Layout{}, ErrTooLong
+		return l, ErrTooLong
 	}
-	h, e := f.Header(), f[HeaderLen:]
+	e := f[HeaderLen:]
 	link, etherType := linkHeader(e)
-	if h.GSOType == GSONone {
-		return Layout{packets: 1, most: 1, link: link, start: len(e), headers: len(e)}, nil
+	if f[1] == GSONone {
+		l.packets, l.most, l.link, l.start, l.headers = 1, 1, link, len(e), len(e)
+		return l, nil
 	}
-	return inspectSuper(h, e, link, etherType)
+	l.link = link
+	if err := l.inspectSuper(f.Header(), e, etherType); err != nil {
+		return Layout{}, err
+	}
+	return l, nil
 }
 
 // linkHeader finds the end of the Ethernet header and its VLAN tags, and the
@@ -92,52 +97,50 @@ func linkHeader(e []byte) (length int, etherType uint16) {
 }
 
 // inspectSuper is Inspect for a super-frame. h is its virtio header and e its Ethernet
-// bytes; the link header is the first link bytes of e.
-func inspectSuper(h Header, e []byte, link int, etherType uint16) (Layout, error) {
+// bytes; l has the length of the link header, and nothing else yet. After an error l is not
+// valid.
+func (l *Layout) inspectSuper(h Header, e []byte, etherType uint16) error {
 	if h.Flags&NeedsCsum == 0 {
-		return Layout{}, ErrNoChecksum
+		return ErrNoChecksum
 	}
-	l, err := walk(h, e, link, etherType, int(h.CsumStart))
-	switch {
-	case err != nil:
-		return Layout{}, err
-	case int(h.CsumOffset) != l.checksumOffset():
-		return Layout{}, ErrChecksum
+	err := l.walk(h, e, etherType, int(h.CsumStart))
+	if err == nil && int(h.CsumOffset) != l.checksumOffset() {
+		return ErrChecksum
 	}
-	return l, nil
+	return err
 }
 
 // walk checks a super-frame, except for the checksum offset in the virtio header. l4 says
-// where the transport header is, as in walkHeaders.
-func walk(h Header, e []byte, link int, etherType uint16, l4 int) (Layout, error) {
-	l := Layout{link: link, size: int(h.GSOSize)}
+// where the transport header is, as in walkHeaders. The rest is as for inspectSuper.
+func (l *Layout) walk(h Header, e []byte, etherType uint16, l4 int) error {
+	l.size = int(h.GSOSize)
 	family, err := l.setKind(h.GSOType)
 	switch {
 	case err != nil:
-		return Layout{}, err
+		return err
 	case l.size == 0 || l.size == gsoByFrags:
-		return Layout{}, ErrGSOSize
+		return ErrGSOSize
 	}
 	if err := l.walkHeaders(e, etherType, l4); err != nil {
-		return Layout{}, err
+		return err
 	}
 	if family != 0 && family != l.family {
-		return Layout{}, ErrGSOType
+		return ErrGSOType
 	}
 	if err := l.walkTransport(e); err != nil {
-		return Layout{}, err
+		return err
 	}
 	if HeaderLen+l.start > maxHeaders {
-		return Layout{}, ErrHeaders
+		return ErrHeaders
 	}
 	l.payload = len(e) - l.start
 	// A super-frame without payload is one packet.
 	l.packets = max(1, (l.payload+l.size-1)/l.size)
 	if l.big && l.MTU() > maxPacket {
-		return Layout{}, ErrGSOSize
+		return ErrGSOSize
 	}
 	l.limit()
-	return l, nil
+	return nil
 }
 
 // Values of Header.GSOType that exist and are not supported: UDP fragmentation offload, and

@@ -22,8 +22,8 @@ func MakePartial(f Frame) {
 	h, e := f.Header(), f[HeaderLen:]
 	link, etherType := linkHeader(e)
 	for _, l4 := range []int{firstTransport, secondTransport} {
-		l, err := walk(h, e, link, etherType, l4)
-		if err == nil && l.makePartial(f, h) {
+		l := Layout{link: link}
+		if l.walk(h, e, etherType, l4) == nil && l.makePartial(f, h) {
 			return
 		}
 	}
