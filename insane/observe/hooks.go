@@ -16,21 +16,36 @@ type Chains interface {
 // somebody wants to see them, to queue them or to work on them where the fast path does not
 // come by. The table of all hooks is in README.md of package kern.
 func (o *Observer) observeHooks(s *Interface) (err error) {
+	if s.Unheard, err = o.unheard(s.Link); err != nil {
+		return err
+	}
 	if s.Watched, err = o.watched(s); err != nil {
 		return err
 	}
-	s.Guarded, err = o.guarded(s)
-	return err
+	s.Guarded = guarded(s)
+	return nil
+}
+
+// unheard looks for what raises no event. It is called at each beat, so it asks for nothing
+// else.
+func (o *Observer) unheard(link host.Link) (u Unheard, err error) {
+	u.XDP = link.XDP
+	if u.Listened, err = host.Listens(link.Index); err != nil {
+		return u, err
+	}
+	behind, err := o.Chains.OneSided(kern.ChainTransmit, link.Index)
+	if err != nil {
+		return u, err
+	}
+	ahead, err := o.Chains.OneSided(kern.ChainArrive, link.Index)
+	u.Behind, u.Ahead = behind > 0, ahead > 0
+	return u, err
 }
 
 // watched returns why what the host sends must pass the interface's own queue; "" if it
 // need not.
 func (o *Observer) watched(s *Interface) (why string, err error) {
 	link := s.Link
-	listened, err := host.Listens(link.Index)
-	if err != nil {
-		return "", err
-	}
 	watchers := link.Promiscuity
 	if link.Master != 0 {
 		watchers-- // the bridge itself makes the link promiscuous
@@ -38,7 +53,7 @@ func (o *Observer) watched(s *Interface) (why string, err error) {
 	switch {
 	case watchers > 0:
 		return "somebody watches " + api.ShowName(link.Name) + " (promiscuous mode)", nil
-	case listened:
+	case s.Unheard.Listened:
 		return "a packet socket listens on " + api.ShowName(link.Name), nil
 	}
 	found, err := o.Links.Egress(link.Index, kern.FilterName)
@@ -51,25 +66,23 @@ func (o *Observer) watched(s *Interface) (why string, err error) {
 		s.Spare, err = o.Links.QdiscByDefault(link.Index)
 		return api.ShowName(link.Name) + " has " + found, err
 	}
-	behind, err := o.Chains.OneSided(kern.ChainTransmit, link.Index)
-	if behind > 0 {
-		return api.ShowName(link.Name) + " has a tcx program behind the fast path", err
+	if s.Unheard.Behind {
+		return api.ShowName(link.Name) + " has a tcx program behind the fast path", nil
 	}
-	return "", err
+	return "", nil
 }
 
 // guarded returns why what arrives must be written to the interface; "" if it need not. A
 // generic XDP program would meet the frames of the fast path as well. But a frame that it
 // drops would look like one that was lost on its way to the interface.
-func (o *Observer) guarded(s *Interface) (why string, err error) {
-	if s.Link.XDP {
-		return api.ShowName(s.Link.Name) + " has an XDP program", nil
+func guarded(s *Interface) string {
+	switch {
+	case s.Unheard.XDP:
+		return api.ShowName(s.Link.Name) + " has an XDP program"
+	case s.Unheard.Ahead:
+		return api.ShowName(s.Link.Name) + " has a tcx program in front of the fast path"
 	}
-	ahead, err := o.Chains.OneSided(kern.ChainArrive, s.Link.Index)
-	if ahead > 0 {
-		return api.ShowName(s.Link.Name) + " has a tcx program in front of the fast path", err
-	}
-	return "", err
+	return ""
 }
 
 // observeChains looks for chains of nftables at the slave. It does not wait for the kernel's
@@ -135,8 +148,7 @@ func (o *Observer) Moved(seen Host) (which Parts) {
 	if o.Chains == nil {
 		return 0
 	}
-	now, err := o.lookUpInterface()
-	if err != nil || seen.Interface.Err != nil || now.Watched != seen.Interface.Watched || now.Guarded != seen.Interface.Guarded {
+	if seen.Interface.Err != nil || o.moved(seen.Interface) {
 		which |= PartInterface
 	}
 	if seen.Slave.Bound {
@@ -145,4 +157,19 @@ func (o *Observer) Moved(seen Host) (which Parts) {
 		}
 	}
 	return which
+}
+
+// moved reports whether what raises no event has changed at the interface, or cannot be found
+// out. It takes the link for the interface that had its index at the last look: another one is
+// found by the look that follows.
+func (o *Observer) moved(seen Interface) bool {
+	if seen.Away {
+		return false // an event tells when it is back
+	}
+	link, err := o.Links.ByIndex(seen.Link.Index)
+	if err != nil {
+		return true
+	}
+	now, err := o.unheard(link)
+	return err != nil || now != seen.Unheard
 }

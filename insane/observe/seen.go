@@ -41,7 +41,17 @@ type Interface struct {
 	Watched  string // why what the host sends must pass its own queue; "": it need not
 	Guarded  string // why what arrives must be written to it; "": it need not
 	Spare    bool   // nobody has configured its queueing discipline
-	Err      error  // of the look-up; then the other fields are those of the look before
+	Unheard  Unheard
+	Err      error // of the look-up; then the other fields are those of the look before
+}
+
+// Unheard is what somebody can do at the interface without an event of the kernel. It is zero
+// for a device without a fast path.
+type Unheard struct {
+	Listened bool // a packet socket listens
+	Behind   bool // a tcx program works behind the fast path on what is sent
+	XDP      bool // there is an XDP program
+	Ahead    bool // a tcx program works in front of the fast path on what arrives
 }
 
 // Slave is the link of the slave: the link that the sockets are open on, or else the link
