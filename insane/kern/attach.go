@@ -85,6 +85,9 @@ type hook struct {
 
 // tcxElse attaches the program by tcx, or calls clsact on a kernel without tcx.
 func (h hook) tcxElse(clsact func() (io.Closer, error)) (io.Closer, error) {
+	if h.program == nil {
+		return clsact() // it was not handed over: see useless
+	}
 	l, err := link.AttachTCX(link.TCXOptions{
 		Interface: h.link, Program: h.program, Attach: h.attach, Anchor: h.anchor,
 	})
@@ -101,7 +104,7 @@ func (h hook) tcxElse(clsact func() (io.Closer, error)) (io.Closer, error) {
 // of a clsact qdisc, to one parent of the qdisc. The qdisc goes with the interface.
 func (i InterfaceOptions) clsact(parent uint32, program *ebpf.Program) func() (io.Closer, error) {
 	return func() (io.Closer, error) {
-		if !i.Clsact {
+		if !i.Clsact || program == nil {
 			return nil, fmt.Errorf("no tcx (Linux 6.6): %w", ErrUnsupported)
 		}
 		err := netlink.QdiscAdd(clsactQdisc(i.Link))

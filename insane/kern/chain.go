@@ -69,6 +69,9 @@ func (o *Objects) query(c Chain, index int) (ids []ebpf.ProgramID, err error) {
 // identify asks the kernel for the numbers of the programs that are in chains.
 func (o *Objects) identify() error {
 	for c, program := range [chains]*ebpf.Program{o.bpf.TransmitTcx, o.bpf.ReceiveArrive, o.bpf.ReceiveSteal} {
+		if program == nil {
+			continue // this kernel has no tcx
+		}
 		info, err := program.Info()
 		if err != nil {
 			return fmt.Errorf("look at the eBPF programs: %w", err)
@@ -76,4 +79,18 @@ func (o *Objects) identify() error {
 		o.ids[c], _ = info.ID()
 	}
 	return nil
+}
+
+// useless returns the name of a program that this kernel has no hook for: one of the two that
+// run at egress. It returns "" if the kernel does not say which.
+func useless() string {
+	const loopback = 1 // its index in every network namespace
+	_, err := link.QueryPrograms(link.QueryOptions{Target: loopback, Attach: ebpf.AttachTCXEgress})
+	switch {
+	case err == nil:
+		return kernProgTransmitClsact
+	case errors.Is(err, unix.EINVAL), errors.Is(err, ebpf.ErrNotSupported):
+		return kernProgTransmitTcx
+	}
+	return ""
 }

@@ -6,8 +6,10 @@ import (
 	"maps"
 	"net/netip"
 	"reflect"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // Claim is a set of bits that say what is known of an address or of a network. claims.h
@@ -191,13 +193,13 @@ const (
 	dummySlot
 )
 
-// newClaims makes an empty inner map for a table of claims. The caller closes it.
+// newClaims makes an empty inner map for a table of claims, as struct claims of claims.h says.
+// The caller closes it.
 func newClaims() (*ebpf.Map, error) {
-	spec, err := compiled()
-	if err != nil {
-		return nil, fmt.Errorf("read the eBPF programs: %w", err)
-	}
-	table, err := ebpf.NewMap(spec.Maps[kernMapClaims].InnerMap)
+	table, err := ebpf.NewMap(&ebpf.MapSpec{
+		Name: "claims", Type: ebpf.LPMTrie, Flags: unix.BPF_F_NO_PREALLOC, MaxEntries: 1 << 20,
+		KeySize: uint32(unsafe.Sizeof(prefix{})), ValueSize: uint32(unsafe.Sizeof(Claim(0))),
+	})
 	if err != nil {
 		return nil, explain("make a table of claims", err)
 	}

@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // A daemon that gives up capabilities executes its program again. Programs that a process
@@ -16,15 +19,22 @@ import (
 // speculation, which double the cost of a decision. So the daemon loads them before, and
 // hands them over to the program that follows, as descriptors.
 
+// The new program does not read the compiled objects, which costs time and memory: what it needs
+// of them is handed over, too.
+
 // handedOver is the environment variable that names the descriptors: NAME=NUMBER, in words.
-const handedOver = "INSANE_OBJECTS"
+// The word of this name has the stages that the programs know instead.
+const (
+	handedOver  = "INSANE_OBJECTS"
+	handedKnows = "knows"
+)
 
 // handing holds what HandOver has loaded: the descriptors must stay open.
 var handing []*ebpf.Collection
 
 // HandOver loads the programs and maps for a process that is about to execute its program
-// again, and sets an environment variable by which the first Open there finds them. After an
-// error that Open loads them itself.
+// again, and sets an environment variable by which the first Open there finds them. It leaves
+// out a program that this kernel has no hook for. After an error that Open loads them itself.
 func HandOver() error {
 	HandNothing()
 	raiseMemoryLimit()
@@ -32,20 +42,26 @@ func HandOver() error {
 	if err != nil {
 		return err
 	}
+	knows, err := knownStages(spec)
+	if err != nil {
+		return err
+	}
+	delete(spec.Programs, useless())
 	collection, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return explain("load the eBPF programs", err)
 	}
 	handing = append(handing, collection)
-	descriptors := make(map[string]int)
-	for name, program := range collection.Programs {
-		descriptors[name] = program.FD()
-	}
-	for name, table := range collection.Maps {
-		descriptors[name] = table.FD()
-	}
-	var words []string
-	for name, fd := range descriptors {
+	words := []string{handedKnows + "=" + strconv.FormatUint(uint64(knows), 10)}
+	for name := range fieldsOf(new(kernObjects)) {
+		fd := -1
+		if program := collection.Programs[name]; program != nil {
+			fd = program.FD()
+		} else if table := collection.Maps[name]; table != nil {
+			fd = table.FD()
+		} else {
+			continue
+		}
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
 			return fmt.Errorf("hand over %s: %w", name, err)
 		}
@@ -58,34 +74,79 @@ func HandOver() error {
 // what the user of a program with file capabilities hands over is not to be trusted.
 func HandNothing() { _ = os.Unsetenv(handedOver) }
 
+// fieldsOf returns the fields for the programs and maps of objects, by name.
+func fieldsOf(b *kernObjects) map[string]reflect.Value {
+	fields := make(map[string]reflect.Value)
+	for _, part := range []any{&b.kernPrograms, &b.kernMaps} {
+		v := reflect.ValueOf(part).Elem()
+		for i := range v.NumField() {
+			fields[v.Type().Field(i).Tag.Get("ebpf")] = v.Field(i)
+		}
+	}
+	return fields
+}
+
 // takeOver makes Objects of what HandOver has left for this process. It returns false if
 // there is nothing, or not all of it; then nothing of it stays open.
-func (o *Objects) takeOver(spec *ebpf.CollectionSpec) bool {
+func (o *Objects) takeOver() bool {
 	text := os.Getenv(handedOver)
 	if text == "" {
 		return false
 	}
 	HandNothing()
-	found := &ebpf.Collection{Programs: make(map[string]*ebpf.Program), Maps: make(map[string]*ebpf.Map)}
-	defer found.Close() // closes the objects that Assign has not taken
+	var taken kernObjects
+	fields := fieldsOf(&taken)
 	for _, word := range strings.Fields(text) {
 		name, number, _ := strings.Cut(word, "=")
-		fd, err := strconv.Atoi(number)
-		if err != nil || fd <= 2 {
-			return false
-		}
-		unix.CloseOnExec(fd)
-		switch {
-		case spec.Programs[name] != nil:
-			found.Programs[name], err = ebpf.NewProgramFromFD(fd)
-		case spec.Maps[name] != nil:
-			found.Maps[name], err = ebpf.NewMapFromFD(fd)
-		default:
-			err = errors.Join(errors.New("no such object"), unix.Close(fd))
+		var err error
+		if name == handedKnows {
+			var knows uint64
+			knows, err = strconv.ParseUint(number, 10, 64)
+			o.knows = policy.Stages(knows)
+		} else {
+			err = takeOne(fields, name, number)
 		}
 		if err != nil {
+			_ = taken.Close()
 			return false
 		}
 	}
-	return found.Assign(&o.bpf.kernPrograms) == nil && found.Assign(&o.bpf.kernMaps) == nil
+	if o.knows == 0 || !complete(fields) {
+		_ = taken.Close()
+		return false
+	}
+	o.bpf = taken
+	return true
+}
+
+// takeOne opens a program or map by the number of its descriptor, and removes it from the
+// fields. After an error the descriptor is closed, if there was one.
+func takeOne(fields map[string]reflect.Value, name, number string) error {
+	fd, err := strconv.Atoi(number)
+	if err != nil || fd <= 2 {
+		return fmt.Errorf("take over %s: no descriptor", name)
+	}
+	unix.CloseOnExec(fd)
+	field, ok := fields[name]
+	if !ok {
+		return errors.Join(fmt.Errorf("take over %s: no such object", name), unix.Close(fd))
+	}
+	var object any
+	if field.Type() == reflect.TypeFor[*ebpf.Program]() {
+		object, err = ebpf.NewProgramFromFD(fd)
+	} else {
+		object, err = ebpf.NewMapFromFD(fd)
+	}
+	if err != nil {
+		return err
+	}
+	field.Set(reflect.ValueOf(object))
+	delete(fields, name)
+	return nil
+}
+
+// complete reports whether no field is left but that of a program without a hook.
+func complete(left map[string]reflect.Value) bool {
+	delete(left, useless())
+	return len(left) == 0
 }

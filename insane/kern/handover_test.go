@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"io"
 	"os"
 	"reflect"
 	"slices"
@@ -25,11 +26,11 @@ func programIDs(t *testing.T, programs ...*ebpf.Program) (ids []ebpf.ProgramID) 
 	return ids
 }
 
-// all returns the programs of objects.
+// all returns the loaded programs of objects.
 func all(b *kernPrograms) (list []*ebpf.Program) {
 	fields := reflect.ValueOf(b).Elem()
 	for i := range fields.NumField() {
-		if p, ok := fields.Field(i).Interface().(*ebpf.Program); ok {
+		if p, ok := fields.Field(i).Interface().(*ebpf.Program); ok && p != nil {
 			list = append(list, p)
 		}
 	}
@@ -56,12 +57,22 @@ func TestHandOver(t *testing.T) {
 	if got := programIDs(t, have...); !slices.Equal(got, ids) {
 		t.Errorf("the programs are %v, want %v", got, ids)
 	}
+	if tcx := hasTCX(t); (r.bpf.TransmitTcx != nil) != tcx || (r.bpf.TransmitClsact != nil) == tcx {
+		t.Errorf("with tcx %t: %v and %v", tcx, r.bpf.TransmitTcx, r.bpf.TransmitClsact)
+	}
+	if spec, err := forThisMachine(); err != nil {
+		t.Error(err)
+	} else if knows, err := knownStages(spec); err != nil || r.knows != knows {
+		t.Errorf("it knows %v, want %v (%v)", r.knows, knows, err)
+	}
 	for _, p := range have {
 		if flags, err := unix.FcntlInt(uintptr(p.FD()), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
 			t.Errorf("%v: a program would inherit it (%v)", p, err)
 		}
 	}
-	for _, a := range attachments(t) {
+	for _, a := range append(attachments(t), attachment{"transmit", func(o *Objects, index int) (io.Closer, error) {
+		return o.AttachTransmit(InterfaceOptions{Link: index, Clsact: true})
+	}}) {
 		closer, err := a.attach(r, near.Attrs().Index)
 		must(t, err)
 		must(t, closer.Close())
@@ -77,19 +88,17 @@ func TestHandOver(t *testing.T) {
 // Objects that are handed over in part, or are of another kind, are closed and not taken.
 func TestHandOverInPart(t *testing.T) {
 	needRoot(t)
-	spec, err := forThisMachine()
-	must(t, err)
 	table, err := newClaims()
 	must(t, err)
 	defer table.Close()
 	for _, text := range []string{
 		"", "receive_auto", "receive_auto=x", "receive_auto=-1", "receive_auto=1", "receive_auto=9999", "nothing=9999", "counts=9999",
-		"receive_auto=FD", "counts=FD", "nothing=FD",
+		"receive_auto=FD", "counts=FD", "nothing=FD", "knows=x", "knows=7", "knows=7 counts=FD",
 	} {
 		fd, err := unix.Dup(table.FD())
 		must(t, err)
 		t.Setenv(handedOver, strings.ReplaceAll(text, "FD", strconv.Itoa(fd)))
-		if o := new(Objects); o.takeOver(spec) {
+		if o := new(Objects); o.takeOver() {
 			t.Errorf("%q is taken", text)
 		}
 		if err := unix.Close(fd); strings.HasSuffix(text, "FD") != (err != nil) {

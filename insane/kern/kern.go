@@ -121,16 +121,9 @@ var compiled = sync.OnceValues(loadKern)
 
 // load loads the programs and maps, unless an earlier program of this process has handed
 // them over, and maps the shared memory.
-func (o *Objects) load() error {
-	spec, err := forThisMachine()
-	if err != nil {
-		return err
-	}
-	if o.knows, err = knownStages(spec); err != nil {
-		return err
-	}
-	if !o.takeOver(spec) {
-		if err := spec.LoadAndAssign(&o.bpf, nil); err != nil {
+func (o *Objects) load() (err error) {
+	if !o.takeOver() {
+		if err := o.loadAll(); err != nil {
 			return err
 		}
 	}
@@ -145,6 +138,18 @@ func (o *Objects) load() error {
 	}
 	o.memory, err = newMemory(&o.bpf.kernMaps)
 	return err
+}
+
+// loadAll loads all programs and maps.
+func (o *Objects) loadAll() error {
+	spec, err := forThisMachine()
+	if err != nil {
+		return err
+	}
+	if o.knows, err = knownStages(spec); err != nil {
+		return err
+	}
+	return spec.LoadAndAssign(&o.bpf, nil)
 }
 
 // forThisMachine returns a copy of the embedded objects that fits the number of possible

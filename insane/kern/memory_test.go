@@ -115,3 +115,18 @@ func TestMemoryInside(t *testing.T) {
 		}
 	}
 }
+
+// A table of claims is of the type that the programs search.
+func TestTableIsThePrograms(t *testing.T) {
+	needRoot(t)
+	spec, err := loadKern()
+	must(t, err)
+	table, err := newClaims()
+	must(t, err)
+	defer table.Close()
+	want := spec.Maps[kernMapClaims].InnerMap
+	if table.Type() != want.Type || table.KeySize() != want.KeySize || table.ValueSize() != want.ValueSize ||
+		table.Flags() != want.Flags || table.MaxEntries() != want.MaxEntries {
+		t.Errorf("%v with flags %#x, want %v", table, table.Flags(), want)
+	}
+}
