@@ -40,7 +40,7 @@ var rooms = map[string][]string{
 	"insane/ownership":     {"insane/host", "insane/kern", "insanely/api"},
 	"insane/watchdog":      {"policy", "insane/kern"},
 	"insane/host":          {"policy"},
-	"insane/port":          {"insane/frame"},
+	"insane/port":          {"policy", "insane/frame"},
 	"insane/rights":        {},
 	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
 	"insane/slave":         {"insane/decide", "insane/host", "insane/kern", "insane/port", "insane/relay", "insanely/api"},
@@ -49,7 +49,7 @@ var rooms = map[string][]string{
 	"insanely/api":         {},
 	"cmd/insane":           {"insane/cli"},
 	"cmd/insanely":         {"insanely/cli"},
-	"insane/port/porttest": {"insane/frame"},
+	"insane/port/porttest": {"policy", "insane/frame"},
 
 	"insane/lab/labtest": {"insane/lab", "insanely/api"},
 	"cmd/insane/testbed": {"policy", "insane/cli", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "insanely", "insanely/api", "insanely/cli"},

@@ -190,14 +190,14 @@ func TestTAPCloseWakesRead(t *testing.T) {
 	tap := connectedTAP(t, l)
 	ended := make(chan error)
 	go func() {
-		_, err := tap.Read()
+		_, err := tap.Read(0)
 		ended <- err
 	}()
 	must(t, tap.Close())
 	if err := <-ended; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Read: %v, want %v", err, os.ErrClosed)
 	}
-	if _, err := tap.Read(); !errors.Is(err, os.ErrClosed) {
+	if _, err := tap.Read(0); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("a later Read: %v, want %v", err, os.ErrClosed)
 	}
 	if _, err := tap.Write([]frame.Frame{reply(1)}); !errors.Is(err, os.ErrClosed) {
@@ -212,7 +212,7 @@ func TestTAPDeleted(t *testing.T) {
 	tap := connectedTAP(t, l)
 	ended := make(chan error)
 	go func() {
-		_, err := tap.Read()
+		_, err := tap.Read(0)
 		ended <- err
 	}()
 	must(t, l.h.LinkDel(handleOf(t, l, "insane")))
@@ -220,7 +220,7 @@ func TestTAPDeleted(t *testing.T) {
 		t.Errorf("the waiting Read: %v, want %v", err, ErrGone)
 	}
 	for range 3 {
-		if _, err := tap.Read(); !errors.Is(err, ErrGone) {
+		if _, err := tap.Read(0); !errors.Is(err, ErrGone) {
 			t.Errorf("a later Read: %v, want %v", err, ErrGone)
 		}
 		if _, err := tap.Write([]frame.Frame{reply(1)}); !errors.Is(err, ErrGone) {

@@ -33,6 +33,7 @@ package relay
 import (
 	"log/slog"
 	"net/netip"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -91,6 +92,8 @@ type Relay struct {
 	outShares []share          // the share of the counters of each frame in out
 	outLabels []port.Label     // the label of each frame in out
 	labels    *kern.Labels     // of the frames that Run reads; nil: they have none
+	began     policy.Time      // the last batch
+	yielded   policy.Time      // the batch after which other goroutines could last run
 }
 
 // New makes a relay. The caller must call SetEnd and SetPolicy before Run.
@@ -113,7 +116,7 @@ func (r *Relay) SetEnd(e *End) { r.to.Store(e) }
 // count them. Run waits for frames, and for room at the far port.
 func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	for {
-		frames, err := from.Read()
+		frames, err := from.Read(0)
 		if err != nil {
 			return err
 		}
@@ -122,7 +125,22 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 			backlog.Done(len(frames))
 			r.labels.Settle()
 		}
+		r.yield()
 	}
+}
+
+// yieldEvery is how long Run keeps its place in Go's scheduler. After 10 ms the scheduler
+// would take it for a goroutine that hangs in a system call, and would look at it every
+// 20 µs, which costs more than the relay itself (runtime/proc.go, retake).
+const yieldEvery = policy.Time(5 * time.Millisecond)
+
+// yield lets other goroutines run, now and then.
+func (r *Relay) yield() {
+	if r.began < r.yielded+yieldEvery {
+		return
+	}
+	runtime.Gosched()
+	r.yielded = r.began
 }
 
 // batch judges all frames of one read, relays the survivors and adds the batch to the
@@ -130,6 +148,7 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 func (r *Relay) batch(frames []frame.Frame) {
 	rs := r.ruleset.Load()
 	now, to := r.clock(), r.to.Load()
+	r.began = now
 	r.since.Store(int64(now))
 	defer r.since.Store(0)
 	r.out, r.outShares, r.outLabels = r.out[:0], r.outShares[:0], r.outLabels[:0]
