@@ -13,8 +13,8 @@ func (k *link) room(h *held) uint32 {
 		if k.QueuePackets != 0 {
 			n = min(n, fits(k.QueuePackets, packets, 1, 1, n, idle))
 		}
-		if k.QueueBytes != 0 {
-			n = min(n, fits(k.QueueBytes, bytes, uint64(h.each), uint64(h.last), n, idle))
+		if k.QueueBytes != 0 && n > 0 {
+			n = min(n, fits(k.QueueBytes, bytes, uint64(h.each), h.span(uint32(n-1), uint32(n)), n, idle))
 		}
 	}
 	if k.QueueTime != 0 && n > 0 {
