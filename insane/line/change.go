@@ -32,6 +32,9 @@ func (l *Line) Set(now policy.Time, s Settings) {
 	}
 }
 
+// SetProgram is Set for the settings of a program.
+func (l *Line) SetProgram(now policy.Time, p *policy.Program) { l.Set(now, SettingsOf(p, now)) }
+
 // stop takes account of what the link has carried of the packet at its head.
 func (k *link) stop(now policy.Time) {
 	k.know = false

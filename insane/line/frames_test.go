@@ -2,6 +2,7 @@ package line_test
 
 import (
 	"encoding/binary"
+	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
 )
@@ -40,4 +41,14 @@ func super(n, size, last int) frame.Frame {
 func numberOf(f frame.Frame) (number byte, marked bool) {
 	e := f[frame.HeaderLen:]
 	return e[headerLen], e[linkLen+1]&3 == 3
+}
+
+// inspected is a frame with its layout.
+func inspected(t testing.TB, f frame.Frame) (frame.Frame, frame.Layout) {
+	t.Helper()
+	l, err := frame.Inspect(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, l
 }

@@ -43,6 +43,9 @@ func (l *Line) Pop(now policy.Time) (Part, bool) {
 	l.now = max(l.now, now)
 	g := &l.gate
 	if !g.some {
+		if g.SlotLength == nil && l.aside.ring.n == 0 {
+			return l.popDue(now)
+		}
 		if l.packets == 0 || !l.pick(now, &g.held) {
 			return Part{}, false
 		}
@@ -60,6 +63,27 @@ func (l *Line) Pop(now policy.Time) (Part, bool) {
 	}
 	g.packets, g.bytes = g.packets+uint64(n), g.bytes+h.span(h.from, h.to)
 	return l.leave(&h, at), true
+}
+
+// popDue is Pop if the wire is open and nothing is aside.
+func (l *Line) popDue(now policy.Time) (Part, bool) {
+	if l.link.ring.n > 0 {
+		l.serve(now)
+	}
+	h := l.wait.front()
+	if h == nil || h.due > now {
+		return Part{}, false
+	}
+	if h.behind > 0 {
+		l.aside.push(h)
+		l.wait.pop()
+		return l.Pop(now)
+	}
+	p := l.leave(h, h.due)
+	l.aside.passed += uint64(p.Packets)
+	l.aside.at = h.due
+	l.wait.pop()
+	return p, true
 }
 
 // pick takes what leaves the order of packets next, and is due there at now or before. It

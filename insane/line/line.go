@@ -57,6 +57,7 @@ type Line struct {
 	now      policy.Time // the latest time that the line was told
 	settings Settings
 	store    store
+	next     held // what Push is about to take
 	link     link
 	wait     wait
 	aside    aside
@@ -109,33 +110,32 @@ func (h *held) span(from, to uint32) uint64 {
 // are all. Packets that are not kept are lost. Arrivals usually grow; an earlier one than the
 // latest Pop is allowed, and what it finds is the line of then, without what has left since.
 func (l *Line) Push(it *Item) (kept int, why Refusal) {
-	h := held{
-		arrival: it.Arrival, delay: it.Delay, behind: it.Behind, tag: it.Tag,
-		packets: 1, last: uint32(max(0, len(it.Frame)-frame.HeaderLen)),
-	}
+	h := &l.next
+	h.arrival, h.delay, h.behind, h.tag = it.Arrival, it.Delay, it.Behind, it.Tag
+	h.packets, h.last = 1, uint32(max(0, len(it.Frame)-frame.HeaderLen))
 	h.each = h.last
-	if it.Layout != nil {
+	if it.Layout != nil && it.Layout.Packets() > 1 {
 		n := it.Layout.Packets()
 		h.packets, h.each, h.last = uint32(n), uint32(it.Layout.Bytes(0, 1)), uint32(it.Layout.Bytes(n-1, n))
 	}
 	h.to, h.end = h.packets, h.packets
 	if l.link.rate != 0 {
 		l.serve(it.Arrival)
-		if h.to = l.link.room(&h); h.to < h.packets {
+		if h.to = l.link.room(h); h.to < h.packets {
 			h.end, why = h.to, QueueFull
 		}
 		if h.to == 0 {
 			return 0, why
 		}
 	}
-	if !l.store.put(&h, it.Frame) {
+	if !l.store.put(h, it.Frame) {
 		return 0, MemoryFull
 	}
 	if l.link.rate != 0 {
-		l.link.push(&h)
+		l.link.push(h)
 	} else {
 		h.due = sum(h.arrival, h.delay)
-		l.wait.push(&h, l.settings.Reordering)
+		l.wait.push(h, l.settings.Reordering)
 	}
 	l.packets += uint64(h.to)
 	l.bytes += h.span(0, h.to)

@@ -33,9 +33,30 @@ type Settings struct {
 	Behind uint32
 
 	// SlotLength returns how long after opening k the wire opens again; nil: it is always open.
-	// The first opening is at SlotEpoch, and SlotMean is the mean of these lengths, at least 1.
+	// The first opening is at SlotEpoch, and SlotMean is the mean of these lengths, at least 1; a
+	// 1024th of the longest time that can be told is too long.
 	SlotLength          func(k uint64) policy.Time
 	SlotEpoch, SlotMean policy.Time
 	// SlotPackets and SlotBytes are how much leaves at one opening at most. One packet always does.
 	SlotPackets, SlotBytes uint64
+}
+
+// SettingsOf returns the settings of a program that holds from now on.
+func SettingsOf(p *policy.Program, now policy.Time) Settings {
+	s := Settings{
+		Longest: p.MaxDelay(now), Reordering: p.Reorders(),
+		Rate: p.RateBits, Overhead: int64(p.RateOverhead), Cell: p.RateCell, CellOverhead: p.RateHeader,
+		QueuePackets: p.QueuePackets, QueueBytes: p.QueueBytes,
+		QueueTime: policy.Time(p.QueueTime), QueueMark: policy.Time(p.QueueMark),
+	}
+	if p.ReorderChance != 0 {
+		s.Behind = uint32(min(p.ReorderBy, 1<<32-1))
+	}
+	if p.SlotMin != 0 {
+		s.SlotLength, s.SlotEpoch = p.SlotLength, now
+		least, most := p.SlotMin, max(p.SlotMin, p.SlotMax)
+		s.SlotMean = policy.Time(least/2 + most/2 + least&most&1)
+		s.SlotPackets, s.SlotBytes = p.SlotPackets, p.SlotBytes
+	}
+	return s
 }
