@@ -14,7 +14,7 @@ import (
 // methods are safe for concurrent use.
 type descriptor struct {
 	fd     int
-	wake   int // eventfd: readable once Close was called
+	wake   int // eventfd: readable after Wake and Close, until a user takes notice
 	timer  int // timerfd on CLOCK_MONOTONIC, for those who sleep
 	closed atomic.Bool
 	ending sync.Once
@@ -88,12 +88,31 @@ func (d *descriptor) Control(f func(fd uintptr)) error {
 	return nil
 }
 
+// Wake makes the user that sleeps, or the next one that wants to, return at once. After Close
+// it does nothing.
+func (d *descriptor) Wake() {
+	if d.enter() {
+		d.ring()
+		d.leave()
+	}
+}
+
+// ring makes wake readable. The caller has called enter, or Close.
+func (d *descriptor) ring() { _, _ = unix.Write(d.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+
+// woken reports whether somebody has called Wake, and takes notice of it.
+func (d *descriptor) woken() bool {
+	var count [8]byte
+	n, err := unix.Read(d.wake, count[:])
+	return err == nil && n == len(count)
+}
+
 // Close wakes the user that sleeps, waits until there is no user any more, and closes the
 // descriptor. A later call waits for the first one and returns nil.
 func (d *descriptor) Close() (err error) {
 	d.ending.Do(func() {
 		d.closed.Store(true)
-		_, _ = unix.Write(d.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		d.ring()
 		d.users.Lock()
 		defer d.users.Unlock()
 		err = os.NewSyscallError("close", unix.Close(d.fd))

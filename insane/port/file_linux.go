@@ -50,8 +50,11 @@ func (p *file) Read(until policy.Time) ([]frame.Frame, error) {
 		if due, err := p.rest(until, dry); due || err != nil {
 			return nil, err
 		}
-		if p.raw.closed.Load() {
-			return nil, os.ErrClosed
+		if p.wait.rang() && p.raw.woken() {
+			if p.raw.closed.Load() {
+				return nil, os.ErrClosed
+			}
+			return nil, nil
 		}
 	}
 	if len(p.arena.frames) == 0 {
@@ -144,6 +147,9 @@ func writeFrames(fd int, frames []frame.Frame, progress *atomic.Uint64) (n int, 
 	}
 	return n, nil
 }
+
+// Wake implements Port.
+func (p *file) Wake() { p.raw.Wake() }
 
 // Close implements Port. It waits for Read and Write, which it wakes.
 func (p *file) Close() error { return p.raw.Close() }

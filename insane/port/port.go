@@ -11,9 +11,12 @@
 //   - send_linux.go: the packet socket that sends
 //   - file_linux.go: reading and writing a non-blocking descriptor
 //   - wait_linux.go: waiting for a descriptor, and for a time
+//   - silence_linux.go: a port from which nothing comes
+//   - thread_linux.go: the priority of the thread that reads
 //   - descriptor_linux.go: a descriptor that several goroutines use until it is closed
 //   - filter.go: which frames the receiving socket gets
 //   - arena.go: the memory of one batch
+//   - pages_linux.go: memory for frames that wait
 //
 // Every frame begins with a virtio header (see package frame).
 package port
@@ -65,6 +68,10 @@ type Port interface {
 	// was deleted, a TAP returns ErrGone and a Slave waits for Close. After Close, Read
 	// returns os.ErrClosed.
 	Read(until policy.Time) ([]frame.Frame, error)
+
+	// Wake makes Read return soon, with no frame and no error if none waits: the Read that
+	// waits, or else the next one. Any goroutine may call it; it waits for nothing.
+	Wake()
 
 	// Write passes the frames on in order. Where the kernel asks for it, Write waits until
 	// there is room. It returns the number of frames that were passed on. If this is less

@@ -43,6 +43,9 @@ func OpenSlave(index int, name string, filter Filter) (*Slave, error) {
 // Read implements Port.
 func (s *Slave) Read(until policy.Time) ([]frame.Frame, error) { return s.receiver.Read(until) }
 
+// Wake implements Port.
+func (s *Slave) Wake() { s.receiver.Wake() }
+
 // Write implements Port.
 func (s *Slave) Write(frames []frame.Frame) (int, error) { return s.sender.Write(frames) }
 

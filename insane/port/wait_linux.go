@@ -40,10 +40,13 @@ func newWaiter(d *descriptor) *waiter {
 	return w
 }
 
-// sleep returns when the descriptor can be read or is closed, or shortly before the time
+// sleep returns when the descriptor can be read, somebody calls Wake or Close, or at the time
 // until; 0: there is no such time. It may also return for no reason. dry: the descriptor
 // reports an error that reading it does not show, so that it is looked at after pollRetry.
 func (w *waiter) sleep(until policy.Time, dry bool) error {
+	for i := range w.polls {
+		w.polls[i].Revents = 0
+	}
 	polls := w.polls[:]
 	if dry {
 		retry := clock() + policy.Time(pollRetry)
@@ -68,6 +71,9 @@ func (w *waiter) arm(at policy.Time) error {
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(at))}
 	return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(w.timer, unix.TFD_TIMER_ABSTIME, &spec, nil))
 }
+
+// rang reports whether Wake or Close ended the last sleep or spin.
+func (w *waiter) rang() bool { return w.polls[1].Revents != 0 }
 
 // failed reports whether the descriptor reported an error at the last sleep.
 func (w *waiter) failed() bool {

@@ -100,6 +100,7 @@ type sink struct{}
 
 func (sink) Read(policy.Time) ([]frame.Frame, error) { return nil, os.ErrClosed }
 func (sink) Write(f []frame.Frame) (int, error)      { return len(f), nil }
+func (sink) Wake()                                   {}
 func (sink) Progress() uint64                        { return 0 }
 func (sink) Close() error                            { return nil }
 

@@ -6,11 +6,12 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// decideEach asks for the verdict of each of the n packets of a super-frame.
-func (r *Relay) decideEach(rs *Ruleset, now policy.Time, number uint64, n int) {
+// decideEach asks for the verdict of each of the n packets of a super-frame. capable: they
+// can be marked.
+func (r *Relay) decideEach(number uint64, n int, capable bool) {
 	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
 	for i := range n {
-		v := r.decide(rs, now, number+uint64(i), 1)
+		v := r.decide(number+uint64(i), 1, capable)
 		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Lost())
 	}
 }

@@ -30,6 +30,7 @@ type Port struct {
 	Clock func() policy.Time
 
 	batch  int
+	wake   chan struct{}
 	closed chan struct{}
 	once   sync.Once
 	wrote  atomic.Uint64
@@ -48,6 +49,7 @@ func New(depth, batch int) *Port {
 		In:     make(chan frame.Frame, depth),
 		Out:    make(chan frame.Frame, depth),
 		batch:  batch,
+		wake:   make(chan struct{}, 1),
 		closed: make(chan struct{}),
 	}
 }
@@ -74,6 +76,8 @@ func (p *Port) Read(until policy.Time) ([]frame.Frame, error) {
 		return nil, os.ErrClosed
 	case <-due:
 		return nil, nil
+	case <-p.wake:
+		return nil, nil
 	}
 	for len(frames) < p.batch {
 		select {
@@ -84,6 +88,14 @@ func (p *Port) Read(until policy.Time) ([]frame.Frame, error) {
 		}
 	}
 	return frames, nil
+}
+
+// Wake implements port.Port.
+func (p *Port) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Write implements port.Port. It puts copies into Out, since the memory of the frames
