@@ -58,6 +58,7 @@ var rooms = map[string][]string{
 	"cmd/insane/bench":   {},
 	"cmd/insane/control": {},
 	"cmd/insane/crash":   {},
+	"cmd/insane/hold":    {},
 	"cmd/insane/owner":   {},
 	"cmd/insane/path":    {},
 	"cmd/insane/slave":   {},
