@@ -45,6 +45,16 @@ func TestBehindNothing(t *testing.T) {
 	}
 }
 
+// A packet whose patience ends leaves before one that is due at that moment.
+func TestBehindFirst(t *testing.T) {
+	l := open(line.Settings{Behind: 9})
+	push(t, l, behind('A', 0, 9))
+	push(t, l, behind('b', 100*millisecond, 0))
+	if got, _ := leaves(l, 100*millisecond); got != "Ab" {
+		t.Errorf("%s left", got)
+	}
+}
+
 // A super-frame is cut where a packet that is aside comes back.
 func TestBehindCutsSupers(t *testing.T) {
 	l := open(line.Settings{Behind: 3})
@@ -109,6 +119,29 @@ func TestSlots(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+// Of a super-frame, as many packets leave at an opening as it has bytes for, also if only the last
+// one is short enough.
+func TestSlotsCutSupers(t *testing.T) {
+	l := open(line.Settings{
+		SlotLength: func(uint64) policy.Time { return second }, SlotMean: second, SlotBytes: 330,
+	})
+	f, layout := inspected(t, super(6, 58, 18)) // 100 Ethernet bytes each, the last 60
+	push(t, l, line.Item{Frame: f, Layout: &layout})
+	var got []int
+	for p, ok := l.Pop(second); ok; p, ok = l.Pop(second) {
+		got = append(got, p.Packets)
+	}
+	if len(got) != 2 || got[0] != 3 || got[1] != 3 {
+		t.Errorf("parts of %d packets left", got)
+	}
+	l.Set(second, line.Settings{SlotLength: func(uint64) policy.Time { return second }, SlotMean: second, SlotEpoch: second, SlotBytes: 365})
+	f, layout = inspected(t, super(4, 58, 18))
+	push(t, l, line.Item{Frame: f, Layout: &layout, Arrival: second})
+	if p, ok := l.Pop(second); !ok || p.Packets != 4 {
+		t.Errorf("%d packets left, want 4", p.Packets)
 	}
 }
 
