@@ -25,7 +25,8 @@ const module = "github.com/seed-39a139a1/insane"
 // rooms lists all packages of the project, and for each the packages of the project that it
 // may import.
 var rooms = map[string][]string{
-	"policy":      {"policy/unit"},
+	"policy":      {"policy/dist", "policy/unit"},
+	"policy/dist": {},
 	"policy/unit": {},
 	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/kern", "insane/observe", "insane/ownership",
 		"insane/port", "insane/relay", "insane/slave", "insane/watchdog", "insanely/api"},

@@ -62,7 +62,7 @@ var badTexts = []struct{ field, value, text string }{
 	{"policy", "Percent", "Percent 80"}, {"policy", "PERCENT", "PERCENT 80"}, {"policy", "percnt", "percnt 80"},
 	{"policy", "percent80", "percent80"}, {"policy", "percent=80", "percent=80"}, {"policy", "percent:80", "percent:80"},
 	{"policy", "Time", "Time 1s 1s"}, {"policy", "times", "times 1s 1s"}, {"policy", "time=1s,1s", "time=1s,1s"},
-	{"policy", "loss", "loss 20"}, {"policy", "delay", "delay 20ms"}, {"policy", "rate", "rate 10mbit"},
+	{"policy", "loss", "loss 20"}, {"policy", "latency", "latency 20ms"}, {"policy", "limit", "limit 1000"},
 	{"policy", "eth0", "eth0 percent 80"}, {"policy", "tx", "tx percent 80"}, {"policy", "both", "both pass"},
 	{"policy", ",", ", percent 80"}, {"policy", "percent,", "percent, 80"}, {"policy", "\x00", "\x00"},
 	{"policy", "\xff\xfe", "\xff\xfe"}, {"policy", "percent\x0080", "percent\x0080"},
@@ -82,7 +82,7 @@ var badTexts = []struct{ field, value, text string }{
 
 	{"policy", "90", "percent 80 90"}, {"policy", "%", "percent 80 %"}, {"policy", "junk", "percent 80 junk"},
 	{"policy", "and", "percent 80 and time 1 1"}, {"policy", ",", "percent 80 , time 1 1"},
-	{"policy", "delay", "percent 80 delay 20ms"}, {"policy", "#", "percent 80 # comment"},
+	{"policy", "wait", "percent 80 wait 20ms"}, {"policy", "#", "percent 80 # comment"},
 	{"policy", "1s", "time 500ms 1s 1s"}, {"policy", "s", "time 1 1 s"}, {"policy", "5", "time 5 ms 5 ms"},
 	{"policy", "junk", "time 1 1 junk percent 80"}, {"policy", "\x00", "percent 80 \x00"},
 

@@ -14,15 +14,18 @@
 //
 //	policy.go   text to Policy and back, Policy to Program
 //	cursor.go   the words of a text, as the stages read them
-//	stages.go   all stages: Policy, their numbers, their table, Program, Decide, Whole
+//	limits.go   the ranges of arguments
+//	stages.go   all stages: Policy, their numbers, their table
+//	program.go  Program, and what it decides: Decide, Copy, Uniform, Holds
 //	stage.go    what a stage is, and sets of stages
 //	verdict.go  Time and Verdict
 //	draw.go     random draws, and the seeds that are made of one seed
+//	correlation.go  draws that resemble the draw before
 //	words.go    policies in words: for help, completion, sentences and tables
 //	error.go    FieldError, which refuses a text
 //
 // Each stage has its own file; the section Stages lists them. Package unit has the types of
-// the values in a text.
+// the values in a text, package dist the distributions of random delays.
 //
 // # Policies
 //
@@ -62,7 +65,7 @@
 // The lines of stages.go, here those of the stage "every N" of number 3:
 //
 //  1. [Policy]: a field "every every".
-//  2. The number: "byEvery Verdict = 3". It must be new and never changes, because
+//  2. The number: "ByEvery Verdict = 3". It must be new and never changes, because
 //     verdicts, counters and the stage's random key are made of it.
 //  3. table: a row. The order of rows is the order of the canonical text and of the
 //     effects: packets are lost first by what depends on nothing but their number,

@@ -61,7 +61,7 @@ func checkAccepted(t *testing.T, p Policy) {
 		prog := p.Compile(epoch, 1)
 		for _, now := range []Time{0, 1, math.MaxUint64} {
 			a, b := prog.Decide(now, 0), prog.Decide(now, math.MaxUint64)
-			if !asked(prog, a) || !asked(prog, b) || prog.Whole(2) && a != b {
+			if !asked(prog, a.By) || !asked(prog, b.By) || prog.Uniform(2) && a != b {
 				t.Errorf("%q at %d: %v, %v", text, now, a, b)
 			}
 		}
@@ -72,4 +72,4 @@ func checkAccepted(t *testing.T, p Policy) {
 }
 
 // asked says whether a verdict is one that the program can give.
-func asked(prog Program, v Verdict) bool { return v == Relay || prog.Stages&(1<<v) != 0 }
+func asked(prog Program, v Stage) bool { return v == Relay || prog.Stages&(1<<v) != 0 }

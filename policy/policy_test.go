@@ -74,11 +74,11 @@ func TestZeroPolicyIsPass(t *testing.T) {
 // What a person reads, word for word.
 func TestErrorText(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                      `policy "": is empty; want pass, percent N, every N or time ON OFF`,
-		"slow 5":                `policy "slow": is not a stage; want pass, percent N, every N or time ON OFF`,
+		"":                      `policy "": is empty; want pass, percent, every, time, ecn, duplicate, corrupt, rate, queue, delay, reorder or slot`,
+		"slow 5":                `policy "slow": is not a stage; want pass, percent, every, time, ecn, duplicate, corrupt, rate, queue, delay, reorder or slot`,
 		"pass percent 5":        `policy "pass percent 5": pass stands alone`,
 		"percent 5 percent 6":   `policy "percent 5 percent 6": percent is given twice`,
-		"percent 80 loss 1":     `policy "loss": unexpected after percent N; want pass, percent N, every N or time ON OFF`,
+		"percent 80 loss 1":     `policy "loss": unexpected after percent N; want pass, percent, every, time, ecn, duplicate, corrupt, rate, queue, delay, reorder or slot`,
 		"percent":               `percent "": incomplete; want percent N`,
 		"percent 200":           `percent "200": must be a decimal number from 0 to 100`,
 		"percent -1":            `percent "-1": must not have a sign`,
@@ -115,19 +115,21 @@ func TestErrorKeepsWholeValue(t *testing.T) {
 
 // Whoever adds a stage finds here what its row must keep to.
 func TestStagesTable(t *testing.T) {
-	numbers, names := map[Verdict]bool{Relay: true}, map[string]bool{pass: true}
+	numbers, names := map[Stage]bool{Relay: true}, map[string]bool{pass: true}
 	for _, s := range table {
 		if numbers[s.number] || names[s.name] || s.number >= StageNumbers {
 			t.Errorf("stage %s, number %d: taken", s.name, s.number)
 		}
 		numbers[s.number], names[s.name] = true, true
 		settings := s.settings(new(Policy))
-		if settings.given() || settings.summary() == "" || !strings.HasPrefix(settings.usage(), s.name+" ") ||
+		if settings.given() || settings.summary() == "" || !strings.HasPrefix(settings.usage()+" ", s.name+" ") ||
 			strings.ContainsAny(s.name, " 0123456789") {
 			t.Errorf("stage %q, usage %q", s.name, settings.usage())
 		}
 	}
-	for name, number := range map[string]Verdict{"percent": 1, "time": 2, "every": 3} {
+	for name, number := range map[string]Stage{
+		"percent": 1, "time": 2, "every": 3, "delay": 4, "rate": 5, "queue": 6, "duplicate": 7, "corrupt": 8, "reorder": 9, "slot": 10, "ecn": 11,
+	} {
 		if s, ok := rowOf(name); !ok || s.number != number {
 			t.Errorf("stage %s has number %d; it was %d, and old seeds depend on it", name, s.number, number)
 		}

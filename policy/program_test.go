@@ -18,7 +18,7 @@ func TestZeroProgramRelays(t *testing.T) {
 	}
 	var prog Program
 	for seq := range uint64(100_000) {
-		if got := prog.Decide(Time(seq*seq), seq); got != Relay {
+		if got := prog.Decide(Time(seq*seq), seq).By; got != Relay {
 			t.Fatalf("packet %d: %v", seq, got)
 		}
 	}
@@ -36,9 +36,36 @@ func TestProgramIsFlat(t *testing.T) {
 }
 
 func TestVerdictString(t *testing.T) {
-	for v, want := range map[Verdict]string{Relay: "relay", byPercent: "drop by percent", byTime: "drop by time", 63: "drop by stage 63"} {
+	for v, want := range map[Verdict]string{
+		{}: "relay", {By: ByPercent}: "drop by percent", {By: ByTime}: "drop by time", {By: 63}: "drop by stage 63",
+		{By: ByEvery, Mark: true}: "mark by every", {By: ByEvery, Mark: true, Delay: 1500}: "mark by every, 1.5µs",
+		{Copies: 1, Flips: 1, Behind: 3}: "1 copy, 1 flip, 3 behind", {Copies: 2, Flips: 2}: "2 copies, 2 flips",
+	} {
 		if got := v.String(); got != want {
-			t.Errorf("%d: %q, want %q", uint8(v), got, want)
+			t.Errorf("%+v: %q, want %q", v, got, want)
+		}
+	}
+	if got := Relay.String() + ByQueue.String() + Stage(63).String(); got != "relayqueuestage 63" {
+		t.Error(got)
+	}
+}
+
+// A mark is a loss only for a packet that cannot be marked.
+func TestVerdictSettles(t *testing.T) {
+	relay, drop := Verdict{Delay: 5}, Verdict{By: ByTime}
+	mark := Verdict{By: ByPercent, Mark: true, Copies: 1, Flips: 2, Behind: 3, Delay: 4}
+	for _, c := range []struct {
+		v       Verdict
+		capable bool
+		want    Verdict
+		lost    bool
+	}{
+		{relay, true, relay, false}, {relay, false, relay, false},
+		{drop, true, drop, true}, {drop, false, drop, true},
+		{mark, true, mark, false}, {mark, false, Verdict{By: ByPercent}, true},
+	} {
+		if got := c.v.Settle(c.capable); got != c.want || got.Lost() != c.lost {
+			t.Errorf("%v, capable %v: %v, lost %v", c.v, c.capable, got, got.Lost())
 		}
 	}
 }
@@ -84,9 +111,9 @@ func TestDecideAtBoundaryDraws(t *testing.T) {
 					prog.PercentKey = unmix64(uint64(d)<<32|low) - seq*gamma
 					want := Relay
 					if d < boundary {
-						want = byPercent
+						want = ByPercent
 					}
-					if got := prog.Decide(0, seq); got != want {
+					if got := prog.Decide(0, seq).By; got != want {
 						t.Errorf("percent %s, draw %d, packet %d: %v, want %v", text, d, seq, got, want)
 					}
 				}
@@ -103,7 +130,7 @@ func TestDecideIsReproducible(t *testing.T) {
 	prog := compile(t, "percent 66.667 time 1ms 500us", 0, 42)
 	want := make(verdicts, n)
 	for i := range want {
-		want[i] = uint8(prog.Decide(Time(i)*100, uint64(i)))
+		want[i] = uint8(prog.Decide(Time(i)*100, uint64(i)).By)
 	}
 	before := runtime.GOMAXPROCS(0)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
@@ -132,7 +159,7 @@ func decideInBatches(prog *Program, n, workers, batch int) verdicts {
 					return
 				}
 				for i := max(0, end-batch); i < end; i++ {
-					v[i] = uint8(prog.Decide(Time(i)*100, uint64(i)))
+					v[i] = uint8(prog.Decide(Time(i)*100, uint64(i)).By)
 				}
 			}
 		})
@@ -153,7 +180,7 @@ func TestDecideAfterChangeAndBack(t *testing.T) {
 			if i > n/3 && i < n/2 {
 				prog = &other
 			}
-			got := prog.Decide(now, uint64(i))
+			got := prog.Decide(now, uint64(i)).By
 			if prog == &back && uint8(got) != want[i] {
 				t.Fatalf("%s between: packet %d: %v", between, i, got)
 			}
@@ -184,7 +211,7 @@ func TestWholeFramesHaveOneVerdict(t *testing.T) {
 	whole := 0
 	for range 50_000 {
 		prog, segments := randomProgram(rng), rng.Uint32N(65)
-		if !prog.Whole(segments) {
+		if !prog.Uniform(segments) {
 			continue
 		}
 		whole++
@@ -209,7 +236,7 @@ func TestWhole(t *testing.T) {
 	} {
 		prog := compile(t, text, 0, 1)
 		for segments, want := range map[uint32]bool{0: true, 1: true, 2: want, 45: want, math.MaxUint32: want} {
-			if got := prog.Whole(segments); got != want {
+			if got := prog.Uniform(segments); got != want {
 				t.Errorf("%s, %d segments: %v, want %v", text, segments, got, want)
 			}
 		}
@@ -221,7 +248,7 @@ func TestWholeAtBoundaryChances(t *testing.T) {
 	for drop, want := range map[uint64]bool{
 		0: true, 1: false, uint64(Always) - 1: false, uint64(Always): true, uint64(Always) + 1: true, math.MaxUint64: true,
 	} {
-		if got := (&Program{PercentDrop: drop}).Whole(2); got != want {
+		if got := (&Program{PercentDrop: drop}).Uniform(2); got != want {
 			t.Errorf("chance %d: %v, want %v", drop, got, want)
 		}
 	}
@@ -234,7 +261,7 @@ func TestDecideDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() {
 		for range 1000 {
 			prog.Decide(Time(seq), seq)
-			prog.Whole(45)
+			prog.Uniform(45)
 			seq++
 		}
 	}); n != 0 {

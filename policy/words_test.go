@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of policies into README.md")
+var update = flag.Bool("update", false, "write the table of policies into README.md, and the traces of testdata/held.txt")
 
 // A policy has a meaning in words: one stage has its own, several are put together.
 func TestMeaning(t *testing.T) {
@@ -73,7 +73,7 @@ func TestForms(t *testing.T) {
 // The table of policies in README.md is made of the list of stages.
 // "go test ./policy -run README -update" writes it.
 func TestREADMEHasTheForms(t *testing.T) {
-	const file, begin, end = "../README.md", "<!-- policies: go test ./policy -run README -update -->\n", "<!-- end of policies -->\n"
+	const file, begin, end = "README.md", "<!-- policies: go test ./policy -run README -update -->\n", "<!-- end of policies -->\n"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestREADMEHasTheForms(t *testing.T) {
 	}
 	table := "| words | meaning |\n|---|---|\n"
 	for _, form := range append(Forms(), Several()) {
-		table += "| `" + form.Usage + "` | " + form.Summary + " |\n"
+		table += "| `" + strings.ReplaceAll(form.Usage, "|", `\|`) + "` | " + form.Summary + " |\n"
 	}
 	if was == table {
 		return

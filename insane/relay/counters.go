@@ -68,7 +68,7 @@ func (p *delta) refuse(why Reason, s share) {
 func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
 
 // dropBy counts packets that a stage of the policy dropped.
-func (p *delta) dropBy(stage policy.Verdict, c api.Count) {
+func (p *delta) dropBy(stage policy.Stage, c api.Count) {
 	p.drop(DropPolicy, c)
 	add(&p.stages[stage], c)
 }

@@ -32,11 +32,11 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 		r.refuse(DropTooBig, share{all, spared})
 	case spared:
 		r.pass(f, share{all, spared})
-	case rs.Program.Whole(uint32(n)):
+	case rs.Program.Uniform(uint32(n)):
 		v := r.decide(rs, now, number, uint64(n))
 		switch {
-		case v.Drops():
-			r.delta.dropBy(v, all)
+		case v.Lost():
+			r.delta.dropBy(v.By, all)
 		case layout.Whole():
 			r.pass(f, share{Count: all})
 		default:
@@ -65,7 +65,7 @@ func (r *Relay) notJudged(f frame.Frame, rs *Ruleset, err error) {
 // decide asks for one verdict and counts it for n packets.
 func (r *Relay) decide(rs *Ruleset, now policy.Time, number, n uint64) policy.Verdict {
 	v := rs.Program.Decide(now, number)
-	if v.Drops() {
+	if v.Lost() {
 		r.delta.verdicts.Drop += n
 	} else {
 		r.delta.verdicts.Relay += n

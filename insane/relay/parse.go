@@ -22,5 +22,11 @@ func ParsePolicy(field string, text *string) (*policy.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse %s: %w", field, err)
 	}
+	if missing := p.Compile(0, 0).Stages &^ carried; missing != 0 {
+		return nil, api.Errorf(api.ErrInvalid, field, "%s: the relay cannot do %v yet", field, missing)
+	}
 	return &p, nil
 }
+
+// carried are the stages that a relay carries out.
+const carried = policy.Stages(1<<policy.ByPercent | 1<<policy.ByTime | 1<<policy.ByEvery)

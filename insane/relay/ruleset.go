@@ -25,7 +25,7 @@ type Ruleset struct {
 
 // Uniform reports whether all packets of a frame with this many segments get the same
 // verdict, no matter which numbers they have.
-func (rs *Ruleset) Uniform(segments uint32) bool { return rs.Program.Whole(segments) }
+func (rs *Ruleset) Uniform(segments uint32) bool { return rs.Program.Uniform(segments) }
 
 // Ruleset returns the ruleset in force. It stays valid when another one is set.
 func (r *Relay) Ruleset() *Ruleset { return r.ruleset.Load() }

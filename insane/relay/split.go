@@ -11,7 +11,7 @@ func (r *Relay) decideEach(rs *Ruleset, now policy.Time, number uint64, n int) {
 	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
 	for i := range n {
 		v := r.decide(rs, now, number+uint64(i), 1)
-		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Drops())
+		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Lost())
 	}
 }
 
@@ -19,7 +19,7 @@ func (r *Relay) decideEach(rs *Ruleset, now policy.Time, number uint64, n int) {
 func (r *Relay) same(v policy.Verdict, n int) {
 	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
 	for range n {
-		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Drops())
+		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Lost())
 	}
 }
 
@@ -40,7 +40,7 @@ func (r *Relay) split(f frame.Frame, layout *frame.Layout) {
 		if r.keep[from] {
 			r.outShares = append(r.outShares, share{Count: c}) // belongs to the frame that Split made of this run
 		} else {
-			r.delta.dropBy(r.verdicts[from], c)
+			r.delta.dropBy(r.verdicts[from].By, c)
 		}
 		from = to
 	}
