@@ -36,10 +36,13 @@ func TestProgramIsFlat(t *testing.T) {
 }
 
 func TestVerdictString(t *testing.T) {
+	lost := func(by Stage) Verdict { return Verdict{Loss: Loss{By: by}} }
 	for v, want := range map[Verdict]string{
-		{}: "relay", {By: ByPercent}: "drop by percent", {By: ByTime}: "drop by time", {By: 63}: "drop by stage 63",
-		{By: ByEvery, Mark: true}: "mark by every", {By: ByEvery, Mark: true, Delay: 1500}: "mark by every, 1.5µs",
-		{Copies: 1, Flips: 1, Behind: 3}: "1 copy, 1 flip, 3 behind", {Copies: 2, Flips: 2}: "2 copies, 2 flips",
+		{}: "relay", lost(ByPercent): "drop by percent", lost(ByTime): "drop by time", lost(63): "drop by stage 63",
+		{Loss: Loss{ByEvery, true}}:                              "mark by every",
+		{Loss: Loss{ByEvery, true}, Delay: 1500}:                 "mark by every, 1.5µs",
+		{Change: Change{Copies: 1, Flips: 1, Behind: 3}}:         "1 copy, 1 flip, 3 behind",
+		{Change: Change{Copies: 2, Flips: 2}, Delay: 20_000_000}: "2 copies, 2 flips, 20ms",
 	} {
 		if got := v.String(); got != want {
 			t.Errorf("%+v: %q, want %q", v, got, want)
@@ -52,8 +55,8 @@ func TestVerdictString(t *testing.T) {
 
 // A mark is a loss only for a packet that cannot be marked.
 func TestVerdictSettles(t *testing.T) {
-	relay, drop := Verdict{Delay: 5}, Verdict{By: ByTime}
-	mark := Verdict{By: ByPercent, Mark: true, Copies: 1, Flips: 2, Behind: 3, Delay: 4}
+	relay, drop := Verdict{Delay: 5}, Verdict{Loss: Loss{By: ByTime}}
+	mark := Verdict{Loss{ByPercent, true}, Change{1, 2, 3}, 4}
 	for _, c := range []struct {
 		v       Verdict
 		capable bool
@@ -62,7 +65,7 @@ func TestVerdictSettles(t *testing.T) {
 	}{
 		{relay, true, relay, false}, {relay, false, relay, false},
 		{drop, true, drop, true}, {drop, false, drop, true},
-		{mark, true, mark, false}, {mark, false, Verdict{By: ByPercent}, true},
+		{mark, true, mark, false}, {mark, false, Verdict{Loss: Loss{By: ByPercent}}, true},
 	} {
 		if got := c.v.Settle(c.capable); got != c.want || got.Lost() != c.lost {
 			t.Errorf("%v, capable %v: %v, lost %v", c.v, c.capable, got, got.Lost())
