@@ -24,14 +24,31 @@ func BenchmarkDecide(b *testing.B) {
 		}
 		b.Run(strings.ReplaceAll(text, " ", "_"), func(b *testing.B) {
 			b.ReportAllocs()
-			prog, seq, sum, delay := p.Compile(0, 1), uint64(0), Stage(0), Time(0)
+			prog, seq, sum := p.Compile(0, 1), uint64(0), Stage(0)
 			for b.Loop() {
-				v := prog.Decide(Time(seq*83), seq)
-				sum += v.By
-				delay += v.Delay
+				sum += prog.Decide(Time(seq*83), seq).By
 				seq++
 			}
 			sinkVerdict, sinkDelay = sum, delay
+		})
+	}
+}
+
+// What the line asks for each packet.
+func BenchmarkLine(b *testing.B) {
+	prog := compile(b, "rate 10mbit overhead 24 cell 48 slot 5ms 15ms corrupt 1 bits 3", 0, 1)
+	for name, f := range map[string]func(uint64){
+		"LinkTime":   func(n uint64) { sinkDelay, _ = prog.LinkTime(1514, n%1000) },
+		"SlotLength": func(n uint64) { sinkDelay = prog.SlotLength(n) },
+		"Flip":       func(n uint64) { sinkPlaces = prog.Flip(sinkPlaces[:0], n, 0, 12000) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			n := uint64(0)
+			for b.Loop() {
+				f(n)
+				n++
+			}
 		})
 	}
 }

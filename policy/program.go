@@ -10,7 +10,8 @@ package policy
 // A program is never changed, only replaced. Any number of goroutines may use it.
 type Program struct {
 	// Stages is the set of stages that the program has. A data plane must not carry out a
-	// program with a stage that it does not know. Decide does not read this field.
+	// program with a stage that it does not know. Fields of a stage that is not in the set
+	// have no effect, or are zero.
 	Stages Stages
 
 	// PercentDrop is the chance that a packet is dropped: 0 is never,
@@ -70,46 +71,44 @@ type Program struct {
 // program and the two arguments. The caller assigns the numbers, one to each packet of a
 // direction; it may ask in any order and from any goroutine.
 func (p *Program) Decide(arrival Time, seq uint64) Verdict {
-	v := Verdict{By: p.loses(arrival, seq)}
-	if v.By != Relay {
-		if p.ECNMark == 0 {
-			return v
-		}
-		v.Mark = true
+	by := Relay
+	switch {
+	case p.percentDrops(seq):
+		by = ByPercent
+	case p.everyDrops(seq):
+		by = ByEvery
+	case p.timeDrops(arrival):
+		by = ByTime
 	}
-	if p.DuplicateChance|p.CorruptChance|p.DelayTime|p.DelayJitter|p.ReorderChance == 0 {
-		return v
+	if p.Stages&beyondLoss == 0 {
+		return Verdict{Loss: Loss{By: by}}
 	}
+	return p.decideRest(by, arrival, seq)
+}
+
+// beyondLoss are the stages that say more of a packet than that it is lost. A program
+// without them is decided in a few nanoseconds.
+const beyondLoss = Stages(1<<ByECN | 1<<ByDuplicate | 1<<ByCorrupt | 1<<ByDelay | 1<<ByReorder)
+
+// decideRest decides the rest for a packet that the stage by loses.
+func (p *Program) decideRest(by Stage, arrival Time, seq uint64) Verdict {
+	if by != Relay && p.ECNMark == 0 {
+		return Verdict{Loss: Loss{By: by}}
+	}
+	v := p.Copy(arrival, seq, 0)
+	v.Loss = Loss{by, by != Relay}
 	v.Copies = p.copies(seq)
-	v.Flips, v.Behind, v.Delay = p.changes(arrival, seq, 0)
 	return v
-}
-
-// loses returns the first stage in canonical order that drops the packet, or Relay.
-func (p *Program) loses(arrival Time, seq uint64) Stage {
-	if p.percentDrops(seq) {
-		return ByPercent
-	}
-	if p.everyDrops(seq) {
-		return ByEvery
-	}
-	if p.timeDrops(arrival) {
-		return ByTime
-	}
-	return Relay
-}
-
-// changes decides what the stages behind duplicate do to a packet, or to a copy of it.
-func (p *Program) changes(arrival Time, seq uint64, ordinal uint32) (flips, behind uint32, delay Time) {
-	return p.flips(seq, ordinal), p.behind(seq, ordinal), p.waits(arrival, seq, ordinal)
 }
 
 // Copy returns the verdict on a copy of packet seq that arrived at this time. The ordinal
 // is from 1 to Copies of the packet's verdict. A copy is neither lost nor copied; for the
 // rest it has draws of its own.
-func (p *Program) Copy(arrival Time, seq uint64, ordinal uint32) (v Verdict) {
-	v.Flips, v.Behind, v.Delay = p.changes(arrival, seq, ordinal)
-	return v
+func (p *Program) Copy(arrival Time, seq uint64, ordinal uint32) Verdict {
+	return Verdict{
+		Change: Change{Flips: p.flips(seq, ordinal), Behind: p.behind(seq, ordinal)},
+		Delay:  p.waits(arrival, seq, ordinal),
+	}
 }
 
 // Uniform reports whether one verdict is valid for a frame with this many segments. If it

@@ -11,25 +11,36 @@ import (
 type Time uint64
 
 // Verdict is the decision about one packet, or about one copy of it. The zero Verdict
-// relays the packet at once and unchanged.
+// relays the packet at once and unchanged. It is made of parts, because the compiler keeps
+// a structure of many fields in memory and not in registers.
 type Verdict struct {
-	By     Stage  // the stage that loses the packet; Relay: none does
-	Mark   bool   // an ECN-capable packet is relayed with the mark CE, and not lost by By
+	Loss
+	Change
+	Delay Time // how long the packet waits behind the link
+}
+
+// Loss says whether a packet is lost.
+type Loss struct {
+	By   Stage // the stage that loses the packet; Relay: none does
+	Mark bool  // an ECN-capable packet is relayed with the mark CE, and not lost by By
+}
+
+// Change says how a packet that is not lost comes out.
+type Change struct {
 	Copies uint32 // copies beside the packet itself, each with a verdict of [Program.Copy]
 	Flips  uint32 // bits to flip, at the places of [Program.Flip]; more than the packet has: all
 	Behind uint32 // later packets that leave before it
-	Delay  Time   // how long it waits behind the link
 }
 
 // Lost reports whether the packet is lost, whatever it is. A verdict with Mark depends on
 // the packet: see [Verdict.Settle].
-func (v Verdict) Lost() bool { return v.By != Relay && !v.Mark }
+func (l Loss) Lost() bool { return l.By != Relay && !l.Mark }
 
 // Settle returns the verdict for a packet of which it is known whether it is ECN-capable.
 // If v has a Mark and the packet is not capable, the result is Lost.
 func (v Verdict) Settle(capable bool) Verdict {
 	if v.Mark && !capable {
-		return Verdict{By: v.By}
+		return Verdict{Loss: Loss{By: v.By}}
 	}
 	return v
 }

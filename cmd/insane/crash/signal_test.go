@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -96,9 +97,14 @@ func TestEndsInEveryState(t *testing.T) {
 	}
 }
 
-// TestHangUp: when its terminal is gone, the daemon ends as with the other signals.
+// TestHangUp: when its terminal is gone, the daemon ends as with the other signals. Whoever
+// runs the tests may ignore SIGHUP, as nohup(1) does, and a daemon would inherit that; it does
+// not inherit that a signal is caught.
 func TestHangUp(t *testing.T) {
 	t.Parallel()
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 	l := labtest.New(t)
 	before, socket := testbed.StateOf(t, l.Borea), testbed.SocketPath(t, "insane")
 	i := testbed.Start(t, l, socket, testbed.Furnished...).Ready(t)
