@@ -29,26 +29,7 @@ func BenchmarkDecide(b *testing.B) {
 				sum += prog.Decide(Time(seq*83), seq).By
 				seq++
 			}
-			sinkVerdict, sinkDelay = sum, delay
-		})
-	}
-}
-
-// What the line asks for each packet.
-func BenchmarkLine(b *testing.B) {
-	prog := compile(b, "rate 10mbit overhead 24 cell 48 slot 5ms 15ms corrupt 1 bits 3", 0, 1)
-	for name, f := range map[string]func(uint64){
-		"LinkTime":   func(n uint64) { sinkDelay, _ = prog.LinkTime(1514, n%1000) },
-		"SlotLength": func(n uint64) { sinkDelay = prog.SlotLength(n) },
-		"Flip":       func(n uint64) { sinkPlaces = prog.Flip(sinkPlaces[:0], n, 0, 12000) },
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			n := uint64(0)
-			for b.Loop() {
-				f(n)
-				n++
-			}
+			sinkVerdict = sum
 		})
 	}
 }
