@@ -25,9 +25,10 @@ const module = "github.com/seed-39a139a1/insane"
 // rooms lists all packages of the project, and for each the packages of the project that it
 // may import.
 var rooms = map[string][]string{
-	"policy":      {"policy/dist", "policy/unit"},
-	"policy/dist": {},
-	"policy/unit": {},
+	"policy":               {"policy/dist", "policy/unit"},
+	"policy/dist":          {},
+	"policy/dist/disttest": {},
+	"policy/unit":          {},
 	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/kern", "insane/observe", "insane/ownership",
 		"insane/line", "insane/port", "insane/relay", "insane/slave", "insane/watchdog", "insanely/api"},
 	"insane/cli":           {"policy", "policy/unit", "insane", "insane/kern", "insane/lab", "insane/rights", "insanely/api"},

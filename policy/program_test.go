@@ -208,8 +208,40 @@ func randomProgram(rng *rand.Rand) Program {
 	return prog
 }
 
-// If Whole says so, the segments of one frame have one verdict.
-func TestWholeFramesHaveOneVerdict(t *testing.T) {
+// Every program has verdicts, whatever is in its fields, also such as no policy compiles
+// to. They are the same each time, and within what the line can do.
+func TestAnyProgram(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 9))
+	var places []uint64
+	for range 50_000 {
+		prog, arrival, seq := randomProgram(rng), Time(rng.Uint64()), rng.Uint64()
+		v := prog.Decide(arrival, seq)
+		if again := prog.Decide(arrival, seq); again != v {
+			t.Fatalf("%+v: %v and %v", prog, v, again)
+		}
+		if v.Lost() && (v.Change != Change{} || v.Delay != 0) || v.Copies > maxCopies || v.Flips > maxFlips || v.Behind > maxBehind {
+			t.Fatalf("%+v: %v", prog, v)
+		}
+		for ordinal := range v.Copies {
+			if c := prog.Copy(arrival, seq, ordinal+1); c.Loss != (Loss{}) || c.Copies != 0 {
+				t.Fatalf("%+v: copy %v", prog, c)
+			}
+		}
+		if places = prog.Flip(places[:0], seq, 0, rng.Uint64()>>rng.UintN(64)); len(places) > maxFlips {
+			t.Fatalf("%+v: %d places", prog, len(places))
+		}
+		if _, left := prog.LinkTime(rng.Uint64(), rng.Uint64()); left != 0 && left >= prog.RateBits {
+			t.Fatalf("%+v: %d left", prog, left)
+		}
+		prog.MaxDelay(arrival)
+		if prog.SlotLength(seq) == 0 && prog.SlotMin != 0 && prog.SlotMax-prog.SlotMin != math.MaxUint64 {
+			t.Fatalf("%+v: a slot without length", prog)
+		}
+	}
+}
+
+// If Uniform says so, the segments of one frame have one verdict.
+func TestUniformFramesHaveOneVerdict(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	whole := 0
 	for range 50_000 {
@@ -230,7 +262,7 @@ func TestWholeFramesHaveOneVerdict(t *testing.T) {
 	}
 }
 
-func TestWhole(t *testing.T) {
+func TestUniform(t *testing.T) {
 	for text, want := range map[string]bool{
 		"pass": true, "percent 100": true, "percent 0": true, "time 1 1": true, "percent 0 time 1 1": true,
 		"percent 50": false, "percent 99.999999": false, "percent 0.000001": false, "percent 99 time 1 1": false,
@@ -247,7 +279,7 @@ func TestWhole(t *testing.T) {
 }
 
 // Only the chances that are no gamble let a frame go whole.
-func TestWholeAtBoundaryChances(t *testing.T) {
+func TestUniformAtBoundaryChances(t *testing.T) {
 	for drop, want := range map[uint64]bool{
 		0: true, 1: false, uint64(Always) - 1: false, uint64(Always): true, uint64(Always) + 1: true, math.MaxUint64: true,
 	} {
@@ -257,13 +289,17 @@ func TestWholeAtBoundaryChances(t *testing.T) {
 	}
 }
 
-// A thousand packets a run, as the average is rounded down.
+// The stages beside loss allocate nothing either. A thousand packets a run, as the average is rounded down.
 func TestDecideDoesNotAllocate(t *testing.T) {
-	prog := compile(t, "percent 50 time 1ms 1ms", 0, 1)
+	prog := compile(t, "percent 50 time 1ms 1ms ecn duplicate 50 corrupt 50 rate 1gbit delay 5ms jitter 1ms normal correlation 50 reorder 50 slot 1ms 2ms", 0, 1)
 	var seq uint64
 	if n := testing.AllocsPerRun(10, func() {
 		for range 1000 {
 			prog.Decide(Time(seq), seq)
+			prog.Copy(Time(seq), seq, 1)
+			prog.LinkTime(1514, 0)
+			prog.SlotLength(seq)
+			prog.MaxDelay(Time(seq))
 			prog.Uniform(45)
 			seq++
 		}

@@ -17,8 +17,8 @@
 //	slot.go       slot MIN [MAX] [packets N] [bytes N]: leave in bursts
 package policy
 
-// This is the only file that knows all stages. Each stage has a line in each of the places
-// below; doc.go lists them.
+// This file and program.go are the only ones that know all stages. Each stage has a line in
+// each of the places below; doc.go lists them.
 
 // Policy is the checked policy of one direction: a list of stages. It is an immutable value
 // and can be compared with ==. The zero value is "pass", which relays everything.

@@ -110,9 +110,13 @@ func (o *Objects) Claim(claims Claims) error {
 		}
 		defer next.table.Close() // the outer map holds a reference
 	}
+	// No program may take an answer of one table for an answer of the other.
+	o.memory.version.Store(0)
 	if err := o.bpf.Claims.Put(inForceSlot, next.table); err != nil {
 		return fmt.Errorf("exchange claims: %w", err)
 	}
+	o.versions++
+	o.memory.version.Store(o.versions)
 	o.memory.recall.routed.Store(next.routed)
 	return nil
 }

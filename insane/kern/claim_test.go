@@ -128,7 +128,30 @@ func exchanged() (sets [2]Claims) {
 	return sets
 }
 
-func hostNumber(i int) netip.Addr { return netip.AddrFrom16([16]byte{0: 0x20, 15: byte(i)}) }
+func hostNumber(i int) netip.Addr {
+	return netip.AddrFrom16([16]byte{0: 0x20, 14: byte(i >> 8), 15: byte(i)})
+}
+
+// The programs keep answers of the table for fewer addresses than these. Each address has its
+// own answer all the same, the first time and later, and the next set of claims counts at once.
+func TestManyAddresses(t *testing.T) {
+	b := newBench(t, nil)
+	const addresses = 300
+	for round := range 4 {
+		claims, owners := Claims{}, []owner{slave, device}
+		for i := round % 2; i < addresses; i += 2 {
+			claims[netip.PrefixFrom(hostNumber(i), 128)] = Own
+		}
+		must(t, b.Claim(claims))
+		for i := range 2 * addresses {
+			to := i / 2 // each one twice in a row, and again in the next round
+			want := owners[(to+round+1)%2]
+			if got := b.auto(toHost, 0x86dd, udp6(routed6, hostNumber(to).String())); got != want {
+				t.Fatalf("round %d: address %d is the %v's, want the %v's", round, to, got, want)
+			}
+		}
+	}
+}
 
 // The slave owns every frame while no watchdog runs.
 func TestWatchdog(t *testing.T) {

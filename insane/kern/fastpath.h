@@ -59,7 +59,7 @@ static __always_inline enum outcome judge(const struct program *p, __u64 *next, 
 
 // The result of fastpath for a frame. rx passes it from the socket filter to ingress.
 // All fields have eight bytes: without CAP_PERFMON the verifier refuses two writes to one
-// word of the stack (see known in owner.h).
+// word of the stack (see search in claims.h).
 struct handoff {
 	__u64 to;    // index of the link that a relayed frame goes to
 	__u64 slot; // index of the entry in entries, and of its counters in counts
@@ -106,7 +106,8 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 	bool dead = index == TX && !alive(direction);
 	// In front of measure: later, its byte could come to lie where a pointer was, which the
 	// verifier refuses without CAP_PERFMON.
-	if (index == TX && !dead && encrypts_later(skb))
+	bool plain = index == TX && ordinary(skb);
+	if (index == TX && !plain && !dead && encrypts_later(skb))
 		return UNDECIDED;
 	// Read done before entered. Lost frames are counted as done ahead of their turn:
 	// if done were read later, such a loss could hide a frame that still waits.
@@ -125,7 +126,7 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 	__u32 mtu = 0;
 	if (index == TX && bpf_check_mtu(skb, c->to, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) != 0)
 		return UNDECIDED;
-	__u64 spared = skb->gso_size == 0 && entry->judge_neighbours == 0 && neighbour(skb) != 0;
+	__u64 spared = !plain && skb->gso_size == 0 && entry->judge_neighbours == 0 && neighbour(skb) != 0;
 	c->spared = spared;
 	if (spared) {
 		if (index == TX)

@@ -7,7 +7,7 @@
 #include "claims.h"
 
 // The name of a flow: two addresses as in struct prefix, and the rest in one word. All fields
-// have eight bytes: see known in claims.h.
+// have eight bytes: see search in claims.h.
 struct flow {
 	__u64 peer[2], own[2];
 	__u64 ports; // the protocol, the peer's port and the own port, from PROTOCOL_SHIFT down

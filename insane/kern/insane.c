@@ -76,7 +76,7 @@ static __always_inline __u16 stamp_of(struct recall *recall)
 static __always_inline void remember_through(struct __sk_buff *skb)
 {
 	struct recall *recall = recalled();
-	remember(skb, THROUGH);
+	remember(skb, recall, THROUGH);
 	if (recall && READ(recall->link))
 		skb->tc_index = stamp_of(recall);
 }
@@ -126,7 +126,7 @@ SEC("socket")
 int transmit_enter(struct __sk_buff *skb)
 {
 	struct direction *direction = direction_of(TX);
-	remember(skb, THROUGH);
+	remember(skb, recalled(), THROUGH);
 	if (!direction)
 		return -1;
 	if (!enter(&direction->backlogs[0]))
@@ -139,7 +139,7 @@ int transmit_enter(struct __sk_buff *skb)
 SEC("socket")
 int transmit_relay(struct __sk_buff *skb)
 {
-	remember(skb, THROUGH);
+	remember(skb, recalled(), THROUGH);
 	return -1;
 }
 
@@ -157,7 +157,7 @@ int transmit_past(struct __sk_buff *skb)
 	}
 	struct direction *direction = direction_of(RX);
 	if ((READ(recall->routed) || READ(recall->seen) & THROUGH) && direction && alive(direction))
-		remember(skb, PAST);
+		remember(skb, recall, PAST);
 	return TC_ACT_UNSPEC;
 }
 

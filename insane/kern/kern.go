@@ -5,7 +5,7 @@
 //	insane.c     the eBPF programs, and the hook of the kernel that each one runs at
 //	common.h     includes and macros that all of the C uses
 //	owner.h      decides who owns a received frame, from the claims of the device
-//	claims.h     the claims: what is known of an address
+//	claims.h     the claims: what is known of an address, and the latest answers
 //	recall.h     remembers how the packets of a flow leave the host
 //	flow.h       names the flow of a packet
 //	decide.h     decides about a packet, exactly as Decide of package policy does
@@ -88,6 +88,8 @@ type Objects struct {
 	swept  bool       // whether sweep has removed the filters of earlier daemons
 	ready  prepared   // its table is nil if none is prepared
 	closed bool
+
+	versions uint64 // how often the claims have been replaced
 }
 
 // Open loads the programs and maps. The programs take no frame before they are
@@ -158,7 +160,7 @@ func forThisMachine() (*ebpf.CollectionSpec, error) {
 	}
 	spec := found.Copy()
 	// These arrays have one part per possible CPU.
-	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights} {
+	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights, kernMapAnswers} {
 		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
 	return spec, nil

@@ -19,6 +19,14 @@ type kernAmount struct {
 	Bytes   uint64
 }
 
+type kernAnswer struct {
+	_       structs.HostLayout
+	High    uint64
+	Low     uint64
+	Version uint64
+	Claim   uint64
+}
+
 type kernCount struct {
 	_                structs.HostLayout
 	RelayedPackets   uint64
@@ -119,6 +127,7 @@ type kernRecall struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	kernMapAnswers         = "answers"
 	kernMapClaims          = "claims"
 	kernMapCounts          = "counts"
 	kernMapDirections      = "directions"
@@ -129,6 +138,7 @@ const (
 	kernMapInflights       = "inflights"
 	kernMapLabels          = "labels"
 	kernMapRecalls         = "recalls"
+	kernMapVersions        = "versions"
 	kernProgReceiveAll     = "receive_all"
 	kernProgReceiveArrive  = "receive_arrive"
 	kernProgReceiveAuto    = "receive_auto"
@@ -201,6 +211,7 @@ type kernProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernMapSpecs struct {
+	Answers    *ebpf.MapSpec `ebpf:"answers"`
 	Claims     *ebpf.MapSpec `ebpf:"claims"`
 	Counts     *ebpf.MapSpec `ebpf:"counts"`
 	Directions *ebpf.MapSpec `ebpf:"directions"`
@@ -211,6 +222,7 @@ type kernMapSpecs struct {
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
 	Labels     *ebpf.MapSpec `ebpf:"labels"`
 	Recalls    *ebpf.MapSpec `ebpf:"recalls"`
+	Versions   *ebpf.MapSpec `ebpf:"versions"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -241,6 +253,7 @@ func (o *kernObjects) Close() error {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernMaps struct {
+	Answers    *ebpf.Map `ebpf:"answers"`
 	Claims     *ebpf.Map `ebpf:"claims"`
 	Counts     *ebpf.Map `ebpf:"counts"`
 	Directions *ebpf.Map `ebpf:"directions"`
@@ -251,10 +264,12 @@ type kernMaps struct {
 	Inflights  *ebpf.Map `ebpf:"inflights"`
 	Labels     *ebpf.Map `ebpf:"labels"`
 	Recalls    *ebpf.Map `ebpf:"recalls"`
+	Versions   *ebpf.Map `ebpf:"versions"`
 }
 
 func (m *kernMaps) Close() error {
 	return _KernClose(
+		m.Answers,
 		m.Claims,
 		m.Counts,
 		m.Directions,
@@ -265,6 +280,7 @@ func (m *kernMaps) Close() error {
 		m.Inflights,
 		m.Labels,
 		m.Recalls,
+		m.Versions,
 	)
 }
 

@@ -89,7 +89,8 @@ type memory struct {
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
 	recall     *sharedRecall
-	labels     []sharedLabel // a ring
+	labels     []sharedLabel  // a ring
+	version    *atomic.Uint64 // of the claims: see claims.h
 }
 
 // newMemory maps all shared maps.
@@ -118,6 +119,11 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 		return nil, err
 	}
 	m.recall = &recalls[0]
+	versions, err := share[atomic.Uint64](maps.Versions)
+	if err != nil {
+		return nil, err
+	}
+	m.version = &versions[0]
 	return m, nil
 }
 

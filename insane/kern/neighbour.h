@@ -75,3 +75,28 @@ __noinline int neighbour(struct __sk_buff *skb)
 		return neighbour6(skb, at + sizeof(head.type), head.packet[6], head.packet[7]);
 	return 0;
 }
+
+// ordinary returns whether a glance at a frame of the host shows that it is an IP packet which
+// is neither a message of neighbours nor to be encrypted later (see encrypts_later). For other
+// frames it returns false, and for those whose first bytes are not in one piece. Only programs
+// of tc may call it: they may read the bytes directly, which costs less than a helper.
+static __always_inline bool ordinary(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct {
+		__u8 addresses[2 * ETH_ALEN];
+		struct head head;
+	} __attribute__((packed)) *frame = data;
+	if ((void *)(frame + 1) > end || frame->head.type != skb->protocol)
+		return false;
+	__u8 protocol;
+	switch (frame->head.type) {
+	case bpf_htons(ETH_P_IP):
+		protocol = frame->head.packet[9];
+		return protocol != IPPROTO_IGMP && protocol != IPPROTO_ESP;
+	case bpf_htons(ETH_P_IPV6):
+		protocol = frame->head.packet[6];
+		return protocol != IPPROTO_HOPOPTS && protocol != IPPROTO_ICMPV6 && protocol != IPPROTO_ESP;
+	}
+	return false;
+}

@@ -86,6 +86,14 @@ static __always_inline enum owner owner_group(__u32 sender, bool query)
 	return sender & SUBNET ? DEVICE : SLAVE;
 }
 
+// is_usual returns whether the claims alone say where the answers of a sender belong, as nothing
+// is remembered that could say otherwise.
+static __always_inline bool is_usual(__u32 sender, __u8 protocol)
+{
+	struct recall *recall = recalled();
+	return !recall || !active(recall) || !remembers(recall, usual_way(sender), protocol);
+}
+
 // owner_answer decides about a packet to this host alone, or by way of it, whose flow is
 // given; its ports are not filled in yet.
 static __noinline enum owner owner_answer(struct __sk_buff *skb, struct flow *flow, struct transport *t,
@@ -93,7 +101,7 @@ static __noinline enum owner owner_answer(struct __sk_buff *skb, struct flow *fl
 {
 	enum way usual = usual_way(sender);
 	struct recall *recall = recalled();
-	if (!recall || !active(recall) || !remembers(recall, usual, t->protocol))
+	if (!recall)
 		return owner_of(usual, sender);
 	if (t->later)
 		return later_known(flow, t->protocol) ? BOTH : owner_of(usual, sender);
@@ -161,6 +169,8 @@ __noinline enum owner owner_ipv4(struct __sk_buff *skb)
 	}
 	if (ip.protocol == IPPROTO_ICMP && !t.later && is_error4(byte_at(skb, t.at)))
 		return owner_error4(skb, t.at, sender);
+	if (is_usual(sender, ip.protocol))
+		return owner_of(usual_way(sender), sender);
 	struct flow flow;
 	ends4(&flow, ip.saddr, ip.daddr);
 	return owner_answer(skb, &flow, &t, sender);
@@ -236,6 +246,8 @@ __noinline enum owner owner_ipv6(struct __sk_buff *skb)
 		return owner_group(sender, type == ICMPV6_MGM_QUERY);
 	if (is_error6(type))
 		return owner_error6(skb, at, sender);
+	if (is_usual(sender, IPPROTO_UDP)) // the protocol is not known yet; for others, less is remembered
+		return owner_of(usual_way(sender), sender);
 	struct flow flow;
 	struct transport t;
 	ends6(&flow, &ip.saddr, &ip.daddr);

@@ -158,20 +158,25 @@ __noinline int remember_ipv4(struct __sk_buff *skb, enum way way)
 {
 	struct recall *recall = recalled();
 	void *table = bpf_map_lookup_elem(&claims, &zero);
-	struct iphdr ip;
-	if (!recall || !table || bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0)
+	struct {
+		__u16 unused;
+		struct ethhdr ether;
+		struct iphdr ip;
+	} head;
+	if (!recall || !table || bpf_skb_load_bytes(skb, 0, &head.ether, ETH_HLEN + sizeof(head.ip)) < 0)
 		return 0;
-	__u64 usual = usual_way(known4(table, ip.daddr));
-	__u64 group = ip.protocol == IPPROTO_UDP && byte_at(skb, 0) & 1;
+	struct iphdr *ip = &head.ip;
+	__u64 usual = usual_way(known4(table, ip->daddr));
+	__u64 group = ip->protocol == IPPROTO_UDP && head.ether.h_dest[0] & 1;
 	if (way == usual && !group && !remembers(recall, usual, 0))
 		return 0;
-	if (asks_nothing(skb, recall, way, way == THROUGH ? known4(table, ip.saddr) : 0))
+	if (asks_nothing(skb, recall, way, way == THROUGH ? known4(table, ip->saddr) : 0))
 		return 0;
 	struct flow flow;
 	struct transport t;
-	ends4(&flow, ip.daddr, ip.saddr);
-	transport4(&ip, ETH_HLEN, &t);
-	if (ip.protocol == IPPROTO_ICMP && is_error4(byte_at(skb, t.at)))
+	ends4(&flow, ip->daddr, ip->saddr);
+	transport4(ip, ETH_HLEN, &t);
+	if (ip->protocol == IPPROTO_ICMP && is_error4(byte_at(skb, t.at)))
 		return 0;
 	remember_flow(skb, recall, &flow, &t, way, usual, group);
 	return 0;
@@ -201,10 +206,10 @@ __noinline int remember_ipv6(struct __sk_buff *skb, enum way way)
 	return 0;
 }
 
-// remember remembers a frame that leaves in a way. A frame of a VLAN is another link's.
-static __always_inline void remember(struct __sk_buff *skb, enum way way)
+// remember remembers a frame that leaves in a way, if flows are remembered. A frame of a VLAN is
+// another link's.
+static __always_inline void remember(struct __sk_buff *skb, struct recall *recall, enum way way)
 {
-	struct recall *recall = recalled();
 	if (!recall || !active(recall) || (skb->vlan_present && skb->vlan_tci & 0xfff))
 		return;
 	if (skb->protocol == bpf_htons(ETH_P_IP))

@@ -72,9 +72,6 @@ func (g *gate) room(h *held) uint32 {
 	room := g.SlotBytes - min(g.SlotBytes, g.bytes)
 	if h.span(h.from, h.from+uint32(n)) > room {
 		n = min(n, room/uint64(max(1, h.each)))
-		if n < uint64(h.to-h.from) && h.span(h.from, h.from+uint32(n)+1) <= room {
-			n++ // the last one is shorter
-		}
 	}
 	if n == 0 && g.packets == 0 {
 		n = 1

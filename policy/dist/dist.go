@@ -79,7 +79,7 @@ func (s Shape) Moments(mean, spread uint64) (m, sd uint64) {
 const farthest = 8
 
 // uniformSD is the standard deviation of the uniform distribution: 1/√3 of its spread.
-const uniformSD = 38745320
+const uniformSD = 38745321
 
 // scale returns spread times x, which is in units of one, rounded to the nearest.
 func scale(x, spread uint64) uint64 {

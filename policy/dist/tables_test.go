@@ -8,63 +8,18 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/seed-39a139a1/insane/policy/dist/disttest"
 )
 
 var update = flag.Bool("update", false, "compute tables.go and write it")
-
-// inverses are the exact distributions: the value that is not exceeded with the
-// probability p. upper is 1 − p, which is exact where p is close to 1.
-var inverses = map[Shape]func(p, upper float64) float64{
-	Normal:       normal,
-	Pareto:       pareto,
-	ParetoNormal: paretoNormal,
-}
-
-func normal(p, upper float64) float64 {
-	if upper < p {
-		return -normal(upper, p)
-	}
-	return -math.Sqrt2 * math.Erfcinv(2*p)
-}
-
-// The Pareto distribution with exponent 3 between 1 and largest.
-const largest = 16.0
-
-// above is the probability that a Pareto distribution without a bound exceeds largest.
-const above = 1 / (largest * largest * largest)
-
-var (
-	paretoMean = 1.5 * (1 - 1/(largest*largest)) / (1 - above)
-	paretoSD   = math.Sqrt(3*(1-1/largest)/(1-above) - paretoMean*paretoMean)
-)
-
-func pareto(p, upper float64) float64 {
-	// Without the bound, it would be exceeded with the probability q.
-	q := upper + above*p
-	return (1/math.Cbrt(q) - paretoMean) / paretoSD
-}
-
-// mixed is the standard deviation of the quarter and the three quarters.
-var mixed = func() float64 {
-	var product float64 // E(normal · pareto), whose means are 0
-	const n = 1 << 20
-	for i := range n {
-		p := (float64(i) + 0.5) / n
-		product += normal(p, 1-p) * pareto(p, 1-p) / n
-	}
-	return math.Sqrt(1+9+6*product) / 4
-}()
-
-func paretoNormal(p, upper float64) float64 {
-	return (normal(p, upper) + 3*pareto(p, upper)) / 4 / mixed
-}
 
 // compute computes the table of a shape.
 func compute(s Shape) (t tails) {
 	for i := range uint32(nodes) {
 		p := (float64(begin(i)) + 0.5) / (1 << 32)
-		t.low[i] = int32(math.Round(inverses[s](p, 1-p) * one))
-		t.high[i] = int32(math.Round(inverses[s](1-p, p) * one))
+		t.low[i] = int32(math.Round(disttest.Quantile(s.String(), p, 1-p) * one))
+		t.high[i] = int32(math.Round(disttest.Quantile(s.String(), 1-p, p) * one))
 	}
 	return t
 }
