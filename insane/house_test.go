@@ -48,7 +48,7 @@ var rooms = map[string][]string{
 	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
 	"insane/slave":         {"insane/decide", "insane/host", "insane/kern", "insane/port", "insane/relay", "insanely/api"},
 	"insanely":             {"insanely/api"},
-	"insanely/cli":         {"policy", "insanely", "insanely/api"},
+	"insanely/cli":         {"policy", "policy/unit", "insanely", "insanely/api"},
 	"insanely/api":         {},
 	"cmd/insane":           {"insane/cli"},
 	"cmd/insanely":         {"insanely/cli"},

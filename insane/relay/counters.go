@@ -100,6 +100,7 @@ type counters struct {
 	total   delta
 	held    api.Count
 	speed   speedometer
+	did     api.Did  // of ruleset; without Delay and Rate
 	ruleset *Ruleset // the ruleset whose verdicts and delays are in total
 }
 
@@ -118,7 +119,7 @@ func (b *counters) enter(p batch) {
 	defer b.mu.Unlock()
 	if b.ruleset != p.ruleset {
 		b.ruleset = p.ruleset
-		b.total.verdicts, b.total.drawn = api.Verdicts{}, drawn{}
+		b.total.verdicts, b.total.drawn, b.did = api.Verdicts{}, drawn{}, api.Did{}
 	}
 	b.held = p.held
 	b.speed.add(p.end, p.relayed.Bytes)
@@ -144,6 +145,9 @@ func (b *counters) addEffects(p *delta) {
 	for stage := range p.marked {
 		add(&b.total.marked[stage], p.marked[stage])
 	}
+	b.did.Copied += p.copied.Packets
+	b.did.Damaged += p.damaged.Packets
+	b.did.Reordered += p.reordered.Packets
 	b.total.overruns += p.overruns
 	b.total.drawn.add(p.drawn)
 }
@@ -205,10 +209,10 @@ func (b *counters) holds() uint64 {
 func (b *counters) done(r *Ruleset, now policy.Time) (v api.Verdicts, did api.Did) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	did.Rate = b.speed.read(now)
-	if b.ruleset != r {
-		return v, did
+	if b.ruleset == r {
+		v, did = b.total.verdicts, b.did
+		did.Delay = b.total.drawn.read()
 	}
-	did.Delay = b.total.drawn.read()
-	return b.total.verdicts, did
+	did.Rate = b.speed.read(now)
+	return v, did
 }

@@ -21,11 +21,13 @@ const (
 type histogram struct {
 	counts [buckets]atomic.Uint64
 	worst  atomic.Uint64
+	sum    atomic.Uint64
 }
 
 // add counts packets that left this much too late.
 func (h *histogram) add(late policy.Time, packets int) {
 	h.counts[bucketOf(uint64(late))].Add(uint64(packets))
+	h.sum.Add(uint64(late) * uint64(packets))
 	if uint64(late) > h.worst.Load() {
 		h.worst.Store(uint64(late)) // only one goroutine adds
 	}
@@ -38,7 +40,7 @@ func (h *histogram) read() (l api.Late) {
 		counts[i] = h.counts[i].Load()
 		l.Packets += counts[i]
 	}
-	l.Worst = h.worst.Load()
+	l.Worst, l.Sum = h.worst.Load(), h.sum.Load()
 	l.P50, l.P99 = l.Worst, l.Worst
 	var sum uint64
 	for i := len(counts) - 1; i >= 0; i-- { // sum packets are later than those of bucket i

@@ -39,10 +39,15 @@ type Stats struct {
 	Overruns uint64 `json:"overruns"`
 }
 
-// Did is what the present policy has done to packets that it has not lost.
+// Did is what the present policy has done, since it was set, to packets that it has not lost.
 type Did struct {
-	Delay Delays `json:"delay"` // since the policy was set
-	Rate  uint64 `json:"rate"`  // bits relayed in the last whole second, by the relay
+	Delay Delays `json:"delay"`
+	Rate  uint64 `json:"rate"` // bits relayed in the last whole second, by the relay
+
+	// These are the packets of Stats.Copied, Damaged and Reordered since the policy was set.
+	Copied    uint64 `json:"copied"`
+	Damaged   uint64 `json:"damaged"`
+	Reordered uint64 `json:"reordered"`
 }
 
 // Delays are the delays that the policy has drawn, in nanoseconds. What packets wait beyond
@@ -57,6 +62,7 @@ type Delays struct {
 // since the policy was set. The device never lets one leave too early.
 type Late struct {
 	Packets uint64 `json:"packets"`
+	Sum     uint64 `json:"sum"` // over all packets
 	P50     uint64 `json:"p50"` // half of them were not later than this, to an eighth
 	P99     uint64 `json:"p99"`
 	Worst   uint64 `json:"worst"`
