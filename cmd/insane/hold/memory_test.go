@@ -51,5 +51,5 @@ func TestMemoryBudget(t *testing.T) {
 	if after := b.Stats(t); after.Relayed.Packets < held {
 		t.Errorf("%d of %d packets were relayed: %+v", after.Relayed.Packets, held, after)
 	}
-	labtest.Await(t, "the memory to go back", func() bool { return testbed.ResidentKiB(t, d.PID()) < idle+14_000 })
+	labtest.Await(t, "the memory to go back", func() bool { return testbed.ResidentKiB(t, d.PID()) < idle+14_000*testbed.MemoryFactor })
 }
