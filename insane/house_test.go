@@ -45,7 +45,7 @@ var rooms = map[string][]string{
 	"insane/host":          {"policy"},
 	"insane/port":          {"policy", "insane/frame"},
 	"insane/rights":        {},
-	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
+	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/line", "insane/port", "insanely/api"},
 	"insane/slave":         {"insane/decide", "insane/host", "insane/kern", "insane/port", "insane/relay", "insanely/api"},
 	"insanely":             {"insanely/api"},
 	"insanely/cli":         {"policy", "policy/unit", "insanely", "insanely/api"},
