@@ -66,7 +66,7 @@ generate: ## compile the eBPF programs (root, if the compiler is missing)
 # PACKAGE:TARGET. Minimising what was found interesting is bounded: otherwise
 # it takes most of the time.
 FUZZTIME    ?= 30s
-FUZZTARGETS := ./policy:FuzzParse ./policy/unit:FuzzNumber ./policy/unit:FuzzPercent ./policy/unit:FuzzSpan ./policy/unit:FuzzRate ./policy/unit:FuzzSize ./insane/control:FuzzDecode ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive
+FUZZTARGETS := ./policy:FuzzParse ./policy/unit:FuzzNumber ./policy/unit:FuzzPercent ./policy/unit:FuzzSpan ./policy/unit:FuzzRate ./policy/unit:FuzzSize ./insane/control:FuzzDecode ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive ./insane/frame:FuzzFlip ./insane/line:FuzzLine
 
 fuzz: ## search for inputs that break a parser, FUZZTIME for each
 	@for t in $(FUZZTARGETS); do \
@@ -91,7 +91,7 @@ rounds = rm -f $(4); cd cmd/insane/bench; for round in $$(seq $(1)); do \
 
 bench: tools ## speed beside the bare cable and a naive relay (root)
 	go test -c -o bin/bench.test ./cmd/insane/bench
-	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./policy ./insane/frame ./insane/kern | tee bin/bench-parts.txt
+	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./policy ./insane/frame ./insane/line ./insane/kern | tee bin/bench-parts.txt
 	@$(call rounds,$(ROUNDS),^Benchmark(TCP|RoundTrip|Packets)$$,$(BENCHTIME),bin/bench.txt)
 	@$(call rounds,$(BYSTANDERS),^BenchmarkBystander,0.3s,bin/bench-bystander.txt)
 	@cd cmd/insane/bench && ../../../bin/bench.test -test.run '^$$' -test.bench Footprint -test.benchtime 1x

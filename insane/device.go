@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-39a139a1/insane/insane/control"
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/line"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
@@ -65,6 +67,7 @@ type Device struct {
 	moved    bool          // the interface was in another network namespace, and is not set up again yet
 	warnings []api.Warning // problems that are shown to the user
 	rxEnded  chan struct{} // closed when the relay of rx has finished with the last slave
+	silence  port.Port     // what the relay of rx reads while there is no slave; nil: there is one
 }
 
 // newDevice makes a device without a slave. It relays nothing before Run. With a fast path,
@@ -76,8 +79,14 @@ func newDevice(near port.Port, c Config) *Device {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Memory == 0 {
+		c.Memory = UsualMemory
+	}
+	memory := line.NewMemory(c.Memory, port.Pages{})
 	direction := func(name string) *relay.Relay {
-		return relay.New(relay.Options{Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdog.Limit, JudgeNeighbours: c.JudgeNeighbours})
+		return relay.New(relay.Options{
+			Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdog.Limit, JudgeNeighbours: c.JudgeNeighbours, Memory: memory,
+		})
 	}
 	d := &Device{
 		name: c.Name, log: c.Log, clock: c.Clock, near: near, seed: c.Seed,
@@ -140,10 +149,12 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 //
 // What another process may delay comes as late as it can: the slave has its frames back
 // before the kernel removes the interface, and the file of the control socket is gone before
-// Close waits for a change that somebody makes.
+// Close waits for a change that somebody makes. What is held leaves first, in order, for as
+// long as lastMoment.
 func (d *Device) Close() error {
 	d.closed.Store(true)
 	d.ticker.EndReceive()
+	d.letGo()
 	var err error
 	if self := d.shown.Load().self; self.Queues > 1 || self.Persists { // another program would keep it there
 		err = d.iface.Remove()
@@ -153,6 +164,9 @@ func (d *Device) Close() error {
 	if far := d.tx.End().Port; far != nil {
 		err = errors.Join(err, far.Close())
 	}
+	if d.silence != nil {
+		err = errors.Join(err, d.silence.Close())
+	}
 	d.ticker.End()
 	err = errors.Join(err, d.slave.Close(), d.path.close(), d.receive.close())
 	d.mu.Unlock()
@@ -161,6 +175,22 @@ func (d *Device) Close() error {
 		d.links.Close() // after the goroutines that use them have ended
 	}
 	return err
+}
+
+// lastMoment is how long packets that are held may take to leave at the end.
+const lastMoment = 200 * time.Millisecond
+
+// letGo passes on at once, in order, what is held.
+func (d *Device) letGo() {
+	var both sync.WaitGroup
+	for _, r := range []*relay.Relay{d.tx, d.rx} {
+		both.Go(func() {
+			if !r.Finish(lastMoment) {
+				d.log.Warn("packets that were held are lost: the device ends", "packets", r.Held())
+			}
+		})
+	}
+	both.Wait()
 }
 
 // Leave removes the file of the control socket and stops listening. It waits for nothing, and

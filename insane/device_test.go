@@ -81,7 +81,7 @@ func arrived(d *Device, far *porttest.Port, size int, total uint64) (list []uint
 func expected(p policy.Policy, seed, n uint64) (list []uint64) {
 	prog := p.Compile(0, seed)
 	for i := range n {
-		if prog.Decide(0, i) == policy.Relay {
+		if !prog.Decide(0, i).Lost() {
 			list = append(list, i)
 		}
 	}
@@ -132,9 +132,9 @@ func TestStagesAreCounted(t *testing.T) {
 				go feed(near, total, segments, size)
 				arrived(d, far, size, total)
 				prog := p.Compile(0, seed)
-				want := map[policy.Verdict]uint64{}
+				want := map[policy.Stage]uint64{}
 				for i := range uint64(total) {
-					want[prog.Decide(0, i)]++
+					want[prog.Decide(0, i).By]++
 				}
 				stages := d.State().TX.Stats.Stages
 				for _, form := range policy.Forms()[1:] {

@@ -65,7 +65,7 @@ func ExampleNew() {
 	program := lossy.Compile(epoch, seed)
 	for number := range uint64(packets) {
 		host.In <- plainFrame(byte(number))
-		if program.Decide(epoch, number).Drops() {
+		if program.Decide(epoch, number).Lost() {
 			continue
 		}
 		passed := <-slave.Out

@@ -25,37 +25,41 @@ const module = "github.com/seed-39a139a1/insane"
 // rooms lists all packages of the project, and for each the packages of the project that it
 // may import.
 var rooms = map[string][]string{
-	"policy":      {"policy/unit"},
-	"policy/unit": {},
+	"policy":               {"policy/dist", "policy/unit"},
+	"policy/dist":          {},
+	"policy/dist/disttest": {},
+	"policy/unit":          {},
 	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/kern", "insane/observe", "insane/ownership",
-		"insane/port", "insane/relay", "insane/slave", "insane/watchdog", "insanely/api"},
-	"insane/cli":           {"policy", "insane", "insane/kern", "insane/lab", "insane/rights", "insanely/api"},
+		"insane/line", "insane/port", "insane/relay", "insane/slave", "insane/watchdog", "insanely/api"},
+	"insane/cli":           {"policy", "policy/unit", "insane", "insane/kern", "insane/lab", "insane/rights", "insanely/api"},
 	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/decide":        {"insane/host", "insane/kern", "insane/observe", "insanely/api"},
 	"insane/frame":         {},
 	"insane/kern":          {"policy"},
+	"insane/line":          {"policy", "insane/frame"},
 	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
 	"insane/lab/probe":     {},
 	"insane/observe":       {"insane/host", "insane/kern", "insane/ownership", "insanely/api"},
 	"insane/ownership":     {"insane/host", "insane/kern", "insanely/api"},
 	"insane/watchdog":      {"policy", "insane/kern"},
 	"insane/host":          {"policy"},
-	"insane/port":          {"insane/frame"},
+	"insane/port":          {"policy", "insane/frame"},
 	"insane/rights":        {},
-	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/port", "insanely/api"},
+	"insane/relay":         {"policy", "insane/frame", "insane/kern", "insane/line", "insane/port", "insanely/api"},
 	"insane/slave":         {"insane/decide", "insane/host", "insane/kern", "insane/port", "insane/relay", "insanely/api"},
 	"insanely":             {"insanely/api"},
-	"insanely/cli":         {"policy", "insanely", "insanely/api"},
+	"insanely/cli":         {"policy", "policy/unit", "insanely", "insanely/api"},
 	"insanely/api":         {},
 	"cmd/insane":           {"insane/cli"},
 	"cmd/insanely":         {"insanely/cli"},
-	"insane/port/porttest": {"insane/frame"},
+	"insane/port/porttest": {"policy", "insane/frame"},
 
 	"insane/lab/labtest": {"insane/lab", "insanely/api"},
 	"cmd/insane/testbed": {"policy", "insane/cli", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "insanely", "insanely/api", "insanely/cli"},
 	"cmd/insane/bench":   {},
 	"cmd/insane/control": {},
 	"cmd/insane/crash":   {},
+	"cmd/insane/hold":    {},
 	"cmd/insane/owner":   {},
 	"cmd/insane/path":    {},
 	"cmd/insane/slave":   {},
@@ -234,7 +238,8 @@ func TestFileLength(t *testing.T) {
 // neverUp are packages that the device imports; they must not import the device.
 var neverUp = []string{
 	"insane/relay", "insane/ownership", "insane/decide", "insane/observe", "insane/slave",
-	"insane/watchdog", "insane/control", "insane/kern", "insane/host", "insane/port", "insane/frame", "insane/rights",
+	"insane/watchdog", "insane/control", "insane/kern", "insane/host", "insane/port", "insane/frame", "insane/line",
+	"insane/rights",
 }
 
 // pureRooms only compute: they may import other packages that compute, and some packages
@@ -243,6 +248,7 @@ var pureRooms = map[string][]string{
 	"insane/ownership": {"cmp", "maps", "net/netip", "slices"},
 	"insane/decide":    {"cmp", "fmt"},
 	"insane/frame":     {"encoding/binary", "errors", "fmt", "hash/crc32", "math/bits", "slices"},
+	"insane/line":      {"encoding/binary", "math/bits", "sync/atomic"},
 }
 
 // No package below the device imports the device. The pure packages import nothing that

@@ -25,6 +25,10 @@ type Config struct {
 
 	JudgeNeighbours bool // policies apply to ARP, neighbour discovery, IGMP and MLD as well
 
+	// Memory is how many bytes packets of both directions may need while they wait; 0:
+	// UsualMemory. Less than 4 MiB is too little for both directions to hold anything.
+	Memory uint64
+
 	// New ignores the fields below, because it gets open ports.
 	Slave     string         // name of the slave; "": none yet
 	Addresses []netip.Prefix // addresses for the interface
@@ -42,6 +46,9 @@ type Config struct {
 
 	LogDropped func() uint64 // how many lines of the log were lost, for State; must not wait; nil: none
 }
+
+// UsualMemory is how many bytes packets may need while they wait if nobody says otherwise.
+const UsualMemory = 512_000_000
 
 // New makes a device between two open ports: near leads to the host, far to the slave. far
 // may be nil. New opens nothing; Run closes both ports. The clock need not be

@@ -110,10 +110,18 @@ func (d *Device) exchange(s slave.Slave) {
 }
 
 // startRX relays the frames that arrive at far until far is closed. It begins when the
-// relay has finished with the previous slave. The caller holds d.mu.
+// relay has finished with the previous slave. What that still holds comes first: the kernel
+// lets no later frame of the slave overtake it. The caller holds d.mu.
 func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
+	if backlog != nil {
+		backlog.Hold()
+	}
 	before, ended := d.rxEnded, make(chan struct{})
 	d.rxEnded = ended
+	if d.silence != nil {
+		d.silence.Close()
+		d.silence = nil
+	}
 	d.group.Go(func() {
 		defer close(ended)
 		if before != nil {
@@ -123,4 +131,16 @@ func (d *Device) startRX(far port.Port, backlog *kern.Backlog) {
 			d.log.Error("receive from slave", "err", err)
 		}
 	})
+}
+
+// startSilence lets the relay of rx pass on what it holds while there is no slave. The caller
+// holds d.mu.
+func (d *Device) startSilence() {
+	silence, err := port.OpenSilence()
+	if err != nil {
+		d.log.Error("pass on what has arrived before the slave was gone", "err", err)
+		return
+	}
+	d.startRX(silence, nil)
+	d.silence = silence
 }

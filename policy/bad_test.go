@@ -2,6 +2,7 @@ package policy
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,6 +55,17 @@ var badCounts = strings.Fields(`
 	0 00 0.0 1.0 1.5 .5 5% 100% 1s 80ms 1h 0x3 18446744073709551616 99999999999999999999999999
 `)
 
+// badRates, badSizes and badBounds are numbers, perhaps, but no rates, sizes and bounds of
+// a queue; badParts are no percentages above 0 that a correlation may have.
+var (
+	badRates  = strings.Fields(`0bit 0mbit 10 10m 10M 10mb 10mbps 10Mb/s 10MB 1.5 1001tbit 0.1bit 1s 5% 10mibit mbit`)
+	badSizes  = strings.Fields(`0 0B 64001B 65kB 1MB 5b 5KB 5KiB 0.5B 5mbit 1s 5% 99999999999999999999`)
+	badBounds = strings.Fields(`0 0B 0s 0ms 5b 5KB 5KiB 5K 5k 5mbit 5% 1.5 25h 0.5B 18446744073709551616`)
+	badParts  = strings.Fields(`0 0% 0.0 99.000001 99.5 100 100% 101 0.0000001 5s 1h`)
+	badUpTo   = strings.Fields(`0 00 1.5 5% 1s 10001 18446744073709551616`)
+	badWaits  = strings.Fields(`25h 24h1ns 1000000h 86400.000000001s 8640001 5sec 1.5 5% 0.1ns`)
+)
+
 // badTexts are wrong as a whole, each with the field and the value at fault.
 var badTexts = []struct{ field, value, text string }{
 	{"policy", "", ""}, {"policy", " ", " "}, {"policy", "\t\n", "\t\n"},
@@ -62,7 +74,7 @@ var badTexts = []struct{ field, value, text string }{
 	{"policy", "Percent", "Percent 80"}, {"policy", "PERCENT", "PERCENT 80"}, {"policy", "percnt", "percnt 80"},
 	{"policy", "percent80", "percent80"}, {"policy", "percent=80", "percent=80"}, {"policy", "percent:80", "percent:80"},
 	{"policy", "Time", "Time 1s 1s"}, {"policy", "times", "times 1s 1s"}, {"policy", "time=1s,1s", "time=1s,1s"},
-	{"policy", "loss", "loss 20"}, {"policy", "delay", "delay 20ms"}, {"policy", "rate", "rate 10mbit"},
+	{"policy", "loss", "loss 20"}, {"policy", "latency", "latency 20ms"}, {"policy", "limit", "limit 1000"},
 	{"policy", "eth0", "eth0 percent 80"}, {"policy", "tx", "tx percent 80"}, {"policy", "both", "both pass"},
 	{"policy", ",", ", percent 80"}, {"policy", "percent,", "percent, 80"}, {"policy", "\x00", "\x00"},
 	{"policy", "\xff\xfe", "\xff\xfe"}, {"policy", "percent\x0080", "percent\x0080"},
@@ -82,7 +94,7 @@ var badTexts = []struct{ field, value, text string }{
 
 	{"policy", "90", "percent 80 90"}, {"policy", "%", "percent 80 %"}, {"policy", "junk", "percent 80 junk"},
 	{"policy", "and", "percent 80 and time 1 1"}, {"policy", ",", "percent 80 , time 1 1"},
-	{"policy", "delay", "percent 80 delay 20ms"}, {"policy", "#", "percent 80 # comment"},
+	{"policy", "wait", "percent 80 wait 20ms"}, {"policy", "#", "percent 80 # comment"},
 	{"policy", "1s", "time 500ms 1s 1s"}, {"policy", "s", "time 1 1 s"}, {"policy", "5", "time 5 ms 5 ms"},
 	{"policy", "junk", "time 1 1 junk percent 80"}, {"policy", "\x00", "percent 80 \x00"},
 
@@ -93,6 +105,27 @@ var badTexts = []struct{ field, value, text string }{
 	{"time", "", "time"}, {"time", "1s", "time 1s"}, {"time", "1s", "time 1s percent 80"},
 	{"time", "", "time percent 80"}, {"time", "1s", "percent 80 time 1s"}, {"time", "80", "time 80 pass"},
 	{"time", "", "time time 1 1"}, {"time", "5ms", "time 5ms time 5ms"},
+
+	{"delay", "", "delay"}, {"delay", "", "delay percent 80"}, {"delay", "20ms jitter", "delay 20ms jitter"},
+	{"delay", "20ms jitter 5ms every", "delay 20ms jitter 5ms every"}, {"delay", "20ms jitter 5ms correlation", "delay 20ms jitter 5ms correlation"},
+	{"delay", "5ms jitter 6ms", "delay 5ms jitter 6ms"}, {"delay", "0 jitter 1ns uniform each", "delay 0 jitter 1ns uniform each"},
+	{"policy", "each", "delay 20ms each"}, {"policy", "normal", "delay 20ms normal"}, {"policy", "reordering", "delay 20ms reordering"},
+	{"policy", "5ms", "delay 20ms 5ms"}, {"policy", "25%", "delay 20ms jitter 5ms 25%"}, {"policy", "distribution", "delay 20ms jitter 5ms distribution normal"},
+	{"policy", "pareto", "delay 20ms jitter 5ms normal pareto"}, {"policy", "each", "delay 20ms jitter 5ms every 5 each"},
+	{"policy", "reordering", "delay 20ms jitter 5ms reordering reordering"}, {"policy", "Normal", "delay 20ms jitter 5ms Normal"},
+	{"policy", "delay 1 delay 1", "delay 1 delay 1"}, {"policy", "jitter", "jitter 5ms"},
+	{"rate", "", "rate"}, {"rate", "1mbit overhead", "rate 1mbit overhead"}, {"rate", "1mbit cell", "rate 1mbit cell"},
+	{"policy", "5", "rate 1mbit 5"}, {"policy", "burst", "rate 1mbit burst 32kB"}, {"rate overhead", "-64001B", "rate 1mbit overhead -64001B"},
+	{"rate overhead", "-0", "rate 1mbit overhead -0"}, {"policy", "cell", "rate 1mbit cell 48 cell 48"},
+	{"queue", "", "rate 1mbit queue"}, {"queue", "5 mark", "rate 1mbit queue 5 mark"}, {"queue", "5", "queue 5"}, {"queue", "5 mark 500ms", "queue 5 mark 50 delay 1s"},
+	{"queue", "50ms mark 50ms", "rate 1mbit queue 50ms mark 50ms"}, {"queue", "50ms mark 1h", "rate 1mbit queue 50ms mark 1h"}, {"policy", "64kB", "rate 1mbit queue 5 64kB"},
+	{"ecn", "", "ecn"}, {"ecn", "", "ecn rate 1mbit queue 5 mark 1ms"}, {"ecn", "", "duplicate 1 ecn"}, {"policy", "1", "percent 5 ecn 1"}, {"policy", "percent 5 ecn ecn", "percent 5 ecn ecn"},
+	{"duplicate", "", "duplicate"}, {"duplicate", "1 copies", "duplicate 1 copies"}, {"policy", "2", "duplicate 1 2"}, {"duplicate copies", "101", "duplicate 1 copies 101"},
+	{"corrupt", "", "corrupt"}, {"corrupt", "1 bits", "corrupt 1 bits"}, {"policy", "run", "corrupt 1 run 5"}, {"corrupt bits", "101", "corrupt 1 bits 101"},
+	{"reorder", "", "reorder"}, {"reorder", "1 by", "reorder 1 by"}, {"policy", "50%", "reorder 25% 50%"}, {"policy", "gap", "reorder 25% gap 5"},
+	{"slot", "", "slot"}, {"slot", "0", "slot 0"}, {"slot", "0 0", "slot 0 0"}, {"slot", "5ms 4ms", "slot 5ms 4ms"}, {"slot", "5ms packets", "slot 5ms packets"},
+	{"slot", "5ms bytes", "slot 5ms bytes"}, {"policy", "7ms", "slot 5ms 6ms 7ms"}, {"policy", "packets", "slot 5ms packets 5 packets 5"}, {"slot MIN", "packets", "slot packets 5"},
+	{"slot", "", "slot delay 5ms"},
 
 	{"time", "0 0", "time 0 0"}, {"time", "0s 0", "time 0s 0"}, {"time", "0 0s", "time 0 0s"},
 	{"time", "0ns 0h", "time 0ns 0h"}, {"time", "0.0s 00", "time 0.0s 00"}, {"time", "0h0m0s 0ms", "time 0h0m0s 0ms"},
@@ -115,6 +148,36 @@ func badInputs() map[string]FieldError {
 	for _, v := range append(badNumbers, badCounts...) {
 		add("every "+v, "every", v)
 		add("percent 5 every "+v+" time 1s 1s", "every", v)
+	}
+	for prefix, bad := range map[[2]string][]string{
+		{"delay", "delay T"}:                                       badWaits,
+		{"delay 20ms jitter", "delay jitter"}:                      append(badWaits, "0", "0s"),
+		{"delay 20ms jitter 1ms every", "delay every"}:             append(badWaits, "0", "0s"),
+		{"delay 20ms jitter 1ms correlation", "delay correlation"}: badParts,
+		{"rate", "rate"}:                                           badRates,
+		{"rate 1mbit cell", "rate cell"}:                           badSizes,
+		{"rate 1mbit cell 48 overhead", "rate cell overhead"}:      badSizes,
+		{"rate 1mbit queue", "queue"}:                              badBounds,
+		{"rate 1mbit queue 5 mark", "queue mark"}:                  append(badWaits, "0", "0s"),
+		{"duplicate", "duplicate"}:                                 badPercents,
+		{"duplicate 5 copies", "duplicate copies"}:                 badUpTo,
+		{"corrupt", "corrupt"}:                                     badPercents,
+		{"corrupt 5 bits", "corrupt bits"}:                         badUpTo,
+		{"reorder", "reorder"}:                                     badPercents,
+		{"reorder 5 by", "reorder by"}:                             badUpTo,
+		{"slot", "slot MIN"}:                                       badWaits,
+		{"slot 5ms", "slot MAX"}:                                   badWaits,
+		{"slot 5ms packets", "slot packets"}:                       badCounts,
+		{"slot 5ms bytes", "slot bytes"}:                           {"0", "0B", "5b", "5KB", "5KiB", "0.5B", "5mbit", "1s", "5%"},
+	} {
+		for _, v := range slices.Concat(badNumbers, bad) {
+			add(prefix[0]+" "+v, prefix[1], v)
+		}
+	}
+	for _, v := range slices.Concat(badNumbers, badSizes) {
+		if !strings.HasPrefix(v, "-1") { // an overhead may be below zero
+			add("rate 1mbit overhead "+v, "rate overhead", v)
+		}
 	}
 	for _, bad := range badTexts {
 		add(bad.text, bad.field, bad.value)

@@ -35,10 +35,13 @@ func (c *cursor) taken() []string { return c.begun[:len(c.begun)-len(c.words)] }
 // stage. A stage calls it before it takes an optional argument.
 func (c *cursor) argument() bool { return c.more() && !isName(c.words[0]) }
 
+// next reports whether the next word equals word.
+func (c *cursor) next(word string) bool { return c.more() && c.words[0] == word }
+
 // named takes the next word if it equals word, such as the name of an optional argument,
 // and reports whether it did.
 func (c *cursor) named(word string) bool {
-	if !c.more() || c.words[0] != word {
+	if !c.next(word) {
 		return false
 	}
 	c.word()

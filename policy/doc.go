@@ -1,5 +1,6 @@
 // Package policy is the fault engine: for each packet it decides whether the packet is
-// relayed, or which stage drops it. It reads no clock, does no I/O, starts no goroutine and
+// relayed or which stage drops it, how often and how much later it comes, and which bits of
+// it are flipped. It reads no clock, does no I/O, starts no goroutine and
 // allocates nothing while it decides. The time and the packet's number are arguments, so a
 // test can run through a year in a second, and every run can be repeated.
 //
@@ -14,25 +15,65 @@
 //
 //	policy.go   text to Policy and back, Policy to Program
 //	cursor.go   the words of a text, as the stages read them
-//	stages.go   all stages: Policy, their numbers, their table, Program, Decide, Whole
+//	limits.go   the ranges of arguments
+//	stages.go   all stages: Policy, their numbers, their table
+//	program.go  Program, and what it decides: Decide, Copy, Uniform, Holds
 //	stage.go    what a stage is, and sets of stages
 //	verdict.go  Time and Verdict
 //	draw.go     random draws, and the seeds that are made of one seed
+//	correlation.go  draws that resemble the draw before
 //	words.go    policies in words: for help, completion, sentences and tables
 //	error.go    FieldError, which refuses a text
 //
 // Each stage has its own file; the section Stages lists them. Package unit has the types of
-// the values in a text.
+// the values in a text, package dist the distributions of random delays.
 //
 // # Policies
 //
 // A policy is pass, which relays everything, or a list of stages, each at most
-// once, in any order. A packet is dropped if any stage drops it, and counts as dropped
-// by the first of them in canonical order, which is the order of the table in
-// stages.go.
+// once, in any order. They are carried out in canonical order, which is the order of the
+// table in stages.go. A packet is dropped if any stage drops it, and counts as dropped by the
+// first of them in that order.
 //
 // Policies judge packets: a GSO super-frame of n segments is n packets with n numbers.
-// [Program.Whole] reports when one verdict is valid for all of them.
+// [Program.Uniform] reports when one verdict is valid for all of them.
+//
+// # The way of a packet
+//
+// Losses come first: percent, every, time. They need no memory, so the kernel can carry
+// them out, and what a full queue drops later has had its number and its draws, so that no
+// other verdict moves. Then ecn, which turns losses into marks; duplicate and corrupt, which
+// make copies and flip bits, in each copy by itself; rate and queue, the link, on which each
+// packet takes its own time; delay, the cable behind the link; reorder; and slot, which
+// opens the wire now and then.
+//
+// A [Verdict] is what can be said of a packet by itself. The link, its queue, the order and
+// the openings depend on the packets before. They are the work of the line that holds the
+// packets. It finds their parameters in the fields of [Program], and asks for what is
+// random or needs exact arithmetic: [Program.LinkTime], [Program.SlotLength],
+// [Program.Flip], [Program.MaxDelay].
+//
+// Two verdicts depend on the packet's bytes, which nobody has here: a Mark is a loss for a
+// packet that is not ECN-capable ([Verdict.Settle]), and only so many bits can be flipped as
+// there are.
+//
+// # Delays
+//
+// A delay keeps the order unless the policy says "reordering". If each packet drew its own
+// delay and then waited for those before it, the mean would grow with the rate of packets:
+// 20 ms with a standard deviation of 5 ms becomes 29 ms at 10,000 packets per second. So one
+// draw is valid for a slice of time, ten times the jitter, unless the policy says "each".
+// With "reordering" or "correlation", each packet has its draw.
+//
+// The spread J is the half width of the uniform distribution, as in tc, and the standard
+// deviation of the others. A delay is never negative: a uniform jitter above the delay is
+// refused; what the others have below zero becomes zero, and Meaning shows the real mean.
+// The Pareto distribution has the exponent 3, as in tc, but the standard deviation that was
+// asked for, and it ends at about 19 J above the mean: without an end, the standard deviation
+// of a thousand packets says nothing about that of the next thousand.
+//
+// A correlation P keeps the draw of the packet before with the probability P. The draws keep
+// their distribution, unlike the weighted mean of tc.
 //
 // # Randomness
 //
@@ -42,7 +83,11 @@
 // not change the verdicts of another. With the same seed, a higher percentage relays every
 // packet that a lower one relays, and more. The hash is part of the interface: a seed that
 // was recorded with a failed test gives the same losses in every later version.
-// testdata/traces.txt checks this, here and in the kernel.
+// testdata/traces.txt checks this, here and in the kernel, and testdata/held.txt for the
+// stages that only the relay carries out.
+//
+// Several draws of a stage have several keys ([subkey]), and so have copies ([copyKey]): they
+// take no numbers. A slice of time or a slot has its index in the place of the number.
 //
 // # Adding a stage
 //
@@ -62,15 +107,22 @@
 // The lines of stages.go, here those of the stage "every N" of number 3:
 //
 //  1. [Policy]: a field "every every".
-//  2. The number: "byEvery Verdict = 3". It must be new and never changes, because
+//  2. The number: "ByEvery Stage = 3". It must be new and never changes, because
 //     verdicts, counters and the stage's random key are made of it.
 //  3. table: a row. The order of rows is the order of the canonical text and of the
 //     effects: packets are lost first by what depends on nothing but their number,
 //     and last by the clock.
+//
+// and of program.go:
+//
 //  4. [Program]: its fields, 64-bit integers, such that zero means absent; behind
 //     those that are there, as the kernel knows the program up to some field.
-//  5. [Program.Decide]: the condition, in the order of the table.
-//  6. [Program.Whole]: whether packets of one instant may now differ.
+//  5. [Program.Decide]: the condition, in the order of the table. A stage that does
+//     something else than drop has its part of the verdict, and is in beyondLoss.
+//  6. [Program.Uniform]: whether packets of one instant may now differ.
+//
+// A stage that makes no sense without another one has the method lacks; one that asks for
+// something that can be measured beside losses has the method ask (stage.go).
 //
 // The new file also gets a line in the list under Stages.
 //
@@ -80,9 +132,9 @@
 // the fields in the same place and the function under the same name; "make generate"
 // compiles it.
 //
-// Then come the tests: exact edges, the rate against the exact binomial distribution,
+// Then come the tests: exact edges, the rate or the distribution against the closed form,
 // independence of the other stages, bad inputs in the table of bad_test.go, texts among the
-// seeds of FuzzParse, traces in testdata/traces.txt, and the fields in the random programs
+// seeds of FuzzParse, traces in testdata, and the fields in the random programs
 // of the test of decide.h. "go test ./policy -run README -update" writes the table of
 // README.md.
 //

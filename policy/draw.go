@@ -1,5 +1,7 @@
 package policy
 
+import "math/bits"
+
 // Draws use SplitMix64 with a counter: number i of a stream is a hash of the key and i, so
 // each number can be computed at any time and in any order. (Steele, Lea, Flood: Fast
 // Splittable Pseudorandom Number Generators, OOPSLA 2014; the constants of the finaliser
@@ -29,6 +31,29 @@ func Subseed(seed, index uint64) uint64 {
 // half of the hash, because all bits of the argument affect that half best.
 func draw(key, seq uint64) uint32 {
 	return uint32(mix64(key+seq*gamma) >> 32)
+}
+
+// hash returns 64 random bits for an index under a key. draw is its upper half.
+func hash(key, index uint64) uint64 { return mix64(key + index*gamma) }
+
+// subkey returns one of several keys of a stage, for its draws number 1, 2 and so on of one
+// packet. The key itself is for the first draw, number 0.
+func subkey(key, number uint64) uint64 { return mix64(key + number*gamma) }
+
+// copyKey returns the key for the draws of a copy of a packet. Ordinal 0 is the packet
+// itself.
+func copyKey(key uint64, ordinal uint32) uint64 {
+	if ordinal == 0 {
+		return key
+	}
+	return mix64(key ^ mix64(uint64(ordinal)))
+}
+
+// within returns the number in [0, n) that belongs to 64 random bits. The numbers are
+// equally likely, to n·2⁻⁶⁴.
+func within(random, n uint64) uint64 {
+	hi, _ := bits.Mul64(random, n)
+	return hi
 }
 
 // Chance is a probability in units of 2⁻³², from 0 to [Always] inclusive. The

@@ -51,7 +51,7 @@ func TestVerdictsOfSeedNeverChange(t *testing.T) {
 		}
 		got := make([]byte, 64)
 		for i := range got {
-			got[i] = ".x"[prog.Decide(0, uint64(i))]
+			got[i] = ".x"[prog.Decide(0, uint64(i)).By]
 		}
 		if string(got) != c.verdicts {
 			t.Errorf("seed %d:\n got %s\nwant %s", c.seed, got, c.verdicts)

@@ -38,4 +38,4 @@ func (s *every) meaning() meaning {
 	return meaning{alone: "each " + nth + " packet dropped", except: "but each " + nth}
 }
 
-func (s *every) share() (Share, bool) { return Share{Lost: 1, Of: uint64(s.n)}, true }
+func (s *every) share() (Share, bool) { return Share{Part: 1, Of: uint64(s.n)}, true }

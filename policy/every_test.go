@@ -13,10 +13,10 @@ func TestEveryIsExact(t *testing.T) {
 			for seq := range 100 * n {
 				want := Relay
 				if (seq+1)%n == 0 {
-					want = byEvery
+					want = ByEvery
 					drops++
 				}
-				if got := prog.Decide(Time(seq*seq), seq); got != want {
+				if got := prog.Decide(Time(seq*seq), seq).By; got != want {
 					t.Fatalf("%s: packet %d: %v, want %v", text, seq, got, want)
 				}
 			}
@@ -32,22 +32,22 @@ func TestEveryEdges(t *testing.T) {
 	for _, c := range []struct {
 		text string
 		seq  uint64
-		want Verdict
+		want Stage
 	}{
-		{"every 1", math.MaxUint64, byEvery},
-		{"every 2", math.MaxUint64, byEvery},
+		{"every 1", math.MaxUint64, ByEvery},
+		{"every 2", math.MaxUint64, ByEvery},
 		{"every 2", math.MaxUint64 - 1, Relay},
 		{"every 18446744073709551615", 0, Relay},
 		{"every 18446744073709551615", math.MaxUint64 - 2, Relay},
-		{"every 18446744073709551615", math.MaxUint64 - 1, byEvery},
+		{"every 18446744073709551615", math.MaxUint64 - 1, ByEvery},
 		{"every 18446744073709551615", math.MaxUint64, Relay},
-		{"percent 0 every 1 time 0 1", 5, byPercent},
-		{"percent 100 every 2 time 0 1", 5, byEvery},
-		{"percent 100 every 2 time 0 1", 4, byTime},
-		{"every 3 time 1 0", 2, byEvery},
+		{"percent 0 every 1 time 0 1", 5, ByPercent},
+		{"percent 100 every 2 time 0 1", 5, ByEvery},
+		{"percent 100 every 2 time 0 1", 4, ByTime},
+		{"every 3 time 1 0", 2, ByEvery},
 	} {
 		prog := compile(t, c.text, 0, 1)
-		if got := prog.Decide(0, c.seq); got != c.want {
+		if got := prog.Decide(0, c.seq).By; got != c.want {
 			t.Errorf("%s: packet %d: %v, want %v", c.text, c.seq, got, c.want)
 		}
 	}
@@ -58,11 +58,11 @@ func TestEveryEdges(t *testing.T) {
 func TestEveryMovesNoDraw(t *testing.T) {
 	alone, both := compile(t, "percent 80", 0, 6), compile(t, "percent 80 every 7", 0, 6)
 	for seq := range uint64(100_000) {
-		want := alone.Decide(0, seq)
+		want := alone.Decide(0, seq).By
 		if want == Relay && seq%7 == 6 {
-			want = byEvery
+			want = ByEvery
 		}
-		if got := both.Decide(0, seq); got != want {
+		if got := both.Decide(0, seq).By; got != want {
 			t.Fatalf("packet %d: %v, want %v", seq, got, want)
 		}
 	}

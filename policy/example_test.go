@@ -40,7 +40,7 @@ func ExampleProgram_Decide() {
 	const epoch, seed = 0, 7
 	prog := p.Compile(epoch, seed)
 	for number := range uint64(20) {
-		if prog.Decide(epoch, number) != policy.Relay {
+		if prog.Decide(epoch, number).Lost() {
 			fmt.Println("packet", number, "is dropped")
 		}
 	}
@@ -50,7 +50,7 @@ func ExampleProgram_Decide() {
 }
 
 // A super-frame is forwarded in one piece where its packets cannot differ.
-func ExampleProgram_Whole() {
+func ExampleProgram_Uniform() {
 	for _, text := range []string{"pass", "time 1s 1s", "percent 99"} {
 		p, err := policy.Parse(text)
 		if err != nil {
@@ -58,7 +58,7 @@ func ExampleProgram_Whole() {
 			return
 		}
 		prog := p.Compile(0, 1)
-		fmt.Println(text, prog.Whole(45))
+		fmt.Println(text, prog.Uniform(45))
 	}
 	// Output:
 	// pass true

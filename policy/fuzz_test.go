@@ -21,6 +21,12 @@ func FuzzParse(f *testing.F) {
 	for _, v := range []string{"1h2m3.004005006s", "0.0000000000125h", "1μs", "1000000h1ns", "0x1p4", "-0", "５０"} {
 		f.Add("time " + v + " " + v + " percent " + v + " every " + v)
 	}
+	for _, text := range []string{
+		"percent 99 run 5 rate 10mbit overhead -14 cell 48 overhead 5 queue 50ms mark 5ms delay 20ms jitter 5ms paretonormal every 3 correlation 25% reordering reorder 1 by 3",
+		"duplicate 1 copies 100 corrupt 1 bits 100 slot 0 15ms packets 1 bytes 1.5kB", "delay 24h jitter 24h every 24h correlation 99", "rate 1000tbit queue 1000000GB",
+	} {
+		f.Add(text)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Parse(text)
 		if err != nil {
@@ -61,9 +67,20 @@ func checkAccepted(t *testing.T, p Policy) {
 		prog := p.Compile(epoch, 1)
 		for _, now := range []Time{0, 1, math.MaxUint64} {
 			a, b := prog.Decide(now, 0), prog.Decide(now, math.MaxUint64)
-			if !asked(prog, a) || !asked(prog, b) || prog.Whole(2) && a != b {
+			if !asked(prog, a.By) || !asked(prog, b.By) || prog.Uniform(2) && a != b {
 				t.Errorf("%q at %d: %v, %v", text, now, a, b)
 			}
+		}
+		prog.Copy(epoch, 5, 1)
+		prog.MaxDelay(epoch)
+		if _, left := prog.LinkTime(1514, 0); left != 0 && left >= prog.RateBits {
+			t.Errorf("%q: %d left", text, left)
+		}
+		if places := prog.Flip(nil, 5, 0, 100); prog.CorruptBits != uint64(len(places)) {
+			t.Errorf("%q: %d places", text, len(places))
+		}
+		if (prog.SlotLength(5) != 0) != (prog.SlotMax != 0) {
+			t.Errorf("%q: slot of %d ns", text, prog.SlotLength(5))
 		}
 		if p == (Policy{}) != (prog == Program{}) {
 			t.Errorf("%q compiles to %+v", text, prog)
@@ -72,4 +89,4 @@ func checkAccepted(t *testing.T, p Policy) {
 }
 
 // asked says whether a verdict is one that the program can give.
-func asked(prog Program, v Verdict) bool { return v == Relay || prog.Stages&(1<<v) != 0 }
+func asked(prog Program, v Stage) bool { return v == Relay || prog.Stages&(1<<v) != 0 }

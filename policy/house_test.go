@@ -14,15 +14,15 @@ import (
 // What the engine may use. Of package time only the type and its units: the
 // clock is an argument. Everything here is needed to read and print text.
 var (
-	allowedImports = []string{"errors", "fmt", "math/bits", "strconv", "strings", "time", "github.com/seed-39a139a1/insane/policy/unit"}
+	allowedImports = []string{"errors", "fmt", "math/bits", "strconv", "strings", "time", "github.com/seed-39a139a1/insane/policy/dist", "github.com/seed-39a139a1/insane/policy/unit"}
 	allowedOfTime  = []string{"Duration", "Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"}
 )
 
-// sources parses the files of the package, and of package unit, that are not tests.
+// sources parses the files of the package, and of packages dist and unit, that are not tests.
 func sources(t *testing.T) map[string]*ast.File {
 	t.Helper()
 	var names []string
-	for _, pattern := range []string{"*.go", "unit/*.go"} {
+	for _, pattern := range []string{"*.go", "dist/*.go", "unit/*.go"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

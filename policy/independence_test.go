@@ -60,7 +60,7 @@ func TestVerdictsAreIndependentWithinQueue(t *testing.T) {
 	for _, stride := range []uint64{2, 3, 8, 1 << 10, 1 << 20, 1 << 32, gamma} {
 		v := make(verdicts, 100_000)
 		for i := range v {
-			v[i] = uint8(prog.Decide(0, uint64(i)*stride))
+			v[i] = uint8(prog.Decide(0, uint64(i)*stride).By)
 		}
 		accept(t, binomialP(v.drops(), len(v), 0.5), "rate at stride %d", stride)
 		accept(t, v.runsP(), "runs at stride %d", stride)
@@ -137,14 +137,14 @@ func TestStagesDoNotMoveEachOther(t *testing.T) {
 	timed := compile(t, fmt.Sprintf("time %dns %dns", on, off), 0, 6)
 	for seq := range uint64(100_000) {
 		now := Time(seq * 7)
-		want := alone.Decide(now, seq) // dropped if any drops, and by the first that does
+		want := alone.Decide(now, seq).By // dropped if any drops, and by the first that does
 		if want == Relay {
-			want = timed.Decide(now, seq)
+			want = timed.Decide(now, seq).By
 		}
-		if got := both.Decide(now, seq); got != want {
+		if got := both.Decide(now, seq).By; got != want {
 			t.Fatalf("packet %d: %v, want %v", seq, got, want)
 		}
-		if got := open.Decide(now, seq); got != timed.Decide(now, seq) {
+		if got := open.Decide(now, seq).By; got != timed.Decide(now, seq).By {
 			t.Fatalf("packet %d: percent 100 moves it to %v", seq, got)
 		}
 	}

@@ -45,5 +45,5 @@ func (s *percent) meaning() meaning {
 }
 
 func (s *percent) share() (Share, bool) {
-	return Share{Lost: uint64(s.relay.Rest()), Of: uint64(unit.Hundred)}, true
+	return Share{Part: uint64(s.relay.Rest()), Of: uint64(unit.Hundred)}, true
 }

@@ -21,10 +21,10 @@ func compile(t testing.TB, text string, epoch Time, seed uint64) Program {
 // At the edges there is nothing random: 10⁸ packets, and not one exception.
 func TestPercentEdgesAreExact(t *testing.T) {
 	n := many(100_000_000)
-	for text, want := range map[string]Verdict{"percent 0": byPercent, "percent 100": Relay} {
+	for text, want := range map[string]Stage{"percent 0": ByPercent, "percent 100": Relay} {
 		prog := compile(t, text, 0, 1)
 		for seq := range uint64(n) {
-			if got := prog.Decide(0, seq); got != want {
+			if got := prog.Decide(0, seq).By; got != want {
 				t.Fatalf("%s: packet %d: %v", text, seq, got)
 			}
 		}
@@ -52,7 +52,7 @@ func TestPercentRate(t *testing.T) {
 			for seed := range uint64(2) {
 				prog, drops := compile(t, "percent "+c.percent, 0, seed), 0
 				for seq := range uint64(n) {
-					drops += int(prog.Decide(0, seq) / byPercent)
+					drops += int(prog.Decide(0, seq).By / ByPercent)
 				}
 				accept(t, binomialP(drops, n, c.loss), "%d of %d dropped, seed %d", drops, n, seed)
 			}
@@ -66,7 +66,7 @@ func TestPercentHigherRelaysSuperset(t *testing.T) {
 	const n = 20_000
 	lower := make(verdicts, n) // what no percentage so far has relayed
 	for i := range lower {
-		lower[i] = uint8(byPercent)
+		lower[i] = uint8(ByPercent)
 	}
 	relayed := 0
 	for percent := 0.0; percent <= 100; percent += 0.5 {

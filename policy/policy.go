@@ -23,6 +23,19 @@ func Parse(text string) (Policy, error) {
 			return Policy{}, err
 		}
 	}
+	return p.complete()
+}
+
+// complete returns p if every stage has the other stages that it needs.
+func (p Policy) complete() (Policy, error) {
+	for _, r := range p.given() {
+		s := r.settings(&p)
+		if n, ok := s.(needy); ok {
+			if why := n.lacks(&p); why != "" {
+				return Policy{}, &FieldError{r.name, s.words(), why}
+			}
+		}
+	}
 	return p, nil
 }
 
@@ -45,7 +58,7 @@ func (p *Policy) read(text string, c *cursor) error {
 // String is the canonical text: stages in fixed order, numbers without
 // superfluous digits, jiffies as durations. Parse makes an equal Policy of it.
 func (p Policy) String() string {
-	return p.print(" ", func(r row, s stage) string { return r.name + " " + s.words() }, pass)
+	return p.print(" ", func(r row, s stage) string { return join(" ", r.name, s.words()) }, pass)
 }
 
 // Mode returns the names of the stages, joined by "+": "pass", "percent", "time" or
@@ -70,7 +83,7 @@ func (p Policy) print(sep string, say func(row, stage) string, none string) stri
 	if len(words) == 0 {
 		return none
 	}
-	return strings.Join(words, sep)
+	return join(sep, words...)
 }
 
 // Compile makes a program of the policy. Phases in time begin at epoch, which is usually

@@ -18,7 +18,7 @@ func TestZeroProgramRelays(t *testing.T) {
 	}
 	var prog Program
 	for seq := range uint64(100_000) {
-		if got := prog.Decide(Time(seq*seq), seq); got != Relay {
+		if got := prog.Decide(Time(seq*seq), seq).By; got != Relay {
 			t.Fatalf("packet %d: %v", seq, got)
 		}
 	}
@@ -36,9 +36,39 @@ func TestProgramIsFlat(t *testing.T) {
 }
 
 func TestVerdictString(t *testing.T) {
-	for v, want := range map[Verdict]string{Relay: "relay", byPercent: "drop by percent", byTime: "drop by time", 63: "drop by stage 63"} {
+	lost := func(by Stage) Verdict { return Verdict{Loss: Loss{By: by}} }
+	for v, want := range map[Verdict]string{
+		{}: "relay", lost(ByPercent): "drop by percent", lost(ByTime): "drop by time", lost(63): "drop by stage 63",
+		{Loss: Loss{ByEvery, true}}:                              "mark by every",
+		{Loss: Loss{ByEvery, true}, Delay: 1500}:                 "mark by every, 1.5µs",
+		{Change: Change{Copies: 1, Flips: 1, Behind: 3}}:         "1 copy, 1 flip, 3 behind",
+		{Change: Change{Copies: 2, Flips: 2}, Delay: 20_000_000}: "2 copies, 2 flips, 20ms",
+	} {
 		if got := v.String(); got != want {
-			t.Errorf("%d: %q, want %q", uint8(v), got, want)
+			t.Errorf("%+v: %q, want %q", v, got, want)
+		}
+	}
+	if got := Relay.String() + ByQueue.String() + Stage(63).String(); got != "relayqueuestage 63" {
+		t.Error(got)
+	}
+}
+
+// A mark is a loss only for a packet that cannot be marked.
+func TestVerdictSettles(t *testing.T) {
+	relay, drop := Verdict{Delay: 5}, Verdict{Loss: Loss{By: ByTime}}
+	mark := Verdict{Loss{ByPercent, true}, Change{1, 2, 3}, 4}
+	for _, c := range []struct {
+		v       Verdict
+		capable bool
+		want    Verdict
+		lost    bool
+	}{
+		{relay, true, relay, false}, {relay, false, relay, false},
+		{drop, true, drop, true}, {drop, false, drop, true},
+		{mark, true, mark, false}, {mark, false, Verdict{Loss: Loss{By: ByPercent}}, true},
+	} {
+		if got := c.v.Settle(c.capable); got != c.want || got.Lost() != c.lost {
+			t.Errorf("%v, capable %v: %v, lost %v", c.v, c.capable, got, got.Lost())
 		}
 	}
 }
@@ -84,9 +114,9 @@ func TestDecideAtBoundaryDraws(t *testing.T) {
 					prog.PercentKey = unmix64(uint64(d)<<32|low) - seq*gamma
 					want := Relay
 					if d < boundary {
-						want = byPercent
+						want = ByPercent
 					}
-					if got := prog.Decide(0, seq); got != want {
+					if got := prog.Decide(0, seq).By; got != want {
 						t.Errorf("percent %s, draw %d, packet %d: %v, want %v", text, d, seq, got, want)
 					}
 				}
@@ -103,7 +133,7 @@ func TestDecideIsReproducible(t *testing.T) {
 	prog := compile(t, "percent 66.667 time 1ms 500us", 0, 42)
 	want := make(verdicts, n)
 	for i := range want {
-		want[i] = uint8(prog.Decide(Time(i)*100, uint64(i)))
+		want[i] = uint8(prog.Decide(Time(i)*100, uint64(i)).By)
 	}
 	before := runtime.GOMAXPROCS(0)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
@@ -132,7 +162,7 @@ func decideInBatches(prog *Program, n, workers, batch int) verdicts {
 					return
 				}
 				for i := max(0, end-batch); i < end; i++ {
-					v[i] = uint8(prog.Decide(Time(i)*100, uint64(i)))
+					v[i] = uint8(prog.Decide(Time(i)*100, uint64(i)).By)
 				}
 			}
 		})
@@ -153,7 +183,7 @@ func TestDecideAfterChangeAndBack(t *testing.T) {
 			if i > n/3 && i < n/2 {
 				prog = &other
 			}
-			got := prog.Decide(now, uint64(i))
+			got := prog.Decide(now, uint64(i)).By
 			if prog == &back && uint8(got) != want[i] {
 				t.Fatalf("%s between: packet %d: %v", between, i, got)
 			}
@@ -178,13 +208,45 @@ func randomProgram(rng *rand.Rand) Program {
 	return prog
 }
 
-// If Whole says so, the segments of one frame have one verdict.
-func TestWholeFramesHaveOneVerdict(t *testing.T) {
+// Every program has verdicts, whatever is in its fields, also such as no policy compiles
+// to. They are the same each time, and within what the line can do.
+func TestAnyProgram(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 9))
+	var places []uint64
+	for range 50_000 {
+		prog, arrival, seq := randomProgram(rng), Time(rng.Uint64()), rng.Uint64()
+		v := prog.Decide(arrival, seq)
+		if again := prog.Decide(arrival, seq); again != v {
+			t.Fatalf("%+v: %v and %v", prog, v, again)
+		}
+		if v.Lost() && (v.Change != Change{} || v.Delay != 0) || v.Copies > maxCopies || v.Flips > maxFlips || v.Behind > maxBehind {
+			t.Fatalf("%+v: %v", prog, v)
+		}
+		for ordinal := range v.Copies {
+			if c := prog.Copy(arrival, seq, ordinal+1); c.Loss != (Loss{}) || c.Copies != 0 {
+				t.Fatalf("%+v: copy %v", prog, c)
+			}
+		}
+		if places = prog.Flip(places[:0], seq, 0, rng.Uint64()>>rng.UintN(64)); len(places) > maxFlips {
+			t.Fatalf("%+v: %d places", prog, len(places))
+		}
+		if _, left := prog.LinkTime(rng.Uint64(), rng.Uint64()); left != 0 && left >= prog.RateBits {
+			t.Fatalf("%+v: %d left", prog, left)
+		}
+		prog.MaxDelay(arrival)
+		if prog.SlotLength(seq) == 0 && prog.SlotMin != 0 && prog.SlotMax-prog.SlotMin != math.MaxUint64 {
+			t.Fatalf("%+v: a slot without length", prog)
+		}
+	}
+}
+
+// If Uniform says so, the segments of one frame have one verdict.
+func TestUniformFramesHaveOneVerdict(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
 	whole := 0
 	for range 50_000 {
 		prog, segments := randomProgram(rng), rng.Uint32N(65)
-		if !prog.Whole(segments) {
+		if !prog.Uniform(segments) {
 			continue
 		}
 		whole++
@@ -200,7 +262,7 @@ func TestWholeFramesHaveOneVerdict(t *testing.T) {
 	}
 }
 
-func TestWhole(t *testing.T) {
+func TestUniform(t *testing.T) {
 	for text, want := range map[string]bool{
 		"pass": true, "percent 100": true, "percent 0": true, "time 1 1": true, "percent 0 time 1 1": true,
 		"percent 50": false, "percent 99.999999": false, "percent 0.000001": false, "percent 99 time 1 1": false,
@@ -209,7 +271,7 @@ func TestWhole(t *testing.T) {
 	} {
 		prog := compile(t, text, 0, 1)
 		for segments, want := range map[uint32]bool{0: true, 1: true, 2: want, 45: want, math.MaxUint32: want} {
-			if got := prog.Whole(segments); got != want {
+			if got := prog.Uniform(segments); got != want {
 				t.Errorf("%s, %d segments: %v, want %v", text, segments, got, want)
 			}
 		}
@@ -217,24 +279,28 @@ func TestWhole(t *testing.T) {
 }
 
 // Only the chances that are no gamble let a frame go whole.
-func TestWholeAtBoundaryChances(t *testing.T) {
+func TestUniformAtBoundaryChances(t *testing.T) {
 	for drop, want := range map[uint64]bool{
 		0: true, 1: false, uint64(Always) - 1: false, uint64(Always): true, uint64(Always) + 1: true, math.MaxUint64: true,
 	} {
-		if got := (&Program{PercentDrop: drop}).Whole(2); got != want {
+		if got := (&Program{PercentDrop: drop}).Uniform(2); got != want {
 			t.Errorf("chance %d: %v, want %v", drop, got, want)
 		}
 	}
 }
 
-// A thousand packets a run, as the average is rounded down.
+// The stages beside loss allocate nothing either. A thousand packets a run, as the average is rounded down.
 func TestDecideDoesNotAllocate(t *testing.T) {
-	prog := compile(t, "percent 50 time 1ms 1ms", 0, 1)
+	prog := compile(t, "percent 50 time 1ms 1ms ecn duplicate 50 corrupt 50 rate 1gbit delay 5ms jitter 1ms normal correlation 50 reorder 50 slot 1ms 2ms", 0, 1)
 	var seq uint64
 	if n := testing.AllocsPerRun(10, func() {
 		for range 1000 {
 			prog.Decide(Time(seq), seq)
-			prog.Whole(45)
+			prog.Copy(Time(seq), seq, 1)
+			prog.LinkTime(1514, 0)
+			prog.SlotLength(seq)
+			prog.MaxDelay(Time(seq))
+			prog.Uniform(45)
 			seq++
 		}
 	}); n != 0 {

@@ -23,24 +23,52 @@ type stage interface {
 	summary() string
 	// meaning says what the stage does with these settings, for a sentence.
 	meaning() meaning
-	// share returns how much the stage alone loses. It returns false if that is not known.
+	// share returns how much the stage alone loses; the zero Share if it loses nothing. It
+	// returns false if that is not known.
 	share() (Share, bool)
 }
 
-// meaning describes a stage in words, with its actual numbers. If the policy has one stage,
-// the text is alone. If it has several, the text is "all packets relayed", to which each
-// stage adds its words; a stage leaves a field empty if it has nothing to add.
+// needy is a stage that makes no sense without another one.
+type needy interface {
+	// lacks says what the policy lacks; "" if it has what the stage needs.
+	lacks(p *Policy) string
+}
+
+// asker is a stage that asks for something else than losses.
+type asker interface {
+	// ask sets the stage's fields of a.
+	ask(a *Asked)
+}
+
+// meaning describes a stage in words, with its actual numbers. If the policy has one stage
+// with the field alone, that is the text. Else the text is "all packets relayed", to which
+// each stage adds its words; a stage leaves a field empty if it has nothing to add.
 type meaning struct {
 	alone  string // "80 % of packets relayed, 20 % dropped"
 	of     string // before the packets that the stages behind it leave: "80 % of"
 	except string // behind them: "but each 5th"
 	during string // behind "relayed": "for 1s, then none for 2s"
+	then   string // what becomes of the relayed packets: "20ms later"
+}
+
+// Stage is the number of a stage, from 1 to StageNumbers-1, or Relay.
+type Stage uint8
+
+// Relay is no stage: no stage loses the packet.
+const Relay Stage = 0
+
+// String returns the name of the stage: "percent"; "relay" for Relay.
+func (s Stage) String() string {
+	if s == Relay {
+		return "relay"
+	}
+	return stageName(uint64(s))
 }
 
 // row is the entry of a stage in the table of stages.
 type row struct {
 	name     string                // the word that begins the stage in a text
-	number   Verdict               // unique, from 1 to StageNumbers-1, and the same in every version
+	number   Stage                 // unique, from 1 to StageNumbers-1, and the same in every version
 	settings func(p *Policy) stage // finds the settings of the stage in a policy
 }
 

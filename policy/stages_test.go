@@ -10,6 +10,7 @@ func TestStages(t *testing.T) {
 		"time 1s 0":              "time",
 		"time 1s 1s percent 0.5": "percent, time",
 		"time 1s 1s every 2":     "every, time",
+		"slot 1 reorder 1 delay 1 queue 1 rate 1bit corrupt 1 duplicate 1 ecn every 1": "every, ecn, duplicate, corrupt, rate, queue, delay, reorder, slot",
 	} {
 		p, err := Parse(text)
 		if err != nil {

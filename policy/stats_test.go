@@ -121,7 +121,7 @@ type verdicts []uint8
 func decide(prog Program, now Time, n int) verdicts {
 	v := make(verdicts, n)
 	for i := range v {
-		v[i] = uint8(prog.Decide(now, uint64(i)))
+		v[i] = uint8(prog.Decide(now, uint64(i)).By)
 	}
 	return v
 }

@@ -26,18 +26,9 @@ func (s *onOff) compile(prog *Program, epoch Time, _ uint64) {
 	prog.TimeCycle = uint64(s.on + s.off)
 }
 
-// timeDrops reports whether the stage drops a packet at the time now. It treats a time
-// before the epoch as the epoch, because the clock reading of a batch may be a little older
-// than the program.
+// timeDrops reports whether the stage drops a packet at the time now.
 func (p *Program) timeDrops(now Time) bool {
-	if p.TimeCycle == 0 {
-		return false
-	}
-	var phase uint64
-	if uint64(now) > p.TimeEpoch {
-		phase = (uint64(now) - p.TimeEpoch) % p.TimeCycle
-	}
-	return phase >= p.TimeOn
+	return p.TimeCycle != 0 && sinceEpoch(now, p.TimeEpoch)%p.TimeCycle >= p.TimeOn
 }
 
 func (s *onOff) usage() string { return "time ON OFF" }
@@ -56,5 +47,5 @@ func (s *onOff) meaning() meaning {
 }
 
 func (s *onOff) share() (Share, bool) {
-	return Share{Lost: uint64(s.off), Of: uint64(s.on + s.off), Time: true}, true
+	return Share{Part: uint64(s.off), Of: uint64(s.on + s.off), Time: true}, true
 }

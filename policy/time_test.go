@@ -11,12 +11,12 @@ import (
 )
 
 // edge checks the verdict of the last and first nanosecond around a moment.
-func edge(t *testing.T, prog *Program, at uint64, before, after Verdict) {
+func edge(t *testing.T, prog *Program, at uint64, before, after Stage) {
 	t.Helper()
-	if got := prog.Decide(Time(at-1), 0); got != before {
+	if got := prog.Decide(Time(at-1), 0).By; got != before {
 		t.Fatalf("1 ns before %d: %v, want %v", at, got, before)
 	}
-	if got := prog.Decide(Time(at), 0); got != after {
+	if got := prog.Decide(Time(at), 0).By; got != after {
 		t.Fatalf("at %d: %v, want %v", at, got, after)
 	}
 }
@@ -42,9 +42,9 @@ func TestTimeEdgesNeverDrift(t *testing.T) {
 			start := uint64(epoch)
 			edge(t, &prog, start, Relay, Relay) // before the epoch is phase 0
 			for range cycles {
-				edge(t, &prog, start+uint64(c.on), Relay, byTime)
+				edge(t, &prog, start+uint64(c.on), Relay, ByTime)
 				start += uint64(c.on + c.off)
-				edge(t, &prog, start, byTime, Relay)
+				edge(t, &prog, start, ByTime, Relay)
 			}
 		})
 	}
@@ -54,7 +54,7 @@ func TestTimeEdgesNeverDrift(t *testing.T) {
 func TestTimeDutyCycleIsExact(t *testing.T) {
 	prog, relayed, cycles := compile(t, "time 3ns 7ns", 12345, 0), 0, many(1_000_000)
 	for now := range Time(10 * cycles) {
-		if prog.Decide(12345+now, 0) == Relay {
+		if prog.Decide(12345+now, 0).By == Relay {
 			relayed++
 		}
 	}
@@ -64,18 +64,18 @@ func TestTimeDutyCycleIsExact(t *testing.T) {
 }
 
 func TestTimeOneSided(t *testing.T) {
-	for text, want := range map[string]Verdict{
-		"time 0 5ms": byTime, "time 0 1": byTime, "time 0s 1ns": byTime, "time 0 1000000h": byTime,
+	for text, want := range map[string]Stage{
+		"time 0 5ms": ByTime, "time 0 1": ByTime, "time 0s 1ns": ByTime, "time 0 1000000h": ByTime,
 		"time 5ms 0": Relay, "time 1 0": Relay, "time 1ns 0s": Relay, "time 1000000h 0": Relay,
 	} {
 		prog := compile(t, text, 1000, 0)
 		for now := range Time(20_000) {
-			if got := prog.Decide(now, uint64(now)); got != want {
+			if got := prog.Decide(now, uint64(now)).By; got != want {
 				t.Fatalf("%s: at %d: %v", text, now, got)
 			}
 		}
 		for _, now := range []Time{math.MaxInt64, math.MaxUint64 - 1, math.MaxUint64} {
-			if got := prog.Decide(now, 0); got != want {
+			if got := prog.Decide(now, 0).By; got != want {
 				t.Errorf("%s: at %d: %v", text, now, got)
 			}
 		}
@@ -88,7 +88,7 @@ func TestTimeBeforeEpochIsPhaseZero(t *testing.T) {
 	for _, epoch := range []Time{0, 1, 1000, math.MaxInt64, math.MaxUint64 - 1, math.MaxUint64} {
 		prog := compile(t, "time 1ns 3ns", epoch, 0)
 		for _, now := range []Time{0, epoch / 2, epoch - min(epoch, 3), epoch - min(epoch, 1), epoch} {
-			if got := prog.Decide(now, 0); got != Relay {
+			if got := prog.Decide(now, 0).By; got != Relay {
 				t.Errorf("epoch %d, at %d: %v", epoch, now, got)
 			}
 		}
@@ -115,9 +115,9 @@ func TestTimePhaseAgainstBigIntegers(t *testing.T) {
 			phase.SetUint64(0)
 		}
 		if phase.Mod(phase, cycle).Cmp(big.NewInt(int64(s.on))) >= 0 {
-			want = byTime
+			want = ByTime
 		}
-		if got := prog.Decide(Time(now), 0); got != want {
+		if got := prog.Decide(Time(now), 0).By; got != want {
 			t.Fatalf("%v %v, epoch %d, at %d: %v, want %v", s.on, s.off, epoch, now, got, want)
 		}
 	}

@@ -8,21 +8,36 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write the table of policies into README.md")
+var update = flag.Bool("update", false, "write the table of policies into README.md, and the traces of testdata/held.txt")
 
 // A policy has a meaning in words: one stage has its own, several are put together.
 func TestMeaning(t *testing.T) {
 	for text, want := range map[string]string{
-		"pass":                         "all packets relayed",
-		"percent 60":                   "60 % of packets relayed, 40 % dropped",
-		"percent 33.333333":            "33.333333 % of packets relayed, 66.666667 % dropped",
-		"time 500ms 1s":                "all packets relayed for 500ms, then dropped for 1s",
-		"every 1":                      "all packets dropped",
-		"every 12":                     "each 12th packet dropped",
-		"percent 80 every 5":           "80 % of all packets but each 5th relayed",
-		"every 3 time 1s 2s":           "all packets but each 3rd relayed for 1s, then none for 2s",
-		"percent 9 every 2 time 1s 2s": "9 % of all packets but each 2nd relayed for 1s, then none for 2s",
-		"percent 9 time 1s 2s":         "9 % of packets relayed for 1s, then none for 2s",
+		"pass":                                  "all packets relayed",
+		"percent 60":                            "60 % of packets relayed, 40 % dropped",
+		"percent 33.333333":                     "33.333333 % of packets relayed, 66.666667 % dropped",
+		"time 500ms 1s":                         "all packets relayed for 500ms, then dropped for 1s",
+		"every 1":                               "all packets dropped",
+		"every 12":                              "each 12th packet dropped",
+		"percent 80 every 5":                    "80 % of all packets but each 5th relayed",
+		"every 3 time 1s 2s":                    "all packets but each 3rd relayed for 1s, then none for 2s",
+		"percent 9 every 2 time 1s 2s":          "9 % of all packets but each 2nd relayed for 1s, then none for 2s",
+		"percent 9 time 1s 2s":                  "9 % of packets relayed for 1s, then none for 2s",
+		"delay 20ms":                            "all packets relayed, 20ms later",
+		"delay 20ms jitter 5ms":                 "all packets relayed, 20ms later, give or take 5ms",
+		"delay 1s jitter 5ms normal":            "all packets relayed, 1s later on average, standard deviation 5ms",
+		"delay 0 jitter 10ms normal":            "all packets relayed, 3.989718ms later on average, standard deviation 5.838532ms",
+		"percent 99.5 delay 20ms":               "99.5 % of packets relayed, 20ms later",
+		"rate 10mbit":                           "all packets relayed, at 10mbit",
+		"rate 1mbit queue 5 mark 9ms":           "all packets relayed, at 1mbit, through a queue of 5 packets, marked if they wait longer than 9ms",
+		"duplicate 1":                           "all packets relayed, 1 % of them twice",
+		"duplicate 1 copies 3":                  "all packets relayed, 1 % of them 4 times",
+		"corrupt 0.1":                           "all packets relayed, 0.1 % of them with 1 bit flipped",
+		"reorder 2 by 3":                        "all packets relayed, 2 % of them 3 packets later",
+		"slot 5ms 15ms packets 20":              "all packets relayed, in bursts each 5ms to 15ms of at most 20 packets",
+		"slot 5ms bytes 1kB":                    "all packets relayed, in bursts each 5ms of at most 1kB",
+		"percent 99 ecn":                        "99 % of packets relayed, what is dropped marked CE instead where it is ECN-capable",
+		"every 2 time 1s 1s corrupt 5 delay 1s": "all packets but each 2nd relayed for 1s, then none for 1s, 5 % of them with 1 bit flipped, 1s later",
 	} {
 		p, err := Parse(text)
 		if err != nil {
@@ -44,6 +59,8 @@ func TestShares(t *testing.T) {
 		"time 0 5ms":                 "[{5000000 5000000 true}]",
 		"time 1ns 2ns":               "[{2 3 true}]",
 		"time 1ns 2ns percent 33.33": "[{66670000 100000000 false} {2 3 true}]",
+		"delay 1s duplicate 50":      "[]",
+		"every 7 rate 1mbit queue 5": "[{1 7 false}]",
 	} {
 		p, err := Parse(text)
 		if err != nil {
@@ -51,6 +68,42 @@ func TestShares(t *testing.T) {
 		}
 		if got, ok := p.Shares(); !ok || fmt.Sprint(got) != want {
 			t.Errorf("%s: %v, %v, want %s", text, got, ok, want)
+		}
+	}
+}
+
+// With ecn it depends on the traffic what is lost.
+func TestSharesWithECN(t *testing.T) {
+	p, err := Parse("percent 50 ecn")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if shares, ok := p.Shares(); ok {
+		t.Error(shares)
+	}
+}
+
+// What is asked for beside losses.
+func TestAsked(t *testing.T) {
+	for text, want := range map[string]Asked{
+		"pass": {},
+		"percent 5 every 3 time 1s 1s ecn slot 5ms": {},
+		"duplicate 1":                     {Copied: Share{Part: 1_000_000, Of: 100_000_000}},
+		"duplicate 100 copies 100":        {Copied: Share{Part: 10_000_000_000, Of: 100_000_000}},
+		"corrupt 0.5 bits 3":              {Damaged: Share{Part: 500_000, Of: 100_000_000}},
+		"reorder 2 by 3":                  {Reordered: Share{Part: 2_000_000, Of: 100_000_000}},
+		"rate 10mbit queue 5":             {Rate: 10_000_000},
+		"delay 20ms":                      {Delay: 20_000_000},
+		"delay 20ms jitter 5ms":           {Delay: 20_000_000, Spread: 2_886_751},
+		"delay 1s jitter 5ms pareto":      {Delay: 1_000_000_000, Spread: 5_000_000},
+		"delay 0 jitter 10ms normal each": {Delay: 3_989_718, Spread: 5_838_532}, // 10 ms/√(2π), and 10 ms·√(½ − 1/2π)
+	} {
+		p, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Asked(); got != want {
+			t.Errorf("%s: %+v, want %+v", text, got, want)
 		}
 	}
 }
@@ -73,7 +126,7 @@ func TestForms(t *testing.T) {
 // The table of policies in README.md is made of the list of stages.
 // "go test ./policy -run README -update" writes it.
 func TestREADMEHasTheForms(t *testing.T) {
-	const file, begin, end = "../README.md", "<!-- policies: go test ./policy -run README -update -->\n", "<!-- end of policies -->\n"
+	const file, begin, end = "README.md", "<!-- policies: go test ./policy -run README -update -->\n", "<!-- end of policies -->\n"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +138,7 @@ func TestREADMEHasTheForms(t *testing.T) {
 	}
 	table := "| words | meaning |\n|---|---|\n"
 	for _, form := range append(Forms(), Several()) {
-		table += "| `" + form.Usage + "` | " + form.Summary + " |\n"
+		table += "| `" + strings.ReplaceAll(form.Usage, "|", `\|`) + "` | " + form.Summary + " |\n"
 	}
 	if was == table {
 		return

@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane"
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy/unit"
 )
 
 func daemonFlags() []cli.Flag {
@@ -34,6 +35,7 @@ func daemonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "rx-policy", Value: "pass"},
 		&cli.StringFlag{Name: "seed"},
 		&cli.BoolFlag{Name: "judge-neighbours"},
+		&cli.StringFlag{Name: "memory", Value: unit.Size(insane.UsualMemory).String()},
 		&cli.StringFlag{Name: "socket", EnvVars: []string{"INSANE_SOCKET"}},
 		&cli.StringFlag{Name: "group"},
 		&cli.StringFlag{Name: "log-level", Value: "info"},
@@ -49,7 +51,7 @@ func config(c *cli.Context, stderr io.Writer) (conf insane.Config, err error) {
 	if conf.Log, err = logger(stderr, c.String("log-level"), c.String("log-format")); err != nil {
 		return conf, usagef("%v", err)
 	}
-	for _, read := range []func(*cli.Context, *insane.Config) error{names, network, directions, draws, changers} {
+	for _, read := range []func(*cli.Context, *insane.Config) error{names, network, directions, draws, memory, changers} {
 		if err := read(c, &conf); err != nil {
 			return conf, usagef("%v", err)
 		}
@@ -111,6 +113,20 @@ func draws(c *cli.Context, conf *insane.Config) (err error) {
 	conf.JudgeNeighbours = c.Bool("judge-neighbours")
 	conf.Seed, err = seed(c)
 	return err
+}
+
+// memory reads how much memory packets may need while they wait.
+func memory(c *cli.Context, conf *insane.Config) error {
+	const least = 4_194_304 // see insane.Config
+	size, err := unit.ParseSize(c.String("memory"))
+	if err == nil && size < least {
+		err = errors.New("must be at least 4.2MB")
+	}
+	if err != nil {
+		return fmt.Errorf("memory: %q: %w", c.String("memory"), err)
+	}
+	conf.Memory = uint64(size)
+	return nil
 }
 
 // changers reads who may change the device.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -33,6 +34,11 @@ const (
 	leastPatience = 40 * time.Millisecond
 )
 
+// relays is how many goroutines of a device sleep in the kernel and must run at once when a
+// frame comes. Go's scheduler has so many places more than there are processors, so that
+// none of them finds all places taken.
+const relays = 2
+
 // daemon runs a device in the foreground until a signal comes.
 func (p *program) daemon(c *cli.Context) error {
 	if c.Args().Present() {
@@ -43,6 +49,9 @@ func (p *program) daemon(c *cli.Context) error {
 		return err
 	}
 	p.reduce(conf)
+	if p.own {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + relays)
+	}
 	ctx, stop := untilSignal(c.Context)
 	defer stop()
 	conf.LogDropped = p.err.Dropped

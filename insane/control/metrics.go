@@ -18,6 +18,9 @@ type collector struct {
 	neighbours, neighboursLen           *prometheus.Desc
 	overruns, verdicts, fastPath        *prometheus.Desc
 	warning, seedText                   *prometheus.Desc
+	held, heldLen, done, doneLen        *prometheus.Desc
+	marked, markedLen, noMemory         *prometheus.Desc
+	late, drawn, rate                   *prometheus.Desc
 }
 
 func newRegistry(d Device) *prometheus.Registry {
@@ -44,6 +47,16 @@ func newRegistry(d Device) *prometheus.Registry {
 		neighboursLen: desc("neighbour_bytes_total", "Ethernet bytes of these messages.", "direction"),
 		overruns:      desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
 		fastPath:      desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
+		held:          desc("held_packets", "Wire packets that wait now, because the policy says so.", "direction"),
+		heldLen:       desc("held_bytes", "Ethernet bytes of these packets.", "direction"),
+		done:          desc("changed_packets_total", "Wire packets copied, damaged and reordered.", "direction", "what"),
+		doneLen:       desc("changed_bytes_total", "Ethernet bytes of these packets.", "direction", "what"),
+		marked:        desc("marked_packets_total", "Wire packets with a congestion mark of the device, by stage.", "direction", "stage"),
+		markedLen:     desc("marked_bytes_total", "Ethernet bytes of these packets.", "direction", "stage"),
+		noMemory:      desc("no_memory_packets_total", "Wire packets lost because too much waited already.", "direction"),
+		late:          desc("late_seconds", "How much later than they were to packets left that were held, since the policy was set.", "direction"),
+		drawn:         desc("drawn_delay_seconds", "Mean and standard deviation of the delays drawn since the policy was set.", "direction", "what"),
+		rate:          desc("relayed_bits", "Bits relayed in the last whole second, by the relay.", "direction"),
 		verdicts:      desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
 	})
 	return r
@@ -54,6 +67,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.seedText, c.warning, c.logLost,
 		c.packets, c.bytes,
 		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen,
+		c.held, c.heldLen, c.done, c.doneLen, c.marked, c.markedLen, c.noMemory, c.late, c.drawn, c.rate,
 		c.overruns, c.verdicts, c.fastPath} {
 		ch <- d
 	}
@@ -78,9 +92,19 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		gauge(c.verdicts, float64(d.Verdicts.Relay), name, "relay")
 		gauge(c.verdicts, float64(d.Verdicts.Drop), name, "drop")
 		gauge(c.fastPath, number(d.Path == api.PathKernel), name)
+		gauge(c.held, float64(d.Stats.Held.Packets), name)
+		gauge(c.heldLen, float64(d.Stats.Held.Bytes), name)
+		gauge(c.drawn, seconds(d.Did.Delay.Mean), name, "mean")
+		gauge(c.drawn, seconds(d.Did.Delay.Spread), name, "spread")
+		gauge(c.rate, float64(d.Did.Rate), name)
+		ch <- prometheus.MustNewConstSummary(c.late, d.Late.Packets, seconds(d.Late.Sum),
+			map[float64]float64{0.5: seconds(d.Late.P50), 0.99: seconds(d.Late.P99), 1: seconds(d.Late.Worst)}, i.Name, name)
 		c.collectStats(ch, i.Name, name, d.Stats)
 	}
 }
+
+// seconds returns a number of nanoseconds in seconds.
+func seconds(nanoseconds uint64) float64 { return float64(nanoseconds) / 1e9 }
 
 // number returns 1 for true and 0 for false.
 func number(yes bool) float64 {
@@ -107,6 +131,15 @@ func (c *collector) collectStats(ch chan<- prometheus.Metric, device, direction 
 		count(c.stages, n.Packets, stage)
 		count(c.stagesLen, n.Bytes, stage)
 	}
+	for what, n := range map[string]api.Count{"copied": s.Copied, "damaged": s.Damaged, "reordered": s.Reordered} {
+		count(c.done, n.Packets, what)
+		count(c.doneLen, n.Bytes, what)
+	}
+	for stage, n := range s.Marked {
+		count(c.marked, n.Packets, stage)
+		count(c.markedLen, n.Bytes, stage)
+	}
+	count(c.noMemory, s.NoMemory)
 	count(c.neighbours, s.Neighbour.Packets)
 	count(c.neighboursLen, s.Neighbour.Bytes)
 	count(c.overruns, s.Overruns)

@@ -20,9 +20,10 @@
 //
 // Files: frame.go has Frame and its header; inspect.go, walk.go and tunnel.go check a frame
 // and find its layout, which layout.go has; errors.go lists the errors. split.go removes
-// packets; rewrite.go and wrap.go correct the headers of the rest. tunnelmark.go marks super-frames
-// of tunnels for a port that carries them in one piece. tag.go, partial.go,
-// destination.go and crc.go prepare received frames. neighbour.go knows ARP and its kin.
+// packets, and cut.go takes a few out; rewrite.go and wrap.go correct their headers. tunnelmark.go
+// marks super-frames of tunnels for a port that carries them in one piece. tag.go, partial.go,
+// destination.go and crc.go prepare received frames. neighbour.go knows ARP and its kin. ecn.go
+// marks packets, flip.go damages them.
 //
 // # Frames that arrive
 //

@@ -171,3 +171,49 @@ func checkPartial(t *testing.T, in frame.Frame) {
 		t.Error("more than the checksum was changed")
 	}
 }
+
+// FuzzFlip holds that nothing makes Flip or MarkCE panic, that Flip flips the bits that it is told
+// and nothing else but a checksum, and that MarkCE changes no more than a mark and a checksum.
+func FuzzFlip(f *testing.F) {
+	f.Add([]byte(plain(typeIPv4, 100)), uint64(77))
+	for _, s := range seeds() {
+		whole := s.build()
+		whole[1] = frame.GSONone
+		f.Add([]byte(whole), uint64(500))
+	}
+	f.Fuzz(func(t *testing.T, in []byte, bit uint64) {
+		n := frame.Bits(in)
+		if n == 0 || len(in) > frame.MaxLen {
+			return
+		}
+		once, twice := frame.Frame(in).Clone(), frame.Frame(in).Clone()
+		frame.Flip(once, []uint64{bit % n})
+		frame.Flip(twice, []uint64{bit % n, bit % n})
+		link := len(in) - int(n/8)
+		once[link+int(bit%n/8)] ^= 0x80 >> (bit % n % 8)
+		if !bytes.Equal(once, twice) {
+			t.Fatalf("% x became % x, and % x when flipped twice", in, once, twice)
+		}
+		if d := differ(in[frame.HeaderLen:], once[frame.HeaderLen:]); d > 2 {
+			t.Fatalf("%d bytes beside the bit were changed", d)
+		}
+		marked := frame.Frame(in).Clone()
+		capable := frame.Capable(marked)
+		if got := frame.MarkCE(marked); got != capable || frame.Capable(marked) != capable {
+			t.Fatalf("marked: %v, capable: %v", got, capable)
+		}
+		if d := differ(in, marked); d > 3 || d > 0 && !capable {
+			t.Fatalf("MarkCE has changed %d bytes", d)
+		}
+	})
+}
+
+// differ counts the bytes that differ.
+func differ(a, b []byte) (n int) {
+	for i := range a {
+		if a[i] != b[i] {
+			n++
+		}
+	}
+	return n
+}

@@ -115,7 +115,7 @@ func TestTAPLinkLocal(t *testing.T) {
 	}
 	awaitUsable(t, l, "insane")
 	defer time.AfterFunc(20*time.Second, func() { tap.Close() }).Stop()
-	frames, err := tap.Read()
+	frames, err := tap.Read(0)
 	must(t, err)
 	const nextHeader, icmpv6Type, ndSolicitation = 14 + 6, 14 + 40, 135 // RFC 8200 §3, RFC 4443 §2.1, RFC 4861 §4.3
 	for _, f := range frames {

@@ -6,9 +6,11 @@ import (
 )
 
 // Backlog counts the frames that wait for the relay in one place: the queue of the
-// interface, or the packet socket of one slave. The kernel counts the frames that enter,
-// the relay counts those that it has done with. While the two counts differ, the fast
-// path leaves every frame to the relay, so that none overtakes a waiting one.
+// interface, or the packet socket of one slave. The kernel counts the frames that enter. The
+// relay counts those that have left: it has read them, and holds them or has done with them.
+// It also counts those that it has done with. While not all are done, the fast path leaves
+// every frame to the relay, so that none overtakes a waiting one. What has left makes room
+// for others.
 //
 // All methods are safe for concurrent use.
 type Backlog struct {
@@ -17,9 +19,10 @@ type Backlog struct {
 	mu       sync.Mutex // guards what follows
 	released bool
 	lost     uint64 // the lost frames that are counted as done
+	held     uint64 // frames that have left and are not done
 
 	// The two counts at the last call of Settle.
-	entered, done uint64
+	entered, left uint64
 }
 
 // Queue returns the backlog of the interface's TAP queue. The interface must have the
@@ -55,6 +58,7 @@ func (d *Direction) Register(index int) (*Backlog, error) {
 		d.registered[i] = true
 		shared.entered.Store(0)
 		shared.done.Store(0)
+		shared.left.Store(0)
 		shared.index.Store(uint64(index))
 		return &Backlog{shared: shared}, nil
 	}
@@ -70,17 +74,48 @@ func (b *Backlog) Release() {
 	b.shared.index.Store(0)
 }
 
-// Done counts frames that the relay has relayed or dropped. After Release it does
-// nothing.
+// Take counts frames that the relay has read, and of which it holds at least a part.
+func (b *Backlog) Take(frames int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.take(uint64(frames))
+}
+
+// Hold makes the fast path wait for what the relay holds from another backlog, until Done. Call
+// it before frames enter.
+func (b *Backlog) Hold() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.released {
+		b.shared.done.Add(^uint64(0))
+		b.held++
+	}
+}
+
+// Done counts frames that the relay has read, and all those that it has held, as relayed or
+// dropped. After Release it does nothing.
 func (b *Backlog) Done(frames int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.add(uint64(frames))
+	b.take(uint64(frames))
+	if !b.released {
+		b.shared.done.Add(b.held)
+		b.held = 0
+	}
 }
 
-// add counts frames as done. The caller holds b.mu.
-func (b *Backlog) add(frames uint64) {
+// take counts frames that have left, and are held. The caller holds b.mu.
+func (b *Backlog) take(frames uint64) {
 	if !b.released {
+		b.shared.left.Add(frames)
+		b.held += frames
+	}
+}
+
+// lose counts frames that have left without the relay. The caller holds b.mu.
+func (b *Backlog) lose(frames uint64) {
+	if !b.released {
+		b.shared.left.Add(frames)
 		b.shared.done.Add(frames)
 	}
 }
@@ -90,7 +125,7 @@ func (b *Backlog) add(frames uint64) {
 func (b *Backlog) Lost(total uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.add(total - b.lost)
+	b.lose(total - b.lost)
 	b.lost = total
 }
 
@@ -98,15 +133,15 @@ func (b *Backlog) Lost(total uint64) {
 func (b *Backlog) Refused() uint64 { return b.shared.refused.Load() }
 
 // Settle must be called from time to time. idle says whether the relay is idle. If it is
-// and neither count has changed since the last call, the frames between the two counts
-// were lost and nobody counted them; Settle counts them as done. Otherwise they would
-// keep the fast path closed for ever.
+// and neither frames have entered nor left since the last call, the frames that have entered
+// and not left were lost and nobody counted them; Settle counts them as done. Otherwise they
+// would keep the fast path closed for ever.
 func (b *Backlog) Settle(idle bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	entered, done := b.shared.entered.Load(), b.shared.done.Load()
-	if idle && !b.released && entered != done && entered == b.entered && done == b.done {
-		b.shared.done.CompareAndSwap(done, entered)
+	entered, left := b.shared.entered.Load(), b.shared.left.Load()
+	if idle && entered != left && entered == b.entered && left == b.left {
+		b.lose(entered - left)
 	}
-	b.entered, b.done = entered, done
+	b.entered, b.left = entered, left
 }

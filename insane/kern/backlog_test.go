@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // Exactly as many frames as the limit allows enter, and each frame that is done makes
@@ -151,4 +152,48 @@ func TestLostFrames(t *testing.T) {
 	b.Settle(true)
 	b.Settle(true)
 	waiting("settled", false)
+}
+
+// Frames that the relay holds make room for others, and keep the fast path closed until they
+// are done. They do not count as lost. Those that it holds from elsewhere keep it closed, too.
+func TestHeldFrames(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	c.open("pass", 0)
+	queue := c.direction.Queue()
+	const limit = 10
+	queue.SetLimit(limit + spare)
+	fill := func() (entered int) {
+		for range 2 * limit {
+			if c.enter() {
+				entered++
+			}
+		}
+		return entered
+	}
+	closed := func(when string, want bool) {
+		t.Helper()
+		s := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
+		if got, _ := c.transmit(s, s.build(0)); (got == undecided) != want {
+			t.Errorf("%s: the fast path says %v, closed should be %v", when, got, want)
+		}
+	}
+	closed("at first", false)
+	fill()
+	queue.Take(limit)
+	for range 3 {
+		queue.Settle(true)
+	}
+	if queue.shared.waiting() {
+		t.Error("held frames wait in the queue")
+	}
+	closed("while frames are held", true)
+	if got := fill(); got != limit {
+		t.Errorf("%d frames find room, want %d", got, limit)
+	}
+	queue.Done(limit)
+	closed("when all are done", false)
+	queue.Hold()
+	closed("while others are held", true)
+	queue.Done(0)
+	closed("when they are done", false)
 }

@@ -95,7 +95,7 @@ func minus(after, before Counts) Counts {
 	}
 	for by, was := range before.Stages {
 		is := after.Stages[by]
-		c.drop(policy.Verdict(by), Amount{is.Packets - was.Packets, is.Bytes - was.Bytes})
+		c.drop(policy.Stage(by), Amount{is.Packets - was.Packets, is.Bytes - was.Bytes})
 	}
 	return c
 }
@@ -108,7 +108,7 @@ func countsOf(is outcome, verdict policy.Verdict, layout frame.Layout) (c Counts
 	case relayed:
 		c.RelayedPackets, c.RelayedBytes = uint64(n), layout.Bytes(0, n)
 	case dropped:
-		c.drop(verdict, Amount{uint64(n), layout.Bytes(0, n)})
+		c.drop(verdict.By, Amount{uint64(n), layout.Bytes(0, n)})
 	case spared:
 		c.NeighbourPackets, c.NeighbourBytes = 1, layout.Bytes(0, 1)
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The fault engine in C: Decide and Whole of package policy, with the same names in the
+// The fault engine in C: Decide and Uniform of package policy, with the same names in the
 // same order. A packet gets the same verdict from both.
 
 #pragma once

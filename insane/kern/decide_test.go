@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 
@@ -18,10 +19,20 @@ import (
 
 // question is struct question of decide_test.c.
 type question struct {
-	program        policy.Program
+	program        sharedProgram
 	now, seq       uint64
 	segments       uint64
 	verdict, whole uint64 // the answers
+}
+
+// setProgram makes the question one about a program. The fields that the C does not know
+// are left out.
+func (q *question) setProgram(p policy.Program) { q.program = *(*sharedProgram)(unsafe.Pointer(&p)) }
+
+// asked returns the program of the question, with zero in the fields that were left out.
+func (q *question) asked() (p policy.Program) {
+	*(*sharedProgram)(unsafe.Pointer(&p)) = q.program
+	return p
 }
 
 // newQuestions loads the program that answers. It returns the memory for the questions
@@ -52,11 +63,11 @@ func oneOf(r *rand.Rand, values ...uint64) uint64 {
 	return r.Uint64() >> r.IntN(64)
 }
 
-// ask fills in a question about a random program. Decide and Whole are defined for all
+// ask fills in a question about a random program. Decide and Uniform are defined for all
 // values, also for programs that no policy compiles to.
 func (q *question) ask(r *rand.Rand) {
 	const hour = uint64(time.Hour)
-	p := &q.program
+	var p policy.Program
 	p.PercentDrop = oneOf(r, 0, 1, uint64(r.Uint32()), uint64(r.Uint32()), math.MaxUint32, 1<<32, 1<<32+1)
 	p.PercentKey = oneOf(r, 0, r.Uint64(), r.Uint64(), math.MaxUint64)
 	p.TimeCycle = oneOf(r, 0, 0, 1, r.Uint64N(hour), r.Uint64N(hour), math.MaxUint64)
@@ -65,6 +76,7 @@ func (q *question) ask(r *rand.Rand) {
 	q.now = oneOf(r, 0, r.Uint64N(hour), r.Uint64N(1000*hour), math.MaxUint64)
 	// Before the clock, at it, a whole number of cycles ago, and to come.
 	p.TimeEpoch = oneOf(r, 0, r.Uint64N(q.now|1), q.now-1, q.now, q.now+1, q.now-7*p.TimeCycle, q.now+r.Uint64N(hour))
+	q.setProgram(p)
 	q.seq = oneOf(r, 0, r.Uint64N(1<<40), r.Uint64N(1<<40), math.MaxUint64)
 	q.segments = oneOf(r, 0, 1, 2, 45) & math.MaxUint32
 	q.verdict, q.whole = math.MaxUint64, math.MaxUint64
@@ -84,15 +96,16 @@ func TestVerdictsAreThePolicys(t *testing.T) {
 		answer()
 		for i := range questions {
 			q := &questions[i]
-			verdict := q.program.Decide(policy.Time(q.now), q.seq)
+			program := q.asked()
+			verdict := program.Decide(policy.Time(q.now), q.seq)
 			whole := uint64(0)
-			if q.program.Whole(uint32(q.segments)) {
+			if program.Uniform(uint32(q.segments)) {
 				whole = 1
 			}
-			if q.verdict != uint64(verdict) || q.whole != whole {
+			if q.verdict != uint64(verdict.By) || q.whole != whole {
 				t.Fatalf("%+v: want verdict %v, whole %d", *q, verdict, whole)
 			}
-			if verdict.Drops() {
+			if verdict.Lost() {
 				drops++
 			}
 			wholes += int(whole)
@@ -117,15 +130,16 @@ func TestVerdictsOfPolicies(t *testing.T) {
 		must(t, err)
 		program := pol.Compile(policy.Time(i)*1e9, uint64(i))
 		for j := range questions {
-			questions[j] = question{program: program, now: uint64(j) * 1e6, seq: uint64(j), segments: 2}
+			questions[j] = question{now: uint64(j) * 1e6, seq: uint64(j), segments: 2}
+			questions[j].setProgram(program)
 		}
 		answer()
 		for j := range questions {
 			q := &questions[j]
-			if want := program.Decide(policy.Time(q.now), q.seq); policy.Verdict(q.verdict) != want {
-				t.Fatalf("%s: packet %d at %d: %v, want %v", text, q.seq, q.now, policy.Verdict(q.verdict), want)
+			if want := program.Decide(policy.Time(q.now), q.seq).By; policy.Stage(q.verdict) != want {
+				t.Fatalf("%s: packet %d at %d: %v, want %v", text, q.seq, q.now, policy.Stage(q.verdict), want)
 			}
-			if want := program.Whole(2); (q.whole == 1) != want {
+			if want := program.Uniform(2); (q.whole == 1) != want {
 				t.Fatalf("%s: whole %d, want %v", text, q.whole, want)
 			}
 		}
@@ -149,9 +163,11 @@ func TestGoldenTraces(t *testing.T) {
 		must(t, err)
 		pol, err := policy.Parse(words[2])
 		must(t, err)
+		program := pol.Compile(1e9, seed)
 		want := lines[i+1]
 		for n := range questions {
-			questions[n] = question{program: pol.Compile(1e9, seed), now: uint64(1e9 + n*int(step)), seq: uint64(n)}
+			questions[n] = question{now: uint64(1e9 + n*int(step)), seq: uint64(n)}
+			questions[n].setProgram(program)
 		}
 		answer()
 		for n := range want {

@@ -60,7 +60,7 @@ type Counts struct {
 type Amount struct{ Packets, Bytes uint64 }
 
 // drop adds what the stage of a number dropped.
-func (c *Counts) drop(by policy.Verdict, a Amount) {
+func (c *Counts) drop(by policy.Stage, a Amount) {
 	c.DroppedPackets += a.Packets
 	c.DroppedBytes += a.Bytes
 	c.Stages[by].Packets += a.Packets
@@ -76,7 +76,7 @@ func (c *Counts) add(o Counts) {
 	c.NeighbourPackets += o.NeighbourPackets
 	c.NeighbourBytes += o.NeighbourBytes
 	for by, a := range o.Stages {
-		c.drop(policy.Verdict(by), a)
+		c.drop(policy.Stage(by), a)
 	}
 }
 
@@ -211,7 +211,7 @@ func (d *Direction) read(slot int) (sum Counts) {
 		})
 		drops := &d.objects.memory.drops[cpu][d.index][slot]
 		for by := range drops {
-			sum.drop(policy.Verdict(by), Amount{drops[by].packets.Load(), drops[by].bytes.Load()})
+			sum.drop(policy.Stage(by), Amount{drops[by].packets.Load(), drops[by].bytes.Load()})
 		}
 	}
 	return sum

@@ -43,7 +43,8 @@ struct backlog {
 	__u64 entered; // frames that entered the queue or socket
 	__u64 done;    // frames that the relay has relayed or dropped, or that were lost
 	__u64 refused; // frames dropped because the queue was full; the sender is not told
-	__u64 unused[3];
+	__u64 left;    // frames that have left the queue or socket: done, or held by the relay
+	__u64 unused[2];
 };
 
 struct direction {
@@ -144,14 +145,14 @@ static __always_inline struct amount *drops_of(__u32 *slot, __u64 stage)
 	return bpf_map_lookup_elem(&drops, slot);
 }
 
-// enter counts a frame into a backlog. done can be ahead of entered: an XDP program that
+// enter counts a frame into a backlog. left can be ahead of entered: an XDP program that
 // redirects frames to the interface puts them into its queue past enter. It returns false, and does not count the frame, if
 // the backlog is full. The queue of the interface would drop such a frame as well, but
 // would not say which frame it was.
 static __always_inline bool enter(struct backlog *b)
 {
 	__u64 before = __sync_fetch_and_add(&b->entered, 1);
-	if (b->limit == 0 || (__s64)(before - READ(b->done)) < (__s64)b->limit)
+	if (b->limit == 0 || (__s64)(before - READ(b->left)) < (__s64)b->limit)
 		return true;
 	__sync_fetch_and_add(&b->entered, -1);
 	return false;
@@ -176,8 +177,8 @@ static __always_inline bool alive(struct direction *direction)
 // if so.
 static __always_inline bool full(struct backlog *b)
 {
-	__u64 done = READ(b->done);
-	if (b->limit == 0 || (__s64)(READ(b->entered) - done) < (__s64)b->limit)
+	__u64 left = READ(b->left);
+	if (b->limit == 0 || (__s64)(READ(b->entered) - left) < (__s64)b->limit)
 		return false;
 	__sync_fetch_and_add(&b->refused, 1);
 	return true;

@@ -130,7 +130,7 @@ func TestCountsOfOwner(t *testing.T) {
 		if owner%2 == 1 {
 			amount := Amount{want.RelayedPackets, want.RelayedBytes}
 			want = Counts{DroppedPackets: amount.Packets, DroppedBytes: amount.Bytes}
-			want.Stages[program.Decide(0, 0)] = amount
+			want.Stages[program.Decide(0, 0).By] = amount
 		}
 		if got := c.direction.CountsOf(owner); got != want {
 			t.Fatalf("owner %d: %+v, want %+v", owner, got, want)

@@ -149,7 +149,7 @@ func TestFastpathWithoutWatchdog(t *testing.T) {
 		c.direction.Kick(until)
 		layout, err := frame.Inspect(super.build(0))
 		must(t, err)
-		want := countsOf(relayed, policy.Relay, layout)
+		want := countsOf(relayed, policy.Verdict{}, layout)
 		want.UnjudgedPackets = want.RelayedPackets
 		next := c.next.Load()
 		if got, counts := c.transmit(super, super.build(0)); got != relayed || counts != want {
@@ -187,7 +187,7 @@ func TestNumbersAreSharedByProcessors(t *testing.T) {
 	var want Counts
 	last := c.next.Load()
 	for n := range last {
-		if program.Decide(0, n) != policy.Relay {
+		if program.Decide(0, n).Lost() {
 			want.DroppedPackets++
 		} else {
 			want.RelayedPackets++

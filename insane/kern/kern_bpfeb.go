@@ -54,7 +54,8 @@ type kernDirection struct {
 		Entered uint64
 		Done    uint64
 		Refused uint64
-		Unused  [3]uint64
+		Left    uint64
+		Unused  [2]uint64
 	}
 	Next [256]uint64
 }

@@ -30,7 +30,7 @@ func (n noted) note(ether []byte, label uint32) {
 func (n noted) finds(t *testing.T, ether []byte, label uint32) {
 	t.Helper()
 	priority, mark := n.Of(ether)
-	n.shared.backlogs[0].done.Add(1)
+	n.shared.backlogs[0].left.Add(1)
 	if want := [2]uint32{label, min(label, 1) * (label + 1)}; [2]uint32{priority, mark} != want {
 		t.Fatalf("frame %x: priority and mark %d %d, want %d", ether[14:22], priority, mark, want)
 	}
@@ -66,7 +66,7 @@ func TestLabels(t *testing.T) {
 					n.finds(t, numbered(round*burst+at, size), label(at))
 				}
 			}
-			n.shared.backlogs[0].done.Store(n.shared.backlogs[0].entered.Load())
+			n.shared.backlogs[0].left.Store(n.shared.backlogs[0].entered.Load())
 			n.Settle()
 		}
 		if n.head != n.shared.labels.Load() {

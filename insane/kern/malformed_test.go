@@ -26,8 +26,8 @@ func TestMalformedIsTheRelays(t *testing.T) {
 		f[frame.HeaderLen+at] ^= bit
 		want, layout := outcomeOf(&policy.Program{}, 0, 0, f)
 		got, counts := c.transmit(s, f)
-		if got != undecided && (got != want || counts != countsOf(want, policy.Relay, layout)) {
-			t.Fatalf("%+v, byte %d ^ %#x: %v %+v, want %v %+v", s, at, bit, got, counts, want, countsOf(want, policy.Relay, layout))
+		if got != undecided && (got != want || counts != countsOf(want, policy.Verdict{}, layout)) {
+			t.Fatalf("%+v, byte %d ^ %#x: %v %+v, want %v %+v", s, at, bit, got, counts, want, countsOf(want, policy.Verdict{}, layout))
 		}
 		if want == undecided {
 			malformed++

@@ -38,8 +38,8 @@ type (
 	sharedProgram [unsafe.Sizeof(kernEntry{}.Program) / 8]uint64
 
 	sharedBacklog struct {
-		index, limit, entered, done, refused atomic.Uint64
-		_                                    [3]uint64
+		index, limit, entered, done, refused, left atomic.Uint64
+		_                                          [2]uint64
 	}
 
 	sharedDirection struct {
@@ -141,6 +141,6 @@ func share[T any](array *ebpf.Map) ([]T, error) {
 
 // waiting reports whether frames wait for the relay.
 func (b *sharedBacklog) waiting() bool {
-	done := b.done.Load() // before entered: see fastpath in direction.h
-	return b.entered.Load() != done
+	left := b.left.Load() // before entered: see fastpath in fastpath.h
+	return b.entered.Load() != left
 }

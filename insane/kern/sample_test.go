@@ -153,7 +153,7 @@ func outcomeOf(p *policy.Program, now policy.Time, next uint64, f frame.Frame) (
 			return undecided, layout
 		}
 	}
-	if first != policy.Relay {
+	if first.Lost() {
 		return dropped, layout
 	}
 	return relayed, layout

@@ -96,7 +96,7 @@ func TestFastpathTunnels(t *testing.T) {
 				t.Fatalf("%s: %+v: %v by the relay", kind, s, want)
 			}
 			got, counts := c.transmit(s, f)
-			if expected := countsOf(want, policy.Relay, layout); got != want || counts != expected {
+			if expected := countsOf(want, policy.Verdict{}, layout); got != want || counts != expected {
 				t.Fatalf("%s: %+v: %v %+v, want %v %+v", kind, s, got, counts, want, expected)
 			}
 		}

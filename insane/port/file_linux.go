@@ -4,24 +4,25 @@ import (
 	"errors"
 	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
-// pollRetry is the interval at which Read tries again while the poller refuses to wait.
+// pollRetry is the interval at which Read tries again a descriptor that reports an error and
+// returns none. This is so for a moment while a TAP is deleted.
 const pollRetry = 10 * time.Millisecond
 
-// file is a non-blocking descriptor: a queue of a TAP, or a packet socket. Each read
-// system call returns one frame, and each write system call takes one frame, with the
-// virtio header in front. Go's poller waits for the descriptor, so that Close wakes a
-// goroutine that waits in Read or Write.
+// file is a queue of a TAP or a packet socket. Each read system call returns one frame, and
+// each write system call takes one frame, with the virtio header in front. The thread of the
+// goroutine that reads sleeps in the kernel by itself: a frame wakes that thread and no
+// other.
 type file struct {
-	f   *os.File
-	raw syscall.RawConn
+	raw  *descriptor
+	wait *waiter
 
 	arena   arena
 	readErr error
@@ -31,45 +32,32 @@ type file struct {
 	// writeFrame writes one frame. The error is an errno.
 	writeFrame func(fd int, f frame.Frame) error
 
-	drainFn func(fd uintptr) bool // f.drain, bound once: a method value allocates
-	lookFn  func(fd uintptr)      // f.drain without waiting
-
-	out      []frame.Frame
-	sent     int
-	writeErr error
-	sendFn   func(fd uintptr) bool
 	progress atomic.Uint64
 }
 
-// newFile makes a file of a descriptor that is non-blocking already. On success f belongs
-// to the file.
-func newFile(f *os.File) (*file, error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	p := &file{f: f, raw: raw, arena: newArena(), readFrame: readWhole, writeFrame: writeWhole}
-	p.drainFn, p.sendFn = p.drain, p.send
-	p.lookFn = func(fd uintptr) { p.drain(fd) }
-	return p, nil
+// newFile makes a file of a descriptor.
+func newFile(d *descriptor) *file {
+	return &file{raw: d, wait: newWaiter(d), arena: newArena(), readFrame: readWhole, writeFrame: writeWhole}
 }
 
 // Read implements Port.
-func (p *file) Read() ([]frame.Frame, error) {
+func (p *file) Read(until policy.Time) ([]frame.Frame, error) {
 	p.arena.reset()
 	p.readErr = nil
-	for p.raw.Read(p.drainFn) != nil {
-		// Either the file is closed, or the kernel has told the poller of an
-		// error and of nothing else. Then the poller refuses to wait until
-		// another event comes (runtime/netpoll_epoll.go, setEventErr). This
-		// is so after the TAP was deleted.
-		if p.raw.Control(p.lookFn) != nil {
-			return nil, os.ErrClosed
+	if !p.raw.enter() {
+		return nil, os.ErrClosed
+	}
+	defer p.raw.leave()
+	for dry := false; !p.drain(p.raw.fd); dry = p.wait.failed() {
+		if due, err := p.rest(until, dry); due || err != nil {
+			return nil, err
 		}
-		if len(p.arena.frames) > 0 || p.readErr != nil {
-			break
+		if p.wait.rang() && p.raw.woken() {
+			if p.raw.closed.Load() {
+				return nil, os.ErrClosed
+			}
+			return nil, nil
 		}
-		time.Sleep(pollRetry)
 	}
 	if len(p.arena.frames) == 0 {
 		return nil, p.readErr
@@ -77,12 +65,30 @@ func (p *file) Read() ([]frame.Frame, error) {
 	return p.arena.frames, nil
 }
 
+// rest sleeps until it is worth reading again, and spins through the last moment before the
+// time until; each call is one turn of that. due: the time has come.
+func (p *file) rest(until policy.Time, dry bool) (due bool, err error) {
+	if until == 0 {
+		return false, p.wait.sleep(0, dry)
+	}
+	now := clock()
+	if now >= until {
+		return true, nil
+	}
+	lead := p.wait.lead(now, until)
+	if until-now > lead {
+		return false, p.wait.sleep(until-lead, dry)
+	}
+	p.wait.spin(now, until)
+	return false, nil
+}
+
 // drain reads frames until none waits or the arena is full. It returns false if there was
-// no frame at all, which makes the poller wait. If an error comes after good frames, drain
-// leaves it: the next Read gets the same error again.
-func (p *file) drain(fd uintptr) bool {
+// neither a frame nor an error. If an error comes after good frames, drain leaves it: the
+// next Read gets the same error again.
+func (p *file) drain(fd int) bool {
 	for !p.arena.full() {
-		from, to, err := p.readFrame(int(fd), p.arena.next())
+		from, to, err := p.readFrame(fd, p.arena.next())
 		switch err {
 		case nil:
 			p.arena.took(from, to)
@@ -110,23 +116,15 @@ func readWhole(fd int, buf []byte) (from, to int, err error) {
 
 // Write implements Port.
 func (p *file) Write(frames []frame.Frame) (int, error) {
-	p.out, p.sent, p.writeErr = frames, 0, nil
-	if p.raw.Write(p.sendFn) != nil {
-		return p.sent, os.ErrClosed
+	if !p.raw.enter() {
+		return 0, os.ErrClosed
 	}
-	return p.sent, p.writeErr
-}
-
-// send writes frames until one is refused. It returns false, which makes the poller wait
-// for room, when the kernel says that the socket's send buffer is full.
-func (p *file) send(fd uintptr) bool {
-	n, err := writeFrames(int(fd), p.out[p.sent:], p.writeFrame, &p.progress)
-	p.sent += n
-	if err == unix.EAGAIN {
-		return false
+	defer p.raw.leave()
+	n, err := writeFrames(p.raw.fd, frames, p.writeFrame, &p.progress)
+	if err == unix.EAGAIN { // a TAP always has room
+		err = ErrBusy
 	}
-	p.writeErr = err
-	return true
+	return n, err
 }
 
 // Progress implements Port. The TAP always has room, so Write never waits.
@@ -158,8 +156,11 @@ func writeFrames(fd int, frames []frame.Frame, write func(int, frame.Frame) erro
 	return n, nil
 }
 
-// Close implements Port.
-func (p *file) Close() error { return closeFile(p.f) }
+// Wake implements Port.
+func (p *file) Wake() { p.raw.Wake() }
+
+// Close implements Port. It waits for Read and Write, which it wakes.
+func (p *file) Close() error { return p.raw.Close() }
 
 // closeFile closes a file. It is no error if the file is closed already.
 func closeFile(f *os.File) error {

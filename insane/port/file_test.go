@@ -29,7 +29,7 @@ func TestNoAllocation(t *testing.T) {
 		round := func() {
 			send(t, c.from, batch...)
 			for got := 0; got < len(batch); {
-				frames, err := c.to.Read()
+				frames, err := c.to.Read(0)
 				must(t, err)
 				got += len(frames)
 			}

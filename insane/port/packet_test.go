@@ -82,7 +82,7 @@ func watchdog(p Port) (stop func() bool) {
 func readOne(t testing.TB, p Port) (frames []frame.Frame) {
 	t.Helper()
 	defer watchdog(p)()
-	borrowed, err := p.Read()
+	borrowed, err := p.Read(0)
 	if err != nil {
 		t.Fatalf("read: %v", err)
 	}

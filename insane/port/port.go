@@ -12,8 +12,13 @@
 //   - receive_linux.go: the packet socket that receives
 //   - send_linux.go: the packet socket that sends
 //   - file_linux.go: reading and writing a non-blocking descriptor
+//   - wait_linux.go: waiting for a descriptor, and for a time
+//   - silence_linux.go: a port from which nothing comes
+//   - thread_linux.go: the priority of the thread that reads
+//   - descriptor_linux.go: a descriptor that several goroutines use until it is closed
 //   - filter.go: which frames the receiving socket gets
 //   - arena.go: the memory of one batch
+//   - pages_linux.go: memory for frames that wait
 //
 // Every frame begins with a virtio header (see package frame).
 package port
@@ -23,6 +28,7 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // Errors of Write. Each says why one frame was not passed on. That frame is lost. The port
@@ -62,14 +68,20 @@ const WaitTurn = 100 * time.Millisecond
 // package porttest has one that is made of channels. Read and Write may run at the same
 // time, each in one goroutine.
 type Port interface {
-	// Read waits until at least one frame is there. Then it takes the frames that wait
-	// already, up to 64 frames or the size of its memory, and returns them in the order of
-	// their arrival. An empty frame stands for one that the kernel has, but cannot return:
+	// Read waits until at least one frame is there, or until the time until has come; 0: it
+	// waits for a frame only. Then it takes the frames that wait already, up to 64 frames or
+	// the size of its memory, and returns them in the order of their arrival; none and no
+	// error if the time came first. Shortly before that time it may spin. It keeps the
+	// thread of its goroutine while it waits. An empty frame stands for one that the kernel has, but cannot return:
 	// that one is lost. The caller may read and overwrite the frames until the next Read,
 	// which uses their memory again. Only one goroutine may call Read. When the interface
 	// was deleted, a TAP returns ErrGone and a Slave waits for Close. After Close, Read
 	// returns os.ErrClosed.
-	Read() ([]frame.Frame, error)
+	Read(until policy.Time) ([]frame.Frame, error)
+
+	// Wake makes Read return soon, with no frame and no error if none waits: the Read that
+	// waits, or else the next one. Any goroutine may call it; it waits for nothing.
+	Wake()
 
 	// Write passes the frames on in order. Where the kernel asks for it, Write waits until
 	// there is room. It returns the number of frames that were passed on. If this is less

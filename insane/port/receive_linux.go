@@ -3,7 +3,6 @@ package port
 import (
 	"encoding/binary"
 	"fmt"
-	"os"
 	"sync"
 	"unsafe"
 
@@ -42,9 +41,8 @@ type auxControl struct {
 	_      [4]byte // up to the alignment of a next message
 }
 
-// openReceiver opens the socket on the link with this index. The name is for error
-// messages only.
-func openReceiver(index int, name string, filter Filter) (*receiver, error) {
+// openReceiver opens the socket on the link with this index.
+func openReceiver(index int, filter Filter) (*receiver, error) {
 	// With protocol 0 no frame arrives until the socket has its filter and is bound.
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -54,12 +52,13 @@ func openReceiver(index int, name string, filter Filter) (*receiver, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	f, err := newFile(os.NewFile(uintptr(fd), "slave "+name))
+	d, err := newDescriptor(fd)
 	if err != nil {
+		unix.Close(fd)
 		return nil, err
 	}
-	r := &receiver{file: f, index: index}
-	f.readFrame = r.readFrame
+	r := &receiver{file: newFile(d), index: index}
+	r.file.readFrame = r.readFrame
 	return r, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"sync/atomic"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -21,9 +22,11 @@ type sender struct {
 	progress atomic.Uint64
 	label    Label // of the socket
 
-	out  []frame.Frame
-	sent int
-	err  error
+	out     []frame.Frame
+	sent    int
+	err     error
+	headers [batchFrames]unix.Mmsghdr
+	vectors [batchFrames]unix.Iovec
 	// sendFn is s.send. It is bound once, because a method value allocates.
 	sendFn func(fd uintptr) bool
 }
@@ -112,20 +115,64 @@ func setLabel(fd int, l Label) error {
 // Progress implements Port.
 func (s *sender) Progress() uint64 { return s.progress.Load() }
 
-// send writes frames until one is refused or the sender is closed. The kernel lets a write
-// wait for room for WaitTurn at most, and then send looks whether the sender was closed. It
-// always returns true: the poller never waits.
+// send writes frames until one is refused or the sender is closed. It always returns true:
+// the poller never waits.
 func (s *sender) send(fd uintptr) (done bool) {
+	for s.sent < len(s.out) && s.err == nil {
+		n, err := s.sendMany(int(fd), s.out[s.sent:])
+		if s.sent += n; err == unix.EAGAIN {
+			n, err = s.sendOne(int(fd), s.out[s.sent:])
+			s.sent += n
+		}
+		s.err = err
+	}
+	return true
+}
+
+// sendMany sends frames with one system call, as far as there is room for them. It returns
+// how many were sent; the error is the one of portError for the first frame, or EAGAIN if
+// sendOne should send that. If the kernel refuses a later frame, it does not say why, and
+// the next call asks it again.
+func (s *sender) sendMany(fd int, frames []frame.Frame) (int, error) {
+	if len(frames) == 1 {
+		return 0, unix.EAGAIN
+	}
+	frames = frames[:min(len(frames), batchFrames)]
+	for i, f := range frames {
+		if len(f) == 0 {
+			frames = frames[:i]
+			break
+		}
+		s.vectors[i].Base = &f[0]
+		s.vectors[i].SetLen(len(f))
+		s.headers[i].Hdr.Iov, s.headers[i].Hdr.Iovlen = &s.vectors[i], 1
+	}
+	if len(frames) == 0 {
+		return 0, unix.EAGAIN
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&s.headers)), uintptr(len(frames)), unix.MSG_DONTWAIT, 0, 0)
+	s.progress.Add(1)
+	switch errno {
+	case 0:
+		return int(n), nil
+	case unix.EINTR:
+		return 0, nil
+	case unix.EAGAIN:
+		return 0, errno
+	}
+	return 0, portError(errno)
+}
+
+// sendOne sends the first of the frames, and waits for room for it until the sender is
+// closed. The kernel lets a write wait for WaitTurn at most, and then sendOne looks.
+func (s *sender) sendOne(fd int, frames []frame.Frame) (int, error) {
 	for {
-		n, err := writeFrames(int(fd), s.out[s.sent:], writeWhole, &s.progress)
-		s.sent += n
+		n, err := writeFrames(fd, frames[:1], writeWhole, &s.progress)
 		if err != unix.EAGAIN { // EAGAIN: WaitTurn is over
-			s.err = err
-			return true
+			return n, err
 		}
 		if s.closed.Load() {
-			s.err = os.ErrClosed
-			return true
+			return n, os.ErrClosed
 		}
 	}
 }

@@ -23,7 +23,7 @@ func TestSlaveDownAndUp(t *testing.T) {
 	go func() {
 		defer close(heard)
 		for {
-			frames, err := near.Read()
+			frames, err := near.Read(0)
 			if err != nil {
 				return
 			}
@@ -67,8 +67,8 @@ func awaitFrame(t *testing.T, far Port, heard <-chan frame.Frame, number int) {
 	})
 }
 
-// If the send buffer of a socket is full when its link goes down, the kernel tells the
-// poller of an error and of nothing else. Read works on all the same.
+// If the send buffer of a socket is full when its link goes down, the kernel tells of an
+// error and of nothing else. Read works on all the same.
 func TestSlaveDownWhileFull(t *testing.T) {
 	l := newNamespace(t)
 	newVeth(t, l, "lower", "far")
@@ -90,7 +90,7 @@ func TestSlaveDownWhileFull(t *testing.T) {
 	failed := make(chan error, 1)
 	go func() {
 		defer close(heard)
-		frames, err := near.Read()
+		frames, err := near.Read(0)
 		failed <- err
 		for _, f := range frames {
 			heard <- f.Clone()
@@ -187,8 +187,8 @@ func TestSlaveOverruns(t *testing.T) {
 	}
 }
 
-// waitingReads returns the number of goroutines in a Read that waits for the poller.
+// waitingReads returns the number of goroutines in a Read that sleeps in the kernel.
 func waitingReads() int {
 	stacks := make([]byte, 1<<16)
-	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "[IO wait]:\ninternal/poll.runtime_pollWait")
+	return strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "port.(*waiter).sleep(")
 }

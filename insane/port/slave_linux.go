@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // slaveSendBytes is the size of the send buffer: how many bytes may wait in the slave's
@@ -27,7 +28,7 @@ type Slave struct {
 // accepts. Frames longer than the MTU pass as super-frames with their virtio header. On an
 // error nothing is left open.
 func OpenSlave(index int, name string, filter Filter) (*Slave, error) {
-	receiver, err := openReceiver(index, name, filter)
+	receiver, err := openReceiver(index, filter)
 	if err != nil {
 		return nil, fmt.Errorf("open packet socket on %s: %w", name, err)
 	}
@@ -40,7 +41,10 @@ func OpenSlave(index int, name string, filter Filter) (*Slave, error) {
 }
 
 // Read implements Port.
-func (s *Slave) Read() ([]frame.Frame, error) { return s.receiver.Read() }
+func (s *Slave) Read(until policy.Time) ([]frame.Frame, error) { return s.receiver.Read(until) }
+
+// Wake implements Port.
+func (s *Slave) Wake() { s.receiver.Wake() }
 
 // Write implements Port.
 func (s *Slave) Write(frames []frame.Frame) (int, error) { return s.sender.Write(frames) }

@@ -153,7 +153,7 @@ func TestSlaveCloseWakes(t *testing.T) {
 		ended <- err
 	}()
 	go func() {
-		_, err := near.Read()
+		_, err := near.Read(0)
 		ended <- err
 	}()
 	await(t, "the queue to fill", func() bool { return unsentBytes(t, near) > slaveSendBytes })
@@ -179,7 +179,7 @@ func unsentBytes(t *testing.T, s *Slave) (n int) {
 
 // setBuffer sets the size in bytes of the send buffer or of the receive buffer.
 func (s *Slave) setBuffer(option, size int) (err error) {
-	raw := s.file.raw
+	var raw interface{ Control(func(uintptr)) error } = s.file.raw
 	if option == unix.SO_SNDBUF || option == unix.SO_SNDBUFFORCE {
 		raw = s.sender.raw
 	}

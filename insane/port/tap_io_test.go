@@ -188,7 +188,7 @@ func TestTAPWriteRefused(t *testing.T) {
 func reads(p Port) (ended chan error) {
 	ended = make(chan error)
 	go func() {
-		_, err := p.Read()
+		_, err := p.Read(0)
 		ended <- err
 	}()
 	return ended
@@ -203,7 +203,7 @@ func TestTAPCloseWakesRead(t *testing.T) {
 	if err := <-ended; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Read: %v, want %v", err, os.ErrClosed)
 	}
-	if _, err := tap.Read(); !errors.Is(err, os.ErrClosed) {
+	if _, err := tap.Read(0); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("a later Read: %v, want %v", err, os.ErrClosed)
 	}
 	if _, err := tap.Write([]frame.Frame{reply(1)}); !errors.Is(err, os.ErrClosed) {
@@ -222,7 +222,7 @@ func TestTAPDeleted(t *testing.T) {
 		t.Errorf("the waiting Read: %v, want %v", err, ErrGone)
 	}
 	for range 3 {
-		if _, err := tap.Read(); !errors.Is(err, ErrGone) {
+		if _, err := tap.Read(0); !errors.Is(err, ErrGone) {
 			t.Errorf("a later Read: %v, want %v", err, ErrGone)
 		}
 		if _, err := tap.Write([]frame.Frame{reply(1)}); !errors.Is(err, ErrGone) {

@@ -1,6 +1,7 @@
 package port
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -100,31 +101,33 @@ func nameTaken(name string) error {
 	return fmt.Errorf("create interface %s: there is a link of that name", name)
 }
 
-// newTAP sets up the queue that water has opened. On success the file of ifce belongs to
-// the TAP.
+// newTAP sets up the queue that water has opened. The file of ifce belongs to the TAP, unless
+// it was still open after an error.
 func newTAP(name string, ifce *water.Interface) (*TAP, error) {
 	f, ok := ifce.ReadWriteCloser.(*os.File)
 	if !ok {
 		return nil, fmt.Errorf("queue is a %T, not a file", ifce.ReadWriteCloser)
 	}
-	p, err := newFile(f)
+	d, err := takeOver(f)
 	if err != nil {
 		return nil, err
 	}
-	t := &TAP{file: p, name: name}
-	if err := t.ioctl(setCloseOnExec); err != nil {
-		return nil, fmt.Errorf("set close-on-exec: %w", err)
-	}
-	if err := t.remember(); err != nil {
-		return nil, fmt.Errorf("find its network namespace: %w", err)
-	}
-	if err := t.offload(); err != nil {
-		return nil, fmt.Errorf("set offloads: %w", err)
-	}
-	if err := t.SetCarrier(false); err != nil {
-		return nil, err
+	t := &TAP{file: newFile(d), name: name}
+	if err := t.setUp(); err != nil {
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
+}
+
+// setUp prepares the descriptor and the interface.
+func (t *TAP) setUp() error {
+	if err := t.remember(); err != nil {
+		return fmt.Errorf("find its network namespace: %w", err)
+	}
+	if err := t.offload(); err != nil {
+		return fmt.Errorf("set offloads: %w", err)
+	}
+	return t.SetCarrier(false)
 }
 
 // offload asks for all offloads. If the kernel refuses those of UDP tunnels, or UDP
@@ -185,12 +188,6 @@ func (t *TAP) SetCarrier(on bool) error {
 		return fmt.Errorf("set carrier of %s: %w", t.name, err)
 	}
 	return nil
-}
-
-// setCloseOnExec keeps programs that the process starts from inheriting the descriptor.
-func setCloseOnExec(fd int) error {
-	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC)
-	return err
 }
 
 // ioctl calls f with the descriptor. Close waits until f has returned.

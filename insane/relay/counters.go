@@ -37,6 +37,11 @@ type delta struct {
 	dropped          [reasons]api.Count
 	stages           [policy.StageNumbers]api.Count // DropPolicy, by the number of the stage
 	verdicts         api.Verdicts
+
+	copied, damaged, reordered api.Count
+	marked                     [policy.StageNumbers]api.Count // by the number of the stage
+	overruns                   uint64                         // packets that found no memory
+	drawn                      drawn
 }
 
 // share is what one frame adds to the counters. spared: it is a message of neighbours, which
@@ -64,11 +69,19 @@ func (p *delta) refuse(why Reason, s share) {
 	p.drop(why, s.Count)
 }
 
+// overrun counts packets that found no memory in which to wait. No policy has asked for that,
+// so that they are taken from the sum in which they were counted: offered or copied.
+func (p *delta) overrun(from *api.Count, c api.Count) {
+	p.overruns += c.Packets
+	from.Packets -= c.Packets
+	from.Bytes -= c.Bytes
+}
+
 // drop counts packets that were dropped for a reason.
 func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
 
 // dropBy counts packets that a stage of the policy dropped.
-func (p *delta) dropBy(stage policy.Verdict, c api.Count) {
+func (p *delta) dropBy(stage policy.Stage, c api.Count) {
 	p.drop(DropPolicy, c)
 	add(&p.stages[stage], c)
 }
@@ -80,23 +93,37 @@ func add(sum *api.Count, c api.Count) {
 }
 
 // counters are the counters of one direction. A whole batch is added at once, so every
-// reader sees counters that balance: offered = relayed + Σ dropped. All methods are safe
-// for concurrent use.
+// reader sees counters that balance: offered + copied = relayed + held + Σ dropped. All
+// methods are safe for concurrent use.
 type counters struct {
 	mu      sync.Mutex
 	total   delta
-	ruleset *Ruleset // the ruleset whose verdicts total.verdicts counts
+	held    api.Count
+	speed   speedometer
+	did     api.Did  // of ruleset; without Delay and Rate
+	ruleset *Ruleset // the ruleset whose verdicts and delays are in total
 }
 
-// enter adds a batch, which the ruleset r judged. With a new ruleset the counters of
-// verdicts restart at 0, because a user reads them beside the present policy.
-func (b *counters) enter(p *delta, r *Ruleset) {
+// batch is what happened between two times of the clock.
+type batch struct {
+	*delta
+	ruleset *Ruleset    // which judged it
+	held    api.Count   // what is held behind it
+	end     policy.Time // of the batch
+}
+
+// enter adds a batch. With a new ruleset the counters of verdicts and of delays restart at 0,
+// because a user reads them beside the present policy.
+func (b *counters) enter(p batch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ruleset != r {
-		b.ruleset = r
-		b.total.verdicts = api.Verdicts{}
+	if b.ruleset != p.ruleset {
+		b.ruleset = p.ruleset
+		b.total.verdicts, b.total.drawn, b.did = api.Verdicts{}, drawn{}, api.Did{}
 	}
+	b.held = p.held
+	b.speed.add(p.end, p.relayed.Bytes)
+	b.addEffects(p.delta)
 	add(&b.total.offered, p.offered)
 	add(&b.total.relayed, p.relayed)
 	add(&b.total.neighbour, p.neighbour)
@@ -108,6 +135,21 @@ func (b *counters) enter(p *delta, r *Ruleset) {
 	}
 	b.total.verdicts.Relay += p.verdicts.Relay
 	b.total.verdicts.Drop += p.verdicts.Drop
+}
+
+// addEffects adds what has become of packets that are not lost. The caller holds b.mu.
+func (b *counters) addEffects(p *delta) {
+	add(&b.total.copied, p.copied)
+	add(&b.total.damaged, p.damaged)
+	add(&b.total.reordered, p.reordered)
+	for stage := range p.marked {
+		add(&b.total.marked[stage], p.marked[stage])
+	}
+	b.did.Copied += p.copied.Packets
+	b.did.Damaged += p.damaged.Packets
+	b.did.Reordered += p.reordered.Packets
+	b.total.overruns += p.overruns
+	b.total.drawn.add(p.drawn)
 }
 
 // enterLost adds frames that the kernel dropped before they reached the relay, for a known
@@ -127,11 +169,20 @@ func (b *counters) stats() api.Stats {
 		Offered:   b.total.offered,
 		Relayed:   b.total.relayed,
 		Neighbour: b.total.neighbour,
+		Held:      b.held,
+		Copied:    b.total.copied,
+		Damaged:   b.total.damaged,
+		Reordered: b.total.reordered,
+		Marked:    make(map[string]api.Count),
+		NoMemory:  b.total.overruns,
 		Dropped:   make(map[string]api.Count, reasons),
 		Stages:    make(map[string]api.Count),
 	}
 	for _, stage := range policy.Forms()[1:] { // without pass
 		s.Stages[stage.Name] = b.total.stages[stage.Number]
+		if c := b.total.marked[stage.Number]; c != (api.Count{}) {
+			s.Marked[stage.Name] = c
+		}
 	}
 	for why, c := range b.total.dropped {
 		s.Dropped[Reason(why).String()] = c
@@ -146,12 +197,22 @@ func (b *counters) passed() (offered, relayed, neighbour uint64) {
 	return b.total.offered.Packets, b.total.relayed.Packets, b.total.neighbour.Packets
 }
 
-// verdicts returns the verdicts of a ruleset so far; zeros if no batch has met it yet.
-func (b *counters) verdicts(r *Ruleset) api.Verdicts {
+// holds returns how many packets wait.
+func (b *counters) holds() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ruleset != r {
-		return api.Verdicts{}
+	return b.held.Packets
+}
+
+// done returns what a ruleset has done so far; zeros if no batch has met it yet. now is the
+// present time.
+func (b *counters) done(r *Ruleset, now policy.Time) (v api.Verdicts, did api.Did) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.ruleset == r {
+		v, did = b.total.verdicts, b.did
+		did.Delay = b.total.drawn.read()
 	}
-	return b.total.verdicts
+	did.Rate = b.speed.read(now)
+	return v, did
 }

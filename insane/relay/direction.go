@@ -12,9 +12,10 @@ import (
 // be called by any goroutine.
 func (r *Relay) Direction(rs *Ruleset, why string, overruns uint64) api.Direction {
 	d := api.Direction{
-		Policy: rs.Policy.String(), Verdicts: r.counters.verdicts(rs), Stats: r.counters.stats(),
+		Policy: rs.Policy.String(), Stats: r.counters.stats(), Late: rs.late.read(),
 		Path: api.PathRelay, PathReason: why,
 	}
+	d.Verdicts, d.Did = r.counters.done(rs, r.clock())
 	d.Stats.Overruns = overruns
 	if r.kernel == nil {
 		return d
@@ -58,6 +59,9 @@ func (r *Relay) Passed() (offered, relayed, neighbour uint64) {
 	k := r.kernel.Counts()
 	return offered + k.RelayedPackets + k.DroppedPackets + k.RefusedPackets, relayed + k.RelayedPackets, neighbour + k.NeighbourPackets
 }
+
+// Held returns how many packets wait, as of the last batch. It may be called by any goroutine.
+func (r *Relay) Held() uint64 { return r.counters.holds() }
 
 // EnterLost counts frames that the kernel dropped before they reached the relay, for a
 // known reason. Their bytes are not known. It may be called by any goroutine.

@@ -11,36 +11,41 @@ import (
 
 // judge decides about one frame. Every packet takes a number, even if it is dropped later,
 // so that its verdict depends only on the packets before it. Messages of neighbours take
-// none, unless the ruleset judges them.
-func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
+// none, unless the ruleset judges them. Packets that wait are not asked yet whether there is
+// somewhere to send them to.
+func (r *Relay) judge(f frame.Frame, to *End) {
 	layout, err := frame.Inspect(f)
 	if err != nil {
-		r.notJudged(f, rs, err)
+		r.notJudged(f, err)
 		return
 	}
-	if !layout.Whole() && carriesTunnels(to.Port) {
-		layout.Mark(f)
+	changes := r.rs.Program.Stages&^lossStages != 0
+	if !layout.Whole() && !changes && carriesTunnels(to.Port) {
+		layout.Mark(f) // what waits may leave through another port, and is taken apart
 	}
 	n := layout.Packets()
 	all := api.Count{Packets: uint64(n), Bytes: layout.Bytes(0, n)}
-	spared := !rs.JudgeNeighbours && frame.Neighbour(f)
+	spared := !r.rs.JudgeNeighbours && frame.Neighbour(f)
 	number := uint64(0)
 	if !spared {
-		number = rs.next.Add(uint64(n)) - uint64(n)
+		number = r.rs.next.Add(uint64(n)) - uint64(n)
 		add(&r.delta.offered, all)
 	}
+	waits := r.holding && !spared
 	switch {
-	case to.Port == nil:
+	case !waits && to.Port == nil:
 		r.refuse(to.Why, share{all, spared})
-	case to.MTU > 0 && layout.MTU() > to.MTU:
+	case !waits && to.MTU > 0 && layout.MTU() > to.MTU:
 		r.refuse(DropTooBig, share{all, spared})
 	case spared:
 		r.pass(f, share{all, spared})
-	case rs.Program.Whole(uint32(n)):
-		v := r.decide(rs, now, number, uint64(n))
+	case changes:
+		r.carry(f, &layout, number)
+	case r.rs.Program.Uniform(uint32(n)):
+		v := r.decide(number, uint64(n), false)
 		switch {
-		case v.Drops():
-			r.delta.dropBy(v, all)
+		case v.Lost():
+			r.delta.dropBy(v.By, all)
 		case layout.Whole():
 			r.pass(f, share{Count: all})
 		default:
@@ -48,7 +53,7 @@ func (r *Relay) judge(f frame.Frame, rs *Ruleset, now policy.Time, to *End) {
 			r.split(f, &layout)
 		}
 	default:
-		r.decideEach(rs, now, number, n)
+		r.decideEach(number, n, false)
 		r.split(f, &layout)
 	}
 }
@@ -61,9 +66,9 @@ func carriesTunnels(p port.Port) bool {
 }
 
 // notJudged drops a frame of which nobody can tell the packets. It counts as one packet.
-func (r *Relay) notJudged(f frame.Frame, rs *Ruleset, err error) {
+func (r *Relay) notJudged(f frame.Frame, err error) {
 	c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
-	rs.next.Add(1)
+	r.rs.next.Add(1)
 	add(&r.delta.offered, c)
 	why := DropMalformed
 	if errors.Is(err, frame.ErrUnsupported) {
@@ -73,10 +78,13 @@ func (r *Relay) notJudged(f frame.Frame, rs *Ruleset, err error) {
 	r.trouble("drop frame", err)
 }
 
-// decide asks for one verdict and counts it for n packets.
-func (r *Relay) decide(rs *Ruleset, now policy.Time, number, n uint64) policy.Verdict {
-	v := rs.Program.Decide(now, number)
-	if v.Drops() {
+// decide asks for one verdict and counts it for n packets. capable: they can be marked.
+func (r *Relay) decide(number, n uint64, capable bool) policy.Verdict {
+	v := r.rs.Program.Decide(r.now, number)
+	if v.Mark {
+		v = v.Settle(capable)
+	}
+	if v.Lost() {
 		r.delta.verdicts.Drop += n
 	} else {
 		r.delta.verdicts.Relay += n

@@ -2,15 +2,17 @@
 // one port, gives each packet its number and its verdict, and writes the survivors
 // to another port.
 //
-// One goroutine per direction does all of it; no frame is copied on the way. A
-// frame meets the functions in this order:
+// One goroutine per direction does all of it; no frame is copied on the way unless it is to
+// wait or to be damaged. A frame meets the functions in this order:
 //
-//	1  Run     reads a batch of frames, borrowed until the next read
-//	2  batch   takes one ruleset and one reading of the clock for all of them
-//	3  judge   gives each packet of a frame its number and asks the ruleset
-//	4  split   makes frames of the survivors, where verdicts differ
-//	5  flush   writes what is relayed and learns what the kernel refuses
-//	6  enter   adds the batch to the counters
+//	1  Run      reads a batch of frames, borrowed until the next read
+//	2  batch    takes one ruleset and one reading of the clock for all of them
+//	3  judge    gives each packet of a frame its number and asks the ruleset
+//	4  split    makes frames of the survivors, where verdicts differ
+//	5  carry    does so where verdicts say more: marks, damages, copies, puts into the line
+//	6  flush    writes what is relayed and learns what the kernel refuses
+//	7  enter    adds the batch to the counters
+//	8  release  passes on what has waited in the line, before anything else is read
 //
 // Frames that the fast path carries never come here. The relay and the fast path share
 // the numbers of the packets, so that both give a packet the same verdict.
@@ -21,6 +23,8 @@
 //	relay.go      Relay, End, and the loop over batches
 //	judge.go      numbers and verdicts
 //	sample.go     the source of a packet, now and then
+//	hold.go       packets that wait: into the line, and out of it
+//	carry.go      packets that are marked, damaged, copied or made to wait
 //	split.go      a super-frame with dropped packets
 //	label.go      priority and mark of frames
 //	write.go      frames that the far port refuses, and the reason
@@ -28,11 +32,16 @@
 //	health.go     whether the relay works, or hangs
 //	parse.go      a policy text of a request
 //	counters.go   counts packets by what happened to them
+//	drawn.go      the delays that were drawn, and the rate
+//	late.go       how late packets left
 package relay
 
 import (
 	"log/slog"
 	"net/netip"
+	"os"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +49,9 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/kern"
+	"github.com/seed-39a139a1/insane/insane/line"
 	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -51,6 +62,10 @@ type Options struct {
 	Limit time.Duration      // a batch without progress for longer counts as hanging
 
 	JudgeNeighbours bool // the first policy judges ARP and its kin: see Ruleset
+
+	// Memory is where packets wait; nil: there is none, so that a policy that makes packets
+	// wait loses them.
+	Memory *line.Memory
 }
 
 // End is the destination of frames: a port, or the reason why there is none. An End is
@@ -80,10 +95,26 @@ type Relay struct {
 	source   atomic.Pointer[netip.Addr] // of a packet, until somebody asks
 	since    atomic.Int64               // when the present batch began; 0: Run waits for a batch
 	health   health
+	from     atomic.Pointer[port.Port] // what Run reads; nil: it does not run
+	ending   atomic.Bool               // Finish was called
+	finished chan struct{}             // closed when what was held then has left
+	finish   sync.Once                 // closes finished
 
 	// Only the goroutine in Run uses the fields below.
 	drain     func() // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
 	delta     delta
+	line      *line.Line
+	settled   *Ruleset // the ruleset that the line follows
+	urgency   port.Urgency
+	rs        *Ruleset    // of the present batch
+	now       policy.Time // of the present batch: when its frames arrived
+	holding   bool        // the packets of the present batch go through the line
+	label     port.Label  // of the present frame
+	mtu       uint32      // what the present frame needs
+	parts     []leaving   // of a batch of the line
+	pieces    []frame.Frame
+	places    []uint64 // of the bits to flip
+	scratch   []byte   // copies of frames in this batch
 	splitter  frame.Splitter
 	verdicts  []policy.Verdict // of the packets of one frame
 	keep      []bool           // whether the packet of each verdict is relayed
@@ -91,13 +122,18 @@ type Relay struct {
 	outShares []share          // the share of the counters of each frame in out
 	outLabels []port.Label     // the label of each frame in out
 	labels    *kern.Labels     // of the frames that Run reads; nil: they have none
+	began     policy.Time      // the last batch
+	yielded   policy.Time      // the batch after which other goroutines could last run
 }
 
 // New makes a relay. The caller must call SetEnd and SetPolicy before Run.
 func New(o Options) *Relay {
+	if o.Memory == nil {
+		o.Memory = line.NewMemory(0, nil)
+	}
 	return &Relay{
 		next: new(atomic.Uint64), judges: o.JudgeNeighbours, clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
-		often: rate.Sometimes{Interval: time.Second},
+		often: rate.Sometimes{Interval: time.Second}, line: line.New(line.Options{Memory: o.Memory}), finished: make(chan struct{}),
 	}
 }
 
@@ -109,42 +145,130 @@ func (r *Relay) End() *End { return r.to.Load() }
 func (r *Relay) SetEnd(e *End) { r.to.Store(e) }
 
 // Run relays from a port until the port is closed or fails, and returns the error of the
-// port. The kernel counts in backlog the frames that wait in the port; nil: it does not
-// count them. Run waits for frames, and for room at the far port.
+// port; os.ErrClosed after Finish. The kernel counts in backlog the frames that wait in the
+// port; nil: it does not count them. Run waits for frames, and for room at the far port.
+// What is held when it returns is passed on by the next Run.
 func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
+	r.from.Store(&from)
+	defer func() {
+		r.from.Store(nil)
+		_ = r.urgency.Set(false)
+	}()
+	read, owed := 0, true
 	for {
-		frames, err := from.Read()
+		until := r.release()
+		if read > 0 || owed {
+			owed = r.account(backlog, read)
+		}
+		if r.ending.Load() {
+			r.finish.Do(func() { close(r.finished) })
+			return os.ErrClosed
+		}
+		frames, err := from.Read(until)
 		if err != nil {
 			return err
 		}
-		r.batch(frames)
-		if backlog != nil {
-			backlog.Done(len(frames))
-			r.labels.Settle()
+		if read = len(frames); read > 0 {
+			r.batch(frames)
+			r.yield()
 		}
 	}
 }
 
-// batch judges all frames of one read, relays the survivors and adds the batch to the
-// counters.
+// account tells the kernel how many frames were read since the last call, and whether any of
+// what was read is still held.
+func (r *Relay) account(backlog *kern.Backlog, read int) (held bool) {
+	packets, _ := r.line.Held()
+	if backlog == nil {
+		return packets > 0
+	}
+	if packets > 0 {
+		backlog.Take(read)
+	} else {
+		backlog.Done(read)
+	}
+	r.labels.Settle()
+	return packets > 0
+}
+
+// Finish passes on at once what is held, in order, and ends Run. It waits for that for as long
+// as limit at most, and reports whether it has come to an end.
+func (r *Relay) Finish(limit time.Duration) bool {
+	r.ending.Store(true)
+	if r.from.Load() == nil {
+		return true
+	}
+	r.wake()
+	select {
+	case <-r.finished:
+		return true
+	case <-time.After(limit):
+		return false
+	}
+}
+
+// wake makes Run look at the ruleset.
+func (r *Relay) wake() {
+	if from := r.from.Load(); from != nil {
+		(*from).Wake()
+	}
+}
+
+// yieldEvery is how long Run keeps its place in Go's scheduler. After 10 ms the scheduler
+// would take it for a goroutine that hangs in a system call, and would look at it every
+// 20 µs, which costs more than the relay itself (runtime/proc.go, retake).
+const yieldEvery = policy.Time(5 * time.Millisecond)
+
+// yield lets other goroutines run, now and then.
+func (r *Relay) yield() {
+	if r.began < r.yielded+yieldEvery {
+		return
+	}
+	runtime.Gosched()
+	r.yielded = r.began
+}
+
+// batch judges all frames of one read, relays the survivors that need not wait and adds the
+// batch to the counters.
 func (r *Relay) batch(frames []frame.Frame) {
 	rs := r.ruleset.Load()
+	for rs != r.settled {
+		r.release() // what a new policy lets go comes before what it judges
+		rs = r.ruleset.Load()
+	}
 	now, to := r.clock(), r.to.Load()
+	r.rs, r.now, r.began = rs, now, now
+	r.holding = rs.Program.Holds()
 	r.since.Store(int64(now))
 	defer r.since.Store(0)
-	r.out, r.outShares, r.outLabels = r.out[:0], r.outShares[:0], r.outLabels[:0]
-	r.splitter.Reset()
+	r.clear()
 	for _, f := range frames {
-		label := r.labelOf(f)
-		r.judge(f, rs, now, to)
+		r.label = r.labelOf(f)
+		r.judge(f, to)
 		for len(r.outLabels) < len(r.out) {
-			r.outLabels = append(r.outLabels, label)
+			r.outLabels = append(r.outLabels, r.label)
 		}
 	}
-	if r.drain != nil {
-		r.drain()
-	}
 	r.flush()
-	r.counters.enter(&r.delta, rs)
+	r.enter(rs, now)
+}
+
+// clear begins a batch.
+func (r *Relay) clear() {
+	r.out, r.outShares, r.outLabels = r.out[:0], r.outShares[:0], r.outLabels[:0]
+	r.splitter.Reset()
+	if cap(r.scratch) > keepScratch {
+		r.scratch = nil
+	}
+	r.scratch = r.scratch[:0]
+}
+
+// keepScratch is how many bytes of scratch memory clear keeps.
+const keepScratch = 1 << 20
+
+// enter adds a batch that ended at a time to the counters.
+func (r *Relay) enter(rs *Ruleset, end policy.Time) {
+	packets, bytes := r.line.Held()
+	r.counters.enter(batch{delta: &r.delta, ruleset: rs, held: api.Count{Packets: packets, Bytes: bytes}, end: end})
 	r.delta = delta{}
 }

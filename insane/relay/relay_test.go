@@ -98,10 +98,11 @@ func TestBatchDoesNotAllocate(t *testing.T) {
 // sink is a port that accepts every frame.
 type sink struct{}
 
-func (sink) Read() ([]frame.Frame, error)       { return nil, os.ErrClosed }
-func (sink) Write(f []frame.Frame) (int, error) { return len(f), nil }
-func (sink) Progress() uint64                   { return 0 }
-func (sink) Close() error                       { return nil }
+func (sink) Read(policy.Time) ([]frame.Frame, error) { return nil, os.ErrClosed }
+func (sink) Write(f []frame.Frame) (int, error)      { return len(f), nil }
+func (sink) Wake()                                   {}
+func (sink) Progress() uint64                        { return 0 }
+func (sink) Close() error                            { return nil }
 
 // tunneller is a port that counts the frames that it gets, and may carry tunnels.
 type tunneller struct {

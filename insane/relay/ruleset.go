@@ -18,6 +18,9 @@ type Ruleset struct {
 	// Without it they are relayed with neither number nor verdict.
 	JudgeNeighbours bool
 
+	// late is how late packets have left while this ruleset was in force.
+	late *histogram
+
 	// next is the number of the next packet. Rulesets that share this counter continue one
 	// numbering. With a fast path, the kernel takes numbers from it too.
 	next *atomic.Uint64
@@ -25,7 +28,7 @@ type Ruleset struct {
 
 // Uniform reports whether all packets of a frame with this many segments get the same
 // verdict, no matter which numbers they have.
-func (rs *Ruleset) Uniform(segments uint32) bool { return rs.Program.Whole(segments) }
+func (rs *Ruleset) Uniform(segments uint32) bool { return rs.Program.Uniform(segments) }
 
 // Ruleset returns the ruleset in force. It stays valid when another one is set.
 func (r *Relay) Ruleset() *Ruleset { return r.ruleset.Load() }
@@ -34,7 +37,7 @@ func (r *Relay) Ruleset() *Ruleset { return r.ruleset.Load() }
 // of this direction. The packet numbers continue. The kernel leaves everything to the relay
 // until OpenKernel is called.
 func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
-	r.SetRuleset(&Ruleset{Policy: p, Epoch: epoch, Program: p.Compile(epoch, seed), JudgeNeighbours: r.judges, next: r.next})
+	r.SetRuleset(&Ruleset{Policy: p, Epoch: epoch, Program: p.Compile(epoch, seed), JudgeNeighbours: r.judges, late: new(histogram), next: r.next})
 }
 
 // SetRuleset sets a copy of a ruleset that Ruleset has returned. The kernel leaves
@@ -43,6 +46,7 @@ func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
 func (r *Relay) SetRuleset(rs *Ruleset) {
 	r.CloseKernel()
 	r.ruleset.Store(rs)
+	r.wake()
 }
 
 // JudgeNeighbours sets whether neighbours are judged, by the present ruleset and by later

@@ -6,12 +6,13 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// decideEach asks for the verdict of each of the n packets of a super-frame.
-func (r *Relay) decideEach(rs *Ruleset, now policy.Time, number uint64, n int) {
+// decideEach asks for the verdict of each of the n packets of a super-frame. capable: they
+// can be marked.
+func (r *Relay) decideEach(number uint64, n int, capable bool) {
 	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
 	for i := range n {
-		v := r.decide(rs, now, number+uint64(i), 1)
-		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Drops())
+		v := r.decide(number+uint64(i), 1, capable)
+		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Lost())
 	}
 }
 
@@ -19,7 +20,7 @@ func (r *Relay) decideEach(rs *Ruleset, now policy.Time, number uint64, n int) {
 func (r *Relay) same(v policy.Verdict, n int) {
 	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
 	for range n {
-		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Drops())
+		r.verdicts, r.keep = append(r.verdicts, v), append(r.keep, !v.Lost())
 	}
 }
 
@@ -40,7 +41,7 @@ func (r *Relay) split(f frame.Frame, layout *frame.Layout) {
 		if r.keep[from] {
 			r.outShares = append(r.outShares, share{Count: c}) // belongs to the frame that Split made of this run
 		} else {
-			r.delta.dropBy(r.verdicts[from], c)
+			r.delta.dropBy(r.verdicts[from].By, c)
 		}
 		from = to
 	}

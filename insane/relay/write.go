@@ -10,6 +10,9 @@ import (
 // flush writes the batch. If SetEnd replaces the end meanwhile, the rest goes to the new
 // end, so that a change of the slave loses no frame.
 func (r *Relay) flush() {
+	if r.drain != nil && len(r.out) > 0 {
+		r.drain()
+	}
 	out, shares, labels := r.out, r.outShares, r.outLabels
 	for len(out) > 0 {
 		to := r.to.Load()

@@ -82,10 +82,21 @@ func Reduce(o Options) error {
 	if o.Before != nil {
 		o.Before()
 	}
+	allowRealTime()
 	if err := keep.confine(); err != nil {
 		return err
 	}
 	return executeAgain()
+}
+
+// allowRealTime lets the threads of this process, and of the program that it executes, take
+// the lowest real-time priority, with which packets that wait leave in time. It does nothing
+// without CAP_SYS_RESOURCE: then they may leave a little later.
+func allowRealTime() {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_RTPRIO, &limit) == nil && limit.Cur == 0 {
+		_ = unix.Setrlimit(unix.RLIMIT_RTPRIO, &unix.Rlimit{Cur: 1, Max: max(1, limit.Max)})
+	}
 }
 
 // executeAgain executes the program of this process again. It returns only if the kernel

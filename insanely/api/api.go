@@ -13,6 +13,7 @@
 // group may make changes.
 //
 //	api.go      requests, answers and limits
+//	stats.go    the counters of a direction
 //	error.go    errors, their codes and HTTP statuses
 //	name.go     names that an interface can have
 //	show.go     names as they are shown
@@ -148,6 +149,8 @@ const (
 type Direction struct {
 	Policy   string   `json:"policy"` // canonical text; Parse makes the same policy of it
 	Verdicts Verdicts `json:"verdicts"`
+	Did      Did      `json:"did"`
+	Late     Late     `json:"late"`
 	Stats    Stats    `json:"stats"`
 
 	// Path is PathKernel or PathRelay; PathReason says why it is not the faster one. With
@@ -161,33 +164,6 @@ type Direction struct {
 type Verdicts struct {
 	Relay uint64 `json:"relay"`
 	Drop  uint64 `json:"drop"`
-}
-
-// Count is a number of wire packets and their Ethernet bytes (no preamble, no FCS).
-type Count struct {
-	Packets uint64 `json:"packets"`
-	Bytes   uint64 `json:"bytes"`
-}
-
-// Stats are the counters of one direction since the start of the daemon. They balance at
-// any moment: Offered = Relayed + Held + the sum of Dropped. Neighbour and Overruns are not
-// among these.
-type Stats struct {
-	Offered Count            `json:"offered"` // what the device got, on either path
-	Relayed Count            `json:"relayed"` // what the device passed on
-	Held    Count            `json:"held"`    // what the device has not decided about yet
-	Dropped map[string]Count `json:"dropped"` // by reason, one of the Drop… constants; every reason is always present
-	// Stages counts what the policies dropped, by the name of the stage. Every stage that
-	// the daemon has is present. The sum is Dropped[DropPolicy].
-	Stages map[string]Count `json:"stages"`
-	// Neighbour counts the messages of ARP, neighbour discovery, IGMP and MLD that were
-	// relayed without number and verdict. Those that could not be relayed are in Offered and
-	// Dropped. It stays 0 while Info.JudgeNeighbours is set.
-	Neighbour Count `json:"neighbour"`
-	// Overruns counts frames that the kernel lost before they reached the relay, because a
-	// queue was full or because the kernel could not pass them on. It counts buffers and
-	// not packets, because the kernel does. No policy asked for these losses.
-	Overruns uint64 `json:"overruns"`
 }
 
 // DeviceStats is the answer to GET /v1/stats.

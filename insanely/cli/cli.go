@@ -11,6 +11,7 @@
 //	change.go      a change made of words
 //	namespace.go   whether the device is in the network namespace of the command
 //	device.go      the device, printed
+//	did.go         what was asked for beside losses and what was done, and how late
 //	sentence.go    what was asked for and what was done, in words
 //	takes.go       the addresses whose frames the device takes
 //	stats.go       the counters, printed

@@ -79,7 +79,8 @@ func deviceText(info api.Info) string {
 
 // directionLines describes one direction: the policy, its effect, the counters.
 func directionLines(d api.Direction, layout counters) []string {
-	return append([]string{policyText(d.Policy), verdictText(d)}, layout.lines(d.Stats)...)
+	lines := append([]string{policyText(d.Policy), verdictText(d)}, didLines(d)...)
+	return append(lines, layout.lines(d.Stats)...)
 }
 
 func upDown(up bool) string {

@@ -49,7 +49,7 @@ var views = map[string]func(*api.Info){
 	"newer": func(info *api.Info) {
 		info.SlaveState, info.Receive, info.Path = "asleep", "some", "kernel"
 		info.Takes = api.Takes{}
-		info.TX.Policy = "delay 20ms"
+		info.TX.Policy = "warp 20ms"
 		info.RX.Stats.Dropped["too-late"] = api.Count{Packets: 5, Bytes: 500}
 	},
 	// A link may be called like this.

@@ -27,13 +27,19 @@ func policyHelp() string {
 // explained returns a word and its meaning, broken into lines.
 func explained(word, meaning string) string {
 	const indent = 18
-	line := fmt.Sprintf("  %-*s", indent-2, word)
+	if len(word) <= indent-4 {
+		return broken(fmt.Sprintf("  %-*s", indent-2, word), indent, meaning)
+	}
+	// It is too long for its column.
+	return broken("  ", 6, word) + broken(strings.Repeat(" ", indent), indent, meaning)
+}
+
+// broken returns the words of a text behind what its first line begins with, broken into
+// lines. The other lines are indented.
+func broken(line string, indent int, words string) string {
 	var text strings.Builder
-	for i, w := range strings.Fields(meaning) {
+	for i, w := range strings.Fields(words) {
 		switch {
-		case i == 0 && len(word) > indent-4: // too long for its column
-			text.WriteString(strings.TrimRight(line, " ") + "\n")
-			line = strings.Repeat(" ", indent)
 		case i > 0 && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > helpWidth:
 			text.WriteString(line + "\n")
 			line = strings.Repeat(" ", indent)

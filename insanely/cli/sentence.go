@@ -73,7 +73,7 @@ func product(shares []policy.Share, ofTime bool) *big.Rat {
 			relayed = big.NewRat(100, 1)
 		}
 		of := new(big.Int).SetUint64(s.Of)
-		rest := new(big.Int).SetUint64(s.Of - s.Lost)
+		rest := new(big.Int).SetUint64(s.Of - s.Part)
 		relayed.Mul(relayed, new(big.Rat).SetFrac(rest, of))
 	}
 	return relayed

@@ -22,7 +22,8 @@ func TestPolicyText(t *testing.T) {
 		"percent 80 every 5":   "percent 80 every 5: 80 % of all packets but each 5th relayed",
 		"time 500ms 1s":        "time 500ms 1s: all packets relayed for 500ms, then dropped for 1s",
 		"percent 9 time 1s 2s": "percent 9 time 1s 2s: 9 % of packets relayed for 1s, then none for 2s",
-		"delay 20ms":           "delay 20ms",
+		"warp 20ms":            "warp 20ms",
+		"delay 20ms":           "delay 20ms: all packets relayed, 20ms later",
 		"":                     "",
 	} {
 		if got := policyText(policy); got != want {
@@ -51,7 +52,10 @@ func TestVerdictText(t *testing.T) {
 		{"time 500ms 1s", 1, 1, "asked 33.33 % of the time  did 50.00 % of 2"},
 		{"time 0s 1s", 0, 1, "asked 0.00 % of the time  did 0 % of 1"},
 		{"percent 80 time 1s 1s", 2, 3, "asked 80 % during 50.00 % of the time  did 40.00 % of 5"},
-		{"delay 20ms", 3, 1, "asked –  did 75.00 % of 4"},
+		{"warp 20ms", 3, 1, "asked –  did 75.00 % of 4"},
+		{"percent 75 ecn", 3, 1, "asked –  did 75.00 % of 4"},
+		{"delay 20ms", 4, 0, "asked 100 %  did 100 % of 4"},
+		{"percent 75 rate 1mbit", 3, 1, "asked 75 %  did 75.00 % of 4"},
 	} {
 		d := api.Direction{Policy: test.policy, Verdicts: api.Verdicts{Relay: test.relay, Drop: test.drop}}
 		if got := verdictText(d); got != test.want {

@@ -65,16 +65,28 @@ func (l counters) lines(stats api.Stats) []string {
 		lines = append(lines, fmt.Sprintf("%-*s  %*d  %*d",
 			l.label, row.label, l.packets, row.count.Packets, l.bytes, row.count.Bytes))
 	}
+	if stats.NoMemory > 0 {
+		lines = append(lines, fmt.Sprintf("%-*s  %*d  packets", l.label, "no memory", l.packets, stats.NoMemory))
+	}
 	// The kernel counts lost buffers and does not know their bytes.
 	return append(lines, fmt.Sprintf("%-*s  %*d  frames", l.label, "overruns", l.packets, stats.Overruns))
 }
 
-// rows returns the counters of one direction. It leaves out reasons with no packet, and
-// Held and Neighbour if they are zero.
+// rows returns the counters of one direction. It leaves out those that are zero, but for the
+// first two.
 func rows(stats api.Stats) []row {
 	rows := []row{{"offered", stats.Offered}, {"relayed", stats.Relayed}}
-	if stats.Held != (api.Count{}) {
-		rows = append(rows, row{"held", stats.Held})
+	add := func(label string, count api.Count) {
+		if count != (api.Count{}) {
+			rows = append(rows, row{label, count})
+		}
+	}
+	add("held", stats.Held)
+	add("copied", stats.Copied)
+	add("damaged", stats.Damaged)
+	add("reordered", stats.Reordered)
+	for _, stage := range ordered(modes, stats.Marked) {
+		add("marked by "+stage, stats.Marked[stage])
 	}
 	for _, reason := range reasons(stats) {
 		if count := stats.Dropped[reason]; count != (api.Count{}) {
@@ -84,9 +96,7 @@ func rows(stats api.Stats) []row {
 			rows = append(rows, stageRows(stats)...)
 		}
 	}
-	if stats.Neighbour != (api.Count{}) {
-		rows = append(rows, row{"neighbour", stats.Neighbour})
-	}
+	add("neighbour", stats.Neighbour)
 	return rows
 }
 

@@ -143,7 +143,7 @@ func (r *record) checkSet(t testing.TB, programs ...*policy.Program) (open int) 
 	for i, times := range r.times {
 		relayed := 0
 		for _, p := range programs {
-			if p.Decide(0, uint64(i)) == policy.Relay {
+			if !p.Decide(0, uint64(i)).Lost() {
 				relayed++
 			}
 		}

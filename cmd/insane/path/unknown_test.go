@@ -27,18 +27,19 @@ func (s *odd) compile(prog *Program, _ Time, _ uint64)  { prog.OddSet = 1 }
 func (s *odd) usage() string                            { return "odd" }
 func (s *odd) summary() string                          { return "drop each second packet" }
 func (s *odd) meaning() meaning                         { return meaning{alone: "each second packet dropped"} }
-func (s *odd) share() (Share, bool)                     { return Share{Lost: 1, Of: 2}, true }
+func (s *odd) share() (Share, bool)                     { return Share{Part: 1, Of: 2}, true }
 func (p *Program) oddDrops(seq uint64) bool             { return p.OddSet&seq == 1 }
 `
 
-// oddLines are the lines of the stage in stages.go; each is added behind an existing line,
-// or before it for the program.
-var oddLines = []struct{ at, line string }{
-	{"type Policy struct {\n", "\todd odd\n"},
-	{"\tbyPercent Verdict = 1\n", "\tbyOdd Verdict = StageNumbers - 1\n"},
-	{"var table = []row{\n", "\t{\"odd\", byOdd, func(p *Policy) stage { return &p.odd }},\n"},
-	{"Decide(now Time, seq uint64) Verdict {\n", "\tif p.oddDrops(seq) {\n\t\treturn byOdd\n\t}\n"},
-	{"Whole(segments uint32) bool {\n", "\tif p.OddSet != 0 && segments > 1 {\n\t\treturn false\n\t}\n"},
+// oddLines are the lines of the stage in files of package policy; each is added behind an
+// existing line. Its field comes after the fields that the kernel knows.
+var oddLines = []struct{ file, at, line string }{
+	{"stages.go", "type Policy struct {\n", "\todd odd\n"},
+	{"stages.go", "\tByPercent   Stage = 1\n", "\tbyOdd Stage = StageNumbers - 1\n"},
+	{"stages.go", "var table = []row{\n", "\t{\"odd\", byOdd, func(p *Policy) stage { return &p.odd }},\n"},
+	{"program.go", "\tSlotKey     uint64\n", "\tOddSet uint64\n"},
+	{"program.go", "\tby := Relay\n\tswitch {\n", "\tcase p.oddDrops(seq):\n\t\tby = byOdd\n"},
+	{"program.go", "Uniform(segments uint32) bool {\n", "\tif p.OddSet != 0 && segments > 1 {\n\t\treturn false\n\t}\n"},
 }
 
 // buildOdd builds the insane command with the stage and does not change the sources.
@@ -48,26 +49,26 @@ func buildOdd(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, stages := t.TempDir(), filepath.Join(root, "policy", "stages.go")
-	text, err := os.ReadFile(stages)
-	if err != nil {
-		t.Fatal(err)
-	}
-	with := string(text)
+	dir, files := t.TempDir(), map[string]string{"odd.go": odd}
 	for _, l := range oddLines {
-		if strings.Count(with, l.at) != 1 {
-			t.Fatalf("%s has no place behind %q", stages, l.at)
+		with, changed := files[l.file]
+		if !changed {
+			text, err := os.ReadFile(filepath.Join(root, "policy", l.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			with = string(text)
 		}
-		with = strings.Replace(with, l.at, l.at+l.line, 1)
+		if strings.Count(with, l.at) != 1 {
+			t.Fatalf("%s has no place behind %q", l.file, l.at)
+		}
+		files[l.file] = strings.Replace(with, l.at, l.at+l.line, 1)
 	}
-	// Its field comes after the fields that the kernel knows.
-	begin, rest, _ := strings.Cut(with, "type Program struct {")
-	fields, rest, _ := strings.Cut(rest, "\n}\n")
-	with = begin + "type Program struct {" + fields + "\n\tOddSet uint64\n}\n" + rest
 	replace := map[string]string{}
-	for name, text := range map[string]string{stages: with, filepath.Join(root, "policy", "odd.go"): odd} {
-		replace[name] = filepath.Join(dir, filepath.Base(name))
-		if err := os.WriteFile(replace[name], []byte(text), 0o600); err != nil {
+	for name, text := range files {
+		place := filepath.Join(root, "policy", name)
+		replace[place] = filepath.Join(dir, name)
+		if err := os.WriteFile(replace[place], []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -82,7 +82,7 @@ func (a Account) Check(t testing.TB, count int, program *policy.Program) {
 func Drops(program *policy.Program, n uint64) uint64 {
 	count := uint64(0)
 	for seq := range n {
-		if program.Decide(0, seq) != policy.Relay {
+		if program.Decide(0, seq).Lost() {
 			count++
 		}
 	}

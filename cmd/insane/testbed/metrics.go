@@ -40,8 +40,13 @@ func MetricsDiff(t testing.TB, l *lab.Lab, d *lab.Daemon) string {
 		}
 	}
 	for _, direction := range []string{"tx", "rx"} {
-		for _, verdict := range []string{"relay", "drop"} {
-			delete(got, sample("verdicts", "direction", direction, "verdict", verdict)) // the stats do not contain these
+		// The stats do not contain these.
+		for name := range got {
+			for _, metric := range []string{"verdicts", "late_seconds", "late_seconds_sum", "late_seconds_count", "drawn_delay_seconds", "relayed_bits"} {
+				if strings.HasPrefix(name, "insane_"+metric+"{") && strings.Contains(name, fmt.Sprintf("direction=%q", direction)) {
+					delete(got, name)
+				}
+			}
 		}
 	}
 	return cmp.Diff(want, got)
@@ -60,6 +65,17 @@ func addSamples(m map[string]uint64, direction string, s api.Stats) {
 		m[sample("stage_dropped_packets_total", "direction", direction, "stage", stage)] = c.Packets
 		m[sample("stage_dropped_bytes_total", "direction", direction, "stage", stage)] = c.Bytes
 	}
+	for what, c := range map[string]api.Count{"copied": s.Copied, "damaged": s.Damaged, "reordered": s.Reordered} {
+		m[sample("changed_packets_total", "direction", direction, "what", what)] = c.Packets
+		m[sample("changed_bytes_total", "direction", direction, "what", what)] = c.Bytes
+	}
+	for stage, c := range s.Marked {
+		m[sample("marked_packets_total", "direction", direction, "stage", stage)] = c.Packets
+		m[sample("marked_bytes_total", "direction", direction, "stage", stage)] = c.Bytes
+	}
+	m[sample("held_packets", "direction", direction)] = s.Held.Packets
+	m[sample("held_bytes", "direction", direction)] = s.Held.Bytes
+	m[sample("no_memory_packets_total", "direction", direction)] = s.NoMemory
 	m[sample("neighbour_packets_total", "direction", direction)] = s.Neighbour.Packets
 	m[sample("neighbour_bytes_total", "direction", direction)] = s.Neighbour.Bytes
 	m[sample("overrun_frames_total", "direction", direction)] = s.Overruns
@@ -89,7 +105,11 @@ func samples(t testing.TB, text string) map[string]uint64 {
 			t.Errorf("%q: %v", lines.Text(), err)
 		}
 		name := strings.TrimSuffix(lines.Text(), " "+fields[len(fields)-1])
-		if metric, _, _ := strings.Cut(name, "{"); described[metric] != 2 {
+		metric, _, _ := strings.Cut(name, "{")
+		if summary := strings.TrimSuffix(strings.TrimSuffix(metric, "_sum"), "_count"); described[summary] == 2 {
+			metric = summary
+		}
+		if described[metric] != 2 {
 			t.Errorf("%s has no help or no type", metric)
 		}
 		all[name] = uint64(value)

@@ -75,7 +75,7 @@ type packetRun struct{ first, count, next int }
 
 // relayedRun finds the first run of packets in [from, to) that a program relays.
 func relayedRun(program *policy.Program, from, to int) packetRun {
-	relays := func(i int) bool { return i < to && program.Decide(0, uint64(i)) == policy.Relay }
+	relays := func(i int) bool { return i < to && !program.Decide(0, uint64(i)).Lost() }
 	for from < to && !relays(from) {
 		from++
 	}

@@ -82,12 +82,12 @@ func unreadableSupers(t *testing.T, b *testbed.Bed, list testbed.Supers) {
 // probability q, the lengths of runs are geometric with the mean 1/(1-q).
 func checkRuns(t testing.TB, program *policy.Program, count uint64) {
 	t.Helper()
-	lost, runs, last := 0, 0, policy.Relay
+	lost, runs, last := 0, 0, false
 	for seq := range count {
-		v := program.Decide(0, seq)
-		if v != policy.Relay {
+		v := program.Decide(0, seq).Lost()
+		if v {
 			lost++
-			if last == policy.Relay {
+			if !last {
 				runs++
 			}
 		}

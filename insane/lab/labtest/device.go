@@ -36,8 +36,9 @@ func CheckCounters(t testing.TB, s api.Stats) {
 		sum.Packets += c.Packets
 		sum.Bytes += c.Bytes
 	}
-	if sum != s.Offered {
-		t.Errorf("counters do not balance: offered %+v, accounted for %+v: %+v", s.Offered, sum, s)
+	offered := api.Count{Packets: s.Offered.Packets + s.Copied.Packets, Bytes: s.Offered.Bytes + s.Copied.Bytes}
+	if sum != offered {
+		t.Errorf("counters do not balance: offered and copied %+v, accounted for %+v: %+v", offered, sum, s)
 	}
 	var stages api.Count
 	for _, c := range s.Stages {

@@ -11,8 +11,10 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // maxBatch is the most frames that one Read returns, if New was not told otherwise.
@@ -24,7 +26,11 @@ type Port struct {
 	In  chan frame.Frame
 	Out chan frame.Frame
 
+	// Clock is the clock of the relay. Read needs it if it is to return at a time.
+	Clock func() policy.Time
+
 	batch  int
+	wake   chan struct{}
 	closed chan struct{}
 	once   sync.Once
 	wrote  atomic.Uint64
@@ -43,6 +49,7 @@ func New(depth, batch int) *Port {
 		In:     make(chan frame.Frame, depth),
 		Out:    make(chan frame.Frame, depth),
 		batch:  batch,
+		wake:   make(chan struct{}, 1),
 		closed: make(chan struct{}),
 	}
 }
@@ -55,14 +62,22 @@ func (p *Port) Fail(f func(frame.Frame) error) {
 	p.fail = f
 }
 
-// Read implements port.Port.
-func (p *Port) Read() ([]frame.Frame, error) {
+// Read implements port.Port. The time until is one of Clock.
+func (p *Port) Read(until policy.Time) ([]frame.Frame, error) {
 	var frames []frame.Frame
+	var due <-chan time.Time
+	if until != 0 {
+		due = time.After(time.Duration(until - min(until, p.Clock())))
+	}
 	select {
 	case f := <-p.In:
 		frames = append(frames, f)
 	case <-p.closed:
 		return nil, os.ErrClosed
+	case <-due:
+		return nil, nil
+	case <-p.wake:
+		return nil, nil
 	}
 	for len(frames) < p.batch {
 		select {
@@ -73,6 +88,14 @@ func (p *Port) Read() ([]frame.Frame, error) {
 		}
 	}
 	return frames, nil
+}
+
+// Wake implements port.Port.
+func (p *Port) Wake() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
 }
 
 // Write implements port.Port. It puts copies into Out, since the memory of the frames

@@ -5,9 +5,11 @@ import (
 	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 var _ port.Port = (*Port)(nil)
@@ -37,7 +39,7 @@ func TestReadBatches(t *testing.T) {
 		}
 		next := byte(0)
 		for _, want := range c.want {
-			frames, err := p.Read()
+			frames, err := p.Read(0)
 			if err != nil || len(frames) != want {
 				t.Errorf("batch %d: %d frames (%v), want %d", c.batch, len(frames), err, want)
 			}
@@ -49,6 +51,21 @@ func TestReadBatches(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Read returns nothing at the time that it was given, by the clock of the port.
+func TestReadUntil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, began := New(1, 0), time.Now()
+		p.Clock = func() policy.Time { return policy.Time(time.Since(began)) + 7 }
+		if frames, err := p.Read(7 + 1000); len(frames) > 0 || err != nil || time.Since(began) != 1000 {
+			t.Errorf("%d frames, %v, after %v; want none after 1µs", len(frames), err, time.Since(began))
+		}
+		p.In <- frame.Frame{1}
+		if frames, err := p.Read(1 << 60); len(frames) != 1 || err != nil {
+			t.Errorf("%d frames, %v; want 1", len(frames), err)
+		}
+	})
 }
 
 // A frame that was written stays the same when the writer uses its memory again.
@@ -95,7 +112,7 @@ func TestCloseWakes(t *testing.T) {
 		p := New(0, 0)
 		ended := make(chan error)
 		go func() {
-			_, err := p.Read()
+			_, err := p.Read(0)
 			ended <- err
 		}()
 		go func() {

@@ -1,0 +1,14 @@
+// Package hold tests packets that wait: each leaves at its time or later, in the order that
+// the policy says, as often and with as many wrong bits as it says, and what happens to it when
+// something else happens meanwhile.
+//
+//	stream_test.go  numbered packets, and when each of them was sent and has arrived
+//	delay_test.go   constant delay and jitter
+//	rate_test.go    a link of a rate, and its queue
+//	change_test.go  copies, damage, marks, later places
+//	event_test.go   the policy changes while packets are held
+//	slave_test.go   the slave, the interface and the MTU change while packets are held
+//	end_test.go     the daemon is ended or stopped while packets are held
+//	memory_test.go  more packets than there is memory for
+//	main_test.go    the commands under test
+package hold

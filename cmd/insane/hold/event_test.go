@@ -1,0 +1,138 @@
+package hold
+
+import (
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+)
+
+// many is how many packets are held when something happens.
+const many = 1000
+
+// change sets a policy, without another seed.
+func (s *stream) change(t *testing.T, text string) {
+	t.Helper()
+	labtest.Set(t, s.bed.Daemon, s.bed.Change(text))
+}
+
+// TestChangeWhileHeld: with a new policy no held packet waits longer than one that arrives now,
+// and order is kept, also with the packets that come after the change.
+func TestChangeWhileHeld(t *testing.T) {
+	for _, c := range []struct{ before, after string }{
+		{"delay 1h", "pass"},
+		{"delay 1h", "percent 100"},
+		{"delay 1h", "delay 10ms"},
+		{"delay 1h", "duplicate 0"},
+		{"delay 1h", "rate 1gbit queue 1h"},
+		{"delay 1h", "slot 10ms"},
+		{"rate 1kbit queue 10h", "pass"},
+		{"rate 1kbit queue 10h", "rate 100mbit queue 10h"},
+		{"slot 1h", "pass"},
+		{"delay 1h jitter 1s normal each", "delay 20ms jitter 10ms"},
+	} {
+		t.Run(c.before+" to "+c.after, func(t *testing.T) {
+			t.Parallel()
+			eachWay(t, func(t *testing.T, b *testbed.Bed) {
+				s := newStream(t, b, 64)
+				b.Begin(t, c.before, 1)
+				if c.before[:4] == "rate" { // the head of the link takes half a second
+					s.send(t, many, 0)
+					labtest.Await(t, "packets to be held", func() bool { return b.Stats(t).Held.Packets > many/2 })
+				} else {
+					s.hold(t, many)
+				}
+				s.change(t, c.after)
+				s.send(t, 50, 0)
+				s.inOrder(t, s.receive(t, len(s.sent)), 0)
+				s.holds(t, 0)
+				if more := s.rest(t, 50*time.Millisecond); len(more) > 0 {
+					t.Errorf("%d packets too many", len(more))
+				}
+			})
+		})
+	}
+}
+
+// TestLongerDelayWhileHeld: a longer delay does not touch what is held. What comes later waits
+// behind it, for longer.
+func TestLongerDelayWhileHeld(t *testing.T) {
+	eachWay(t, func(t *testing.T, b *testbed.Bed) {
+		s := newStream(t, b, 64)
+		const short, long = 2 * time.Second, 4 * time.Second
+		b.Begin(t, "delay "+short.String(), 1)
+		s.hold(t, 100)
+		s.change(t, "delay "+long.String())
+		s.send(t, 100, 0)
+		list := s.receive(t, 200)
+		s.inOrder(t, list, 0)
+		s.notBefore(t, list[:100], short)
+		s.notBefore(t, list[100:], long)
+		if took := list[99].at.Sub(s.sent[99]); took >= long {
+			t.Errorf("a held packet took %v, although it was to wait for %v", took, short)
+		}
+	})
+}
+
+// TestKernelPathComesBack: after a change to a policy that the kernel can do, the fast path
+// opens when all that was held has left, and no packet overtakes another.
+func TestKernelPathComesBack(t *testing.T) {
+	eachWay(t, func(t *testing.T, b *testbed.Bed) {
+		s := newStream(t, b, 64)
+		for round := range 10 {
+			first := len(s.sent)
+			b.Begin(t, "delay 1h", uint64(round))
+			s.hold(t, 200)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				time.Sleep(2 * time.Millisecond)
+				s.change(t, "pass")
+			}()
+			s.send(t, 400, 10*time.Microsecond)
+			<-done
+			s.send(t, 100, 0)
+			s.inOrder(t, s.receive(t, 700), first)
+			testbed.AwaitPaths(t, b.Daemon, "kernel")
+			before := len(s.sent)
+			s.send(t, 10, 0)
+			s.inOrder(t, s.receive(t, 10), before)
+		}
+	})
+}
+
+// TestManyChanges: a change of the policy every 20 ms, with packets held, loses, doubles and
+// reorders none.
+func TestManyChanges(t *testing.T) {
+	eachWay(t, func(t *testing.T, b *testbed.Bed) {
+		s := newStream(t, b, 64)
+		b.Begin(t, "delay 30ms", 1)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for round := range testbed.Soak(t, 50) {
+				texts := []string{"delay 50ms", "delay 5ms", "rate 50mbit delay 20ms", "pass", "delay 20ms jitter 10ms", "slot 3ms 9ms", "percent 100"}
+				s.change(t, texts[round%len(texts)])
+				time.Sleep(20 * time.Millisecond)
+			}
+		}()
+		var list []arrival
+		for running := true; running; {
+			select {
+			case <-ended:
+				running = false
+			default:
+			}
+			s.send(t, 20, 100*time.Microsecond)
+			for len(s.sent)-len(list) > testbed.UnderWay {
+				list = append(list, s.receive(t, 1)...)
+			}
+		}
+		list = append(list, s.receive(t, len(s.sent)-len(list))...)
+		s.inOrder(t, list, 0)
+		if more := s.rest(t, 100*time.Millisecond); len(more) > 0 {
+			t.Errorf("%d packets too many", len(more))
+		}
+	})
+}

@@ -1,0 +1,66 @@
+package frame
+
+import "encoding/binary"
+
+// Bits is how many bits of a frame Flip can flip: those behind the Ethernet header and up to
+// two VLAN tags. A frame that is too short to have them has none.
+func Bits(f Frame) uint64 {
+	if len(f) < HeaderLen+etherLen {
+		return 0
+	}
+	link, _ := linkHeader(f[HeaderLen:])
+	return 8 * uint64(len(f)-HeaderLen-link)
+}
+
+// Flip flips bits of a frame without GSO type. Bit 0 is the highest bit of the first byte behind
+// the Ethernet header and its VLAN tags; each is less than Bits(f). A bit that is there twice
+// is flipped twice.
+//
+// If the frame has a partial checksum, Flip finishes it first. The virtio header says no more
+// than that nothing is known of the checksum, so that whoever receives the packet verifies it,
+// and finds one flipped bit wherever a checksum covers it. Several bits can hide each other:
+// the sum stays if one bit of a word goes up and the same bit of another word goes down.
+func Flip(f Frame, bits []uint64) {
+	if len(bits) == 0 {
+		return
+	}
+	finishChecksum(f)
+	link, _ := linkHeader(f[HeaderLen:])
+	p := f[HeaderLen+link:]
+	for _, b := range bits {
+		p[b/8] ^= 0x80 >> (b % 8)
+	}
+}
+
+// finishChecksum finishes a partial checksum of a frame without GSO type, and takes from the
+// virtio header what says that the checksum is right. The kernel does the same:
+// skb_checksum_help of net/core/dev.c. A frame whose checksum would lie outside of it stays as
+// it is; the kernel refuses it.
+func finishChecksum(f Frame) {
+	h, e := f.Header(), f[HeaderLen:]
+	if h.Flags&NeedsCsum != 0 {
+		start := int(h.CsumStart)
+		field := start + int(h.CsumOffset)
+		if field+2 > len(e) {
+			return
+		}
+		check := ^longSum(e[start:])
+		if check == 0 {
+			check = 0xffff // the same number, and not the 0 by which UDP says that there is none
+		}
+		binary.BigEndian.PutUint16(e[field:], check)
+	}
+	h.Flags &^= NeedsCsum | DataValid
+	h.CsumStart, h.CsumOffset = 0, 0
+	f.SetHeader(h)
+}
+
+// longSum is sum for any length.
+func longSum(p []byte) uint16 {
+	const most = 1 << 16
+	var n uint32
+	for ; len(p) > most; p = p[most:] {
+		n = uint32(fold(n + uint32(sum(p[:most]))))
+	}
+	return fold(n + uint32(sum(p)))
+}

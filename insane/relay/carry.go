@@ -1,0 +1,155 @@
+package relay
+
+import (
+	"slices"
+
+	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// lossStages are the stages that lose packets by a draw, and do nothing else.
+const lossStages = policy.Stages(1<<policy.ByPercent | 1<<policy.ByEvery | 1<<policy.ByTime)
+
+// carry carries out verdicts that say more of a packet than whether it is lost. number is
+// that of the first packet of the frame.
+func (r *Relay) carry(f frame.Frame, l *frame.Layout, number uint64) {
+	n := l.Packets()
+	capable := r.rs.Program.ECNMark != 0 && frame.Capable(f)
+	r.mtu = uint32(l.MTU())
+	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
+	if r.rs.Program.Uniform(uint32(n)) {
+		r.same(r.decide(number, uint64(n), capable), n)
+	} else {
+		r.decideEach(number, n, capable)
+	}
+	if l.Whole() {
+		r.carryRuns(f, l, number, r.verdicts)
+		return
+	}
+	r.pieces = r.splitter.Split(f, *l, r.keep, r.pieces[:0])
+	pieces := r.pieces
+	for from := 0; from < n; {
+		if !r.keep[from] {
+			from = r.lose(l, r.verdicts, from)
+			continue
+		}
+		to := l.Run(r.keep, from)
+		piece := pieces[0]
+		pieces = pieces[1:]
+		if sub, err := frame.Inspect(piece); err == nil {
+			r.carryRuns(piece, &sub, number+uint64(from), r.verdicts[from:to])
+		} else {
+			r.delta.drop(DropUnreadable, api.Count{Packets: uint64(to - from), Bytes: l.Bytes(from, to)})
+			r.trouble("take a super-frame apart", err)
+		}
+		from = to
+	}
+}
+
+// lose counts the lost packets from one on that have the same verdict, and returns the one
+// behind them.
+func (r *Relay) lose(l *frame.Layout, verdicts []policy.Verdict, from int) (to int) {
+	for to = from + 1; to < len(verdicts) && verdicts[to].Loss == verdicts[from].Loss; to++ {
+	}
+	r.delta.dropBy(verdicts[from].By, api.Count{Packets: uint64(to - from), Bytes: l.Bytes(from, to)})
+	return to
+}
+
+// carryRuns carries out the verdicts of the packets of a frame that a port carries whole.
+// Packets that follow each other and have the same verdict stay together.
+func (r *Relay) carryRuns(f frame.Frame, l *frame.Layout, number uint64, verdicts []policy.Verdict) {
+	for from := 0; from < len(verdicts); {
+		v := verdicts[from]
+		if v.Lost() {
+			from = r.lose(l, verdicts, from)
+			continue
+		}
+		to := from + 1
+		for v.Copies|v.Flips == 0 && to < len(verdicts) && verdicts[to] == v {
+			to++
+		}
+		c := api.Count{Packets: uint64(to - from), Bytes: l.Bytes(from, to)}
+		if from == 0 && to == len(verdicts) {
+			r.emit(f, l, number, v, c)
+			return
+		}
+		piece, sub := r.cut(f, l, from, to), *l
+		if to-from > 1 {
+			var err error
+			if sub, err = frame.Inspect(piece); err != nil {
+				panic("relay: a part of a frame is no frame: " + err.Error())
+			}
+		}
+		r.emit(piece, &sub, number+uint64(from), v, c)
+		from = to
+	}
+}
+
+// cut returns some packets of a frame as one frame. What is held is copied into the line at
+// once, so that the next cut may overwrite it.
+func (r *Relay) cut(f frame.Frame, l *frame.Layout, from, to int) frame.Frame {
+	if r.holding {
+		return r.splitter.CutOver(f, *l, from, to)
+	}
+	return r.splitter.Cut(f, *l, from, to)
+}
+
+// emit marks, damages and copies packets that have one verdict, and sends them on. If they
+// are to be damaged or copied, they are one packet.
+func (r *Relay) emit(f frame.Frame, l *frame.Layout, number uint64, v policy.Verdict, c api.Count) {
+	if v.Mark && frame.MarkCE(f) {
+		add(&r.delta.marked[v.By], c)
+	}
+	itself := f
+	if v.Flips != 0 {
+		if v.Copies != 0 {
+			itself = r.copyOf(f)
+		}
+		r.damage(itself, number, 0, c)
+	}
+	r.delta.overrun(&r.delta.offered, r.send(itself, l, v, c))
+	for i := range v.Copies {
+		copied, cv := f, r.rs.Program.Copy(r.now, number, i+1)
+		if cv.Flips != 0 {
+			copied = r.copyOf(f)
+			r.damage(copied, number, i+1, c)
+		}
+		add(&r.delta.copied, c)
+		r.delta.overrun(&r.delta.copied, r.send(copied, l, cv, c))
+	}
+}
+
+// copyOf returns a copy of a frame that is valid until the end of the batch.
+func (r *Relay) copyOf(f frame.Frame) frame.Frame {
+	at := len(r.scratch)
+	r.scratch = append(r.scratch, f...) // may move; earlier copies stay where they are
+	return frame.Frame(slices.Clip(r.scratch[at:]))
+}
+
+// damage flips bits of a packet, or of one of its copies.
+func (r *Relay) damage(f frame.Frame, number uint64, ordinal uint32, c api.Count) {
+	if h := f.Header(); h.GSOType != frame.GSONone { // a super-frame of one packet
+		h.GSOType, h.GSOSize = frame.GSONone, 0
+		f.SetHeader(h)
+	}
+	r.places = r.rs.Program.Flip(r.places[:0], number, ordinal, frame.Bits(f))
+	frame.Flip(f, r.places)
+	if len(r.places) > 0 {
+		add(&r.delta.damaged, c)
+	}
+}
+
+// send holds packets that are to wait, and relays others. It returns those that found no
+// memory.
+func (r *Relay) send(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Count) (lost api.Count) {
+	if v.Behind != 0 {
+		add(&r.delta.reordered, c)
+	}
+	if !r.holding {
+		r.pass(f, share{Count: c})
+		return lost
+	}
+	r.delta.drawn.note(v.Delay, c.Packets)
+	return r.hold(f, l, v, c)
+}
