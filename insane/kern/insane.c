@@ -95,6 +95,9 @@ static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 	case RELAYED:
 		sample_sent(skb, direction);
 		remember_through(skb);
+		// The hash of the sender's socket, by which fq_codel sorts flows, is unknown
+		// to the relay. So both leave it to be made of the packet's addresses.
+		bpf_set_hash_invalid(skb);
 		return bpf_redirect(c.to, 0);
 	case UNDECIDED:
 		// A frame that the queue has no room for is lost, as on a wire.

@@ -9,6 +9,6 @@
 //	stop_test.go    a stopped daemon
 //	watch_test.go   the relay takes over for tcpdump and a qdisc, but not for a bridge
 //	hook_test.go    what others do with frames at the hooks of the kernel happens on either path
-//	label_test.go   priority and mark of packets
+//	label_test.go   priority and mark of packets; hash_test.go: the hash of a flow
 //	main_test.go    the commands under test
 package path

@@ -27,7 +27,7 @@
 //	guest.go     a further host, and bridges
 //	state.go     all that a host has, to see that nothing was left
 //	hook.go      programs, filters and chains that drop each frame
-//	label.go     priority and mark of packets at a link
+//	label.go     priority and mark of packets at a link; hash.go: the hash of a flow
 //	bpf.go       programs and maps in the kernel
 //	process.go   memory and descriptors of a daemon
 //	race.go      how many packets are many; norace.go: without the race detector
