@@ -19,6 +19,7 @@ func TestMemoryBudget(t *testing.T) {
 		Lab: l, Daemon: d, Path: api.PathAuto,
 		Course: testbed.Course{From: l.Borea, To: l.Morgana, IPv4: l.Morgana.IPv4, IPv6: l.Morgana.IPv6},
 	}
+	labtest.Run(t, l.Borea, "ping", "-c", "1", "-w", "20", l.Morgana.IPv4.String()) // so that they know each other
 	s := newStream(t, b, 1400)
 	idle := testbed.ResidentKiB(t, d.PID())
 	s.change(t, "delay 1h")
