@@ -75,13 +75,16 @@ func (r *Relay) carryRuns(f frame.Frame, l *frame.Layout, number uint64, verdict
 			return
 		}
 		piece, sub := r.cut(f, l, from, to), *l
+		var err error
 		if to-from > 1 {
-			var err error
-			if sub, err = frame.Inspect(piece); err != nil {
-				panic("relay: a part of a frame is no frame: " + err.Error())
-			}
+			sub, err = frame.Inspect(piece)
 		}
-		r.emit(piece, &sub, number+uint64(from), v, c)
+		if err == nil {
+			r.emit(piece, &sub, number+uint64(from), v, c)
+		} else {
+			r.delta.drop(DropMalformed, c)
+			r.trouble("take packets out of a frame", err)
+		}
 		from = to
 	}
 }
