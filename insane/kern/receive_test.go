@@ -30,21 +30,6 @@ func newReceiver(t *testing.T) *receiver {
 	return &receiver{c, backlog}
 }
 
-// hand runs the programs of the slave on a frame of the device. They must hand it to the
-// interface, and keep it from the slave's stack.
-func (r *receiver) hand(s sample) {
-	r.t.Helper()
-	kept, handoff := r.receive(r.bpf.ReceiveAll, s, r.forDevice(s))
-	if kept != 0 || handoff.To != uint64(r.to) {
-		r.t.Fatalf("%d bytes for the socket, %d left at ingress", int32(kept), handoff.To)
-	}
-	act, err := r.bpf.ReceiveSteal.Run(&ebpf.RunOptions{Data: r.forDevice(s)[frame.HeaderLen:]})
-	must(r.t, err)
-	if act != actShot {
-		r.t.Errorf("%d at ingress: the slave's stack has the frame as well", int32(act))
-	}
-}
-
 // receive runs a socket filter on a frame of the slave. It returns how many bytes the
 // socket gets, and the handoff for ingress. As in bench.owner, the frame has its Ethernet
 // header twice.
