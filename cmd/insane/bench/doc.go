@@ -8,6 +8,7 @@
 //	packets_test.go    round trips, and packets per second
 //	bystander_test.go  traffic on the slave that is not the device's
 //	footprint_test.go  memory and processor time of a device at rest
+//	hold_test.go       the same through policies that make packets wait
 //	netem_test.go      the same losses by tc netem and by the device
 //	main_test.go       the commands under test
 package bench
