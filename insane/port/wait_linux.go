@@ -110,15 +110,13 @@ func (w *waiter) earn(now policy.Time) {
 	}
 }
 
-// clock returns CLOCK_MONOTONIC in nanoseconds, which is the clock of timers here.
-func clock() policy.Time { return clockBase + policy.Time(time.Since(clockStart)) }
-
-// clockBase is the value of the clock at clockStart. Go's own monotonic time is the same
-// clock, but Go tells differences only.
-var clockBase, clockStart = func() (policy.Time, time.Time) {
+// clock returns CLOCK_MONOTONIC in nanoseconds, which is the clock of timers here. It asks the
+// kernel each time: that costs less than the sleep or the poll beside it, and Go's own time
+// would be wrong by any interruption while the two are compared.
+func clock() policy.Time {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
 		panic("read CLOCK_MONOTONIC: " + err.Error()) // cannot fail: the clock exists on every Linux
 	}
-	return policy.Time(ts.Nano()), time.Now()
-}()
+	return policy.Time(ts.Nano())
+}
