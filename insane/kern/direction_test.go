@@ -1,7 +1,6 @@
 package kern
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -167,7 +166,7 @@ func TestOpenRefusesUnknownStages(t *testing.T) {
 			c.open("percent 0", 0)
 			continue
 		}
-		if want := fmt.Sprintf("the kernel cannot do stage %d", n); err == nil || err.Error() != want {
+		if want := "the kernel cannot do " + stages.String(); err == nil || err.Error() != want {
 			t.Errorf("stage %d: %v, want %s", n, err, want)
 		}
 		if is, _ := c.transmit(small, small.build(0)); is != dropped {
