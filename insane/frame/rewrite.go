@@ -36,7 +36,9 @@ func (l *Layout) rewrite(r Frame, from, to int) {
 	switch {
 	case to-from == 1:
 		// virtio_net_hdr_from_skb writes the same values.
-		h.Flags &^= markChecksum
+		if l.marked {
+			h.Flags &^= markChecksum
+		}
 		h.GSOType, h.GSOSize, h.HdrLen = GSONone, 0, 0
 	case l.protocol == protocolTCP && t[flagsOffset]&flagCWR == 0:
 		h.GSOType &^= GSOECN
