@@ -24,9 +24,9 @@ func Flip(f Frame, bits []uint64) {
 	if len(bits) == 0 {
 		return
 	}
-	finishChecksum(f)
-	link, _ := linkHeader(f[HeaderLen:])
+	link, _ := linkHeader(f[HeaderLen:]) // before the checksum, which may lie in a tag of a crafted frame
 	p := f[HeaderLen+link:]
+	finishChecksum(f)
 	for _, b := range bits {
 		p[b/8] ^= 0x80 >> (b % 8)
 	}
