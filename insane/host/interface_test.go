@@ -89,6 +89,24 @@ func TestTAPRenewsIPv6(t *testing.T) {
 	}
 }
 
+// An interface that is set up again has a link-local address afterwards, however often that is
+// done: what tells of its return from another namespace may be heard twice.
+func TestTAPRenewedTwice(t *testing.T) {
+	l := newNamespace(t)
+	tap := openTAP(t, l, "insane")
+	must(t, tap.SetUp())
+	must(t, tap.SetCarrier(true))
+	for renewed := range 3 {
+		await(t, fmt.Sprintf("a link-local address, renewed %d times", renewed), func() bool {
+			addrs, err := l.h.AddrList(tap.link, unix.AF_INET6)
+			must(t, err)
+			return len(addrs) == 1 && addrs[0].IP.IsLinkLocalUnicast()
+		})
+		must(t, tap.Renew())
+	}
+	checkQuiet(t)
+}
+
 // Two interfaces with one MAC address do not get one link-local address, and the kernel
 // does not look for duplicates of the random one.
 func TestTAPLinkLocal(t *testing.T) {

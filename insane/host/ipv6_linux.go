@@ -14,8 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// addrGenRandom is IN6_ADDR_GEN_MODE_RANDOM of uapi/linux/if_link.h.
-const addrGenRandom = 3
+// Ways in which the kernel makes a link-local address: IN6_ADDR_GEN_MODE_… of
+// uapi/linux/if_link.h.
+const (
+	addrGenNone   = 1
+	addrGenRandom = 3
+)
 
 // quietIPv6 sets up IPv6 on a new interface that is down. The interface gets a random
 // link-local address when it comes up, because the address that the kernel would make from
@@ -34,10 +38,11 @@ func (i *Interface) quietIPv6(name string) error {
 	return quietSettings(name)
 }
 
-// renewIPv6 does the same to an interface that may be up. It removes the link-local
-// address that the kernel has made already; writing the setting then makes the kernel
-// generate another (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode). Where /proc/sys
-// cannot be written, renewIPv6 draws the address itself.
+// renewIPv6 does the same to an interface that may be up, and may be called again. It removes
+// the link-local address that the kernel has made already; a change of the setting then makes
+// the kernel generate another (net/ipv6/addrconf.c, addrconf_sysctl_addr_gen_mode). To write
+// the same value once more would not, so the setting is turned off first. Where /proc/sys cannot
+// be written, renewIPv6 draws the address itself.
 func (i *Interface) renewIPv6(name string) error {
 	if _, err := os.Stat(ipv6Setting(name, "")); err != nil {
 		return nil
@@ -45,12 +50,18 @@ func (i *Interface) renewIPv6(name string) error {
 	if err := quietSettings(name); err != nil {
 		return err
 	}
+	generate := func(mode int) error {
+		return os.WriteFile(ipv6Setting(name, "addr_gen_mode"), []byte(strconv.Itoa(mode)), 0)
+	}
+	err := generate(addrGenNone)
+	if err != nil && !readOnly(err) {
+		return err
+	}
 	if err := i.dropLinkLocal(); err != nil {
 		return err
 	}
-	err := os.WriteFile(ipv6Setting(name, "addr_gen_mode"), []byte(strconv.Itoa(addrGenRandom)), 0)
-	if !readOnly(err) {
-		return err
+	if err == nil {
+		return generate(addrGenRandom)
 	}
 	if err := i.links.h.LinkSetIP6AddrGenMode(i.link, addrGenRandom); err != nil {
 		return fmt.Errorf("set IPv6 address generation: %w", err)
