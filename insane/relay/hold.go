@@ -8,29 +8,6 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// settingsOf returns what the line has to know of a ruleset that holds from now on.
-func settingsOf(rs *Ruleset, now policy.Time) line.Settings {
-	p := &rs.Program
-	if !p.Holds() {
-		return line.Settings{}
-	}
-	s := line.Settings{
-		Longest: p.MaxDelay(now), Reordering: p.Reorders(),
-		Rate: p.RateBits, Overhead: int64(p.RateOverhead), Cell: p.RateCell, CellOverhead: p.RateHeader,
-		QueuePackets: p.QueuePackets, QueueBytes: p.QueueBytes,
-		QueueTime: policy.Time(p.QueueTime), QueueMark: policy.Time(p.QueueMark),
-	}
-	if p.ReorderChance != 0 {
-		s.Behind = uint32(p.ReorderBy)
-	}
-	if p.SlotMin != 0 {
-		s.SlotLength, s.SlotEpoch = p.SlotLength, rs.Epoch
-		s.SlotMean = policy.Time(p.SlotMin + (max(p.SlotMin, p.SlotMax)-p.SlotMin)/2)
-		s.SlotPackets, s.SlotBytes = p.SlotPackets, p.SlotBytes
-	}
-	return s
-}
-
 // hold puts packets with one verdict into the line. What finds the queue of the link full is
 // lost. It returns those that found no memory.
 func (r *Relay) hold(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Count) (lost api.Count) {
@@ -93,7 +70,11 @@ func (r *Relay) settle(rs *Ruleset, now policy.Time, ending bool) {
 		r.line.Set(now, line.Settings{})
 		return
 	}
-	r.line.Set(now, settingsOf(rs, now))
+	settings := line.SettingsOf(&rs.Program, now)
+	if settings.SlotLength != nil {
+		settings.SlotEpoch = rs.Epoch // earlier than now after a change of the seed alone
+	}
+	r.line.Set(now, settings)
 }
 
 // releaseDue passes on a batch of what is due now.
