@@ -44,7 +44,8 @@ struct backlog {
 	__u64 done;    // frames that the relay has relayed or dropped, or that were lost
 	__u64 refused; // frames dropped because the queue was full; the sender is not told
 	__u64 left;    // frames that have left the queue or socket: done, or held by the relay
-	__u64 unused[2];
+	__u64 stamps;  // not 0: each frame leaves a note of when it entered (label.h)
+	__u64 unused;
 };
 
 struct direction {

@@ -11,7 +11,7 @@
 //	decide.h     decides about a packet, exactly as Decide of package policy does
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
-//	label.h      keeps the priority and the mark of frames that wait for the relay
+//	label.h      keeps the priority, the mark and the time of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
 //	walk.h       walks along the headers of a super-frame
 //	network.h    the steps of a walk over IP headers
@@ -27,7 +27,7 @@
 //	recall.go    turns on what recall.h remembers
 //	direction.go Direction: opens and closes the fast path, reads its counters
 //	backlog.go   Backlog: counts the frames that wait for the relay
-//	label.go     Labels: finds the priority and the mark of a frame again
+//	label.go     Labels: finds the priority, the mark and the time of a frame again
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
 //	steer.go     keeps the frames in the daemon's queue of the TAP

@@ -55,7 +55,8 @@ type kernDirection struct {
 		Done    uint64
 		Refused uint64
 		Left    uint64
-		Unused  [2]uint64
+		Stamps  uint64
+		Unused  uint64
 	}
 	Next [256]uint64
 }
@@ -111,7 +112,8 @@ type kernLabel struct {
 	Tagged   uint64
 	Priority uint64
 	Mark     uint64
-	Unused   [3]uint64
+	Time     uint64
+	Unused   [2]uint64
 }
 
 type kernRecall struct {

@@ -1,10 +1,20 @@
 package kern
 
-import "encoding/binary"
+import (
+	"encoding/binary"
 
-// Labels finds the priority and the mark of the frames that are read from the queue of the
-// interface: see label.h. Only the goroutine that reads the queue may use it. A nil Labels
-// finds none.
+	"github.com/seed-39a139a1/insane/policy"
+)
+
+// Label is what the kernel knows of a frame in the queue of the interface beside its bytes.
+// The zero value is a frame of which nothing is known.
+type Label struct {
+	Priority, Mark uint32
+	Entered        policy.Time // when it entered the queue, on CLOCK_MONOTONIC; 0: not known
+}
+
+// Labels finds the labels of the frames that are read from the queue of the interface: see
+// label.h. Only the goroutine that reads the queue may use it. A nil Labels finds none.
 type Labels struct {
 	shared *sharedDirection
 	ring   []sharedLabel
@@ -22,16 +32,28 @@ func (d *Direction) Labels() *Labels {
 	return &Labels{shared: d.shared(), ring: d.objects.memory.labels}
 }
 
-// Of returns the priority and the mark of a frame that was read from the queue; zeros if it
-// has none. ether is the frame without the virtio header. It must be called for each frame,
-// in the order in which the frames were read.
-func (l *Labels) Of(ether []byte) (priority, mark uint32) {
+// Stamp makes the kernel note for each frame when it entered the queue, or ends that. Until
+// then the time is noted of no frame: it costs each one about as much as a decision.
+func (l *Labels) Stamp(on bool) {
+	stamps := uint64(0)
+	if on {
+		stamps = 1
+	}
+	if l != nil {
+		l.shared.backlogs[0].stamps.Store(stamps)
+	}
+}
+
+// Of returns the label of a frame that was read from the queue. ether is the frame without
+// the virtio header. It must be called for each frame, in the order in which the frames were
+// read.
+func (l *Labels) Of(ether []byte) (found Label) {
 	if l == nil {
-		return 0, 0
+		return Label{}
 	}
 	noted := l.shared.labels.Load()
 	if noted == l.head {
-		return 0, 0
+		return Label{}
 	}
 	if noted-l.head > uint64(len(l.ring)) { // the kernel has overwritten the oldest notes
 		l.head, l.taken = noted-uint64(len(l.ring)), 0
@@ -43,12 +65,12 @@ func (l *Labels) Of(ether []byte) (priority, mark uint32) {
 	for i := range min(noted-l.head, labelWindow) {
 		note := &l.ring[(l.head+i)%uint64(len(l.ring))]
 		if l.taken>>i&1 == 0 && note.turn.Load() == l.head+i+1 && note.print.Load() == prints[note.tagged.Load()&1] {
-			priority, mark = uint32(note.priority.Load()), uint32(note.mark.Load())
+			found = Label{uint32(note.priority.Load()), uint32(note.mark.Load()), policy.Time(note.time.Load())}
 			l.take(i)
 			break
 		}
 	}
-	return priority, mark
+	return found
 }
 
 // take marks note head+i as taken. Notes that are far behind it are those of frames that

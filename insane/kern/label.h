@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// The label of a frame: the priority and the mark that the host has given it. They are not
-// among the bytes of the frame, and the queue of the interface keeps only these. So each
-// frame that enters the queue with a label leaves a note, which the relay finds again by
-// the fingerprint of the frame: label.go. Notes and frames have nearly the same order, as
-// several CPUs may put frames into the queue at once.
+// The label of a frame: the priority and the mark that the host has given it, and when it
+// entered the queue of the interface. They are not among the bytes of the frame, and the
+// queue keeps only these. So each frame that enters the queue with a label, or while the
+// relay wants to know the time, leaves a note, which the relay finds again by the
+// fingerprint of the frame: label.go. Notes and frames have nearly the same order, as
+// several CPUs may put frames into the queue at once. A frame that the queue loses
+// afterwards is no harm: its note is not found.
 
 #pragma once
 
@@ -18,7 +20,8 @@ struct label {
 	__u64 tagged; // whether the frame has a VLAN tag beside its bytes
 	__u64 priority;
 	__u64 mark;
-	__u64 unused[3];
+	__u64 time; // when the frame entered, in nanoseconds of CLOCK_MONOTONIC; 0: not wanted
+	__u64 unused[2];
 };
 
 struct {
@@ -50,10 +53,12 @@ static __always_inline __u64 print(struct __sk_buff *skb)
 	return print;
 }
 
-// note leaves a note about a frame that enters the queue, if the frame has a label.
+// note leaves a note about a frame that enters the queue, if the frame has a label or the
+// time is wanted. It reads the clock first, since the rest takes time.
 static __always_inline void note(struct __sk_buff *skb, struct direction *direction)
 {
-	if (!(skb->priority | skb->mark))
+	__u64 time = READ(direction->backlogs[0].stamps) ? bpf_ktime_get_ns() : 0;
+	if (!(skb->priority | skb->mark | time))
 		return;
 	__u64 turn = __sync_fetch_and_add(&direction->labels, 1);
 	__u32 key = turn & (LABELS - 1);
@@ -64,5 +69,6 @@ static __always_inline void note(struct __sk_buff *skb, struct direction *direct
 	label->tagged = skb->vlan_present;
 	label->priority = skb->priority;
 	label->mark = skb->mark;
+	label->time = time;
 	label->turn = turn + 1;
 }

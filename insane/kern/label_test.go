@@ -3,6 +3,8 @@ package kern
 import (
 	"encoding/binary"
 	"testing"
+
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // noted is a ring of labels without a kernel: note does what label.h does.
@@ -23,16 +25,18 @@ func (n noted) note(ether []byte, label uint32) {
 	l.print.Store(printOf(ether, false))
 	l.priority.Store(uint64(label))
 	l.mark.Store(uint64(label) + 1)
+	l.time.Store(uint64(label) + 2)
 	l.turn.Store(turn)
 }
 
 // finds fails unless the label of a frame is found.
 func (n noted) finds(t *testing.T, ether []byte, label uint32) {
 	t.Helper()
-	priority, mark := n.Of(ether)
+	found := n.Of(ether)
 	n.shared.backlogs[0].left.Add(1)
-	if want := [2]uint32{label, min(label, 1) * (label + 1)}; [2]uint32{priority, mark} != want {
-		t.Fatalf("frame %x: priority and mark %d %d, want %d", ether[14:22], priority, mark, want)
+	one := min(label, 1)
+	if want := (Label{label, one * (label + 1), policy.Time(one * (label + 2))}); found != want {
+		t.Fatalf("frame %x: %+v, want %+v", ether[14:22], found, want)
 	}
 }
 
@@ -98,10 +102,11 @@ func TestLabelsSettle(t *testing.T) {
 	n.Settle()
 	n.finds(t, numbered(2, 60), 6)
 	var none *Labels
-	if priority, mark := none.Of(numbered(1, 60)); priority != 0 || mark != 0 {
+	if found := none.Of(numbered(1, 60)); found != (Label{}) {
 		t.Error("a nil Labels finds a label")
 	}
 	none.Settle()
+	none.Stamp(true)
 }
 
 // The fingerprint does not include the VLAN tag that the kernel has beside the bytes.

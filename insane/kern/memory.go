@@ -38,8 +38,8 @@ type (
 	sharedProgram [unsafe.Sizeof(kernEntry{}.Program) / 8]uint64
 
 	sharedBacklog struct {
-		index, limit, entered, done, refused, left atomic.Uint64
-		_                                          [2]uint64
+		index, limit, entered, done, refused, left, stamps atomic.Uint64
+		_                                                  uint64
 	}
 
 	sharedDirection struct {
@@ -69,8 +69,8 @@ type (
 	}
 
 	sharedLabel struct {
-		turn, print, tagged, priority, mark atomic.Uint64
-		_                                   [3]uint64
+		turn, print, tagged, priority, mark, time atomic.Uint64
+		_                                         [2]uint64
 	}
 
 	sharedInflight struct {

@@ -10,6 +10,8 @@
 //   - restore_linux.go: what other programs may have changed of a TAP, put back
 //   - slave_linux.go: the two packet sockets of a slave
 //   - receive_linux.go: the packet socket that receives
+//   - control_linux.go: what the kernel says of a received frame beside its bytes
+//   - arrival_linux.go: when received frames arrived
 //   - send_linux.go: the packet socket that sends
 //   - file_linux.go: reading and writing a non-blocking descriptor
 //   - wait_linux.go: waiting for a descriptor, and for a time
@@ -59,6 +61,19 @@ type Tunneller interface {
 	// CarriesTunnels reports whether it does. It waits for nothing, and its result never
 	// changes.
 	CarriesTunnels() bool
+}
+
+// Stamper is a Port whose kernel can say when a frame arrived, which may be some time before
+// Read returns it.
+type Stamper interface {
+	// Stamp makes the kernel note when each frame arrives, or ends that. It costs every frame
+	// that the host receives, whoever gets it, so it is off at first. Any goroutine may call
+	// it; it waits for nothing.
+	Stamp(on bool) error
+
+	// Arrivals returns when each frame of the last Read arrived, on CLOCK_MONOTONIC; 0: not
+	// known. Only the goroutine that reads may call it, and before the next Read.
+	Arrivals() []policy.Time
 }
 
 // WaitTurn is how long a Write that waits for room sleeps at most before it looks around.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // slaveReceiveBytes is the size of the receive buffer: how many bytes may wait for the
@@ -26,19 +27,13 @@ type receiver struct {
 	// reads.
 	message unix.Msghdr
 	vector  unix.Iovec
-	aux     auxControl
+	control control
+
+	arrivals arrivals
 
 	mu          sync.Mutex // guards what follows
 	overruns    uint64     // sum of the readings: each reading sets the kernel's counter to 0
 	promiscuous bool
-}
-
-// auxControl is the control message that comes with every frame (uapi/linux/if_packet.h,
-// PACKET_AUXDATA).
-type auxControl struct {
-	header unix.Cmsghdr
-	data   unix.TpacketAuxdata
-	_      [4]byte // up to the alignment of a next message
 }
 
 // openReceiver opens the socket on the link with this index.
@@ -104,25 +99,34 @@ func (r *receiver) readFrame(fd int, buf []byte) (from, to int, err error) {
 	r.vector.Base = &buf[room]
 	r.vector.SetLen(len(buf) - room)
 	r.message.Iov, r.message.Iovlen = &r.vector, 1
-	r.message.Control = (*byte)(unsafe.Pointer(&r.aux))
-	r.message.SetControllen(int(unsafe.Sizeof(r.aux)))
+	r.message.Control = &r.control[0]
+	r.message.SetControllen(len(r.control))
 	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&r.message)), 0)
 	switch {
 	case errno == unix.EINVAL, errno == 0 && r.message.Flags&unix.MSG_TRUNC != 0:
 		// The frame is lost. Either a virtio header cannot describe it, for
 		// example segments of SCTP (net/packet/af_packet.c, packet_rcv_vnet),
 		// or it is longer than any frame should be.
+		r.arrivals.add(unix.Timespec{})
 		return 0, 0, nil
 	case errno != 0:
 		return 0, 0, errno
 	}
 	from, to = room, room+int(n)
-	if r.message.Controllen > 0 && r.aux.data.Status&unix.TP_STATUS_VLAN_VALID != 0 {
-		from = to - len(frame.InsertTag(buf[:to], r.aux.data.Vlan_tpid, r.aux.data.Vlan_tci))
+	aux, arrived := r.control.read(int(r.message.Controllen))
+	r.arrivals.add(arrived)
+	if aux.Status&unix.TP_STATUS_VLAN_VALID != 0 {
+		from = to - len(frame.InsertTag(buf[:to], aux.Vlan_tpid, aux.Vlan_tci))
 	}
 	frame.MakePartial(buf[from:to])
 	frame.FinishCRC(buf[from:to])
 	return from, to, nil
+}
+
+// Read implements Port.
+func (r *receiver) Read(until policy.Time) ([]frame.Frame, error) {
+	r.arrivals.reset()
+	return r.file.Read(until)
 }
 
 // SetFilter replaces the filter. Each frame passes either the old filter or the new one,

@@ -12,7 +12,7 @@ import (
 // lost. It returns those that found no memory.
 func (r *Relay) hold(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Count) (lost api.Count) {
 	item := line.Item{
-		Frame: f, Arrival: r.now, Delay: v.Delay, Behind: v.Behind,
+		Frame: f, Arrival: r.arrived, Delay: v.Delay, Behind: v.Behind,
 		Tag: line.Tag{Priority: r.label.Priority, Mark: r.label.Mark, Flags: r.mtu},
 	}
 	if c.Packets > 1 {
@@ -38,7 +38,9 @@ func (r *Relay) hold(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Cou
 func (r *Relay) release() (until policy.Time) {
 	rs := r.ruleset.Load()
 	ending := r.ending.Load()
-	if err := r.urgency.Set(rs.Program.Holds() && !ending); err != nil {
+	holds := rs.Program.Holds() && !ending
+	r.stamp(holds)
+	if err := r.urgency.Set(holds); err != nil {
 		r.log.Debug("wake with the priority of other threads", "err", err)
 	}
 	now := policy.Time(0)
@@ -65,7 +67,7 @@ func (r *Relay) release() (until policy.Time) {
 
 // settle makes the line follow a ruleset.
 func (r *Relay) settle(rs *Ruleset, now policy.Time, ending bool) {
-	r.settled = rs
+	r.settled, r.arrived = rs, now
 	if ending {
 		r.line.Set(now, line.Settings{})
 		return

@@ -2,17 +2,41 @@ package relay
 
 import (
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
-// labelOf returns the label that the host has given a frame. It must be called once for each
-// frame, before the frame is changed.
-func (r *Relay) labelOf(f frame.Frame) port.Label {
-	if r.labels == nil || len(f) < frame.HeaderLen {
-		return port.Label{}
+// noted takes down what the kernel says of frame i of a batch beside its bytes: its label, and
+// when it arrived. It must be called once for each frame, in order, and before the frame is
+// changed. What arrived before the ruleset came counts as having arrived then.
+func (r *Relay) noted(i int, f frame.Frame) {
+	var l kern.Label
+	if r.labels != nil && len(f) >= frame.HeaderLen {
+		l = r.labels.Of(f[frame.HeaderLen:])
 	}
-	priority, mark := r.labels.Of(f[frame.HeaderLen:])
-	return port.Label{Priority: priority, Mark: mark}
+	if i < len(r.arrivals) {
+		l.Entered = r.arrivals[i]
+	}
+	r.label = port.Label{Priority: l.Priority, Mark: l.Mark}
+	if l.Entered == 0 {
+		l.Entered = r.now
+	}
+	r.arrived = min(r.now, max(r.arrived, l.Entered))
+}
+
+// stamp makes the kernel note when frames arrive, or ends that. A port that cannot do so
+// leaves the time at which it returned the frame.
+func (r *Relay) stamp(on bool) {
+	if r.stamps == on {
+		return
+	}
+	r.stamps = on
+	r.labels.Stamp(on)
+	if r.stamper != nil {
+		if err := r.stamper.Stamp(on); err != nil {
+			r.log.Debug("note when frames arrive", "err", err)
+		}
+	}
 }
 
 // write writes those frames of out that have the label of the first. labels has one label

@@ -26,7 +26,7 @@
 //	hold.go       packets that wait: into the line, and out of it
 //	carry.go      packets that are marked, damaged, copied or made to wait
 //	split.go      a super-frame with dropped packets
-//	label.go      priority and mark of frames
+//	label.go      priority and mark of frames, and when they arrived
 //	write.go      frames that the far port refuses, and the reason
 //	ruleset.go    the policy in force, in the relay and in the kernel
 //	health.go     whether the relay works, or hangs
@@ -106,12 +106,16 @@ type Relay struct {
 	line      *line.Line
 	settled   *Ruleset // the ruleset that the line follows
 	urgency   port.Urgency
-	rs        *Ruleset    // of the present batch
-	now       policy.Time // of the present batch: when its frames arrived
-	holding   bool        // the packets of the present batch go through the line
-	label     port.Label  // of the present frame
-	mtu       uint32      // what the present frame needs
-	parts     []leaving   // of a batch of the line
+	rs        *Ruleset      // of the present batch
+	now       policy.Time   // of the present batch
+	stamper   port.Stamper  // of the port that Run reads; nil: it has none
+	stamps    bool          // the kernel notes when frames arrive
+	arrivals  []policy.Time // of the frames of the present batch; empty: not known
+	arrived   policy.Time   // when the present frame arrived; no earlier one came later
+	holding   bool          // the packets of the present batch go through the line
+	label     port.Label    // of the present frame
+	mtu       uint32        // what the present frame needs
+	parts     []leaving     // of a batch of the line
 	pieces    []frame.Frame
 	places    []uint64 // of the bits to flip
 	scratch   []byte   // copies of frames in this batch
@@ -150,8 +154,10 @@ func (r *Relay) SetEnd(e *End) { r.to.Store(e) }
 // What is held when it returns is passed on by the next Run.
 func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	r.from.Store(&from)
+	r.stamper, _ = from.(port.Stamper)
 	defer func() {
 		r.from.Store(nil)
+		r.stamp(false)
 		_ = r.urgency.Set(false)
 	}()
 	read, owed := 0, true
@@ -242,8 +248,12 @@ func (r *Relay) batch(frames []frame.Frame) {
 	r.since.Store(int64(now))
 	defer r.since.Store(0)
 	r.clear()
-	for _, f := range frames {
-		r.label = r.labelOf(f)
+	r.arrivals = r.arrivals[:0]
+	if r.stamps && r.stamper != nil {
+		r.arrivals = r.stamper.Arrivals()
+	}
+	for i, f := range frames {
+		r.noted(i, f)
 		r.judge(f, to)
 		for len(r.outLabels) < len(r.out) {
 			r.outLabels = append(r.outLabels, r.label)

@@ -62,3 +62,26 @@ func TestStoppedDaemon(t *testing.T) {
 		}
 	})
 }
+
+// TestArrivesWhileStopped: a delay begins when a packet reaches the device, also if the daemon
+// reads it much later.
+func TestArrivesWhileStopped(t *testing.T) {
+	eachWay(t, func(t *testing.T, b *testbed.Bed) {
+		s := newStream(t, b, 64)
+		const delay, stopped, count = 2 * time.Second, 600 * time.Millisecond, 100
+		b.Begin(t, "delay "+delay.String(), 1)
+		s.hold(t, 1)
+		testbed.Pause(t, b.Daemon, func() {
+			s.send(t, count, 0)
+			time.Sleep(stopped)
+		})
+		list := s.receive(t, 1+count)
+		s.inOrder(t, list, 0)
+		s.notBefore(t, list, delay)
+		for _, a := range list {
+			if took := a.at.Sub(s.sent[a.number]); took > delay+stopped*3/4 {
+				t.Fatalf("packet %d took %v, as if it had come when the daemon went on", a.number, took)
+			}
+		}
+	})
+}
