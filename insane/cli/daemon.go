@@ -166,7 +166,7 @@ func (p *program) reduce(conf insane.Config) {
 	if !p.own {
 		return
 	}
-	o := rights.Options{Before: func() { handOver(conf) }}
+	o := rights.Options{Before: handOver}
 	if !strings.HasPrefix(conf.Socket, "@") {
 		o.Directory = filepath.Dir(conf.Socket)
 	}
@@ -175,15 +175,9 @@ func (p *program) reduce(conf insane.Config) {
 	}
 }
 
-// handOver loads the eBPF programs that the device will need at once, while the process may
-// load them best, for the program that it executes next.
-func handOver(conf insane.Config) {
-	if conf.Path == api.PathRelay && conf.Receive == api.ReceiveNone {
-		kern.HandNothing()
-		return
-	}
-	_ = kern.HandOver() // the device finds the same error, and says what it means
-}
+// handOver loads the eBPF programs, while the process may load them best, for the program that
+// it executes next. If that fails, the device finds the same error and says what it means.
+func handOver() { _ = kern.HandOver() }
 
 // filter leaves the process the system calls that it needs.
 func (p *program) filter(conf insane.Config) {

@@ -36,7 +36,7 @@ var handing []*ebpf.Collection
 // again, and sets an environment variable by which the first Open there finds them. It leaves
 // out a program that this kernel has no hook for. After an error that Open loads them itself.
 func HandOver() error {
-	HandNothing()
+	handNothing()
 	raiseMemoryLimit()
 	spec, err := forThisMachine()
 	if err != nil {
@@ -70,9 +70,9 @@ func HandOver() error {
 	return os.Setenv(handedOver, strings.Join(words, " "))
 }
 
-// HandNothing makes the next program load what it needs. The daemon must call it or HandOver:
+// handNothing makes the next program load what it needs. HandOver calls it first:
 // what the user of a program with file capabilities hands over is not to be trusted.
-func HandNothing() { _ = os.Unsetenv(handedOver) }
+func handNothing() { _ = os.Unsetenv(handedOver) }
 
 // fieldsOf returns the fields for the programs and maps of objects, by name.
 func fieldsOf(b *kernObjects) map[string]reflect.Value {
@@ -93,7 +93,7 @@ func (o *Objects) takeOver() bool {
 	if text == "" {
 		return false
 	}
-	HandNothing()
+	handNothing()
 	var taken kernObjects
 	fields := fieldsOf(&taken)
 	for _, word := range strings.Fields(text) {
