@@ -31,19 +31,8 @@ tools: ## install what the tests need (root)
 	  arping:arping sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client \
 	  gcc:gcc /usr/include/stdlib.h:libc6-dev
 
-# One package after the other: their namespaces contend for the kernel's one lock on
-# network configuration, and some tests look at time. A skipped test is a promise nobody
-# checked, so it fails the run. The race detector would let every command that a test
-# runs end a second late.
-test: tools lint build ## all tests; installs what is missing (root)
-	@echo "go test -race ./...   takes some ten minutes; every word of it is in bin/test.log"
-	@GORACE=atexit_sleep_ms=0 go test -race -p 1 -count 1 -timeout 20m -v ./... 2>&1 | tee bin/test.log | \
-	  { grep --line-buffered -E '^(ok|FAIL|\?|panic)|^\s*--- FAIL' || true; } || \
-	  { cat bin/test.log; echo "make: what failed:"; grep -E -B 12 '^\s*--- FAIL|^panic:|DATA RACE' bin/test.log | tail -n 120 || true; exit 1; }
-	@if grep -E '^\s*--- SKIP' bin/test.log; then echo "make: the tests above were skipped"; exit 1; fi
-	@# What is too slow for the race detector, which runs a short form of it.
-	go test -count 1 ./policy
-	INSANE_CHANGES=100000 go test -p 1 -count 1 -run 'TestChangesAreWhole|TestPassOnTheWire|TestReceivePass|TestManyRoutes' ./cmd/insane/control ./cmd/insane/wire ./cmd/insane/owner
+test: tools build ## all tests, and lint; installs what is missing (root)
+	@.ci/test
 
 check: ## what must pass before a change lands, on a clean checkout (root)
 	.ci/run
