@@ -100,7 +100,7 @@ func (d *Device) applyStep(w decide.Wanted) (done bool) {
 	if w.Step == decide.ReleaseSlave {
 		d.log.Warn("slave is gone; waiting for a link of that name", "slave", api.ShowName(name))
 		d.exchange(slave.Slave{Name: name})
-		d.startSilence()
+		d.source.Nothing()
 		return true
 	}
 	if err := d.reattach(w.Link); err != nil {

@@ -66,8 +66,7 @@ type Device struct {
 	changes  uint64        // how often the slave, the receive mode or a requested route changed
 	moved    bool          // the interface was in another network namespace, and is not set up again yet
 	warnings []api.Warning // problems that are shown to the user
-	rxEnded  chan struct{} // closed when the relay of rx has finished with the last slave
-	silence  port.Port     // what the relay of rx reads while there is no slave; nil: there is one
+	source   relay.Source  // what the relay of rx reads
 }
 
 // newDevice makes a device without a slave. It relays nothing before Run. With a fast path,
@@ -93,6 +92,7 @@ func newDevice(near port.Port, c Config) *Device {
 		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
 		receive: newReceiving(), reread: func() {},
 	}
+	d.source = relay.NewSource(d.rx, &d.group)
 	d.tx.SetEnd(d.slave.End())
 	d.rx.SetEnd(&relay.End{Port: near})
 	now := c.Clock()
@@ -164,11 +164,8 @@ func (d *Device) Close() error {
 	if far := d.tx.End().Port; far != nil {
 		err = errors.Join(err, far.Close())
 	}
-	if d.silence != nil {
-		err = errors.Join(err, d.silence.Close())
-	}
 	d.ticker.End()
-	err = errors.Join(err, d.slave.Close(), d.path.close(), d.receive.close())
+	err = errors.Join(err, d.source.Close(), d.slave.Close(), d.path.close(), d.receive.close())
 	d.mu.Unlock()
 	d.group.Wait()
 	if d.links != nil {

@@ -54,7 +54,7 @@ func (d *Device) followSlave() error {
 		errs = append(errs, d.iface.SetAlias(alias))
 	}
 	if link.MTU != d.adopted.MTU || !bytes.Equal(link.MAC, d.adopted.MAC) {
-		err := d.adopt(link)
+		err := d.iface.AdoptLink(link)
 		if err == nil {
 			d.adopted = link
 		}

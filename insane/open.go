@@ -57,7 +57,7 @@ func New(near, far port.Port, c Config) *Device {
 	d := newDevice(near, c)
 	if far != nil {
 		d.tx.SetEnd(&relay.End{Port: far})
-		d.startRX(far, nil)
+		d.source.Next(far, nil)
 	}
 	d.publish()
 	return d

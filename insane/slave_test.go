@@ -130,12 +130,12 @@ func TestSlaveChain(t *testing.T) {
 func TestSlaveOfOddMTU(t *testing.T) {
 	b := newBorea(t)
 	d := b.open("lo")
-	if got := b.link("insane").Attrs().MTU; got != maxMTU {
-		t.Errorf("MTU %d before lo, whose MTU is 65536; want %d", got, maxMTU)
+	if got := b.link("insane").Attrs().MTU; got != host.MaxMTU {
+		t.Errorf("MTU %d before lo, whose MTU is 65536; want %d", got, host.MaxMTU)
 	}
 	b.must(b.h.LinkSetMTU(b.link("lo"), 60))
 	d.reconcile()
-	if got := b.link("insane").Attrs().MTU; got != minMTU {
-		t.Errorf("MTU %d before lo with 60; want %d", got, minMTU)
+	if got := b.link("insane").Attrs().MTU; got != host.MinMTU {
+		t.Errorf("MTU %d before lo with 60; want %d", got, host.MinMTU)
 	}
 }

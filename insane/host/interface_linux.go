@@ -107,6 +107,22 @@ func validUnicast(mac net.HardwareAddr) bool {
 // §5).
 const MinIPv6MTU = 1280
 
+// The range of MTUs, in bytes, that an Ethernet TAP accepts (drivers/net/tun.c,
+// tun_net_init).
+const (
+	MinMTU = 68
+	MaxMTU = 65535 - 14
+)
+
+// AdoptLink does what Adopt does, and gives the interface the MTU of the slave, or the nearest
+// that it can have: see SetMTU.
+func (i *Interface) AdoptLink(slave Link) error {
+	if err := i.Adopt(slave); err != nil {
+		return err
+	}
+	return i.SetMTU(min(max(slave.MTU, MinMTU), MaxMTU))
+}
+
 // SetMTU sets the MTU in bytes. When the MTU falls below MinIPv6MTU, the kernel takes IPv6
 // off the interface, with all IPv6 addresses and settings. When it rises again, IPv6 comes
 // back as on a new interface (net/ipv6/addrconf.c, addrconf_notify). SetMTU then makes the

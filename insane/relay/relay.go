@@ -20,6 +20,7 @@
 // The files. Each file calls only files below it:
 //
 //	direction.go  the state of a direction, as the control socket reports it
+//	source.go     the ports that a relay reads, one after the other
 //	relay.go      Relay, End, and the loop over batches
 //	judge.go      numbers and verdicts
 //	sample.go     the source of a packet, now and then
