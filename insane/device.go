@@ -147,7 +147,7 @@ func (d *Device) serve(ctx context.Context, cancel context.CancelCauseFunc) erro
 // it also closes the packet sockets and the control socket. It waits for the goroutines of
 // the device. Run calls it at its end; a second call does nothing.
 //
-// What another process may delay comes as late as it can: the slave has its frames back
+// Steps that another process may delay come as late as they can: the slave has its frames back
 // before the kernel removes the interface, and the file of the control socket is gone before
 // Close waits for a change that somebody makes. What is held leaves first, in order, for as
 // long as lastMoment.

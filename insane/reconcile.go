@@ -29,7 +29,7 @@ type follower struct {
 	bursts *rate.Limiter // allows a pass without a pause
 }
 
-// reading is what was read of the tables, and Device.changes when the read began.
+// reading is the result of reading the tables, and Device.changes when the read began.
 type reading struct {
 	ownership observe.Ownership
 	changes   uint64

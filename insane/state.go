@@ -12,7 +12,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// shown is what a device tells about itself without a look-up. Each change publishes a new
+// shown is the part of a device's state that it tells without a look-up. Each change publishes a new
 // value, so that an answer waits neither for a change nor for the kernel. A published value
 // is never changed, and may be read without a lock.
 type shown struct {

@@ -49,7 +49,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// What is absent from a change must be absent on the wire, or the daemon would
+// A member that is absent from a change must be absent on the wire, or the daemon would
 // set it.
 func TestSetSendsOnlyWhatIsGiven(t *testing.T) {
 	slave, receive, policy, seed := "eth0", api.ReceiveNone, "percent 80", uint64(0)

@@ -21,7 +21,7 @@ func TestList(t *testing.T) {
 	serve(t, in("broken.sock"), answer(200, "?"))
 	leaveDead(t, in("dead.sock"))
 	listenSilent(t, in("hanging.sock"))
-	// What is no socket of a device is not in the list.
+	// The list leaves out a socket that is no device's.
 	listenSilent(t, in("other.socket"))
 	if err := errors.Join(os.WriteFile(in("file.sock"), nil, 0o600), os.Mkdir(in("dir.sock"), 0o700)); err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// What the line asks for each packet.
+// The line asks this for each packet.
 func BenchmarkLine(b *testing.B) {
 	prog := compile(b, "rate 10mbit overhead 24 cell 48 slot 5ms 15ms corrupt 1 bits 3", 0, 1)
 	for name, f := range map[string]func(uint64){

@@ -162,7 +162,7 @@ func TestFlipAppends(t *testing.T) {
 	}
 }
 
-// What is dropped by the stages before ecn is marked; the mark changes nothing else.
+// Packets that the stages before ecn would drop are marked; the mark changes nothing else.
 func TestECN(t *testing.T) {
 	const rest = " duplicate 50 corrupt 50 delay 5ms reorder 50"
 	lost, marked, open := compile(t, "percent 50 every 3"+rest, 0, 3), compile(t, "percent 50 every 3 ecn"+rest, 0, 3), compile(t, rest, 0, 3)

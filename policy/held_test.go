@@ -12,7 +12,7 @@ import (
 // sizeOf is the Ethernet length of packet n in the traces.
 func sizeOf(n uint64) uint64 { return 60 + n*97%1455 }
 
-// described is what a program says of packet n of a trace: its verdict, those of its
+// described returns the words of a program about packet n of a trace: its verdict, those of its
 // copies in brackets, what it takes on the link, and the length of slot n.
 func described(p *Program, arrival Time, n uint64, rest *uint64) string {
 	v := p.Decide(arrival, n)
@@ -40,7 +40,7 @@ func places(p *Program, v Verdict, n uint64, ordinal uint32) string {
 	return strings.ReplaceAll(fmt.Sprint(p.Flip(nil, n, ordinal, 8*(sizeOf(n)-14))), " ", ",")
 }
 
-// What the stages that hold, copy or damage packets say of written-down seeds never
+// The verdicts of stages that hold, copy or damage packets, for written-down seeds, never
 // changes. "go test ./policy -run HeldTraces -update" writes the traces of new headings.
 func TestHeldTraces(t *testing.T) {
 	const file, packets = "testdata/held.txt", 24

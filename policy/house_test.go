@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// What the engine may use. Of package time only the type and its units: the
+// The packages that the engine may use. Of package time only the type and its units: the
 // clock is an argument. Everything here is needed to read and print text.
 var (
 	allowedImports = []string{"errors", "fmt", "math/bits", "strconv", "strings", "time", "github.com/seed-39a139a1/insane/policy/dist", "github.com/seed-39a139a1/insane/policy/unit"}

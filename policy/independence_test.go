@@ -128,7 +128,7 @@ func jointP(a, b uint64, n uint64) float64 {
 }
 
 // Turning a stage on never moves another's verdicts: what percent drops by
-// itself is what it drops beside time, and the other way round.
+// itself are the packets that it drops beside time, and the other way round.
 func TestStagesDoNotMoveEachOther(t *testing.T) {
 	const on, off = 300, 700
 	alone := compile(t, "percent 80", 0, 6)

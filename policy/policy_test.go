@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// goodTexts is what people type, and what each is printed as.
+// goodTexts are texts that people type, and how each is printed.
 var goodTexts = []struct{ text, canonical, mode, arguments string }{
 	{"pass", "pass", "pass", ""},
 	{"  pass\n", "pass", "pass", ""},
@@ -84,7 +84,7 @@ func TestZeroPolicyIsPass(t *testing.T) {
 	}
 }
 
-// What a person reads, word for word.
+// The sentences that a person reads, word for word.
 func TestErrorText(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                     `policy "": is empty; want pass, percent, every, time, ecn, duplicate, corrupt, rate, queue, delay, reorder or slot`,

@@ -157,7 +157,7 @@ func TestTimeRoundTrip(t *testing.T) {
 	}
 }
 
-// What Duration prints is read back as the same duration, over its range.
+// A duration that Duration prints is read back as the same, over its range.
 func TestTimeReadsWhatDurationPrints(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 100_000 {

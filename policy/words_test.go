@@ -83,7 +83,7 @@ func TestSharesWithECN(t *testing.T) {
 	}
 }
 
-// What is asked for beside losses.
+// Words for faults beside losses.
 func TestAsked(t *testing.T) {
 	for text, want := range map[string]Asked{
 		"pass": {},

@@ -75,7 +75,7 @@ func TestMarkCEEveryChecksum(t *testing.T) {
 	}
 }
 
-// What is no IP packet has no mark.
+// A frame that is no IP packet has no mark.
 func TestMarkCENoIP(t *testing.T) {
 	for n := range 60 {
 		for _, kind := range []uint16{0x0806, typeIPv4, typeIPv6, typeTag} {

@@ -103,7 +103,7 @@ func TestFlipSeveral(t *testing.T) {
 	}
 }
 
-// What says that a checksum was verified already does not outlast the damage.
+// The flag of a verified checksum does not outlast the damage.
 func TestFlipOfVerifiedPacket(t *testing.T) {
 	f := plain(typeIPv4, 100)
 	f[0] = frame.DataValid

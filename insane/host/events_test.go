@@ -91,7 +91,7 @@ func (w *addressEvents) await(t *testing.T, want AddressEvent) {
 	}
 }
 
-// difference is what is in b and not in a.
+// difference returns the members of b that are not in a.
 func difference(a, b []Address) []Address {
 	return slices.DeleteFunc(slices.Clone(b), func(x Address) bool { return slices.Contains(a, x) })
 }

@@ -27,7 +27,7 @@ type GivenRoutes struct {
 	bypasses []Bypass // that were seen by the last Keep that had nothing to change
 }
 
-// given is what has become of one of the routes.
+// given is the state of one of the routes.
 type given struct {
 	last    Route   // as last put; the zero Route: must be put again
 	entries []entry // of it in the kernel's table, as far as the device knows

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// routed is what a message of the kernel says of a route.
+// routed is the content of a message of the kernel about a route.
 type routed struct {
 	dst                  netip.Prefix
 	metric               uint32

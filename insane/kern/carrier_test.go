@@ -85,7 +85,7 @@ func (c *carrier) transmit(s sample, f frame.Frame) (outcome, Counts) {
 	return is, counts
 }
 
-// minus is what was counted between two readings.
+// minus returns the counts between two readings.
 func minus(after, before Counts) Counts {
 	c := Counts{
 		RelayedPackets: after.RelayedPackets - before.RelayedPackets, RelayedBytes: after.RelayedBytes - before.RelayedBytes,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 //
-// What the device knows of the addresses of the network: the table of claims, and what the
+// The knowledge of the device about the addresses of the network: the table of claims, and what the
 // table has lately said.
 
 #pragma once
@@ -58,7 +58,7 @@ struct {
 
 #define SPREAD 0x9e3779b97f4a7c15ULL // a product with it has in its upper bits something of each bit
 
-// What a version of the table says of an address, given as its two halves.
+// The answer of one version of the table about an address, given as its two halves.
 struct answer {
 	__u64 high, low;
 	__u64 version; // 0: nothing

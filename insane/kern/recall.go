@@ -42,7 +42,7 @@ func (o *Objects) Recall(options RecallOptions) (io.Closer, error) {
 	return r, nil
 }
 
-// recall is what one call of Recall has turned on.
+// recall is the part that one call of Recall has turned on.
 type recall struct {
 	shared  *sharedRecall
 	sender  uint64

@@ -30,7 +30,7 @@ struct {
 	__type(value, __u64); // enum way
 } flows SEC(".maps");
 
-// What all programs must know to remember. recall.go maps the same structure.
+// The values that all programs need to remember flows. recall.go maps the same structure.
 struct recall {
 	__u64 cookie; // of the socket through which the relay sends at the slave; 0: remember nothing
 	__u64 link;   // index of the slave, while transmit_past runs at its egress; 0: it does not

@@ -28,7 +28,7 @@
 // A super-frame is held once. Where its packets have different times, it leaves in parts: all
 // packets that the link takes within 50 microseconds are one part.
 //
-// What a rate leaves over of a nanosecond is carried on to the next packet, so that a link
+// The fraction of a nanosecond that a rate leaves over is carried on to the next packet, so that a link
 // never drifts.
 //
 // # Files

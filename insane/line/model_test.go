@@ -72,7 +72,7 @@ func ceilOf(r *big.Rat) policy.Time {
 	return policy.Time(q.Uint64())
 }
 
-// bits is what a packet of this many bytes is on the link.
+// bits is the length on the link of a packet of this many bytes.
 func (m *model) bits(bytes uint64) *big.Rat {
 	n := int64(bytes) + m.s.Overhead
 	if n < 0 {

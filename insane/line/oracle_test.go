@@ -79,7 +79,7 @@ func (p *pair) goOn(d policy.Time) {
 	}
 }
 
-// held is what waits in the model.
+// held is a packet that waits in the model.
 func (m *model) held() (packets, bytes uint64) {
 	for _, some := range [][]*packet{m.queue, m.delayed, m.asides, m.gated} {
 		for _, p := range some {
@@ -187,7 +187,7 @@ func (p *pair) act(r *rand.Rand, what int) {
 	}
 }
 
-// What leaves a line, and when, is what leaves the model, whatever happens.
+// A line and its model let the same packets leave at the same times, whatever happens.
 func TestOracle(t *testing.T) {
 	for seed := range uint64(60) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -40,7 +40,7 @@ func TestLinkTimeIsThePrograms(t *testing.T) {
 	}
 }
 
-// What a policy says of all packets gets to the line: its words, and what becomes of 5 packets of
+// The settings of a policy reach the line: its words, and the times at which 5 packets leave, of
 // 125 bytes that arrive at once.
 func TestSettingsOf(t *testing.T) {
 	const now = 7 * second

@@ -27,7 +27,7 @@ func (w *wait) push(h *held, reordering bool) {
 	w.latest = max(w.latest, h.due)
 }
 
-// front is what leaves next; nil if nothing waits. It is valid until the next push or pop.
+// front returns the frame that leaves next; nil if nothing waits. It is valid until the next push or pop.
 func (w *wait) front() *held {
 	if w.heap.len() == 0 {
 		if w.ring.n == 0 {

@@ -12,7 +12,7 @@ import (
 type control [128]byte
 
 // read returns what the messages say, which the kernel has written into the first n bytes.
-// What is missing is zero.
+// A missing message gives zeros.
 func (c *control) read(n int) (aux unix.TpacketAuxdata, arrived unix.Timespec) {
 	const header = unix.SizeofCmsghdr
 	for at := 0; at+header <= min(n, len(c)); {

@@ -56,7 +56,7 @@ func TestNewTAP(t *testing.T) {
 	}
 }
 
-// What another program has changed for the whole interface is noticed and put back.
+// A change that another program makes for the whole interface is noticed and put back.
 func TestRestore(t *testing.T) {
 	l := newNamespace(t)
 	tap := openTAP(t, l, "insane")

@@ -59,7 +59,7 @@ func TestTAPWritesTunnels(t *testing.T) {
 	}
 }
 
-// What the host sends through a VXLAN crosses as one frame, and so does what has an outer
+// A super-frame that the host sends through a VXLAN crosses as one frame, and so does one that has an outer
 // checksum. A kernel that does not know such super-frames makes the packets itself, before
 // the TAP.
 func TestTAPSuperFrameTunnel(t *testing.T) {

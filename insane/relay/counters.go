@@ -30,7 +30,7 @@ var reasonNames = api.DropReasons()
 // String returns the name of the reason in the protocol of the control socket.
 func (r Reason) String() string { return reasonNames[r] }
 
-// delta is what one batch adds to the counters.
+// delta is the sum that one batch adds to the counters.
 type delta struct {
 	offered, relayed api.Count
 	neighbour        api.Count // relayed without a verdict, and not among offered and relayed
@@ -44,7 +44,7 @@ type delta struct {
 	drawn                      drawn
 }
 
-// share is what one frame adds to the counters. spared: it is a message of neighbours, which
+// share is the part of the counters that one frame adds. spared: it is a message of neighbours, which
 // has no verdict and is not counted as offered.
 type share struct {
 	api.Count
@@ -104,7 +104,7 @@ type counters struct {
 	ruleset *Ruleset // the ruleset whose verdicts and delays are in total
 }
 
-// batch is what happened between two times of the clock.
+// batch is the events between two times of the clock.
 type batch struct {
 	*delta
 	ruleset *Ruleset    // which judged it

@@ -74,7 +74,7 @@ func (h *holder) balance() api.Stats {
 
 const budget = 64 << 20
 
-// What waits leaves at its time, to the nanosecond, and is counted as held until then. A change
+// A packet that waits leaves at its time, to the nanosecond, and is counted as held until then. A change
 // lets it go at once.
 func TestHeldLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -101,7 +101,7 @@ func TestHeldLeaves(t *testing.T) {
 	})
 }
 
-// What is held when Run ends because its port was closed leaves in the next Run. Finish lets
+// Packets that are held when Run ends because its port was closed leave in the next Run. Finish lets
 // all go at once, in order, and ends it.
 func TestHeldOutlivesThePort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestHoldingWorks(t *testing.T) {
 	})
 }
 
-// What finds no memory is neither offered nor dropped; what does not fit the queue is dropped
+// A packet that finds no memory is neither offered nor dropped; one that does not fit the queue is dropped
 // by it. Copies are beside the packets.
 func TestHeldIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -152,7 +152,7 @@ func (r *Relay) SetEnd(e *End) { r.to.Store(e) }
 // Run relays from a port until the port is closed or fails, and returns the error of the
 // port; os.ErrClosed after Finish. The kernel counts in backlog the frames that wait in the
 // port; nil: it does not count them. Run waits for frames, and for room at the far port.
-// What is held when it returns is passed on by the next Run.
+// The next Run passes on the packets that are held when it returns.
 func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	r.from.Store(&from)
 	r.stamper, _ = from.(port.Stamper)

@@ -9,8 +9,8 @@ import (
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
-// Source is what a relay reads: one port after the other, and a port from which nothing comes
-// while there is no other. It is not safe for concurrent use.
+// Source gives a relay its ports to read: one after the other, and a port from which nothing
+// comes while there is no other. It is not safe for concurrent use.
 type Source struct {
 	relay   *Relay
 	group   *sync.WaitGroup

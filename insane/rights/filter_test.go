@@ -30,7 +30,7 @@ func (c call) answer(t *testing.T, machine *bpf.VM) uint32 {
 	return uint32(n)
 }
 
-// What the filter answers depends on the call, and for some calls on its first argument.
+// The answer of the filter depends on the call, and for some calls on its first argument.
 func TestFilterAnswers(t *testing.T) {
 	if architecture == 0 {
 		t.Skip("no filter for this architecture")

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// deathSignal is what runChild orders for the end of a child when this process, or the thread
+// deathSignal is the signal that runChild orders for the end of a child when this process, or the thread
 // that has started the child, ends. It does no harm.
 const deathSignal = syscall.SIGURG
 

@@ -31,7 +31,7 @@ func TestShowName(t *testing.T) {
 	}
 }
 
-// What is no escape is a part of the name.
+// A backslash that begins no escape is a part of the name.
 func TestReadName(t *testing.T) {
 	for text, want := range map[string]string{
 		`a\b`: `a\b`, `\x`: `\x`, `\xf`: `\xf`, `\xgg`: `\xgg`, `\x-1`: `\x-1`, `\xFF`: "\xff", `\x\x41`: `\xA`,

@@ -87,7 +87,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// What the line says goes before what the environment says.
+// A flag on the line has precedence over the environment.
 func TestSocketOf(t *testing.T) {
 	const name, socket = "INSANE_NAME", "INSANE_SOCKET"
 	for _, test := range []struct {
@@ -175,7 +175,7 @@ func TestHelpExplainsPolicies(t *testing.T) {
 	}
 }
 
-// What a link is called cannot move the cursor, in text or in JSON.
+// The name of a link cannot move the cursor, in text or in JSON.
 func TestNamesStayText(t *testing.T) {
 	info := busyInfo()
 	info.Slave, info.PathReason = "\x1b[2J", "a\x1b]0;b\x07"

@@ -72,7 +72,7 @@ func (d *daemon) put(w http.ResponseWriter, r *http.Request) {
 	d.answer(w, d.info)
 }
 
-// changed is what a change makes of the device, or why it cannot be.
+// changed returns the state after a change, or why there cannot be such a change.
 func (d *daemon) changed(change api.Change) (api.Info, *api.Error) {
 	info := d.info
 	if change.Slave != nil {
@@ -141,7 +141,7 @@ func idleInfo() api.Info {
 	return info
 }
 
-// takesOf is what a device takes that has one address and one host to reach.
+// takesOf returns the frames that a device takes that has one address and one host to reach.
 func takesOf(info api.Info) api.Takes {
 	takes := api.Takes{To: []string{}, From: []string{}}
 	switch {

@@ -114,7 +114,7 @@ func TestWatchEnds(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 10500*time.Millisecond)
 			defer cancel()
 			n := 0
-			// What an interrupted request returns.
+			// An interrupted request returns this error.
 			ask := func(ctx context.Context) (api.DeviceStats, error) { return api.DeviceStats{}, ctx.Err() }
 			if err := watch(ctx, time.Second, 0, ask, func(sample) error { n++; return nil }); err != nil {
 				t.Error(err)

@@ -80,7 +80,7 @@ func (u Tunnel) enter() asm.Instructions {
 		code = append(code, asm.LoadImm(asm.R2, int64(binary.NativeEndian.Uint64(word[:])), asm.DWord),
 			asm.StoreMem(asm.RFP, stack+int16(i), asm.R2, asm.DWord))
 	}
-	// What is in front of the field's packet does not count in its length.
+	// Bytes in front of the field's packet do not count in its length.
 	length := func(at, without int) asm.Instructions {
 		return asm.Instructions{
 			asm.LoadMem(asm.R2, asm.R6, 0, asm.Word), asm.Sub.Imm(asm.R2, int32(etherLen+without)),
