@@ -57,6 +57,7 @@ func (d *Device) followSlave() error {
 		err := d.iface.AdoptLink(link)
 		if err == nil {
 			d.adopted = link
+			d.rx.SetAddress(link.MAC)
 		}
 		errs = append(errs, err)
 	} else if !bytes.Equal(link.MAC, self.MAC) && !self.Bonded {

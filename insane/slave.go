@@ -44,6 +44,7 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 		return errors.Join(err, s.Close())
 	}
 	d.adopted = link
+	d.rx.SetAddress(link.MAC)
 	d.receive.mode = mode
 	d.exchange(s)
 	d.source.Next(s.Port, s.Backlog())

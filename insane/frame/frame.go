@@ -105,6 +105,18 @@ type Frame []byte
 // until the next read.
 func (f Frame) Clone() Frame { return slices.Clone(f) }
 
+// AddressLen is the length of a link-layer address in bytes.
+const AddressLen = 6
+
+// Destination returns the link-layer address that the frame is sent to. The caller may change
+// it. It returns nil if the frame is too short to have one.
+func (f Frame) Destination() *[AddressLen]byte {
+	if len(f) < HeaderLen+AddressLen {
+		return nil
+	}
+	return (*[AddressLen]byte)(f[HeaderLen:])
+}
+
 // Header is the virtio-net header of a frame. Offsets count bytes from the
 // start of the Ethernet header.
 type Header struct {

@@ -121,6 +121,7 @@ func (r *Relay) leave(p line.Part, to *End) {
 		r.refuse(DropTooBig, share{Count: c})
 		return
 	}
+	r.readdress(p.Frame)
 	r.pass(p.Frame, share{Count: c})
 	r.outLabels = append(r.outLabels, port.Label{Priority: p.Tag.Priority, Mark: p.Tag.Mark})
 }

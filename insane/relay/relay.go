@@ -25,6 +25,7 @@
 //	judge.go      numbers and verdicts
 //	sample.go     the source of a packet, now and then
 //	hold.go       packets that wait: into the line, and out of it
+//	address.go    the host's address, after the slave was exchanged
 //	carry.go      packets that are marked, damaged, copied or made to wait
 //	split.go      a super-frame with dropped packets
 //	label.go      priority and mark of frames, and when they arrived
@@ -94,6 +95,7 @@ type Relay struct {
 	often    rate.Sometimes             // limits the rate of log lines about frames
 	sampling atomic.Bool                // the source of the next packet is wanted
 	source   atomic.Pointer[netip.Addr] // of a packet, until somebody asks
+	address  atomic.Pointer[address]    // nil: it never changes
 	since    atomic.Int64               // when the present batch began; 0: Run waits for a batch
 	health   health
 	from     atomic.Pointer[port.Port] // what Run reads; nil: it does not run
