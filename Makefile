@@ -40,7 +40,7 @@ check: ## what must pass before a change lands, on a clean checkout (root)
 lint: ## vet, staticcheck, go.mod, gofmt
 	go vet ./...
 	go tool staticcheck ./...
-	go mod tidy -diff
+	go mod tidy -diff || { sleep 5; go mod tidy -diff; } # it may have to download modules
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt:" $$unformatted; exit 1; fi
 
 # The eBPF programs are compiled by one version of the compiler, as another one's

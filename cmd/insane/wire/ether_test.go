@@ -17,6 +17,7 @@ import (
 
 // TestForeignFramesOnTheWire: a frame that is not IP is also relayed unchanged, or dropped.
 func TestForeignFramesOnTheWire(t *testing.T) {
+	t.Parallel()
 	foreignFrames(t, testbed.New(t), "pass", "percent 50", "percent 0")
 }
 
@@ -86,6 +87,7 @@ func sameFrame(got, sent []byte) bool {
 // TestRuntsStayOutside: the kernel refuses a frame that is shorter than an Ethernet header,
 // so the device never gets it.
 func TestRuntsStayOutside(t *testing.T) {
+	t.Parallel()
 	b := testbed.New(t)
 	out := b.RawSocket(t, b.Borea, testbed.Device, 0)
 	program, a := b.Begin(t, "pass", 4)

@@ -20,6 +20,7 @@ import (
 // that no stack would send. It continues to work, its counters balance, and valid frames
 // that follow are handled correctly.
 func TestGarbageOnTheWire(t *testing.T) {
+	t.Parallel()
 	b := testbed.New(t)
 	before := b.Counters(t, b.Borea, testbed.Device).TxDropped
 	s, frames := offerGarbage(t, b, 100_000, 4)

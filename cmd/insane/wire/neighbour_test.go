@@ -63,6 +63,7 @@ func askOften(t *testing.T, b *testbed.Bed, family int) {
 // finds the other host nevertheless: it is told of no error. insanely shows what was spared,
 // and spares nothing when told so.
 func TestNeighboursAreFound(t *testing.T) {
+	t.Parallel()
 	testbed.RequireProgram(t, "ping")
 	l := labtest.New(t)
 	d := labtest.StartDaemon(t, l, "--slave", lab.Link, "--route", l.Morgana.IPv4.String(), "--route", l.Morgana.IPv6.String(),

@@ -34,6 +34,7 @@ func ping(t testing.TB, b *testbed.Bed, to netip.Addr, count int) (answered int)
 // TestPing: exactly the packets arrive that the engine relays, and ping reports the same
 // number.
 func TestPing(t *testing.T) {
+	t.Parallel()
 	testbed.RequireProgram(t, "ping")
 	losePings(t, testbed.New(t), "100", "50", "0")
 }
@@ -71,6 +72,7 @@ func losePings(t *testing.T, b *testbed.Bed, percents ...string) {
 // TestTcpdumpBeforeAndBehind: tcpdump on the device shows every packet; tcpdump on the
 // slave shows the relayed ones.
 func TestTcpdumpBeforeAndBehind(t *testing.T) {
+	t.Parallel()
 	testbed.RequireProgram(t, "ping", "tcpdump")
 	b := testbed.New(t)
 	near, far := capture(t, b, testbed.Device), capture(t, b, lab.Link)

@@ -17,6 +17,7 @@ import (
 // TestReceiveBothDirections: both directions have a policy. Exactly the pings are answered
 // whose request and answer are both relayed.
 func TestReceiveBothDirections(t *testing.T) {
+	t.Parallel()
 	testbed.RequireProgram(t, "ping")
 	b := testbed.New(t)
 	for _, family := range []int{4, 6} {

@@ -52,6 +52,7 @@ func TestReceiveTCPSeesALossyNetwork(t *testing.T) {
 // TestReceiveNobodyAnswers: at percent 0 neither the device nor the slave tells the far
 // side that no socket listens. Both do so as soon as packets pass.
 func TestReceiveNobodyAnswers(t *testing.T) {
+	t.Parallel()
 	b := testbed.NewReceiver(t)
 	for _, family := range []int{4, 6} {
 		const closed = 7 // no socket listens on any port

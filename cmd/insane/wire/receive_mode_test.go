@@ -48,6 +48,7 @@ func TestReceiveNoneHasNoPolicy(t *testing.T) {
 
 // TestReceiveNoneHasNoPolicyByCommand: the command reports the refusal in one line.
 func TestReceiveNoneHasNoPolicyByCommand(t *testing.T) {
+	t.Parallel()
 	l := labtest.New(t)
 	oneLine := func(t *testing.T, out string) {
 		t.Helper()

@@ -32,6 +32,7 @@ const neighbourCount = 200
 // TestReceiveNeighbours: on request, policies also apply to ARP requests and neighbour
 // solicitations for an address of insane. Exactly the relayed ones are answered, once.
 func TestReceiveNeighbours(t *testing.T) {
+	t.Parallel()
 	b := testbed.NewReceiver(t)
 	labtest.Set(t, b.Daemon, api.Change{JudgeNeighbours: new(true)})
 	for _, tt := range []struct {

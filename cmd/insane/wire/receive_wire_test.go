@@ -78,6 +78,7 @@ func TestReceiveTime(t *testing.T) {
 // TestReceivePing: exactly the packets arrive that the engine relays, and ping on the far
 // side reports the same number.
 func TestReceivePing(t *testing.T) {
+	t.Parallel()
 	testbed.RequireProgram(t, "ping")
 	losePings(t, testbed.NewReceiver(t), "70")
 }
@@ -85,6 +86,7 @@ func TestReceivePing(t *testing.T) {
 // TestReceiveGarbage: frames arrive that no stack would send. The device continues to work,
 // its counters balance, and valid frames that follow are handled correctly.
 func TestReceiveGarbage(t *testing.T) {
+	t.Parallel()
 	b := testbed.New(t).Back()
 	takeAll(t, b)
 	before := b.Counters(t, b.Borea, testbed.Device)
@@ -102,6 +104,7 @@ func TestReceiveGarbage(t *testing.T) {
 // dropped: any tags, and unknown protocols. In the other direction the same frames are
 // sent.
 func TestReceiveEverything(t *testing.T) {
+	t.Parallel()
 	b := testbed.New(t)
 	back := b.Back()
 	takeAll(t, back)
@@ -113,6 +116,7 @@ func TestReceiveEverything(t *testing.T) {
 // TestReceiveTagged: each packet of a super-frame with a VLAN tag is judged separately, and
 // all relayed packets have the tag.
 func TestReceiveTagged(t *testing.T) {
+	t.Parallel()
 	b := testbed.New(t).Back()
 	takeAll(t, b)
 	for _, v6 := range []bool{false, true} {

@@ -21,6 +21,7 @@ import (
 // TestCurlTransfers: curl downloads and uploads a file through a device with losses, and
 // the file is the same at both ends.
 func TestCurlTransfers(t *testing.T) {
+	t.Parallel()
 	testbed.RequireProgram(t, "curl")
 	b := testbed.New(t)
 	file := make([]byte, 8<<20)
@@ -87,6 +88,7 @@ func curl(t testing.TB, b *testbed.Bed, stdin []byte, args ...string) []byte {
 
 // TestIperfMeasures: iperf3 measures the loss that the device was asked for.
 func TestIperfMeasures(t *testing.T) {
+	t.Parallel()
 	testbed.RequireProgram(t, "iperf3")
 	b := testbed.New(t)
 	t.Run("TCP", func(t *testing.T) {

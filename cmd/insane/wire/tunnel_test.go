@@ -78,6 +78,7 @@ func datagramsInside(t *testing.T, b *testbed.Bed, u testbed.Tunnel, text string
 // stack would send. The device continues to work, its counters balance, and valid frames
 // that follow are handled correctly.
 func TestTunnelGarbage(t *testing.T) {
+	t.Parallel()
 	b := testbed.New(t).Back()
 	takeAll(t, b)
 	makeRoom(t, b)
