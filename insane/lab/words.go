@@ -28,7 +28,7 @@ side by side.
 
 "Chance allows" is an exact binomial interval: a device that works as asked
 leaves it about once in %d measurements. What else is allowed is said with
-each measurement. Whatever leaves it is NOT OK, and so is the exit status.
+each measurement. What is outside of it is NOT OK, and the exit status is 1.
 
 `, int(math.Round(1/probe.Alpha)))
 }
