@@ -74,9 +74,23 @@ func (c cycle) judge(m measurement) []string {
 	return faults
 }
 
-// prompt reports whether sender and receiver got a CPU in time: no packet was sent long
+func (c cycle) arrived(m measurement) string {
+	return fmt.Sprintf("%s, %.1f %%; %v of %v is %.1f %%", number(m.result.Received),
+		share(m.result.Received, m.result.Sent), c.on, c.on+c.off, share(int(c.on), int(c.on+c.off)))
+}
+
+func (c cycle) details(m measurement) []detail {
+	seen := c.observe(m)
+	return []detail{
+		{"time", fmt.Sprintf("%s  50 ms each", timeline(m.result, 50*time.Millisecond))},
+		{"", fmt.Sprintf("%d edges, none more than %.1f ms off its time; %v is allowed",
+			seen.count, float64(seen.worst.Microseconds())/1000, tolerance)},
+	}
+}
+
+// fair reports whether sender and receiver got a CPU in time: no packet was sent long
 // after the previous one, and none was received long after it was sent.
-func (c cycle) prompt(m measurement) bool {
+func (c cycle) fair(m measurement) bool {
 	var before time.Duration
 	for i, at := range m.result.SentAt {
 		if at < 0 {

@@ -25,9 +25,11 @@
 //	evict.go     kills processes that were left in the background
 //	exec.go      one command in a lab of its own; terminal.go: on this terminal
 //	story.go     the guided tour; tour.go: measures and shows one stop of it
-//	stop.go      the stops, their policies and the results that they allow
+//	stop.go      the stops and their policies
 //	measurement.go  a probe's result beside the device's counters
-//	cycle.go     compares a result with a policy that relays and drops in turn
+//	expect.go    what a policy allows a measurement to show: of losses and of a delay,
+//	             cycle.go: of one that relays and drops in turn, link.go: of a rate,
+//	             damage.go: of flipped bits
 //	print.go     numbers and rows for users; words.go: the longer texts
 //
 // Package probe sends the packets that are measured, and labtest is for tests.

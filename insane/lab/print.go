@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,11 +58,19 @@ func number[T int | int64 | uint64](n T) string {
 }
 
 // packets writes a number of packets in words.
-func packets[T int | int64 | uint64](n T) string {
+func packets[T int | int64 | uint64](n T) string { return counted(n, "packet") }
+
+// counted writes a number of things whose plural ends with s.
+func counted[T int | int64 | uint64](n T, thing string) string {
 	if n == 1 {
-		return "1 packet"
+		return "1 " + thing
 	}
-	return number(n) + " packets"
+	return number(n) + " " + thing + "s"
+}
+
+// ms prints a duration in milliseconds, to a hundredth that is never more than it.
+func ms(d time.Duration) string {
+	return fmt.Sprintf("%.2f ms", float64(d.Microseconds()/10)/100)
 }
 
 // share returns part of whole in per cent.

@@ -66,7 +66,7 @@ func TestCycleDistance(t *testing.T) {
 }
 
 // A packet that was sent late, or came late, tells nothing of an edge.
-func TestCyclePrompt(t *testing.T) {
+func TestCycleIsFair(t *testing.T) {
 	const ms = time.Millisecond
 	for _, tt := range []struct {
 		name           string
@@ -79,7 +79,7 @@ func TestCyclePrompt(t *testing.T) {
 		{"refused", []time.Duration{0, never, 10 * ms}, []time.Duration{0, never, 10 * ms}, true},
 	} {
 		m := measurement{result: &probe.Result{SentAt: tt.sent, ReceivedAt: tt.received}}
-		if got := (cycle{}).prompt(m); got != tt.want {
+		if got := (cycle{}).fair(m); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}

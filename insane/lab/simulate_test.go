@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -70,7 +71,7 @@ func (d *device) Info(context.Context) (api.Info, error) {
 
 func (d *device) state() api.Info {
 	return api.Info{
-		Name: Link, Seed: 7,
+		Name: api.DefaultName, Seed: 7,
 		TX: api.Direction{Stats: copyStats(d.tx.stats)}, RX: api.Direction{Stats: copyStats(d.rx.stats)},
 	}
 }
@@ -86,40 +87,93 @@ func (d *device) run(p probe.Probe, _ context.Context) (*probe.Result, error) {
 	}
 	bystander := p.Address == spare || p.Source == spare
 	r := &probe.Result{Start: d.since, Sent: p.Count}
+	var through expectation
+	if !bystander {
+		through = expected(way.policy)
+	}
+	if arrives := map[*imagined]string{&d.tx: Link, &d.rx: api.DefaultName}[way]; p.Witness != "" && p.Witness != arrives {
+		return nil, fmt.Errorf("the packets arrive at %s and not at %s", arrives, p.Witness)
+	}
 	for i := range p.Count {
 		at := time.Duration(i) * time.Second / time.Duration(p.Rate)
 		r.SentAt, r.ReceivedAt, r.ReadAt = append(r.SentAt, at), append(r.ReceivedAt, never), append(r.ReadAt, never)
-		if bystander || d.relays(way, at) {
-			r.ReceivedAt[i], r.ReadAt[i] = at, at
+		if leaves := d.leaves(through, at, r); leaves >= 0 {
+			r.ReceivedAt[i], r.ReadAt[i] = leaves, leaves
 			r.Received++
 		}
 	}
 	if bystander {
 		return r, nil
 	}
-	way.book(r)
+	if p.Witness == "" {
+		r.Damage = probe.Damage{}
+	}
+	way.book(r, through)
 	if d.spoilResult != nil {
 		d.spoilResult(r)
 	}
 	return r, nil
 }
 
-func (d *device) relays(way *imagined, at time.Duration) bool {
+// expected returns what a policy of the tour is expected to do.
+func expected(policy string) expectation {
 	for _, s := range stops() {
-		if s.policy == way.policy && s.timed() {
-			return at%(s.cycle.on+s.cycle.off) < s.cycle.on
-		}
-		if s.policy == way.policy {
-			return d.draw.Float64() < s.chance
+		if s.policy == policy {
+			return s.expect
 		}
 	}
-	panic("no stop has the policy " + way.policy)
+	panic("no stop has the policy " + policy)
 }
 
-func (i *imagined) book(r *probe.Result) {
+// leaves returns when a packet that is sent at some time arrives; never if it does not. It
+// notes in the result what the receiver refuses.
+func (d *device) leaves(through expectation, at time.Duration, r *probe.Result) time.Duration {
+	switch through := through.(type) {
+	case chance:
+		if d.draw.Float64() >= float64(through) {
+			return never
+		}
+	case cycle:
+		if at%(through.on+through.off) >= through.on {
+			return never
+		}
+	case delay:
+		return at + time.Duration(through)
+	case link:
+		return d.queue(through, at, r)
+	case damage:
+		r.Damage.Seen++
+		if d.draw.Float64() < float64(through) {
+			r.Damage.Packets++
+			r.Damage.Bits++
+			r.Rejected++
+			return never
+		}
+	}
+	return at
+}
+
+// queue returns when a packet has left a link.
+func (d *device) queue(l link, at time.Duration, r *probe.Result) time.Duration {
+	free := at // when the link has carried all those before it
+	for _, t := range r.ReceivedAt {
+		free = max(free, t)
+	}
+	if free-at > l.queue {
+		return never
+	}
+	return free + time.Duration(l.bits()/l.rate*float64(time.Second))
+}
+
+func (i *imagined) book(r *probe.Result, through expectation) {
+	lost := r.Sent - r.Received - r.Rejected
 	i.stats.Offered.Packets += uint64(r.Sent)
-	i.stats.Relayed.Packets += uint64(r.Received)
-	addDropped(&i.stats, api.DropPolicy, r.Sent-r.Received)
+	i.stats.Relayed.Packets += uint64(r.Sent - lost)
+	i.stats.Damaged.Packets += uint64(r.Damage.Packets)
+	addDropped(&i.stats, api.DropPolicy, lost)
+	if _, ok := through.(link); ok {
+		i.stats.Stages = map[string]api.Count{queueStage: {Packets: i.stats.Stages[queueStage].Packets + uint64(lost)}}
+	}
 }
 
 func addDropped(s *api.Stats, reason string, n int) {

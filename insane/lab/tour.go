@@ -41,7 +41,11 @@ func (s *story) measure(ctx context.Context, stop stop) (measurement, error) {
 	// change and the probe are counted by the device, but do not belong to the probe.
 	bystander := make(chan error, 1)
 	go func() { bystander <- s.bystand(ctx, stop) }()
-	m.result, err = s.run(stop.probe(s.lab), ctx)
+	p := stop.probe(s.lab)
+	if stop.witness {
+		p.Witness = stop.arrivesAt(before.Name)
+	}
+	m.result, err = s.run(p, ctx)
 	if failed := <-bystander; err == nil {
 		err = failed
 	}
@@ -75,17 +79,18 @@ func (s *story) show(stop stop, m measurement) {
 	p := stop.probe(s.lab)
 	from, to := stop.ends(s.lab)
 	s.row("sent", "%s from %s, %s, to %s, %s", packets(r.Sent), from.Name, p.Source, to.Name, p.Address)
-	s.row("arrived", "%s", arrived(stop, m))
-	s.row("counters", "offered %s = relayed %s + dropped %s; relayed − arrived = %d",
-		number(b.offered), number(b.relayed), number(b.dropped+b.others), m.difference())
+	s.row("arrived", "%s", stop.expect.arrived(m))
+	left := "relayed − arrived"
+	if stop.witness {
+		left += " − refused"
+	}
+	s.row("counters", "offered %s = relayed %s + dropped %s; %s = %d",
+		number(b.offered), number(b.relayed), number(b.dropped+b.others), left, m.difference())
 	// Without this line the sum above would look wrong.
 	if n := m.foreign(); n > 0 {
 		s.row("", "(%d of them the kernel's own, such as neighbour discovery)", n)
 	}
-	if stop.timed() {
-		seen := stop.cycle.observe(m)
-		s.row("time", "%s  50 ms each", timeline(r, 50*time.Millisecond))
-		s.row("", "%d edges, none more than %.1f ms off its time; %v is allowed",
-			seen.count, float64(seen.worst.Microseconds())/1000, tolerance)
+	for _, d := range stop.expect.details(m) {
+		s.row(d.label, "%s", d.text)
 	}
 }

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/seed-39a139a1/insane/insane/lab/probe"
@@ -22,12 +21,14 @@ func welcome(p *printer) {
 Both were made a moment ago out of network namespaces and a veth pair, and
 nothing here touches your real network. On borea, what goes to morgana is
 routed through insane, and what morgana sends comes in through it: a network
-interface in front of eth0 that relays as much as it is told to. One of them
-numbers her packets, the other notes which arrive, and insane keeps counters of
-its own; here they are side by side.
+interface in front of eth0 that relays as much as it is told to, as late and as
+whole as it is told to. One of them numbers her packets, the kernel of the other
+notes when each arrives, and insane keeps counters of its own; here they are
+side by side.
 
 "Chance allows" is an exact binomial interval: a device that works as asked
-leaves it about once in %d measurements.
+leaves it about once in %d measurements. What else is allowed is said with
+each measurement. What is outside of it is NOT OK, and the exit status is 1.
 
 `, int(math.Round(1/probe.Alpha)))
 }
@@ -51,20 +52,4 @@ func hint(p *printer) {
   tcpdump -i insane             every packet before any is lost; -i eth0: after
   exit                          and nothing is left
 `)
-}
-
-// arrived says how many packets arrived, and how many chance allows.
-func arrived(s stop, m measurement) string {
-	n := number(m.result.Received)
-	if s.timed() {
-		c := s.cycle
-		return fmt.Sprintf("%s, %.1f %%; %v of %v is %.1f %%", n,
-			share(m.result.Received, m.result.Sent), c.on, c.on+c.off, share(int(c.on), int(c.on+c.off)))
-	}
-	lo, hi := s.allowed(m)
-	if lo == hi {
-		return fmt.Sprintf("%s; it must be %s exactly", n, number(lo))
-	}
-	return fmt.Sprintf("%s, %.2f %%; chance allows %s to %s", n,
-		share(m.result.Received, m.result.Sent), number(lo), number(hi))
 }

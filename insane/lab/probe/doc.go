@@ -4,8 +4,13 @@
 //	probe.go     the packets and their sender
 //	receiver.go  the receiving socket, and what its kernel dropped
 //	result.go    what happened to each packet
+//	times.go     how long packets took, and how many came per second
+//	witness.go   the packet socket that sees packets which the receiving kernel drops
+//	damage.go    which bits of a packet differ from what was sent
+//	counts.go    what the receiving kernel counts
 //	interval.go  how many of n packets chance lets arrive
 //
-// It distinguishes three kinds of missing packets: lost on the way, refused by the sender's
-// kernel, and dropped by the receiver's kernel because its buffer was full.
+// It distinguishes four kinds of missing packets: lost on the way, refused by the sender's
+// kernel, dropped by the receiver's kernel because its buffer was full, and, with a witness,
+// dropped by the receiver's kernel because they were damaged.
 package probe

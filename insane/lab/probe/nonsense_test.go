@@ -19,6 +19,7 @@ func TestProbeRefusesNonsense(t *testing.T) {
 		{func(p *Probe) { p.Payload = 7 }, "probe payload 7: must be 8 to 1232 bytes"},
 		{func(p *Probe) { p.Payload = 1233 }, "probe payload 1233: must be 8 to 1232 bytes"},
 		{func(p *Probe) { p.Buffer = -1 }, "probe buffer -1: must be 1 to 1073741824 bytes"},
+		{func(p *Probe) { p.Witness, p.Address = "eth0", netip.IPv6Loopback() }, "probe witness eth0: needs an IPv4 address, not ::1"},
 		{func(p *Probe) { p.Settle = -1 }, "probe settle -1ns: must not be negative"},
 	} {
 		p := good

@@ -54,6 +54,12 @@ type Probe struct {
 	// Settle is how long no packet must arrive, after the last one was sent, before the
 	// probe ends; 0 means 250 ms.
 	Settle time.Duration
+
+	// Witness is the name of the link of To at which the packets arrive. On it a packet
+	// socket compares each packet with what was sent (Result.Damage and Rejected); "" means
+	// that none does. It needs IPv4, and the probe must be the only stream of packets of
+	// this size on the link. What it sees fits into Buffer, like what the receiver does.
+	Witness string
 }
 
 const (
@@ -65,12 +71,14 @@ const (
 
 // The steps of a probe, in order:
 //
-//	1  receive   opens To's socket, before the first packet is sent
-//	2  dial      opens From's socket
-//	3  run       records arrivals, in its own goroutine, while
-//	4  send      sends on schedule
-//	5  settle    waits until the wire, the device and the socket are empty
-//	6  stop      ends run, which then asks the kernel how many packets it dropped
+//	1  watch     opens the packet socket of the witness, if there is one
+//	2  receive   opens To's socket, before the first packet is sent
+//	3  dial      opens From's socket
+//	4  run       records arrivals, in its own goroutine, while
+//	5  send      sends on schedule
+//	6  settle    waits until the wire, the device and the socket are empty
+//	7  stop      ends run, which then asks the kernel how many packets it dropped
+//	8  report    compares what the witness has seen with what was sent
 
 // Run sends the packets and returns what happened to them. It takes Count/Rate seconds and
 // Settle. If ctx ends early, it fails with the context's error.
@@ -78,6 +86,13 @@ func (p Probe) Run(ctx context.Context) (*Result, error) {
 	p, err := p.complete()
 	if err != nil {
 		return nil, err
+	}
+	var w *witness
+	if p.Witness != "" {
+		if w, err = p.watch(); err != nil {
+			return nil, err
+		}
+		defer w.close()
 	}
 	r, err := p.receive()
 	if err != nil {
@@ -101,6 +116,9 @@ func (p Probe) Run(ctx context.Context) (*Result, error) {
 	// run has ended, so only this goroutine uses result now.
 	err = errors.Join(err, <-done)
 	result.addSent(sent)
+	if w != nil && err == nil {
+		err = w.report(result, p.Payload)
+	}
 	return result, err
 }
 
@@ -190,6 +208,9 @@ func (p Probe) complete() (Probe, error) {
 	}
 	if p.Settle < 0 {
 		return p, fmt.Errorf("probe settle %v: must not be negative", p.Settle)
+	}
+	if p.Witness != "" && !p.Address.Is4() {
+		return p, fmt.Errorf("probe witness %s: needs an IPv4 address, not %s", p.Witness, p.Address)
 	}
 	return p, nil
 }

@@ -1,6 +1,9 @@
 package probe
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // never stands for the time of an event that did not happen.
 const never = time.Duration(-1)
@@ -28,6 +31,13 @@ type Result struct {
 	// measurement, and not lost on the way.
 	Overflowed int
 
+	// Rejected counts packets that reached the receiving host, but that its kernel dropped
+	// because a header or a checksum was wrong. Only a probe with a witness knows it.
+	Rejected int
+
+	// Damage is what the witness has seen, if the probe has one.
+	Damage Damage
+
 	// Refused counts packets that the sender's kernel refused to send; Refusal is the first
 	// error. A fault of the device must not appear here.
 	Refused int
@@ -49,7 +59,7 @@ type Result struct {
 
 func newResult(count int) *Result {
 	r := &Result{
-		Start: time.Now(), ReceivedAt: make([]time.Duration, count), ReadAt: make([]time.Duration, count), highest: -1,
+		Start: now(), ReceivedAt: make([]time.Duration, count), ReadAt: make([]time.Duration, count), highest: -1,
 	}
 	for i := range count {
 		r.ReceivedAt[i], r.ReadAt[i] = never, never
@@ -57,11 +67,27 @@ func newResult(count int) *Result {
 	return r
 }
 
+// now returns the time. The kernel stamps packets by the wall clock, and the sender's times are
+// by the monotonic one. time.Now reads first the wall clock and then the other; the process can
+// lose its processor in between. So the closest of several pairs of readings counts.
+func now() (best time.Time) {
+	const tries = 10
+	shortest := time.Duration(math.MaxInt64)
+	for range tries {
+		before := time.Now()
+		t := time.Now()
+		if took := time.Since(before); took < shortest {
+			best, shortest = t, took
+		}
+	}
+	return best
+}
+
 // Arrived reports whether packet i, counted from 0, was received.
 func (r *Result) Arrived(i int) bool { return r.ReceivedAt[i] >= 0 }
 
 // Lost returns how many packets were sent and did not reach the receiving host.
-func (r *Result) Lost() int { return r.Sent - r.Received - r.Overflowed }
+func (r *Result) Lost() int { return r.Sent - r.Received - r.Overflowed - r.Rejected }
 
 // addArrival records that a packet arrived, and when it was read.
 func (r *Result) addArrival(index uint64, at, read time.Duration) {
