@@ -68,7 +68,7 @@ route() {
 # begin starts a command in the background. It ends with this script, however that ends.
 # Ctrl-C does not reach it: the fault is to be gone first (finish).
 begin() {
-    setpriv --pdeathsig KILL setsid "$@" >/dev/null &
+    setpriv --pdeathsig KILL setsid "$@" >/dev/null 3>&- &
 }
 
 # say shows a command as a person would type it, and runs it.
