@@ -3,10 +3,7 @@ package examples_test
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,40 +105,43 @@ func TestChaosIsInterrupted(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()
-			mark := fmt.Sprintf("INSANE_EXAMPLE=%d-%d", os.Getpid(), signal)
-			cmd := experiment(t, mark, "FAULTS=cut 0 9999 percent 0", "LIMIT=200", "BUDGET=200")
-			var out bytes.Buffer
-			printed, err := cmd.StdoutPipe()
-			labtest.Must(t, err)
-			labtest.Must(t, cmd.Start())
-			lines := bufio.NewScanner(printed)
-			for lines.Scan() && !strings.HasPrefix(lines.Text(), "steady") {
-			}
-			labtest.Await(t, "requests under the cut", func() bool { return running(t, mark)["curl"] })
-			before := running(t, mark)
-			for _, name := range []string{"chaos.sh", "insane", "sleep", "curl"} {
-				if !before[name] {
-					t.Errorf("no process %s of the experiment in %v: the search missed it", name, before)
-				}
-			}
-			spaces := namespaces(t, mark)
-			if len(spaces) != 2 {
-				t.Errorf("the experiment has the network namespaces %v, want two", spaces)
-			}
-			labtest.Must(t, cmd.Process.Signal(signal))
-			for lines.Scan() {
-				fmt.Fprintln(&out, lines.Text())
-			}
-			err = cmd.Wait()
-			if signal == syscall.SIGTERM {
-				if cmd.ProcessState.ExitCode() != 128+int(signal) || !strings.Contains(out.String(), "\nended early: signal 15\n") {
-					t.Errorf("the experiment ended with %v", err)
-				}
-				checkRestored(t, out.String())
-			}
-			checkGone(t, mark, spaces)
+			interrupt(t, signal)
 		})
 	}
+}
+
+func interrupt(t *testing.T, signal syscall.Signal) {
+	mark := fmt.Sprintf("INSANE_EXAMPLE=%d-%d", os.Getpid(), signal)
+	cmd := experiment(t, mark, "FAULTS=cut 0 9999 percent 0", "LIMIT=200", "BUDGET=200")
+	printed, err := cmd.StdoutPipe()
+	labtest.Must(t, err)
+	labtest.Must(t, cmd.Start())
+	lines := bufio.NewScanner(printed)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "steady") {
+	}
+	labtest.Await(t, "requests under the cut", func() bool { return running(t, mark)["curl"] })
+	before, spaces := running(t, mark), namespaces(t, mark)
+	for _, name := range []string{"chaos.sh", "insane", "sleep", "curl"} {
+		if !before[name] {
+			t.Errorf("no process %s of the experiment in %v: the search missed it", name, before)
+		}
+	}
+	if len(spaces) != 2 {
+		t.Errorf("the experiment has the network namespaces %v, want two", spaces)
+	}
+	labtest.Must(t, cmd.Process.Signal(signal))
+	var out strings.Builder
+	for lines.Scan() {
+		fmt.Fprintln(&out, lines.Text())
+	}
+	err = cmd.Wait()
+	if signal == syscall.SIGTERM {
+		if cmd.ProcessState.ExitCode() != 128+int(signal) || !strings.Contains(out.String(), "\nended early: signal 15\n") {
+			t.Errorf("the experiment ended with %v", err)
+		}
+		checkRestored(t, out.String())
+	}
+	checkGone(t, mark, spaces)
 }
 
 // experiment prepares a run of the chaos experiment.
@@ -156,71 +156,4 @@ func experiment(t *testing.T, env ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), append(env, "GORACE=atexit_sleep_ms=0")...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return cmd
-}
-
-// processes are the directories in /proc of all processes that have mark in their environment.
-func processes(t *testing.T, mark string) (dirs []string) {
-	t.Helper()
-	environments, err := filepath.Glob("/proc/[0-9]*/environ")
-	labtest.Must(t, err)
-	for _, path := range environments {
-		// A process that has ended meanwhile has no environment.
-		if env, _ := os.ReadFile(path); bytes.Contains(env, []byte(mark+"\x00")) {
-			dirs = append(dirs, filepath.Dir(path))
-		}
-	}
-	return dirs
-}
-
-// running are the names of these processes.
-func running(t *testing.T, mark string) map[string]bool {
-	names := make(map[string]bool)
-	for _, dir := range processes(t, mark) {
-		name, _ := os.ReadFile(dir + "/comm")
-		names[strings.TrimSpace(string(name))] = true
-	}
-	return names
-}
-
-// namespaces are the network namespaces of these processes, but for that of the test.
-func namespaces(t *testing.T, mark string) map[string]bool {
-	own, err := os.Readlink("/proc/self/ns/net")
-	labtest.Must(t, err)
-	spaces := make(map[string]bool)
-	for _, dir := range processes(t, mark) {
-		if space, _ := os.Readlink(dir + "/ns/net"); space != "" && space != own {
-			spaces[space] = true
-		}
-	}
-	return spaces
-}
-
-// kept reports whether a process is in one of the namespaces, or keeps it by a file.
-func kept(t *testing.T, spaces map[string]bool) bool {
-	t.Helper()
-	for _, pattern := range []string{"/proc/[0-9]*/task/*/ns/net", "/proc/[0-9]*/fd/*"} {
-		links, err := filepath.Glob(pattern)
-		labtest.Must(t, err)
-		for _, link := range links {
-			if target, _ := os.Readlink(link); spaces[target] {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// checkGone fails unless all processes with the mark end, nothing keeps one of the network
-// namespaces, and this one has no interface that they could have made.
-func checkGone(t *testing.T, mark string, spaces map[string]bool) {
-	t.Helper()
-	labtest.Await(t, "the end of all processes", func() bool { return len(processes(t, mark)) == 0 })
-	// The kernel may give their numbers to namespaces of others, for a while.
-	labtest.Await(t, "the end of the network namespaces", func() bool { return !kept(t, spaces) })
-	if _, err := net.InterfaceByName("insane"); err == nil {
-		t.Error("there is an interface insane")
-	}
-	if _, err := os.Stat("/run/www"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("files of the experiment: %v", err)
-	}
 }
