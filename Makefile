@@ -18,7 +18,7 @@ help: ## this list
 # Seconds with a warm cache, whoever runs it. What needs root skips itself, and the
 # packages in which all tests do are left out.
 unit: ## the tests that need neither root nor the kernel
-	INSANE_ROOT=0 go test $$(go list ./... | grep -v '/cmd/insane/')
+	INSANE_ROOT=0 go test $$(go list ./... | grep -v -e '/cmd/insane/' -e '/examples/gotest')
 
 demo: build ## see it work (root)
 	bin/insane lab
@@ -26,7 +26,7 @@ demo: build ## see it work (root)
 # Programs nobody here wrote, through which the tests look at the device, and
 # the C compiler that the race detector wants.
 tools: ## install what the tests need (root)
-	@.ci/install ping:iputils-ping ip:iproute2 iperf3:iperf3 tcpdump:tcpdump curl:curl unshare:util-linux \
+	@.ci/install ping:iputils-ping ip:iproute2 iperf3:iperf3 tcpdump:tcpdump curl:curl python3:python3 unshare:util-linux \
 	  iptables:iptables nft:nftables podman:podman runc:runc /usr/lib/podman/netavark:netavark \
 	  arping:arping sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client \
 	  gcc:gcc /usr/include/stdlib.h:libc6-dev

@@ -107,7 +107,7 @@ own() {
         until engine logs one 2>&1 | grep -q 'device is there'; do sleep 0.05; done
         engine logs one 2>&1 | sed -n 's/.*level=WARN msg="\([^"]*\)".*/\1/p'
         pings "${profile:-the default profile}" engine exec one ping 198.51.100.1
-        engine rm --force --time 1 one >/dev/null
+        engine rm --force --time 10 one >/dev/null
     done
     rmdir /sys/fs/cgroup/insane-example /sys/fs/cgroup/*/insane-example 2>/dev/null || true
 }
