@@ -13,7 +13,7 @@ import (
 // share. While it is open, the kernel relays or drops frames as the entry in force
 // says. While it is closed, the kernel leaves every frame to the relay.
 //
-// Kick, Waiting, Counts, CountsOf and Lost may be called at any time by any goroutine.
+// Kick, Waiting, Counts and CountsOf may be called at any time by any goroutine.
 // Only the relay of rx may call Drain. Of the other methods, only one may run at a time.
 type Direction struct {
 	objects    *Objects
@@ -22,16 +22,17 @@ type Direction struct {
 	judge      uint64         // not 0: entries that Open writes judge neighbours
 	registered [backlogs]bool // whether a backlog was ever registered
 
-	mu        sync.Mutex // guards the counters
+	mu        sync.Mutex // guards the counters, and what is known of inflight frames
 	slots     [entries]entrySlot
 	present   int // slot of the entry that Open wrote last
 	collected Counts
 	kept      entrySlot // the part of collected that belongs to the owner of the present entry
 
 	// Inflight frames, between the slave and the interface.
-	lost             atomic.Uint64
-	started, arrived uint64   // at the last call of Settle
-	finished         []uint64 // per CPU: the value of arrived that finish last waited for
+	refused  [turns]portion // packets that count as refused by the host, because they are missing
+	seen     [turns]crossed // at the last call of Settle
+	turn     int            // in which the kernel sends frames now
+	finished []uint64       // per CPU: the value of arrived that finish last waited for
 }
 
 // entrySlot is the owner and the link of one entry of the shared table.
@@ -138,7 +139,7 @@ func (d *Direction) Kick(until policy.Time) { d.shared().until.Store(uint64(unti
 func (d *Direction) Receives() bool { return d.index == rx }
 
 // Waiting reports whether the relay has frames in a backlog, or frames of rx are
-// inflight. It keeps reporting true for a lost frame until the loss is known.
+// inflight. It keeps reporting true for a lost or refused frame until that is known.
 func (d *Direction) Waiting() bool {
 	for i := range d.shared().backlogs {
 		b := &d.shared().backlogs[i]
@@ -149,8 +150,8 @@ func (d *Direction) Waiting() bool {
 	if d.index != rx {
 		return false
 	}
-	started, arrived := d.objects.memory.inflight()
-	return started != arrived+d.lost.Load()
+	sent, done := d.crossed()
+	return sent.packets() != done
 }
 
 // slotOf returns the slot for an entry: the present slot if owner and link are the
@@ -205,8 +206,7 @@ func (d *Direction) read(slot int) (sum Counts) {
 		c := &d.objects.memory.counts[cpu][d.index][slot]
 		sum.add(Counts{
 			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
-			UnjudgedPackets: c.unjudgedPackets.Load(),
-			RefusedPackets:  c.refusedPackets.Load(), RefusedBytes: c.refusedBytes.Load(),
+			UnjudgedPackets:  c.unjudgedPackets.Load(),
 			NeighbourPackets: c.neighbourPackets.Load(), NeighbourBytes: c.neighbourBytes.Load(),
 		})
 		drops := &d.objects.memory.drops[cpu][d.index][slot]
@@ -227,11 +227,17 @@ func (d *Direction) Counts() Counts {
 			sum.add(d.read(slot))
 		}
 	}
+	if d.index == rx {
+		sum.RelayedPackets, sum.RelayedBytes = 0, 0 // these were sent to the interface
+		sum.add(d.delivered())
+	}
 	return sum
 }
 
 // CountsOf returns the counters of one owner. It is complete for the owner of the last
-// Open only: counters of earlier owners may be collected already.
+// Open only: counters of earlier owners may be collected already. For rx it has no messages
+// of neighbours, and counts as relayed all that was sent to the interface: also what is still
+// inflight, and what the host has refused.
 func (d *Direction) CountsOf(owner any) (sum Counts) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
