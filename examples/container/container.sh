@@ -12,15 +12,31 @@
 # Run it as root, with insane and insanely in the PATH or the commands in bin/ of
 # this project; own needs podman with runc and netavark, the others iptables and
 # iperf3. The host, borea, is a network namespace; when the script ends, however
-# it ends, it is gone, and all containers with it.
+# it ends, it is gone, and all containers with it. Only after kill -9 does the
+# engine leave empty control groups behind.
 set -eu
 
 RECIPE=${RECIPE:-own}
 PINGS=100
 
+# tidy removes the control groups of the engine, which live outside of all namespaces. They
+# are empty when the last process of this script has ended.
+tidy() {
+    for attempt in 1 2 3 4 5 6 7 8 9 10; do
+        find /sys/fs/cgroup -depth -type d -path "*/insane-example-$$*" -exec rmdir {} + 2>/dev/null && return
+        sleep 0.2
+    done
+}
+
 if [ "${1-}" != inside ]; then
     # A process namespace of its own: if this script dies, all in it dies.
-    exec unshare --net --pid --fork --kill-child --mount-proc "$0" inside
+    export CGROUP=insane-example-$$
+    setpriv --pdeathsig KILL unshare --net --pid --fork --kill-child --mount-proc "$0" inside &
+    trap 'kill -9 $!; tidy; exit 143' HUP INT TERM
+    status=0
+    wait $! || status=$?
+    tidy
+    exit $status
 fi
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -109,7 +125,6 @@ own() {
         pings "${profile:-the default profile}" engine exec one ping 198.51.100.1
         engine rm --force --time 10 one >/dev/null
     done
-    rmdir /sys/fs/cgroup/insane-example /sys/fs/cgroup/*/insane-example 2>/dev/null || true
 }
 
 # engine is podman with everything that it keeps below /mnt and /run.
@@ -120,7 +135,7 @@ engine() {
 
 # run runs a container that has the programs of this machine.
 run() {
-    engine run --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --cgroup-parent /insane-example \
+    engine run --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --cgroup-parent "/$CGROUP" \
         --volume /usr:/usr:ro --volume "$commands:$commands:ro" "$@"
 }
 

@@ -18,7 +18,10 @@ SIZE=4194304 # bytes that morgana sends in each session
 
 if [ "${1-}" != inside ]; then
     # A process namespace of its own: if this script dies, all in it dies.
-    exec unshare --net --pid --fork --kill-child --mount-proc "$0" inside
+    setpriv --pdeathsig KILL unshare --net --pid --fork --kill-child --mount-proc "$0" inside &
+    trap 'kill -9 $!; exit 143' HUP INT TERM
+    wait $!
+    exit
 fi
 
 here=$(cd "$(dirname "$0")" && pwd)
