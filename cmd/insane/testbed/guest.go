@@ -60,10 +60,12 @@ func NewBridge(t testing.TB, l *lab.Lab, name string, ports ...string) {
 // PingsAll fails unless every ping gets exactly one answer. It also resolves the
 // neighbours. ping waits for the last answers only twice as long as for earlier ones
 // (ping(8), -W). This may be too short on a busy machine, so there are several attempts.
+// Also, all hosts of a machine send the answers of ICMPv6 through one socket for each
+// processor (net/ipv6/icmp.c, icmpv6_echo_reply), which has no room while others do much.
 // Way checks exactly that nothing is lost.
 func PingsAll(t testing.TB, from *lab.Host, to string, args ...string) {
 	t.Helper()
-	const attempts = 3
+	const attempts = 8
 	var out []byte
 	for range attempts {
 		var err error
