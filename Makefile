@@ -81,6 +81,7 @@ fuzz: ## search for inputs that break a parser, FUZZTIME for each
 ROUNDS     ?= 20
 BENCHTIME  ?= 0.5s
 BYSTANDERS ?= 40
+LATENESSES ?= 6
 
 # $(call rounds,NUMBER,BENCHMARKS,BENCHTIME,FILE)
 rounds = rm -f $(4); cd cmd/insane/bench; for round in $$(seq $(1)); do \
@@ -94,9 +95,11 @@ bench: tools ## speed beside the bare cable and a naive relay (root)
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./policy ./insane/frame ./insane/line ./insane/kern | tee bin/bench-parts.txt
 	@$(call rounds,$(ROUNDS),^Benchmark(TCP|RoundTrip|Packets)$$,$(BENCHTIME),bin/bench.txt)
 	@$(call rounds,$(BYSTANDERS),^BenchmarkBystander,0.3s,bin/bench-bystander.txt)
-	@cd cmd/insane/bench && ../../../bin/bench.test -test.run '^$$' -test.bench Footprint -test.benchtime 1x
+	@cd cmd/insane/bench && ../../../bin/bench.test -test.run '^$$' -test.bench 'Footprint|HeldMemory' -test.benchtime 1x
+	@$(call rounds,$(LATENESSES),^BenchmarkHeldLate$$,5s,bin/bench-late.txt)
 	go tool benchstat -col /path@'(direct relay kernel-tx kernel naive)' bin/bench.txt
 	go tool benchstat -col /device@'(without with)' bin/bench-bystander.txt
+	go tool benchstat bin/bench-late.txt
 
 # Its speed beside that of tc netem, and how many packets either loses in a row, under
 # a kernel that has netem. NETEM_ROUNDS and NETEM_KERNEL: see the head of the script.

@@ -47,9 +47,7 @@ func TestChangeWhileHeld(t *testing.T) {
 				s.send(t, 50, 0)
 				s.inOrder(t, s.receive(t, len(s.sent)), 0)
 				s.holds(t, 0)
-				if more := s.rest(t, 50*time.Millisecond); len(more) > 0 {
-					t.Errorf("%d packets too many", len(more))
-				}
+				s.silent(t)
 			})
 		})
 	}
@@ -65,9 +63,7 @@ func TestLongerDelayWhileHeld(t *testing.T) {
 		s.hold(t, 100)
 		s.change(t, "delay "+long.String())
 		s.send(t, 100, 0)
-		list := s.receive(t, 200)
-		s.inOrder(t, list, 0)
-		s.notBefore(t, list[:100], short)
+		list := s.arrive(t, 0, 200, short)
 		s.notBefore(t, list[100:], long)
 		if took := list[99].at.Sub(s.sent[99]); took >= long {
 			t.Errorf("a held packet took %v, although it was to wait for %v", took, short)
@@ -103,36 +99,44 @@ func TestKernelPathComesBack(t *testing.T) {
 }
 
 // TestManyChanges: a change of the policy every 20 ms, with packets held, loses, doubles and
-// reorders none.
+// reorders none. The long form makes 1000 changes at random, ten a second, while the packets of
+// 100 ms and more are held.
 func TestManyChanges(t *testing.T) {
 	eachWay(t, func(t *testing.T, b *testbed.Bed) {
 		s := newStream(t, b, 64)
-		b.Begin(t, "delay 30ms", 1)
+		rounds, pause, burst, underWay := 50, 20*time.Millisecond, 20, testbed.UnderWay
+		texts := []string{"delay 50ms", "delay 5ms", "rate 50mbit queue 1h delay 20ms", "pass", "delay 20ms jitter 10ms", "slot 3ms 9ms", "percent 100"}
+		if testbed.Long(t) {
+			rounds, pause, burst, underWay = testbed.Soak(t, 1000), 100*time.Millisecond, 100, 1<<15
+			texts = append(texts, "delay 100ms", "delay 150ms", "delay 120ms jitter 20ms normal each", "rate 1gbit queue 1h delay 100ms")
+		}
+		random := testbed.Seeded(t)
+		b.Begin(t, "delay 100ms", 1)
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			for round := range testbed.Soak(t, 50) {
-				texts := []string{"delay 50ms", "delay 5ms", "rate 50mbit delay 20ms", "pass", "delay 20ms jitter 10ms", "slot 3ms 9ms", "percent 100"}
-				s.change(t, texts[round%len(texts)])
-				time.Sleep(20 * time.Millisecond)
+			for range rounds {
+				s.change(t, texts[random.IntN(len(texts))])
+				time.Sleep(pause)
 			}
 		}()
-		var list []arrival
-		for running := true; running; {
+		began := time.Now()
+		list, overruns := s.flow(t, burst, underWay, func() bool {
 			select {
 			case <-ended:
-				running = false
+				return false
 			default:
+				return true
 			}
-			s.send(t, 20, 100*time.Microsecond)
-			for len(s.sent)-len(list) > testbed.UnderWay {
-				list = append(list, s.receive(t, 1)...)
+		})
+		last := -1
+		for _, a := range list {
+			if s.whole(t, a); a.number <= last {
+				t.Errorf("packet %d came behind %d", a.number, last)
 			}
+			last = a.number
 		}
-		list = append(list, s.receive(t, len(s.sent)-len(list))...)
-		s.inOrder(t, list, 0)
-		if more := s.rest(t, 100*time.Millisecond); len(more) > 0 {
-			t.Errorf("%d packets too many", len(more))
-		}
+		s.silent(t)
+		t.Logf("%d changes; %d packets, %.0f a second, %d of them overruns", rounds, len(s.sent), float64(len(s.sent))/time.Since(began).Seconds(), overruns)
 	})
 }
