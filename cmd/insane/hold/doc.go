@@ -4,7 +4,7 @@
 //
 //	stream_test.go  numbered packets, and when each of them was sent and has arrived
 //	check_test.go   how they arrived: whole, in order, not before their time
-//	delay_test.go   constant delay
+//	delay_test.go   constant delay; whole_test.go: nothing but that happens
 //	jitter_test.go  delays that are drawn; spread_test.go: their distribution
 //	rate_test.go    a link of a rate, and its queue; pace_test.go: what it carries in a second
 //	change_test.go  copies, marks, later places; damage_test.go: flipped bits

@@ -25,7 +25,7 @@ func TestJitterSpread(t *testing.T) {
 	t.Parallel()
 	b := testbed.New(t)
 	packets, words := 2000, []string{" each", " reordering"}
-	if testbed.Long(t) {
+	if testbed.Long(t) && !testbed.Race {
 		packets, words = testbed.EnvInt(t, "INSANE_PACKETS", 100_000), append(words, "")
 	}
 	for _, shape := range []string{"uniform", "normal", "pareto", "paretonormal"} {
