@@ -56,6 +56,17 @@ func (s *stream) inOrder(t *testing.T, list []arrival, first int) {
 	}
 }
 
+// ascending fails unless the packets came in order, each once; some may be missing.
+func (s *stream) ascending(t *testing.T, list []arrival) {
+	t.Helper()
+	for i, a := range list {
+		s.whole(t, a)
+		if i > 0 && a.number <= list[i-1].number {
+			t.Fatalf("packet %d came behind %d", a.number, list[i-1].number)
+		}
+	}
+}
+
 // notBefore fails if a packet has arrived less than a delay after it was sent.
 func (s *stream) notBefore(t *testing.T, list []arrival, delay time.Duration) {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insane/watchdog"
 )
 
 // many is how many packets are held when something happens.
@@ -99,8 +100,8 @@ func TestKernelPathComesBack(t *testing.T) {
 }
 
 // TestManyChanges: a change of the policy every 20 ms, with packets held, loses, doubles and
-// reorders none. The long form makes 1000 changes at random, ten a second, while the packets of
-// 100 ms and more are held.
+// reorders none; what finds no room in front of the device or in the cable is counted. The long
+// form makes 1000 changes at random, ten a second, while the packets of 100 ms and more are held.
 func TestManyChanges(t *testing.T) {
 	eachWay(t, func(t *testing.T, b *testbed.Bed) {
 		s := newStream(t, b, 64)
@@ -112,16 +113,18 @@ func TestManyChanges(t *testing.T) {
 		}
 		random := testbed.Seeded(t)
 		b.Begin(t, "delay 100ms", 1)
-		ended := make(chan struct{})
+		ended, slowest := make(chan struct{}), time.Duration(0)
 		go func() {
 			defer close(ended)
 			for range rounds {
+				began := time.Now()
 				s.change(t, texts[random.IntN(len(texts))])
+				slowest = max(slowest, time.Since(began))
 				time.Sleep(pause)
 			}
 		}()
 		began := time.Now()
-		list, overruns := s.flow(t, burst, underWay, func() bool {
+		list, lost := s.flow(t, burst, underWay, func() bool {
 			select {
 			case <-ended:
 				return false
@@ -129,14 +132,11 @@ func TestManyChanges(t *testing.T) {
 				return true
 			}
 		})
-		last := -1
-		for _, a := range list {
-			if s.whole(t, a); a.number <= last {
-				t.Errorf("packet %d came behind %d", a.number, last)
-			}
-			last = a.number
+		t.Logf("%d changes, the slowest in %v; %d packets, %.0f a second, %d of them found no room",
+			rounds, slowest, len(s.sent), float64(len(s.sent))/time.Since(began).Seconds(), lost)
+		if slowest < watchdog.Limit/2 { // else the kernel may have taken the daemon for dead, and passed packets on
+			s.ascending(t, list)
 		}
 		s.silent(t)
-		t.Logf("%d changes; %d packets, %.0f a second, %d of them overruns", rounds, len(s.sent), float64(len(s.sent))/time.Since(began).Seconds(), overruns)
 	})
 }

@@ -69,21 +69,25 @@ type carried struct {
 }
 
 // saturate sends super-frames, so that a link always has something to carry, and receives them.
+// It is never ahead of the link by more than fits the queue in front of the device, of 1000 frames.
 // The receiver takes what comes together as one, or it could not keep up.
 func (s *stream) saturate(t *testing.T, p pace) (list []carried) {
 	t.Helper()
 	testbed.SetOption(t, s.In, unix.SOL_UDP, unix.UDP_GRO, 1)
-	frame := min(50, max(5, p.rate/50_000_000))
+	frame := min(50, max(10, p.rate/20_000_000))
 	total := int(p.last / time.Microsecond * time.Duration(p.rate/1_000_000) / (8 * (size + ether)))
-	ahead := max(8_000_000/(size+ether), int(p.delay+200*time.Millisecond)/int(max(1, p.each())))
+	ahead, began := max(600*frame, int(80*time.Millisecond/p.each())), time.Now()
 	for arrived := 0; arrived < total; {
-		if len(s.sent) < total && len(s.sent)-arrived < ahead {
+		gone := int(time.Since(began) / p.each())
+		gone = min(gone, arrived+int(p.delay/p.each()))
+		if len(s.sent) < total && len(s.sent) < gone+ahead {
 			s.super(t, frame)
 			continue
 		}
 		payload, stamp, err := s.arrivals.Next(testbed.Longest)
 		if err != nil {
-			t.Fatalf("%d packets have arrived of %d: %v: %+v", arrived, len(s.sent), err, s.bed.Stats(t))
+			now := s.bed.Stats(t)
+			t.Fatalf("%d packets have arrived of %d, %d were relayed; %d overruns: %v", arrived, len(s.sent), now.Relayed.Packets, now.Overruns, err)
 		}
 		list = append(list, carried{stamp.At, len(payload) / size})
 		arrived += len(payload) / size

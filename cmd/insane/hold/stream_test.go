@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // arrival is a packet that has arrived.
@@ -82,19 +83,24 @@ func (s *stream) super(t *testing.T, packets int) {
 
 // flow sends packets in bursts, about a millisecond apart, for as long as more says so, and
 // receives them meanwhile, so that no more than so many are under way. Then it receives the rest.
-// It returns those that arrived and how many were lost before they reached the relay.
-func (s *stream) flow(t *testing.T, burst, underWay int, more func() bool) (list []arrival, overruns int) {
+// It returns those that arrived and how many were lost before they reached the relay, or because
+// the cable had no room for them.
+func (s *stream) flow(t *testing.T, burst, underWay int, more func() bool) (list []arrival, lost int) {
 	t.Helper()
-	first, before := len(s.sent), s.bed.Stats(t).Overruns
+	overruns := func() int {
+		now := s.bed.Stats(t)
+		return int(now.Overruns + now.Dropped[api.DropSlaveBusy].Packets)
+	}
+	first, before := len(s.sent), overruns()
 	await := func(most int) {
-		for since := time.Now(); len(s.sent)-first-len(list)-overruns > most; {
+		for since := time.Now(); len(s.sent)-first-len(list)-lost > most; {
 			if a, ok := s.next(t, 500*time.Millisecond); ok {
 				list, since = append(list, a), time.Now()
 				continue
 			}
-			overruns = int(s.bed.Stats(t).Overruns - before)
+			lost = overruns() - before
 			if time.Since(since) > testbed.Longest {
-				t.Fatalf("of %d packets %d have arrived, %d were overruns: %+v", len(s.sent)-first, len(list), overruns, s.bed.Stats(t))
+				t.Fatalf("of %d packets %d have arrived, %d were lost on the way: %+v", len(s.sent)-first, len(list), lost, s.bed.Stats(t))
 			}
 		}
 	}
@@ -104,7 +110,7 @@ func (s *stream) flow(t *testing.T, burst, underWay int, more func() bool) (list
 		await(underWay)
 	}
 	await(0)
-	return list, overruns
+	return list, lost
 }
 
 // receive waits for packets.
