@@ -76,21 +76,28 @@ func (s *stream) saturate(t *testing.T, p pace) (list []carried) {
 	testbed.SetOption(t, s.In, unix.SOL_UDP, unix.UDP_GRO, 1)
 	frame := min(50, max(10, p.rate/20_000_000))
 	total := int(p.last / time.Microsecond * time.Duration(p.rate/1_000_000) / (8 * (size + ether)))
-	ahead, began := max(600*frame, int(80*time.Millisecond/p.each())), time.Now()
-	for arrived := 0; arrived < total; {
+	ahead, began, before := max(600*frame, int(80*time.Millisecond/p.each())), time.Now(), s.bed.Stats(t).Overruns
+	for arrived, since := 0, began; arrived < total; {
 		gone := int(time.Since(began) / p.each())
 		gone = min(gone, arrived+int(p.delay/p.each()))
 		if len(s.sent) < total && len(s.sent) < gone+ahead {
 			s.super(t, frame)
 			continue
 		}
-		payload, stamp, err := s.arrivals.Next(testbed.Longest)
-		if err != nil {
-			now := s.bed.Stats(t)
-			t.Fatalf("%d packets have arrived of %d, %d were relayed; %d overruns: %v", arrived, len(s.sent), now.Relayed.Packets, now.Overruns, err)
+		payload, stamp, err := s.arrivals.Next(time.Second)
+		if err == nil {
+			list, since = append(list, carried{stamp.At, len(payload) / size}), time.Now()
+			arrived += len(payload) / size
+			continue
 		}
-		list = append(list, carried{stamp.At, len(payload) / size})
-		arrived += len(payload) / size
+		overruns := int(s.bed.Stats(t).Overruns - before) // frames
+		if arrived+overruns*frame >= total {
+			t.Logf("%d overruns", overruns)
+			break
+		}
+		if time.Since(since) > testbed.Longest {
+			t.Fatalf("%d packets have arrived of %d; %d overruns: %v", arrived, len(s.sent), overruns, err)
+		}
 	}
 	return list
 }
@@ -123,7 +130,7 @@ func (p pace) check(t *testing.T, list []carried, began time.Time) {
 	median, p90th := testbed.Quantile(apart, 0.5), testbed.Quantile(apart, 0.9)
 	t.Logf("%d seconds, the worst of them %+.2f %%; packets of %v are p50 %v, p90 %v apart", len(seconds)-1, 100*off, p.each(), median, p90th)
 	if p.second != 0 && max(off, -off) > p.second {
-		t.Errorf("in a second the link carried %+.2f %% of its rate too much", 100*off)
+		t.Errorf("in one of the seconds the link carried its rate and %+.2f %%", 100*off)
 	}
 	for _, c := range []struct {
 		what  string
