@@ -3,6 +3,7 @@ package hold
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math/bits"
 	"slices"
 	"testing"
@@ -40,11 +41,7 @@ func TestDamage(t *testing.T) {
 			if err := out.Send(sent); err != nil {
 				t.Fatal(err)
 			}
-			n, err := unix.Read(in.Fd, in.Buffer[:])
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := in.Buffer[:n]
+			got := frameOf(t, in, 0x88b5)
 			want := bytes.Clone(sent)
 			if v := program.Decide(0, uint64(i)); v.Flips != 0 {
 				damaged++
@@ -92,7 +89,7 @@ func TestDamageIsFound(t *testing.T) {
 					} else if n < 300 {
 						s.send(t, 1, 0)
 					}
-					packet := ipv4Of(t, tap)
+					packet := frameOf(t, tap, unix.ETH_P_IP)[etherLen:]
 					if rightChecksums(packet) {
 						escaped = append(escaped, bytes.Clone(packet[ipLen+udpLen:]))
 					}
@@ -128,16 +125,19 @@ const (
 	udpLen   = 8
 )
 
-// ipv4Of waits for a frame of IPv4 and returns it without its Ethernet header.
-func ipv4Of(t *testing.T, s *testbed.RawSocket) []byte {
+// frameOf waits for a frame of an EtherType. It is valid until the next call.
+func frameOf(t *testing.T, s *testbed.RawSocket, kind uint16) []byte {
 	t.Helper()
 	for {
 		n, err := unix.Read(s.Fd, s.Buffer[:])
+		if errors.Is(err, unix.EINTR) { // a socket with a time limit is not read again by itself (signal(7))
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if frame := s.Buffer[:n]; n > etherLen && binary.BigEndian.Uint16(frame[12:]) == unix.ETH_P_IP {
-			return frame[etherLen:]
+		if frame := s.Buffer[:n]; n > etherLen && binary.BigEndian.Uint16(frame[12:]) == kind {
+			return frame
 		}
 	}
 }

