@@ -80,6 +80,7 @@ func TestDamageIsFound(t *testing.T) {
 			eachWay(t, func(t *testing.T, b *testbed.Bed) {
 				s := newStream(t, b, 1000)
 				tap := b.RawSocket(t, b.To, map[bool]string{true: testbed.Device, false: lab.Link}[b.Receiving()], 0)
+				labtest.Must(t, unix.SetsockoptInt(tap.Fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20))
 				before := b.Stats(t)
 				program, _ := b.Begin(t, text, 9)
 				var escaped [][]byte // the payloads of those whose checksums are right
