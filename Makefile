@@ -70,6 +70,7 @@ fuzz: ## search for inputs that break a parser, FUZZTIME for each
 ROUNDS     ?= 20
 BENCHTIME  ?= 0.5s
 BYSTANDERS ?= 40
+LATENESSES ?= 6
 
 # $(call rounds,NUMBER,BENCHMARKS,BENCHTIME,FILE)
 rounds = rm -f $(4); cd cmd/insane/bench; for round in $$(seq $(1)); do \
@@ -83,9 +84,11 @@ bench: tools ## speed beside the bare cable and a naive relay (root)
 	go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./policy ./insane/frame ./insane/line ./insane/kern | tee bin/bench-parts.txt
 	@$(call rounds,$(ROUNDS),^Benchmark(TCP|RoundTrip|Packets)$$,$(BENCHTIME),bin/bench.txt)
 	@$(call rounds,$(BYSTANDERS),^BenchmarkBystander,0.3s,bin/bench-bystander.txt)
-	@cd cmd/insane/bench && ../../../bin/bench.test -test.run '^$$' -test.bench Footprint -test.benchtime 1x
+	@cd cmd/insane/bench && ../../../bin/bench.test -test.run '^$$' -test.bench 'Footprint|HeldMemory' -test.benchtime 1x
+	@$(call rounds,$(LATENESSES),^BenchmarkHeldLate$$,5s,bin/bench-late.txt)
 	go tool benchstat -col /path@'(direct relay kernel-tx kernel naive)' bin/bench.txt
 	go tool benchstat -col /device@'(without with)' bin/bench-bystander.txt
+	go tool benchstat bin/bench-late.txt
 
 # Its speed beside that of tc netem, and how many packets either loses in a row, under
 # a kernel that has netem. NETEM_ROUNDS and NETEM_KERNEL: see the head of the script.
@@ -94,6 +97,9 @@ bench-netem: tools ## speed beside tc netem in Linux 6.12, in QEMU (root)
 
 soak: tools ## the tests as often as figures of reliability want: hours (root)
 	INSANE_KILLS=3000 INSANE_SOAK=1 go test -race -p 1 -timeout 12h -v ./cmd/insane/...
+	@# The race detector would falsify times, and takes too long for so many packets.
+	INSANE_SOAK=1 go test -p 1 -parallel 1 -count 1 -timeout 1h -v -run 'Spread|EachSecond|ManyChanges' ./cmd/insane/hold
+	INSANE_PACKETS=10000000 go test -p 1 -parallel 1 -count 1 -timeout 3h -v -run 'HeldIsWhole|KeepsOrder|Extent' ./cmd/insane/hold ./insane/line
 	$(MAKE) fuzz FUZZTIME=1h
 
 # What depends on the kernel, under others than this machine's. KERNELS="6.1 newest",

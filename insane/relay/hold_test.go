@@ -183,7 +183,9 @@ func TestHeldIsCounted(t *testing.T) {
 // Packets that wait, or are copied or damaged, cost no allocation once the relay is warm.
 func TestHoldDoesNotAllocate(t *testing.T) {
 	for _, text := range []string{
-		"delay 1ms", "percent 90 delay 1ms jitter 1ms", "rate 10gbit", "corrupt 10", "duplicate 10 corrupt 10 delay 1ms", "reorder 5",
+		"delay 1ms", "percent 90 delay 1ms jitter 1ms", "delay 1ms jitter 1ms normal reordering", "slot 1ms 2ms packets 500",
+		"rate 10gbit", "rate 100mbit queue 20 mark 1ms delay 1ms", "percent 90 ecn delay 1ms",
+		"corrupt 10", "duplicate 10 corrupt 10 delay 1ms", "reorder 5",
 	} {
 		now := policy.Time(1)
 		r := New(Options{Clock: func() policy.Time { return now }, Log: slog.New(slog.DiscardHandler), Memory: line.NewMemory(budget, nil)})

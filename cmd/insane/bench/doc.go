@@ -7,8 +7,9 @@
 //	tcp_test.go        throughput of TCP
 //	packets_test.go    round trips, and packets per second
 //	bystander_test.go  traffic on the slave that is not the device's
-//	footprint_test.go  memory and processor time of a device at rest
+//	footprint_test.go  memory and processor time of a device at rest, and memory of one that holds
 //	hold_test.go       the same through policies that make packets wait
-//	netem_test.go      the same losses by tc netem and by the device
+//	late_test.go       how much later than their delay packets arrive
+//	netem_test.go      the same faults by tc netem and by the device
 //	main_test.go       the commands under test
 package bench

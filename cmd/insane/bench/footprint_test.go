@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,15 +11,57 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // BenchmarkFootprint measures the resources of a daemon that has carried a stream and is
 // idle now.
 func BenchmarkFootprint(b *testing.B) {
-	for _, path := range []string{api.PathRelay, api.PathKernel} {
-		b.Run("path="+path, func(b *testing.B) { benchFootprint(b, newDeviceWay(b, path, path, api.ReceiveAuto)) })
+	for _, c := range []struct{ path, policy string }{
+		{api.PathRelay, "pass"}, {api.PathKernel, "pass"}, {api.PathRelay, "delay 20ms"}, {api.PathRelay, "rate 1gbit delay 20ms jitter 5ms"},
+	} {
+		b.Run("path="+c.path+"/policy="+c.policy, func(b *testing.B) {
+			w := newDeviceWay(b, c.path, c.path, api.ReceiveAuto)
+			w.widen(b)
+			w.fault(b, w.Borea, c.policy)
+			benchFootprint(b, w)
+		})
 	}
+}
+
+// BenchmarkHeldMemory measures what a daemon needs beside the bytes that it holds, and what it
+// needs after they have left.
+func BenchmarkHeldMemory(b *testing.B) {
+	w := newDeviceWay(b, "relay", api.PathRelay, api.ReceiveAuto)
+	near, far := w.ends()
+	in := testbed.ListenUDP(b, far.host, far.addr)
+	out := near.dial(b, in.LocalAddr()).(*net.UDPConn)
+	testbed.SetOption(b, out, unix.SOL_UDP, unix.UDP_SEGMENT, 1400)
+	const mib, held, packets = 1 << 20, 400 << 20, 40
+	idle := testbed.ResidentKiB(b, w.daemon.PID())
+	for b.Loop() {
+		w.fault(b, w.Borea, "delay 1h")
+		for w.stats(b, near.host).Held.Bytes < held {
+			for range 50 {
+				if _, err := out.Write(make([]byte, packets*1400)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		bytes := w.stats(b, near.host).Held.Bytes
+		beyond := testbed.ResidentKiB(b, w.daemon.PID()) - int(bytes/1024)
+		w.fault(b, w.Borea, "pass")
+		time.Sleep(10 * time.Second) // memory goes back bit by bit
+		after := testbed.ResidentKiB(b, w.daemon.PID())
+		b.ReportMetric(float64(bytes)/mib, "held-MiB")
+		b.ReportMetric(float64(beyond)/1024, "beyond-MiB")
+		b.ReportMetric(float64(after-idle)/1024, "kept-MiB")
+	}
+	b.ReportMetric(0, "ns/op")
+	w.check(b)
 }
 
 func benchFootprint(b *testing.B, w *benchWay) {
@@ -35,7 +78,7 @@ func benchFootprint(b *testing.B, w *benchWay) {
 			b.Fatal(err)
 		}
 	}
-	const idle = 5 * time.Second
+	const idle = 10 * time.Second
 	for b.Loop() {
 		time.Sleep(time.Second) // for the last acknowledgements
 		before := cpuTime(b, w.daemon.PID())

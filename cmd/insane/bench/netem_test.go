@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,54 +17,109 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// These benchmarks compare the kernel's path with tc netem on the cable, if the kernel has
-// netem. `make bench-netem` runs them in a kernel that has it.
+// These benchmarks compare the device with tc netem on the cable, if the kernel has netem.
+// `make bench-netem` runs them in a kernel that has it.
+
+// same is a fault in the words of netem and in those of the device, which has it on a path.
+type same struct{ name, netem, policy, path string }
+
+func loses(percent int) same {
+	return same{
+		fmt.Sprintf("loss=%d%%", percent), fmt.Sprintf("loss %d%%", percent),
+		fmt.Sprintf("percent %d", 100-percent), api.PathKernel,
+	}
+}
+
+// delays is a delay of 20 ms. Netem counts what it holds in buffers, and drops what exceeds
+// its limit, which is to be no part of this.
+var delays = same{"delay=20ms", "delay 20ms limit 100000", "delay 20ms", api.PathRelay}
 
 // BenchmarkNetemPackets sends as many 64-byte packets as one sender can.
 func BenchmarkNetemPackets(b *testing.B) {
-	eachLoss(b, []int{0, 20}, func(b *testing.B, near, far benchEnd) { benchPackets(b, near, far) })
+	for _, f := range []same{loses(0), loses(20), delays} {
+		eachFault(b, f, func(b *testing.B, near, far benchEnd) { benchPackets(b, near, far) })
+	}
 }
 
 // BenchmarkNetemTCP measures one TCP stream. With losses it would measure timeouts.
-func BenchmarkNetemTCP(b *testing.B) { eachLoss(b, []int{0}, benchTCP) }
+func BenchmarkNetemTCP(b *testing.B) {
+	for _, f := range []same{loses(0), delays} {
+		eachFault(b, f, benchTCP)
+	}
+}
 
 // BenchmarkNetemRuns measures how many packets are lost in a row, of the same super-frames
 // at the same loss. Packets that are lost independently give 1 / (1 - loss).
-func BenchmarkNetemRuns(b *testing.B) { eachLoss(b, []int{1, 10}, benchRuns) }
-
-// eachLoss runs a benchmark with so many per cent lost, by netem and by the device.
-func eachLoss(b *testing.B, losses []int, run func(b *testing.B, near, far benchEnd)) {
-	ways := inTurn([]*benchWay{newNetem(b), newDeviceWay(b, "insane", api.PathKernel, api.ReceiveNone)})
-	for _, w := range ways {
-		w.meet(b)
+func BenchmarkNetemRuns(b *testing.B) {
+	for _, percent := range []int{1, 10} {
+		eachFault(b, loses(percent), benchRuns)
 	}
-	for _, loss := range losses {
-		for _, w := range ways {
-			if w.daemon == nil {
-				w.tc(b, "change", loss)
-			}
-			w.fault(b, w.Borea, fmt.Sprintf("percent %d", 100-loss))
-			near, far := w.ends()
-			b.Run(fmt.Sprintf("loss=%d%%/by=%s", loss, w.name), func(b *testing.B) { run(b, near, far) })
-			w.fault(b, w.Borea, "pass")
+}
+
+// BenchmarkNetemLate measures how much later than the delay packets arrive.
+func BenchmarkNetemLate(b *testing.B) {
+	eachFault(b, delays, func(b *testing.B, near, far benchEnd) { benchLate(b, near, far, 20*time.Millisecond) })
+}
+
+// BenchmarkNetemSpacing measures the distances of the packets of one super-frame behind a link of
+// 10 Mbit/s, on which each of them takes 994 microseconds.
+func BenchmarkNetemSpacing(b *testing.B) {
+	eachFault(b, same{"rate=10mbit", "rate 10mbit limit 100000", "rate 10mbit queue 1h", api.PathRelay}, benchSpacing)
+}
+
+// eachFault runs a benchmark through a fault, by netem and by the device.
+func eachFault(b *testing.B, f same, run func(b *testing.B, near, far benchEnd)) {
+	ways := inTurn([]*benchWay{{Lab: labtest.New(b), name: "netem"}, newDeviceWay(b, "insane", f.path, api.ReceiveNone)})
+	for _, w := range ways {
+		w.widen(b)
+		w.meet(b)
+		if w.daemon == nil {
+			tc(b, w.Borea, f.netem)
 		}
+		w.fault(b, w.Borea, f.policy)
+		near, far := w.ends()
+		b.Run(f.name+"/by="+w.name, func(b *testing.B) { run(b, near, far) })
+		w.fault(b, w.Borea, "pass")
 	}
 	checkWays(b, ways)
 }
 
-// newNetem makes a lab in which packets from borea pass netem.
-func newNetem(b *testing.B) *benchWay {
+// tc puts netem in front of the cable.
+func tc(b *testing.B, h *lab.Host, fault string) {
 	b.Helper()
-	w := &benchWay{Lab: labtest.New(b), name: "netem"}
-	w.tc(b, "add", 0)
-	return w
+	args := append([]string{"qdisc", "add", "dev", lab.Link, "root", "netem"}, strings.Fields(fault)...)
+	if out, err := h.Command(context.Background(), "tc", args...).CombinedOutput(); err != nil {
+		b.Fatalf("netem %s: %v: %s", fault, err, out)
+	}
 }
 
-func (w *benchWay) tc(b *testing.B, verb string, loss int) {
-	b.Helper()
-	args := []string{"qdisc", verb, "dev", lab.Link, "root", "netem", "loss", fmt.Sprintf("%d%%", loss)}
-	if out, err := w.Borea.Command(context.Background(), "tc", args...).CombinedOutput(); err != nil {
-		b.Fatalf("%s netem: %v: %s", verb, err, out)
+// benchSpacing sends super-frames and measures the distances at which their packets arrive.
+func benchSpacing(b *testing.B, near, far benchEnd) {
+	const packets, size = 20, 1200
+	in := testbed.StampArrivals(b, testbed.ListenUDP(b, far.host, far.addr))
+	out := near.dial(b, in.LocalAddr()).(*net.UDPConn)
+	testbed.SetOption(b, out, unix.SOL_UDP, unix.UDP_SEGMENT, size)
+	var apart []time.Duration
+	for buffer := make([]byte, packets*size); b.Loop(); {
+		if _, err := out.Write(buffer); err != nil {
+			b.Fatal(err)
+		}
+		var before time.Time
+		for i := range packets {
+			_, stamp, err := in.Next(testbed.Longest)
+			if err != nil {
+				b.Fatalf("packet %d: %v", i, err)
+			}
+			if i > 0 {
+				apart = append(apart, stamp.At.Sub(before))
+			}
+			before = stamp.At
+		}
+	}
+	slices.Sort(apart)
+	b.ReportMetric(0, "ns/op") // that is what the link takes
+	for _, percent := range []int{10, 50, 90} {
+		b.ReportMetric(float64(testbed.Quantile(apart, float64(percent)/100))/1000, fmt.Sprintf("spacing-p%d-us", percent))
 	}
 }
 

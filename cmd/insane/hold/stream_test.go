@@ -7,7 +7,6 @@ import (
 	"slices"
 	"testing"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -29,13 +28,15 @@ type stream struct {
 	bed  *testbed.Bed
 	size int         // bytes of payload
 	sent []time.Time // by number: a moment before the packet was sent
+
+	arrivals *testbed.Stamped
 }
 
 // newStream opens the sockets. The kernel stamps what arrives.
 func newStream(t *testing.T, b *testbed.Bed, size int) *stream {
 	t.Helper()
 	s := &stream{Flow: b.NewFlow(t, 4), bed: b, size: size}
-	testbed.SetOption(t, s.In, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+	s.arrivals = testbed.StampArrivals(t, s.In)
 	return s
 }
 
@@ -80,6 +81,38 @@ func (s *stream) super(t *testing.T, packets int) {
 	}
 }
 
+// flow sends packets in bursts, about a millisecond apart, for as long as more says so, and
+// receives them meanwhile, so that no more than so many are under way. Then it receives the rest.
+// It returns those that arrived and how many were lost before they reached the relay, or because
+// the cable had no room for them.
+func (s *stream) flow(t *testing.T, burst, underWay int, more func() bool) (list []arrival, lost int) {
+	t.Helper()
+	overruns := func() int {
+		now := s.bed.Stats(t)
+		return int(now.Overruns + now.Dropped[api.DropSlaveBusy].Packets)
+	}
+	first, before := len(s.sent), overruns()
+	await := func(most int) {
+		for since := time.Now(); len(s.sent)-first-len(list)-lost > most; {
+			if a, ok := s.next(t, 500*time.Millisecond); ok {
+				list, since = append(list, a), time.Now()
+				continue
+			}
+			lost = overruns() - before
+			if time.Since(since) > testbed.Longest {
+				t.Fatalf("of %d packets %d have arrived, %d were lost on the way: %+v", len(s.sent)-first, len(list), lost, s.bed.Stats(t))
+			}
+		}
+	}
+	for more() {
+		s.send(t, burst, 0)
+		time.Sleep(time.Millisecond)
+		await(underWay)
+	}
+	await(0)
+	return list, lost
+}
+
 // receive waits for packets.
 func (s *stream) receive(t *testing.T, count int) (list []arrival) {
 	t.Helper()
@@ -108,101 +141,15 @@ func (s *stream) rest(t *testing.T, quiet time.Duration) (list []arrival) {
 // next waits for one packet.
 func (s *stream) next(t *testing.T, patience time.Duration) (a arrival, ok bool) {
 	t.Helper()
-	payload, control := make([]byte, testbed.MaxUDP+1), make([]byte, 128)
-	_ = s.In.SetReadDeadline(time.Now().Add(patience))
-	n, nc, _, _, err := s.In.ReadMsgUDP(payload, control)
+	payload, stamp, err := s.arrivals.Next(patience)
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed) {
 		return a, false
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	messages, err := unix.ParseSocketControlMessage(control[:nc])
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range messages {
-		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SO_TIMESTAMPNS {
-			stamp := (*unix.Timespec)(unsafe.Pointer(unsafe.SliceData(m.Data)))
-			a.at = time.Unix(stamp.Unix())
-		}
-		if m.Header.Level == unix.SOL_IP && m.Header.Type == unix.IP_TOS {
-			a.tos = int(m.Data[0])
-		}
-	}
-	if a.at.IsZero() {
+	if stamp.At.IsZero() {
 		t.Fatal("a packet without a time stamp")
 	}
-	a.bytes = payload[:n]
-	a.number = testbed.NumberOf(a.bytes)
-	return a, true
-}
-
-// whole fails unless a packet is what was sent.
-func (s *stream) whole(t *testing.T, a arrival) {
-	t.Helper()
-	want := make([]byte, s.size)
-	if a.number < 0 || a.number >= len(s.sent) {
-		t.Fatalf("a packet of number %d", a.number)
-	}
-	if testbed.Fill(want, a.number); !slices.Equal(a.bytes, want) {
-		t.Errorf("packet %d has changed on the way", a.number)
-	}
-}
-
-// inOrder fails unless the packets are those from first on, each once and in order.
-func (s *stream) inOrder(t *testing.T, list []arrival, first int) {
-	t.Helper()
-	for i, a := range list {
-		if a.number != first+i {
-			t.Fatalf("packet %d arrived where %d should", a.number, first+i)
-		}
-		s.whole(t, a)
-	}
-}
-
-// notBefore fails if a packet has arrived less than a delay after it was sent.
-func (s *stream) notBefore(t *testing.T, list []arrival, delay time.Duration) {
-	t.Helper()
-	for _, a := range list {
-		if took := a.at.Sub(s.sent[a.number]); took < delay {
-			t.Errorf("packet %d took %v, less than %v", a.number, took, delay)
-		}
-	}
-}
-
-// lateness logs how much later than a delay packets have arrived.
-func (s *stream) lateness(t *testing.T, list []arrival, delay time.Duration) {
-	t.Helper()
-	var late []time.Duration
-	for _, a := range list {
-		late = append(late, a.at.Sub(s.sent[a.number])-delay)
-	}
-	slices.Sort(late)
-	at := func(q int) time.Duration { return late[min(len(late)-1, len(late)*q/1000)] }
-	t.Logf("beyond %v: p50 %v p90 %v p99 %v worst %v", delay, at(500), at(900), at(990), late[len(late)-1])
-}
-
-// holds waits until this many packets are held.
-func (s *stream) holds(t *testing.T, packets int) api.Stats {
-	t.Helper()
-	for deadline := time.Now().Add(testbed.Longest); ; time.Sleep(time.Millisecond) {
-		now := s.bed.Stats(t)
-		if now.Held.Packets == uint64(packets) {
-			return now
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d packets are held, want %d: %+v", now.Held.Packets, packets, now)
-		}
-	}
-}
-
-// hold sends packets that are to wait, and waits until they are held.
-func (s *stream) hold(t *testing.T, count int) {
-	t.Helper()
-	before := int(s.bed.Stats(t).Held.Packets)
-	for done := 0; done < count; done += 100 {
-		s.send(t, min(100, count-done), 0)
-		s.holds(t, before+min(done+100, count))
-	}
+	return arrival{number: testbed.NumberOf(payload), at: stamp.At, bytes: slices.Clone(payload), tos: stamp.TOS}, true
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// Account compares the counters with their values at testbed.begin.
+// Account compares the counters with their values when Begin set the policy.
 type Account struct {
 	Bed    *Bed
 	Before api.Stats
@@ -24,6 +24,8 @@ func (a Account) Stats(t testing.TB) api.Stats {
 		Offered:   Minus(now.Offered, a.Before.Offered),
 		Relayed:   Minus(now.Relayed, a.Before.Relayed),
 		Neighbour: Minus(now.Neighbour, a.Before.Neighbour),
+		Copied:    Minus(now.Copied, a.Before.Copied),
+		NoMemory:  now.NoMemory - a.Before.NoMemory,
 		Overruns:  now.Overruns - a.Before.Overruns,
 		Dropped:   make(map[string]api.Count),
 	}
@@ -54,11 +56,19 @@ func (a Account) Await(t testing.TB, count int) api.Stats {
 	}
 }
 
+// Settle is Await, and waits until nothing is held.
+func (a Account) Settle(t testing.TB, count int) api.Stats {
+	t.Helper()
+	a.Await(t, count)
+	labtest.Await(t, "what is held to leave", func() bool { return a.Bed.Stats(t).Held.Packets == 0 })
+	return a.Stats(t)
+}
+
 // Check fails unless the counters say that exactly count packets were offered, that the
 // program judged them, and that none was dropped for another reason.
 func (a Account) Check(t testing.TB, count int, program *policy.Program) {
 	t.Helper()
-	s := a.Await(t, count)
+	s := a.Settle(t, count)
 	dropped := Drops(program, uint64(count))
 	if s.Overruns != 0 {
 		t.Errorf("%d overruns", s.Overruns)

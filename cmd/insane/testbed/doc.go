@@ -12,7 +12,7 @@
 //	course.go    the way of the packets: either direction
 //	account.go   what the device's counters say of a run
 //	flow.go      UDP packets that are numbered; super.go: super-frames of them
-//	udp.go       the sockets under it
+//	udp.go       the sockets under it; stamp.go: when packets arrive
 //	tcp.go       a stream of TCP
 //	raw.go       packet sockets; inject.go: frames sent into a link as they are
 //	tunnel.go    tunnels of all kinds, and VLANs; encapsulate.go: the programs that make them

@@ -179,6 +179,10 @@ func EnvInt(t testing.TB, name string, usual int) int {
 // Soak multiplies the rounds of a test by INSANE_SOAK.
 func Soak(t testing.TB, rounds int) int { return rounds * max(1, EnvInt(t, "INSANE_SOAK", 1)) }
 
+// Long reports whether tests are to take their long form, which measures more packets and compares
+// times: INSANE_SOAK is 1 or more.
+func Long(t testing.TB) bool { return EnvInt(t, "INSANE_SOAK", 0) > 0 }
+
 // SocketPath returns a path for a control socket. It is removed when the test ends.
 func SocketPath(t testing.TB, name string) string {
 	t.Helper()

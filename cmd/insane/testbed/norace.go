@@ -7,3 +7,6 @@ const Million = 1_000_000
 
 // MemoryFactor is how much more memory a program needs in this build.
 const MemoryFactor = 1
+
+// Race says that this build has the race detector, so that speeds mean nothing.
+const Race = false

@@ -76,6 +76,7 @@ func (o *inrush) check(t testing.TB, f *testbed.Flow) {
 			break
 		}
 	}
+	s = o.Settle(t, 0)
 	t.Logf("sent %d, %d arrived: offered %d, overruns %d, left to the slave %d", o.sent, arrived, s.Offered.Packets, s.Overruns, left)
 	o.checkOverruns(t, s)
 	if arrived+lost != uint64(o.sent) {
