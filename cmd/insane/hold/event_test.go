@@ -134,8 +134,10 @@ func TestManyChanges(t *testing.T) {
 		})
 		t.Logf("%d changes, the slowest in %v; %d packets, %.0f a second, %d of them found no room",
 			rounds, slowest, len(s.sent), float64(len(s.sent))/time.Since(began).Seconds(), lost)
-		if slowest < watchdog.Limit/2 { // else the kernel may have taken the daemon for dead, and passed packets on
+		if slowest < watchdog.Limit/2 {
 			s.ascending(t, list)
+		} else {
+			t.Log("the order is not looked at: the kernel may have taken the daemon for dead, and passed packets on")
 		}
 		s.silent(t)
 	})
