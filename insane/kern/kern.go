@@ -26,7 +26,8 @@
 //	clsact.go    attaches programs on kernels without tcx, and removes old filters
 //	claim.go     Claims: replaces the table that owner.h reads
 //	recall.go    turns on what recall.h remembers
-//	direction.go Direction: opens and closes the fast path, reads its counters
+//	direction.go Direction: opens and closes the fast path
+//	counts.go    Counts: counts packets by what the kernel did to them
 //	backlog.go   Backlog: counts the frames that wait for the relay
 //	label.go     Labels: finds the priority, the mark and the time of a frame again
 //	inflight.go  waits for the frames between the slave and the interface, and finds refused ones
