@@ -8,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
@@ -98,6 +99,28 @@ func TestSlavePickedUpAgain(t *testing.T) {
 			t.Fatalf("%+v, want eth0 up with a socket of its own", info)
 		}
 		b.must(b.h.LinkDel(b.link("eth0"))) // and another one is made at once
+	}
+}
+
+// A change of a policy does not let go of a slave that a pass has just picked up, before the
+// pass looks at the host again.
+func TestChangeAfterSlaveIsBack(t *testing.T) {
+	b := newBorea(t)
+	b.veth("eth0", 0)
+	d := b.open("eth0")
+	b.must(b.h.LinkDel(b.link("eth0")))
+	d.reconcile()
+	b.veth("eth0", 0)
+	d.mu.Lock()
+	again := d.apply(d.observer().Look(observe.Everything, d.seen))
+	d.mu.Unlock()
+	picked := portOf(d)
+	if !again || picked == nil {
+		t.Fatalf("the slave is not picked up: %+v", d.State())
+	}
+	text := "percent 50"
+	if info, err := d.Set(api.Change{TX: &text}); err != nil || info.SlaveState != api.SlaveUp || portOf(d) != picked {
+		t.Errorf("%v, %+v, want eth0 up and the same socket", err, info)
 	}
 }
 
