@@ -113,10 +113,23 @@ func newTAP(name string, ifce *water.Interface) (*TAP, error) {
 		return nil, err
 	}
 	t := &TAP{file: newFile(d), name: name}
+	t.readFrame = readTAP
 	if err := t.setUp(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
+}
+
+// readTAP reads one frame. It returns an empty one if the kernel has lost the frame since it
+// cannot describe it in the virtio header: that may have become too short, as another program
+// that has opened the interface can change its length at any time (drivers/net/tun.c,
+// tun_put_user).
+func readTAP(fd int, buf []byte) (from, to int, err error) {
+	to, err = unix.Read(fd, buf)
+	if err == unix.EFAULT || err == unix.EINVAL {
+		return 0, 0, nil
+	}
+	return 0, to, err
 }
 
 // setUp prepares the descriptor and the interface.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // queueFrames is the length of the queue that host.NewInterface sets.
@@ -81,6 +83,25 @@ func TestRestore(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// While the header has another length, frames are lost, and Read goes on.
+func TestReadWithAnotherHeader(t *testing.T) {
+	l := newNamespace(t)
+	tap := connectedTAP(t, l)
+	host := openSlave(t, l, "insane", acceptNone)
+	for _, length := range []int{12, 10, 20, 24, 64} {
+		must(t, tap.ioctl(func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, length) }))
+		send(t, host, reply(1))
+		if frames, err := tap.Read(clock() + policy.Time(10*time.Second)); err != nil || len(frames) == 0 {
+			t.Errorf("header of %d bytes: %d frames, %v", length, len(frames), err)
+		}
+	}
+	must(t, tap.TAP.Restore())
+	send(t, host, reply(2))
+	if got := numbers(readUntil(t, tap, 2)); !slices.Contains(got, 2) {
+		t.Errorf("after Restore: %v", got)
+	}
 }
 
 // Close deletes the interface and leaves no descriptor open.

@@ -39,8 +39,7 @@ func (t *TAP) offloadTunnels() bool {
 // readLong reads one frame with the longer header, and moves the part that package frame
 // knows to its place in front of the Ethernet header.
 func readLong(fd int, buf []byte) (from, to int, err error) {
-	to, err = unix.Read(fd, buf)
-	if err != nil || to < longHeaderLen {
+	if _, to, err = readTAP(fd, buf); err != nil || to < longHeaderLen {
 		return 0, 0, err
 	}
 	from = longHeaderAdd
