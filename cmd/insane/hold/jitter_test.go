@@ -10,18 +10,17 @@ import (
 // TestJitter: no packet arrives before the time that was drawn for it. Order is kept, unless
 // the policy says otherwise.
 func TestJitter(t *testing.T) {
-	for _, c := range []struct {
-		text  string
-		order bool
-	}{
-		{"delay 20ms jitter 10ms", true},
-		{"delay 20ms jitter 10ms normal each", true},
-		{"delay 20ms jitter 5ms pareto every 3ms correlation 50", true},
-		{"delay 20ms jitter 10ms reordering", false},
-	} {
-		t.Run(c.text, func(t *testing.T) {
-			t.Parallel()
-			eachWay(t, func(t *testing.T, b *testbed.Bed) {
+	eachWay(t, func(t *testing.T, b *testbed.Bed) {
+		for _, c := range []struct {
+			text  string
+			order bool
+		}{
+			{"delay 20ms jitter 10ms", true},
+			{"delay 20ms jitter 10ms normal each", true},
+			{"delay 20ms jitter 5ms pareto every 3ms correlation 50", true},
+			{"delay 20ms jitter 10ms reordering", false},
+		} {
+			t.Run(c.text, func(t *testing.T) {
 				const count = 1000
 				s := newStream(t, b, 64)
 				program, _ := b.Begin(t, c.text, 3)
@@ -49,6 +48,6 @@ func TestJitter(t *testing.T) {
 					t.Errorf("%d packets were overtaken", overtaken)
 				}
 			})
-		})
-	}
+		}
+	})
 }
