@@ -110,6 +110,7 @@ func (d *Device) overruns() (tx, rx uint64) {
 	}
 	if queue := d.path.queue; queue != nil {
 		tx += queue.Refused()
+		rx += d.rx.LostInKernel()
 	}
 	return tx, rx
 }

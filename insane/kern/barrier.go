@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuBarrier waits until CPUs have finished the softirq that they run. It has a thread
-// of its own, which it moves to each of them. The kernel handles a received frame with
+// cpuBarrier waits until one CPU has finished the softirq that it runs. It has a thread
+// of its own, which it moves to that CPU. The kernel handles a received frame with
 // softirqs disabled, so when the thread runs on the CPU, no frame that had begun there
 // is unfinished. (This does not hold with real-time preemption.)
 type cpuBarrier struct {
-	synchronize func() error // used for CPUs where the thread may not run
+	synchronize func() error // used for a CPU where the thread may not run
 	begin       sync.Once
-	asked       chan []int
+	asked       chan int
 	done        chan struct{}
 	ended       chan struct{}
 	end         sync.Once
@@ -23,19 +23,16 @@ type cpuBarrier struct {
 func newCPUBarrier(synchronize func() error) *cpuBarrier {
 	return &cpuBarrier{
 		synchronize: synchronize,
-		asked:       make(chan []int), done: make(chan struct{}), ended: make(chan struct{}),
+		asked:       make(chan int), done: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
 
-// wait returns when the thread has run on the CPUs, or when the barrier is closed. Only
-// one goroutine may call it. The first call with a CPU starts the thread.
-func (b *cpuBarrier) wait(cpus []int) {
-	if len(cpus) == 0 {
-		return
-	}
+// wait returns when the thread has run on the CPU, or when the barrier is closed. Only
+// one goroutine may call it. The first call starts the thread.
+func (b *cpuBarrier) wait(cpu int) {
 	b.begin.Do(func() { go b.run() })
 	select {
-	case b.asked <- cpus:
+	case b.asked <- cpu:
 	case <-b.ended:
 		return
 	}
@@ -50,14 +47,10 @@ func (b *cpuBarrier) run() {
 	runtime.LockOSThread()
 	for {
 		select {
-		case cpus := <-b.asked:
-			missed := false
-			for _, cpu := range cpus {
-				var there unix.CPUSet
-				there.Set(cpu)
-				missed = unix.SchedSetaffinity(0, &there) != nil || missed
-			}
-			if missed {
+		case cpu := <-b.asked:
+			var there unix.CPUSet
+			there.Set(cpu)
+			if unix.SchedSetaffinity(0, &there) != nil {
 				_ = b.synchronize() // takes longer, and waits for all CPUs
 			}
 			b.done <- struct{}{}

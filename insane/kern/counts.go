@@ -67,7 +67,8 @@ func (d *Direction) read(slot int) (sum Counts) {
 		c := &d.objects.memory.counts[cpu][d.index][slot]
 		sum.add(Counts{
 			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
-			UnjudgedPackets:  c.unjudgedPackets.Load(),
+			UnjudgedPackets: c.unjudgedPackets.Load(),
+			RefusedPackets:  c.refusedPackets.Load(), RefusedBytes: c.refusedBytes.Load(),
 			NeighbourPackets: c.neighbourPackets.Load(), NeighbourBytes: c.neighbourBytes.Load(),
 		})
 		drops := &d.objects.memory.drops[cpu][d.index][slot]
@@ -88,17 +89,11 @@ func (d *Direction) Counts() Counts {
 			sum.add(d.read(slot))
 		}
 	}
-	if d.index == rx {
-		sum.RelayedPackets, sum.RelayedBytes = 0, 0 // these were sent to the interface
-		sum.add(d.delivered())
-	}
 	return sum
 }
 
 // CountsOf returns the counters of one owner. It is complete for the owner of the last
-// Open only: counters of earlier owners may be collected already. For rx it has no messages
-// of neighbours, and counts as relayed all that was sent to the interface: also what is still
-// inflight, and what the host has refused.
+// Open only: counters of earlier owners may be collected already.
 func (d *Direction) CountsOf(owner any) (sum Counts) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

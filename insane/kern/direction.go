@@ -13,7 +13,7 @@ import (
 // share. While it is open, the kernel relays or drops frames as the entry in force
 // says. While it is closed, the kernel leaves every frame to the relay.
 //
-// Kick, Waiting, Counts and CountsOf may be called at any time by any goroutine.
+// Kick, Waiting, Counts, CountsOf and Lost may be called at any time by any goroutine.
 // Only the relay of rx may call Drain. Of the other methods, only one may run at a time.
 type Direction struct {
 	objects    *Objects
@@ -22,17 +22,16 @@ type Direction struct {
 	judge      uint64         // not 0: entries that Open writes judge neighbours
 	registered [backlogs]bool // whether a backlog was ever registered
 
-	mu        sync.Mutex // guards the counters, and what is known of inflight frames
+	mu        sync.Mutex // guards the counters
 	slots     [entries]entrySlot
 	present   int // slot of the entry that Open wrote last
 	collected Counts
 	kept      entrySlot // the part of collected that belongs to the owner of the present entry
 
 	// Inflight frames, between the slave and the interface.
-	refused  [turns]portion // packets that count as refused by the host, because they are missing
-	seen     [turns]crossed // at the last call of Settle
-	turn     int            // in which the kernel sends frames now
-	finished []uint64       // per CPU: the value of arrived that finish last waited for
+	lost             atomic.Uint64
+	started, arrived uint64   // at the last call of Settle
+	finished         []uint64 // per CPU: the value of arrived that finish last waited for
 }
 
 // entrySlot is the owner and the link of one entry of the shared table.
@@ -100,7 +99,7 @@ func (d *Direction) Kick(until policy.Time) { d.shared().until.Store(uint64(unti
 func (d *Direction) Receives() bool { return d.index == rx }
 
 // Waiting reports whether the relay has frames in a backlog, or frames of rx are
-// inflight. It keeps reporting true for a lost or refused frame until that is known.
+// inflight. It keeps reporting true for a lost frame until the loss is known.
 func (d *Direction) Waiting() bool {
 	for i := range d.shared().backlogs {
 		b := &d.shared().backlogs[i]
@@ -111,8 +110,8 @@ func (d *Direction) Waiting() bool {
 	if d.index != rx {
 		return false
 	}
-	sent, done := d.crossed()
-	return sent.packets() != done
+	started, arrived := d.objects.memory.inflight()
+	return started != arrived+d.lost.Load()
 }
 
 // slotOf returns the slot for an entry: the present slot if owner and link are the

@@ -79,9 +79,10 @@ struct {
 // after the other, as the programs run with softirqs disabled.
 struct count {
 	__u64 relayed_packets, relayed_bytes;
-	__u64 unjudged_packets; // the part of relayed_packets without a verdict
+	__u64 unjudged_packets; // the part of relayed_packets and refused_packets without a verdict
+	__u64 refused_packets, refused_bytes; // by the host: see deliver
 	__u64 neighbour_packets, neighbour_bytes; // relayed without number and verdict, and counted nowhere else
-	__u64 unused[3];
+	__u64 unused;
 };
 
 struct {

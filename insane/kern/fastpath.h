@@ -93,8 +93,8 @@ static __always_inline void count_dropped(__u32 *slot, __u64 stage, const struct
 }
 
 // fastpath decides about a frame and counts it. It returns UNDECIDED, without a count, if
-// the relay must decide. It does not count a relayed frame of rx: deliver does, and
-// receive_arrive if the host has not refused it.
+// the relay must decide. It does not count a relayed frame of rx, which the host may
+// refuse: deliver counts it.
 static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index,
 					     struct direction *direction, struct backlog *backlog,
 					     struct handoff *c)

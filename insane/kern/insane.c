@@ -17,7 +17,6 @@
 // slave's stack gets every frame.
 
 #include "common.h"
-#include "deliver.h"
 #include "direction.h"
 #include "fastpath.h"
 #include "label.h"
@@ -37,6 +36,34 @@ struct {
 	__type(key, __u32);
 	__type(value, struct handoff);
 } handoffs SEC(".maps");
+
+// Counters of the inflight frames, which are between the slave's ingress and the
+// interface: the kernel queues them in between (net/core/dev.c, enqueue_to_backlog).
+// Each CPU writes its own.
+struct inflight {
+	__u64 started;  // frames sent to the interface
+	__u64 arrived;   // frames at the ingress of the interface
+	__u64 finished; // frames that the host has certainly processed; at most arrived
+	__u64 unused[5];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); // Go multiplies it by the number of CPUs
+	__type(key, __u32);
+	__type(value, struct inflight);
+} inflights SEC(".maps");
+
+static __always_inline struct inflight *inflight_here(void)
+{
+	__u32 key = bpf_get_smp_processor_id();
+	return bpf_map_lookup_elem(&inflights, &key);
+}
+
+// The value of skb->tc_index that marks an inflight frame. The field has no other use at
+// ingress.
+#define INFLIGHT 0x494e
 
 // stamp_of returns the value of skb->tc_index by which transmit_past knows the frames that
 // the fast path sends at the slave. Cookies of sockets are unique on the machine.
@@ -210,6 +237,35 @@ int receive_all(struct __sk_buff *skb)
 	return receive(skb, DEVICE);
 }
 
+// deliver sends a frame to the ingress of the interface and counts it. It sends a clone,
+// because only bpf_clone_redirect reports whether the host has accepted the frame: the
+// host refuses it while the interface is down or the queue of this CPU is full.
+static __always_inline void deliver(struct __sk_buff *skb, __u32 to, const struct handoff *c)
+{
+	struct inflight *inflight = inflight_here();
+	struct count *count = count_of(c->slot);
+	if (!inflight || !count)
+		return;
+	inflight->started++;
+	skb->tc_index = INFLIGHT;
+	bool accepted = bpf_clone_redirect(skb, to, BPF_F_INGRESS) == 0;
+	if (accepted && c->spared) {
+		count_spared(count, &c->layout);
+		APART;
+		return;
+	}
+	if (accepted) {
+		count_relayed(count, &c->layout);
+		APART;
+		return;
+	}
+	inflight->started--;
+	if (c->spared)
+		count->unjudged_packets += c->layout.packets;
+	count->refused_packets += c->layout.packets;
+	count->refused_bytes += c->layout.bytes;
+}
+
 // receive_steal runs at the slave's ingress and carries out the decision of the socket
 // filter. TC_ACT_UNSPEC and TC_ACT_SHOT have the values of TCX_NEXT and TCX_DROP
 // (uapi/linux/bpf.h).
@@ -225,7 +281,9 @@ int receive_steal(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	__u32 to = handoff->to;
 	handoff->to = LEAVE;
-	return to == STEAL ? TC_ACT_SHOT : deliver(skb, to, handoff);
+	if (to != STEAL)
+		deliver(skb, to, handoff);
+	return TC_ACT_SHOT;
 }
 
 // receive_arrive runs at the interface's ingress and counts the frames that arrive from
@@ -233,6 +291,10 @@ int receive_steal(struct __sk_buff *skb)
 SEC("tc")
 int receive_arrive(struct __sk_buff *skb)
 {
-	arrive(skb);
+	struct inflight *inflight = inflight_here();
+	if (skb->tc_index == INFLIGHT && inflight) {
+		skb->tc_index = 0;
+		inflight->arrived++;
+	}
 	return TC_ACT_UNSPEC;
 }

@@ -11,7 +11,6 @@
 //	decide.h     decides about a packet, exactly as Decide of package policy does
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
-//	deliver.h    sends received frames to the interface, and counts what arrives
 //	label.h      keeps the priority, the mark and the time of frames that wait for the relay
 //	layout.h     measures how many packets a frame is
 //	walk.h       walks along the headers of a super-frame
@@ -30,9 +29,8 @@
 //	counts.go    Counts: counts packets by what the kernel did to them
 //	backlog.go   Backlog: counts the frames that wait for the relay
 //	label.go     Labels: finds the priority, the mark and the time of a frame again
-//	inflight.go  waits for the frames between the slave and the interface, and finds refused ones
-//	landing.go   finds out when the queues of the CPUs have been empty
-//	barrier.go   waits until CPUs have finished their softirq
+//	inflight.go  waits for the frames between the slave and the interface
+//	barrier.go   waits until one CPU has finished its softirq
 //	steer.go     keeps the frames in the daemon's queue of the TAP
 //	memory.go    the memory that the programs and this process share
 //	handover.go  takes loaded programs along when the process executes its program again
@@ -168,7 +166,7 @@ func forThisMachine() (*ebpf.CollectionSpec, error) {
 	}
 	spec := found.Copy()
 	// These arrays have one part per possible CPU.
-	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights, kernMapCrossings, kernMapAnswers} {
+	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights, kernMapAnswers} {
 		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
 	return spec, nil

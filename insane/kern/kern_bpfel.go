@@ -32,21 +32,11 @@ type kernCount struct {
 	RelayedPackets   uint64
 	RelayedBytes     uint64
 	UnjudgedPackets  uint64
+	RefusedPackets   uint64
+	RefusedBytes     uint64
 	NeighbourPackets uint64
 	NeighbourBytes   uint64
-	Unused           [3]uint64
-}
-
-type kernCrossing struct {
-	_                  structs.HostLayout
-	SentPackets        uint64
-	SentBytes          uint64
-	SentSpared         uint64
-	ArrivedPackets     uint64
-	ArrivedBytes       uint64
-	ArrivedSpared      uint64
-	ArrivedSparedBytes uint64
-	Unused             uint64
+	Unused           uint64
 }
 
 type kernDirection struct {
@@ -109,7 +99,7 @@ type kernHandoff struct {
 
 type kernInflight struct {
 	_        structs.HostLayout
-	Turn     uint64
+	Started  uint64
 	Arrived  uint64
 	Finished uint64
 	Unused   [5]uint64
@@ -142,7 +132,6 @@ const (
 	kernMapAnswers         = "answers"
 	kernMapClaims          = "claims"
 	kernMapCounts          = "counts"
-	kernMapCrossings       = "crossings"
 	kernMapDirections      = "directions"
 	kernMapDrops           = "drops"
 	kernMapEntries         = "entries"
@@ -227,7 +216,6 @@ type kernMapSpecs struct {
 	Answers    *ebpf.MapSpec `ebpf:"answers"`
 	Claims     *ebpf.MapSpec `ebpf:"claims"`
 	Counts     *ebpf.MapSpec `ebpf:"counts"`
-	Crossings  *ebpf.MapSpec `ebpf:"crossings"`
 	Directions *ebpf.MapSpec `ebpf:"directions"`
 	Drops      *ebpf.MapSpec `ebpf:"drops"`
 	Entries    *ebpf.MapSpec `ebpf:"entries"`
@@ -270,7 +258,6 @@ type kernMaps struct {
 	Answers    *ebpf.Map `ebpf:"answers"`
 	Claims     *ebpf.Map `ebpf:"claims"`
 	Counts     *ebpf.Map `ebpf:"counts"`
-	Crossings  *ebpf.Map `ebpf:"crossings"`
 	Directions *ebpf.Map `ebpf:"directions"`
 	Drops      *ebpf.Map `ebpf:"drops"`
 	Entries    *ebpf.Map `ebpf:"entries"`
@@ -287,7 +274,6 @@ func (m *kernMaps) Close() error {
 		m.Answers,
 		m.Claims,
 		m.Counts,
-		m.Crossings,
 		m.Directions,
 		m.Drops,
 		m.Entries,

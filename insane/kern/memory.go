@@ -21,10 +21,9 @@ const (
 	entries    = 256
 	numberings = 256
 	backlogs   = 2
-	turns      = 2
 )
 
-// These are the structures of direction.h, deliver.h and others, in memory that the kernel writes
+// These are the structures of direction.h and insane.c, in memory that the kernel writes
 // as well. A test compares their layouts with the BTF of the objects.
 type (
 	sharedEntry struct {
@@ -56,8 +55,9 @@ type (
 	sharedCount struct {
 		relayedPackets, relayedBytes     atomic.Uint64
 		unjudgedPackets                  atomic.Uint64
+		refusedPackets, refusedBytes     atomic.Uint64
 		neighbourPackets, neighbourBytes atomic.Uint64
-		_                                [3]uint64
+		_                                uint64
 	}
 
 	sharedAmount struct{ packets, bytes atomic.Uint64 }
@@ -74,16 +74,8 @@ type (
 	}
 
 	sharedInflight struct {
-		turn, arrived, finished atomic.Uint64
-		_                       [5]uint64
-	}
-
-	sharedCrossing struct {
-		sentPackets, sentBytes            atomic.Uint64
-		sentSpared                        atomic.Uint64
-		arrivedPackets, arrivedBytes      atomic.Uint64
-		arrivedSpared, arrivedSparedBytes atomic.Uint64
-		_                                 uint64
+		started, arrived, finished atomic.Uint64
+		_                          [5]uint64
 	}
 )
 
@@ -96,7 +88,6 @@ type memory struct {
 	counts     [][directions][entries]sharedCount // by CPU
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
-	crossings  [][turns]sharedCrossing            // by CPU
 	recall     *sharedRecall
 	labels     []sharedLabel  // a ring
 	version    *atomic.Uint64 // of the claims: see claims.h
@@ -121,9 +112,6 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 		return nil, err
 	}
 	if m.inflights, err = share[sharedInflight](maps.Inflights); err != nil {
-		return nil, err
-	}
-	if m.crossings, err = share[[turns]sharedCrossing](maps.Crossings); err != nil {
 		return nil, err
 	}
 	recalls, err := share[sharedRecall](maps.Recalls)

@@ -57,7 +57,6 @@ func TestMemoryIsTheKernels(t *testing.T) {
 		for name, g := range map[string]reflect.Type{
 			"directions": reflect.TypeFor[sharedDirection](), "entries": reflect.TypeFor[sharedEntry](),
 			"counts": reflect.TypeFor[sharedCount](), "drops": reflect.TypeFor[sharedAmount](), "inflights": reflect.TypeFor[sharedInflight](),
-			"crossings": reflect.TypeFor[sharedCrossing](),
 			"recalls":   reflect.TypeFor[sharedRecall](),
 			"labels":    reflect.TypeFor[sharedLabel](),
 			"questions": reflect.TypeFor[question](),

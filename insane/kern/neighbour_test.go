@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/cilium/ebpf"
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
@@ -112,6 +114,39 @@ func TestNeighbourIsFrames(t *testing.T) {
 	}
 	if seen < frames/4 || seen > frames*9/10 {
 		t.Errorf("%d of %d frames are spared: that is no test", seen, frames)
+	}
+}
+
+// A received message of neighbours counts apart once the host has accepted it. One that the
+// host refuses has no verdict either.
+func TestDeliverNeighbours(t *testing.T) {
+	r := newReceiver(t)
+	r.open("percent 0", 0)
+	s := sample{message: &messages()[0]}
+	length := uint64(len(s.build(0)) - frame.HeaderLen)
+	hand := func() {
+		t.Helper()
+		kept, handoff := r.receive(r.bpf.ReceiveAll, s, r.forDevice(s))
+		if kept != 0 || handoff.To != uint64(r.to) {
+			t.Fatalf("%d bytes for the socket, %d left at ingress", int32(kept), handoff.To)
+		}
+		_, err := r.bpf.ReceiveSteal.Run(&ebpf.RunOptions{Data: r.forDevice(s)[frame.HeaderLen:]})
+		must(t, err)
+	}
+	arrive, err := r.AttachArrive(InterfaceOptions{Link: r.to, Clsact: true})
+	must(t, err)
+	defer arrive.Close()
+	hand()
+	want := Counts{NeighbourPackets: 1, NeighbourBytes: length}
+	if got := r.direction.Counts(); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	r.direction.Drain()
+	must(t, netlink.LinkSetDown(linkOf(t, "slave")))
+	hand()
+	want.RefusedPackets, want.RefusedBytes, want.UnjudgedPackets = 1, length, 1
+	if got := r.direction.Counts(); got != want || r.next.Load() != 0 {
+		t.Errorf("interface down: %+v, %d numbers; want %+v", got, r.next.Load(), want)
 	}
 }
 

@@ -66,3 +66,12 @@ func (r *Relay) Held() uint64 { return r.counters.holds() }
 // EnterLost counts frames that the kernel dropped before they reached the relay, for a
 // known reason. Their bytes are not known. It may be called by any goroutine.
 func (r *Relay) EnterLost(frames uint64, why Reason) { r.counters.enterLost(frames, why) }
+
+// LostInKernel returns how many frames the fast path has lost between the slave and the
+// interface; 0 without a fast path.
+func (r *Relay) LostInKernel() uint64 {
+	if r.kernel == nil {
+		return 0
+	}
+	return r.kernel.Lost()
+}
