@@ -107,7 +107,8 @@ func (d *Device) applyStep(w decide.Wanted) (done bool) {
 		d.fail("pick up slave", "slave", api.ShowName(name), "err", err)
 		return false
 	}
-	d.seen.Slave.Bound = true // a change of policies may come before the next look
+	seen := &d.seen.Slave
+	seen.Bound = true // a change of policies may come before the next look
 	return true
 }
 
