@@ -23,8 +23,7 @@ type receiving struct {
 	idle     string             // why nothing is taken; "" if the device takes what it should
 }
 
-// newReceiving returns the state of a new device: it takes no frames and has no eBPF
-// objects.
+// newReceiving returns the state of a new device: no frames, and no eBPF objects.
 func newReceiving() receiving { return receiving{mode: api.ReceiveNone} }
 
 // loaded reports whether the eBPF objects are loaded.
