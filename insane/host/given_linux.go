@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+
+	"golang.org/x/sys/unix"
 )
 
 // Given is what the user asked for of the interface: addresses, and routes through it. The
@@ -60,7 +62,18 @@ func (g *Given) Keep(i *Interface, c Condition, routes []RouteState, log *slog.L
 	}
 	g.missing, err = i.AddAddresses(g.missing)
 	changed, routesErr := g.Routes.Keep(i, routes, log)
-	return changed || restored && routes == nil, errors.Join(err, routesErr)
+	return changed || restored && routes == nil, errors.Join(err, i.unlessDown(routesErr))
+}
+
+// unlessDown returns an error of the kernel, but not that it refuses routes because somebody
+// has set the interface down a moment ago: the event of that leads to a Keep of its own.
+func (i *Interface) unlessDown(err error) error {
+	if errors.Is(err, unix.ENETDOWN) {
+		if now, looked := i.Look(); looked == nil && !now.Up {
+			return nil
+		}
+	}
+	return err
 }
 
 // restore notes what an interface that is up has lost and can have again.

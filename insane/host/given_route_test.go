@@ -328,3 +328,20 @@ func TestRoutesOfTwoDevices(t *testing.T) {
 		t.Errorf("packets leave through %s, want the last one", got)
 	}
 }
+
+// The kernel refuses routes after somebody has set the interface down, which is no error; on an
+// interface that is up it is one.
+func TestRefusedWhileDown(t *testing.T) {
+	g := newGiver(t, "10.9.0.2/32", "fd00:9::2/128")
+	link := handleOf(t, g.l, "insane")
+	must(t, g.l.h.LinkSetDown(link))
+	_, err := g.look(nil)
+	if !errors.Is(err, unix.ENETDOWN) || g.tap.unlessDown(err) != nil {
+		t.Errorf("down: %v, %v", err, g.tap.unlessDown(err))
+	}
+	must(t, g.l.h.LinkSetUp(link))
+	if g.tap.unlessDown(err) == nil {
+		t.Error("an error on an interface that is up is lost")
+	}
+	g.keeps()
+}
