@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
 // TestCopies: each packet arrives as often as the engine says, and copies are equal in every
@@ -39,7 +40,9 @@ func TestCopies(t *testing.T) {
 						t.Errorf("packet %d came %d times, want %d", i, got[i], want[i])
 					}
 				}
-				if copied := b.Stats(t).Copied.Packets - before; copied != uint64(copies) {
+				counted := func() int { return int(b.Stats(t).Copied.Packets - before) }
+				labtest.Await(t, "the last copy to be counted", func() bool { return counted() >= copies })
+				if copied := counted(); copied != copies {
 					t.Errorf("%d copies counted, want %d", copied, copies)
 				}
 				s.silent(t)
@@ -121,6 +124,10 @@ func TestMarks(t *testing.T) {
 				}
 			}
 			now := b.Stats(t)
+			labtest.Await(t, "the last packet to be counted", func() bool {
+				now = b.Stats(t)
+				return now.Relayed.Packets >= before.Relayed.Packets+uint64(count-lost)
+			})
 			marked, dropped := now.Marked["percent"].Packets-before.Marked["percent"].Packets, now.Stages["percent"].Packets-before.Stages["percent"].Packets
 			if capable && (marked == 0 || dropped != 0) || !capable && (marked != 0 || dropped == 0) {
 				t.Errorf("capable %v: %d marked, %d dropped", capable, marked, dropped)
