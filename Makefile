@@ -31,7 +31,7 @@ tools: ## install what the tests need (root)
 	  arping:arping sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client \
 	  gcc:gcc /usr/include/stdlib.h:libc6-dev
 
-test: tools build ## all tests, and lint; installs what is missing (root)
+test: tools ## all tests, and lint; installs what is missing (root)
 	@.ci/test
 
 check: ## what must pass before a change lands, on a clean checkout (root)
