@@ -22,7 +22,7 @@ PATIENCE=2          # seconds after which a request has failed
 LIMIT=${LIMIT-5}    # a fault is lifted as soon as so many requests have failed under it
 BUDGET=${BUDGET-15} # the experiment ends as soon as so many have failed in all
 
-# What is expected: at least so many per cent of the requests are answered, and 99 % of
+# The expectations: at least so many per cent of the requests are answered, and 99 % of
 # them are done within so many milliseconds. Each fault is a policy of both directions.
 STEADY='100 1000'
 FAULTS=${FAULTS-'

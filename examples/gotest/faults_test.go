@@ -103,7 +103,7 @@ func TestTime(t *testing.T) {
 	}
 }
 
-// What is sent arrives late. A client whose time is shorter gives up. A client that only
+// Packets arrive late. A client whose time is shorter gives up. A client that only
 // asks again too early gets its answer, and the request is carried out once.
 func TestDelay(t *testing.T) {
 	const delay = 200 * time.Millisecond

@@ -35,7 +35,7 @@ func (d damage) judge(m measurement) []string {
 	lo, hi := d.allowed(m)
 	claimed := m.counters.damaged
 	found.add(claimed < lo || claimed > hi, "%s damaged by the counters, chance allows %s to %s", number(claimed), number(lo), number(hi))
-	// What the device has damaged beside the probe's packets is the kernel's own.
+	// Damaged packets beside the probe's are the kernel's own.
 	hidden := int64(claimed) - int64(seen.Packets)
 	found.add(hidden < 0 || hidden > max(m.foreign(), 0), "%s damaged by the counters, %s on arrival",
 		number(claimed), number(seen.Packets))

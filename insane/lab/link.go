@@ -14,7 +14,7 @@ type link struct {
 	frame int           // bytes of each packet of the probe, from its Ethernet header on
 }
 
-// What a measurement of a link may be off. The rate is the median over spans of time of this
+// The shares by which a measurement of a link may be off. The rate is the median over spans of time of this
 // length, after the queue has become full.
 const (
 	rateSlack = 0.02

@@ -9,6 +9,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // TestCopies: each packet arrives as often as the engine says, and copies are equal in every
@@ -40,11 +41,7 @@ func TestCopies(t *testing.T) {
 						t.Errorf("packet %d came %d times, want %d", i, got[i], want[i])
 					}
 				}
-				counted := func() int { return int(b.Stats(t).Copied.Packets - before) }
-				labtest.Await(t, "the last copy to be counted", func() bool { return counted() >= copies })
-				if copied := counted(); copied != copies {
-					t.Errorf("%d copies counted, want %d", copied, copies)
-				}
+				counts(t, b, "copies", copies, func(s api.Stats) uint64 { return s.Copied.Packets - before })
 				s.silent(t)
 			})
 		}

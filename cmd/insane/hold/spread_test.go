@@ -11,7 +11,7 @@ import (
 	"github.com/seed-39a139a1/insane/policy/dist/disttest"
 )
 
-// What TestJitterSpread asks for, in nanoseconds.
+// The delay and the jitter that TestJitterSpread asks for, in nanoseconds.
 const (
 	spreadMean   = 40e6
 	spreadJitter = 10e6

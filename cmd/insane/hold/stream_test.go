@@ -2,6 +2,7 @@ package hold
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -152,4 +154,15 @@ func (s *stream) next(t *testing.T, patience time.Duration) (a arrival, ok bool)
 		t.Fatal("a packet without a time stamp")
 	}
 	return arrival{number: testbed.NumberOf(payload), at: stamp.At, bytes: slices.Clone(payload), tos: stamp.TOS}, true
+}
+
+// counts fails unless a counter of packets becomes exactly want. A packet reaches the receiver a
+// moment before the batch that it was in is counted, so counts waits for that.
+func counts(t *testing.T, b *testbed.Bed, what string, want int, of func(api.Stats) uint64) {
+	t.Helper()
+	now := func() int { return int(of(b.Stats(t))) }
+	labtest.Await(t, fmt.Sprintf("%d packets to be counted as %s", want, what), func() bool { return now() >= want })
+	if got := now(); got != want {
+		t.Errorf("%d packets counted as %s, want %d", got, what, want)
+	}
 }

@@ -55,7 +55,7 @@ func TestWitnessTellsRejectionFromOverflow(t *testing.T) {
 	}
 }
 
-// What dies in a full buffer is overflow with a witness too.
+// A packet that dies in a full buffer is overflow with a witness, too.
 func TestWitnessOfAnOverflow(t *testing.T) {
 	l := labtest.New(t)
 	r := runProbe(t, probe.Probe{From: l.Borea, To: l.Morgana, Address: l.Morgana.IPv4, Count: 20_000, Rate: 1_000_000, Payload: 1000, Buffer: 1, Witness: lab.Link})
