@@ -61,7 +61,8 @@ func NewBridge(t testing.TB, l *lab.Lab, name string, ports ...string) {
 // neighbours. ping waits for the last answers only twice as long as for earlier ones
 // (ping(8), -W). This may be too short on a busy machine, so there are several attempts.
 // Also, all hosts of a machine send the answers of ICMPv6 through one socket for each
-// processor (net/ipv6/icmp.c, icmpv6_echo_reply), which has no room while others do much.
+// processor (net/ipv6/icmp.c, icmpv6_echo_reply). It has no room while many answers, also
+// those of other hosts, wait for the address of a neighbour.
 // Way checks exactly that nothing is lost.
 func PingsAll(t testing.TB, from *lab.Host, to string, args ...string) {
 	t.Helper()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/lab"
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
@@ -36,6 +37,7 @@ func TestGarbageOnTheWire(t *testing.T) {
 // family after them. It returns how many of the former the kernel has for the relay.
 func offerGarbage(t *testing.T, b *testbed.Bed, count, family int) (s api.Stats, frames uint64) {
 	count = testbed.EnvInt(t, "INSANE_FRAMES", count)
+	answerNothing(t, b.To)
 	out := b.RawSocket(t, b.From, door(b, b.From), unix.PACKET_VNET_HDR)
 	_, a := b.Begin(t, "percent 70", 13)
 	before := framesOffered(t, b)
@@ -62,6 +64,25 @@ func offerGarbage(t *testing.T, b *testbed.Bed, count, family int) (s api.Stats,
 	program, a := b.Begin(t, "percent 50", 14)
 	b.NewFlow(t, family).Carry(t, a, program, testbed.Cargo{Count: 2000, Size: testbed.Always(100)})
 	return s, frames
+}
+
+// answerNothing lets a host send no ICMP but the questions for neighbours and their answers.
+// Garbage comes from hosts that do not exist, and an answer waits three seconds for the MAC
+// address of its host. All network namespaces send ICMP through one socket for each CPU
+// (net/ipv4/icmp.c, net/ipv6/icmp.c), so answers that wait leave no room for the answers to
+// other tests.
+func answerNothing(t testing.TB, h *lab.Host) {
+	t.Helper()
+	testbed.RequireProgram(t, "nft")
+	labtest.Run(t, h, "nft", `add table inet silent;
+		delete table inet silent;
+		table inet silent {
+			chain out {
+				type filter hook output priority 0;
+				meta l4proto icmp drop
+				icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-reply } drop
+			}
+		}`)
 }
 
 // awaitRead waits until the relay has read all queued frames. No other packets are sent
