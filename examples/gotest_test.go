@@ -19,19 +19,25 @@ func TestGoTest(t *testing.T) {
 	dir := t.TempDir()
 	labtest.Must(t, os.CopyFS(dir, os.DirFS("gotest")))
 	foreignModule(t, dir)
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-mod=mod", "-count", "1", "-v", ".")
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOPROXY=off")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("%v: %v\n%s", cmd, err, out)
+	run := func(name string, args ...string) string {
+		cmd := exec.CommandContext(t.Context(), name, args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off", "GOPROXY=off")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("%v: %v\n%s", cmd, err, out)
+		}
+		return string(out)
 	}
+	// The compiler leaves other tests the processor.
+	run("nice", "-n", "19", "go", "test", "-mod=mod", "-c", "-o", "copy.test", ".")
+	out := run("./copy.test", "-test.v")
 	names := regexp.MustCompile(`(?m)^func (Test\w+)\(t `).FindAllStringSubmatch(read(t, "gotest/faults_test.go"), -1)
 	if len(names) < 7 {
 		t.Errorf("tests found: %q; the search missed them", names)
 	}
 	for _, name := range names {
-		if !strings.Contains(string(out), "--- PASS: "+name[1]+" ") {
+		if !strings.Contains(out, "--- PASS: "+name[1]+" ") {
 			t.Errorf("%s did not pass\n%s", name[1], out)
 		}
 	}

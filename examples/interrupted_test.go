@@ -35,6 +35,15 @@ func TestScriptsAreInterrupted(t *testing.T) {
 			cmd := exec.Command(path)
 			cmd.Env = append(os.Environ(), mark, "GORACE=atexit_sleep_ms=0")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+			said, err := os.Create(filepath.Join(t.TempDir(), "said"))
+			labtest.Must(t, err)
+			defer said.Close()
+			cmd.Stdout, cmd.Stderr = said, said
+			t.Cleanup(func() {
+				if text, err := os.ReadFile(said.Name()); t.Failed() && err == nil {
+					t.Logf("the script said:\n%s", text)
+				}
+			})
 			labtest.Must(t, cmd.Start())
 			labtest.Await(t, c.during+" to run", func() bool { return running(t, mark)[c.during] })
 			spaces := namespaces(t, mark)
