@@ -35,8 +35,8 @@ type Compiling struct {
 // Compile makes the ruleset of a direction. It takes from the list the rules that look at the
 // direction, in their order. The list must have at most MaxRules, each with another name.
 func (rs Rules) Compile(d Direction, c Compiling) *Ruleset {
-	s := new(Ruleset)
-	var matches []match.Match
+	s := rs.newRuleset(d)
+	matches := make([]match.Match, 0, cap(s.names))
 	places := c.Before.places()
 	for i := range rs {
 		p := rs[i].Policy(d)
@@ -60,6 +60,20 @@ func (rs Rules) Compile(d Direction, c Compiling) *Ruleset {
 	s.add(DefaultRule, &c.Own, c.OwnEpoch, c.Seed, former)
 	s.table = match.NewTable(matches)
 	return s
+}
+
+// newRuleset returns an empty ruleset with room for what looks at a direction.
+func (rs Rules) newRuleset(d Direction) *Ruleset {
+	n := 1
+	for i := range rs {
+		if rs[i].Policy(d) != nil {
+			n++
+		}
+	}
+	return &Ruleset{
+		names: make([]string, 0, n), policies: make([]*Policy, 0, n), epochs: make([]Time, 0, n),
+		programs: make([]Program, 0, n), former: make([]int32, 0, n),
+	}
 }
 
 // places returns the places of the rules, by name. s may be nil.
