@@ -149,7 +149,7 @@ func reversed(s []string) []string {
 
 // The seeds of rules are those of every version.
 func TestRuleSeed(t *testing.T) {
-	for name, want := range map[string]uint64{"dns": 0xeaff69208db53ae4, "api": 0x19b414a8e32c0d6e, "a": 0x889adb09e2e51791} {
+	for name, want := range map[string]uint64{"dns": 0xeaff69208db53ae4, "api": 0x19b414a8e32c0d6e, "a": 0x889adb09e2e51791, "big": 0x64ceca25a3285977, "web": 0xfa646c8807516f4c} {
 		if got := RuleSeed(7, name); got != want {
 			t.Errorf("%s: %#x, want %#x", name, got, want)
 		}

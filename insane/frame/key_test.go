@@ -195,7 +195,7 @@ func TestKeyOfAnyBytes(t *testing.T) {
 	}
 	c := crafter{Rand: rand.New(rand.NewPCG(2, 21)), kinds: slices.Sorted(maps.Keys(tunnelKinds())), tunnels: tunnelKinds()}
 	kinds := make(map[match.Has]int)
-	for range 50_000 {
+	for range 20_000 {
 		f := c.frame()
 		checkKey(t, f)
 		kinds[frame.Key(f).Has]++

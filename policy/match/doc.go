@@ -70,15 +70,27 @@
 //     (FCS), and of each packet of a super-frame by itself. A frame to be sent has no padding
 //     yet, so an ACK may be shorter than 60 bytes.
 //   - The packets of a super-frame have the headers that they have on the wire. So the last
-//     one may be shorter, and FIN is a flag of the last one only; else they are alike.
+//     one may be shorter, and FIN is a flag of the last one only; to a match, the others
+//     are alike.
 //
 // # Search
 //
 // A part that looks at both sides makes two patterns of a match. A pattern is a mask over
 // the key, a value under the mask, and ranges. NewTable groups patterns by mask; a look-up
-// costs one hash for each different mask of the whole list, however many rules there are. The
-// package comment of Open vSwitch's classifier (lib/classifier.h) describes the same search.
+// costs one hash for each different mask of the whole list, however many rules there are.
+// Open vSwitch describes the same search in lib/classifier.h.
+//
+// The packets of a super-frame need one look-up or two: one with the key and the length of the
+// first packet, and one with those of the last, unless the keys are the same and
+// [Table.SameLengths] says that the lengths do not matter.
 //
 // A list has at most [MaxRules] matches. Any number of masks is allowed, but each one costs
 // time: prefixes of many lengths make many masks.
+//
+// # Adding a word
+//
+// A word is a row of the list in form.go, which help, error messages and README.md are made of,
+// and a kind in term.go: its pattern, and how it is printed. Its arguments are read in value.go.
+// If it looks at a field that [Key] has not, the field is new there, in package frame, and
+// wherever else keys are made. The tests want its texts, and its meaning in oracle_test.go.
 package match

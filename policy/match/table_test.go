@@ -39,7 +39,7 @@ func TestKeyIsFlat(t *testing.T) {
 // find by looking at them one after the other. A match that is refused because no packet fits
 // it fits none.
 func TestLookupIsLinearSearch(t *testing.T) {
-	const lists, keys = 2500, 400 // 10⁶ look-ups
+	const lists, keys = 2500 / raceDivisor, 400 // 10⁶ look-ups
 	rng := rand.New(rand.NewPCG(3, 4))
 	var found, none, refused int
 	for range lists {
@@ -89,7 +89,7 @@ func TestLookupIsLinearSearch(t *testing.T) {
 func TestSameLengths(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	same := 0
-	for range 20_000 {
+	for range 20_000 / raceDivisor {
 		var list []Match
 		for range rng.IntN(6) {
 			if m, err := Parse(randomMatch(rng)); err == nil {
@@ -111,7 +111,7 @@ func TestSameLengths(t *testing.T) {
 			}
 		}
 	}
-	if same < 5000 {
+	if same < 5000/raceDivisor {
 		t.Errorf("only %d times", same)
 	}
 	table := NewTable([]Match{parse(t, "greater 100"), parse(t, "less 50"), parse(t, "greater 0 udp")})
@@ -128,7 +128,7 @@ func TestSameLengths(t *testing.T) {
 // Others can build the table of what it shows.
 func TestEntries(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	for range 200 {
+	for range 200 / raceDivisor {
 		var list []Match
 		for range 30 {
 			if m, err := Parse(randomMatch(rng)); err == nil {
