@@ -25,16 +25,17 @@ const module = "github.com/seed-39a139a1/insane"
 // rooms lists all packages of the project, and for each the packages of the project that it
 // may import.
 var rooms = map[string][]string{
-	"policy":               {"policy/dist", "policy/unit"},
+	"policy":               {"policy/dist", "policy/match", "policy/unit"},
 	"policy/dist":          {},
 	"policy/dist/disttest": {},
+	"policy/match":         {"policy/unit"},
 	"policy/unit":          {},
 	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/kern", "insane/observe", "insane/ownership",
 		"insane/line", "insane/port", "insane/relay", "insane/slave", "insane/watchdog", "insanely/api"},
 	"insane/cli":           {"policy", "policy/unit", "insane", "insane/kern", "insane/lab", "insane/rights", "insanely/api"},
 	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/decide":        {"insane/host", "insane/kern", "insane/observe", "insanely/api"},
-	"insane/frame":         {},
+	"insane/frame":         {"policy/match"},
 	"insane/kern":          {"policy"},
 	"insane/line":          {"policy", "insane/frame"},
 	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
@@ -71,7 +72,8 @@ var rooms = map[string][]string{
 var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/rights", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed"}
 
 // policyImports are the only imports of the fault engine.
-var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}
+var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math",
+	"slices", "cmp", "bytes", "encoding/binary", "net/netip"}
 
 type goPackage struct {
 	ImportPath string

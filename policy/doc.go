@@ -13,20 +13,25 @@
 //
 // # Files
 //
-//	policy.go   text to Policy and back, Policy to Program
-//	cursor.go   the words of a text, as the stages read them
-//	limits.go   the ranges of arguments
-//	stages.go   all stages: Policy, their numbers, their table
-//	program.go  Program, and what it decides: Decide, Copy, Uniform, Holds
-//	stage.go    what a stage is, and sets of stages
-//	verdict.go  Time and Verdict
-//	draw.go     random draws, and the seeds that are made of one seed
-//	correlation.go  draws that resemble the draw before
-//	words.go    policies in words: for help, completion, sentences and tables
-//	error.go    FieldError, which refuses a text
+//	policy.go      text to Policy and back, Policy to Program
+//	cursor.go      the words of a text, as the stages read them
+//	limits.go      the ranges of arguments
+//	stages.go      all stages: Policy, their numbers, their table
+//	program.go     Program, and what it decides: Decide, Copy, Uniform, Holds
+//	stage.go       what a stage is, and sets of stages
+//	verdict.go     Time and Verdict
+//	draw.go        random draws, and the seeds that are made of one seed
+//	correlation.go draws that resemble the draw before
+//	rule.go        Rule: a name, a match, and a policy for one direction or both
+//	rules.go       Rules: the ordered list, and how it is edited
+//	rulesfile.go   text to Rules and back
+//	ruleset.go     Ruleset: what judges the packets of a direction
+//	words.go       policies in words: for help, completion, sentences and tables
+//	error.go       FieldError, which refuses a text
 //
 // Each stage has its own file; the section Stages lists them. Package unit has the types of
-// the values in a text, package dist the distributions of random delays.
+// the values in a text, package dist the distributions of random delays, package match finds
+// the rule that a packet belongs to.
 //
 // # Policies
 //
@@ -89,6 +94,22 @@
 // Several draws of a stage have several keys ([subkey]), and so have copies ([copyKey]): they
 // take no numbers. A slice of time or a slot has its index in the place of the number.
 //
+// # Rules
+//
+// A rule is a name, a match, and a policy for one direction or for each. The first rule of the
+// list whose match a packet fits judges it; the direction's own policy is the last one, which
+// all packets fit. [Rules] are checked text; [Rules.Compile] makes a [Ruleset] of them, the
+// form in which a direction carries them out. It finds the rule of a packet by the packet's
+// [match.Key] and its length, and has a program for each rule.
+//
+// The keys of draws are a tree: device, direction, rule, stage. A rule has the seed
+// [RuleSeed] makes of the direction's seed and of its name, so to add, move or change a rule
+// moves no draw of another. The direction's own policy has the seed of the direction itself, as
+// if there were no rules. A rule keeps its epoch while its policy stays the same, so neither
+// do phases in time move. Numbers are for each rule: a rule counts the packets that it judges,
+// so "every" does not depend on other traffic. Whoever carries a ruleset out keeps these
+// counts, and takes them over by [Ruleset.Former].
+//
 // # Adding a stage
 //
 // A stage is one new file and a few lines of stages.go, and lines of decide.h if the kernel
@@ -144,9 +165,9 @@
 //   - Memory of earlier packets. Decide changes nothing. A stage that needs
 //     more than the time and the number gets it as another argument, so that
 //     several queues and two data planes can still agree.
-//   - Frames. Nothing here sees a packet's bytes. Which packets a policy applies to,
-//     how a packet waits and how its bytes are changed is the work of other packages,
-//     which ask for a verdict here.
+//   - Frames. Nothing here sees a packet's bytes. Which header fields a packet has, how it
+//     waits and how its bytes are changed is the work of other packages, which ask for a
+//     rule and a verdict here.
 //   - Floating point. The kernel has none, and rounding is not portable.
 //   - Interfaces and function values on the way of a packet. Parsing may use
 //     them; Decide may not, so that C can follow it line by line.

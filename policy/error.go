@@ -1,6 +1,6 @@
 package policy
 
-import "strconv"
+import "github.com/seed-39a139a1/insane/policy/unit"
 
 // FieldError refuses a policy text. Every error of [Parse] is one.
 type FieldError struct {
@@ -9,16 +9,6 @@ type FieldError struct {
 	Why   string // what is wrong with it, complete without context
 }
 
-// maxShown is the most bytes of a value that an error repeats, so that a long or binary
-// text cannot flood a terminal or a log.
-const maxShown = 64
-
 // Error is one line that names the field, the value and what is wrong.
 // The value is quoted, so control characters cannot break the line.
-func (e *FieldError) Error() string {
-	shown, more := e.Value, ""
-	if len(shown) > maxShown {
-		shown, more = shown[:maxShown], "…"
-	}
-	return e.Field + " " + strconv.Quote(shown) + more + ": " + e.Why
-}
+func (e *FieldError) Error() string { return e.Field + " " + unit.Quote(e.Value) + ": " + e.Why }

@@ -6,9 +6,11 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/seed-39a139a1/insane/policy/match"
 )
 
-var update = flag.Bool("update", false, "write the table of policies into README.md, and the traces of testdata/held.txt")
+var update = flag.Bool("update", false, "write the tables of README.md, and the traces of testdata/held.txt")
 
 // A policy has a meaning in words: one stage has its own, several are put together.
 func TestMeaning(t *testing.T) {
@@ -123,30 +125,43 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// The table of policies in README.md is made of the list of stages.
-// "go test ./policy -run README -update" writes it.
+// The tables of policies and of matches in README.md are made of the lists of stages and of
+// words. "go test ./policy -run README -update" writes them.
 func TestREADMEHasTheForms(t *testing.T) {
-	const file, begin, end = "README.md", "<!-- policies: go test ./policy -run README -update -->\n", "<!-- end of policies -->\n"
+	const file = "README.md"
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, ok := strings.Cut(string(text), begin)
-	was, after, ended := strings.Cut(rest, end)
-	if !ok || !ended {
-		t.Fatalf("%s has no place for the table", file)
-	}
-	table := "| words | meaning |\n|---|---|\n"
+	now := string(text)
+	policies := "| words | meaning |\n|---|---|\n"
 	for _, form := range append(Forms(), Several()) {
-		table += "| `" + strings.ReplaceAll(form.Usage, "|", `\|`) + "` | " + form.Summary + " |\n"
+		policies += line(form.Usage, form.Summary)
 	}
-	if was == table {
-		return
+	matches := "| words | packets |\n|---|---|\n"
+	for _, form := range match.Forms() {
+		matches += line(form.Usage, form.Summary)
 	}
-	if !*update {
-		t.Fatalf("%s has another table than\n%s", file, table)
+	for name, table := range map[string]string{"policies": policies, "matches": matches} {
+		begin, end := "<!-- "+name+": go test ./policy -run README -update -->\n", "<!-- end of "+name+" -->\n"
+		before, rest, ok := strings.Cut(now, begin)
+		was, after, ended := strings.Cut(rest, end)
+		if !ok || !ended {
+			t.Fatalf("%s has no place for the table of %s", file, name)
+		}
+		if was != table && !*update {
+			t.Errorf("%s has another table than\n%s", file, table)
+		}
+		now = before + begin + table + end + after
 	}
-	if err := os.WriteFile(file, []byte(before+begin+table+end+after), 0o644); err != nil {
-		t.Fatal(err)
+	if *update {
+		if err := os.WriteFile(file, []byte(now), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+// line is a line of a table in README.md.
+func line(usage, summary string) string {
+	return "| `" + strings.ReplaceAll(usage, "|", `\|`) + "` | " + summary + " |\n"
 }

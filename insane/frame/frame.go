@@ -22,8 +22,8 @@
 // and find its layout, which layout.go has; errors.go lists the errors. split.go removes
 // packets, and cut.go takes a few out; rewrite.go and wrap.go correct their headers. tunnelmark.go
 // marks super-frames of tunnels for a port that carries them in one piece. tag.go, partial.go,
-// destination.go and crc.go prepare received frames. neighbour.go knows ARP and its kin. ecn.go
-// marks packets, flip.go damages them.
+// destination.go and crc.go prepare received frames. neighbour.go knows ARP and its kin. key.go
+// finds what rules look at. ecn.go marks packets, flip.go damages them.
 //
 // # Frames that arrive
 //

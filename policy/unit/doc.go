@@ -3,7 +3,7 @@
 // sign and no exponent. The error about a value that is too precise or too large says what
 // is allowed, and is complete without context.
 //
-// Files, one type each:
+// Files:
 //
 //	decimal.go   a decimal number as it was written, and its exact multiples of a unit
 //	scale.go     a decimal number with one unit behind it, of a table of units
@@ -12,6 +12,7 @@
 //	span.go      Span: a duration in nanoseconds
 //	rate.go      Rate: bits per second, in the words of tc(8)
 //	size.go      Size: bytes
+//	quote.go     values in error messages
 //
 // All types are integers: they can be compared with == and <, and are cheap to copy.
 package unit
