@@ -70,8 +70,9 @@ var rooms = map[string][]string{
 // the standard library's syscall is enough.
 var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/rights", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed"}
 
-// policyImports are the only imports of the fault engine.
-var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}
+// policyImports are the only imports of the fault engine. Several goroutines use one memo, which
+// takes sync/atomic and waits for nobody.
+var policyImports = []string{"cmp", "slices", "sync/atomic", "fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math"}
 
 type goPackage struct {
 	ImportPath string

@@ -14,6 +14,7 @@ var (
 
 var benchTexts = []string{"pass", "percent 80", "time 500ms 1s", "every 5", "percent 80 time 500ms 1s",
 	"delay 20ms", "delay 20ms jitter 5ms", "delay 20ms jitter 5ms each", "delay 20ms jitter 5ms normal each", "delay 20ms jitter 5ms pareto correlation 90",
+	"percent 99 run 5", "percent 99 run 100", "gemodel 1 10 50", "state 1 10 20 30 0.2", "exactly 3 of 10", "exactly 3 of 997", "drop 1,5-7",
 	"duplicate 1", "corrupt 1", "reorder 1", "rate 10mbit", "percent 80 ecn", "percent 99 duplicate 1 corrupt 1 rate 1gbit delay 20ms jitter 5ms normal reorder 1"}
 
 func BenchmarkDecide(b *testing.B) {

@@ -12,9 +12,10 @@ import (
 )
 
 // The packages that the engine may use. Of package time only the type and its units: the
-// clock is an argument. Everything here is needed to read and print text.
+// clock is an argument. What a memo keeps is read and written by several goroutines; everything
+// else here is needed to read and print text.
 var (
-	allowedImports = []string{"errors", "fmt", "math/bits", "strconv", "strings", "time", "github.com/seed-39a139a1/insane/policy/dist", "github.com/seed-39a139a1/insane/policy/unit"}
+	allowedImports = []string{"cmp", "errors", "fmt", "math/bits", "slices", "strconv", "strings", "sync/atomic", "time", "github.com/seed-39a139a1/insane/policy/dist", "github.com/seed-39a139a1/insane/policy/unit"}
 	allowedOfTime  = []string{"Duration", "Nanosecond", "Microsecond", "Millisecond", "Second", "Minute", "Hour"}
 )
 

@@ -24,10 +24,39 @@ type decideQuestion struct {
 		TimeOn      uint64
 		TimeCycle   uint64
 		EveryN      uint64
+		Run         struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		Ge struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		GeBad  uint64
+		GeGood uint64
+		GeKey  uint64
+		State  struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		ExactlyLost    uint64
+		ExactlyOf      uint64
+		ExactlyRows    uint64
+		ExactlyColumns uint64
+		ExactlyKey     uint64
+		DropFrom       [16]uint64
+		DropCount      [16]uint64
 	}
 	Now      uint64
 	Seq      uint64
 	Segments uint64
+	Memo     uint64
 	Verdict  uint64
 	Whole    uint64
 }
@@ -36,9 +65,11 @@ type decideQuestion struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	decideMapQuestions = "questions"
-	decideProgAnswer   = "answer"
-	decideVarKnows     = "knows"
+	decideMapFacts         = "facts"
+	decideMapQuestions     = "questions"
+	decideProgAnswer       = "answer"
+	decideVarKnows         = "knows"
+	decideVarKnowsReceived = "knows_received"
 )
 
 // loadDecide returns the embedded CollectionSpec for decide.
@@ -90,6 +121,7 @@ type decideProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type decideMapSpecs struct {
+	Facts     *ebpf.MapSpec `ebpf:"facts"`
 	Questions *ebpf.MapSpec `ebpf:"questions"`
 }
 
@@ -97,7 +129,8 @@ type decideMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type decideVariableSpecs struct {
-	Knows *ebpf.VariableSpec `ebpf:"knows"`
+	Knows         *ebpf.VariableSpec `ebpf:"knows"`
+	KnowsReceived *ebpf.VariableSpec `ebpf:"knows_received"`
 }
 
 // decideObjects contains all objects after they have been loaded into the kernel.
@@ -120,11 +153,13 @@ func (o *decideObjects) Close() error {
 //
 // It can be passed to loadDecideObjects or ebpf.CollectionSpec.LoadAndAssign.
 type decideMaps struct {
+	Facts     *ebpf.Map `ebpf:"facts"`
 	Questions *ebpf.Map `ebpf:"questions"`
 }
 
 func (m *decideMaps) Close() error {
 	return _DecideClose(
+		m.Facts,
 		m.Questions,
 	)
 }
@@ -133,7 +168,8 @@ func (m *decideMaps) Close() error {
 //
 // It can be passed to loadDecideObjects or ebpf.CollectionSpec.LoadAndAssign.
 type decideVariables struct {
-	Knows *ebpf.Variable `ebpf:"knows"`
+	Knows         *ebpf.Variable `ebpf:"knows"`
+	KnowsReceived *ebpf.Variable `ebpf:"knows_received"`
 }
 
 // decidePrograms contains all programs after they have been loaded into the kernel.

@@ -154,8 +154,15 @@ func TestOpenRefusesUnknownStages(t *testing.T) {
 	pol, err := policy.Parse("percent 0 every 1 time 1s 1s")
 	must(t, err)
 	known := pol.Compile(0, 1).Stages
-	if c.knows != known {
-		t.Errorf("the object knows %v, want %v", c.knows, known)
+	if c.knows[rx] != known {
+		t.Errorf("of what is received the object knows %v, want %v", c.knows[rx], known)
+	}
+	rare := policy.Program{Stages: policy.Losses}
+	if err := c.RX().Open(rare, c.to, "rx"); err == nil || err.Error() != "the kernel cannot do run, gemodel, state, exactly, drop" {
+		t.Errorf("%v: %v", rare.Stages, err)
+	}
+	if known = policy.Losses; c.knows[tx] != known {
+		t.Errorf("of what is sent the object knows %v, want %v", c.knows[tx], known)
 	}
 	c.open("percent 0", 0)
 	for n := range 64 {

@@ -59,7 +59,6 @@
 package kern
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
@@ -80,7 +79,7 @@ type Objects struct {
 	dummy   *ebpf.Map // an inner map of the claims, for synchronize
 	steer   *ebpf.Program
 	memory  *memory
-	knows   policy.Stages // the stages that decide.h implements
+	knows   known
 	ids     [chains]ebpf.ProgramID
 	tx, rx  *Direction
 	barrier *cpuBarrier
@@ -172,14 +171,19 @@ func forThisMachine() (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
-// knownStages reads from the object the set of stages that decide.h implements.
-func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
-	v, ok := spec.Variables[kernVarKnows]
-	if !ok {
-		return 0, errors.New("read the known stages: the object has no variable knows")
-	}
-	if err := v.Get(&stages); err != nil {
-		return 0, fmt.Errorf("read the known stages: %w", err)
+// known are the stages that decide.h implements, by direction.
+type known [directions]policy.Stages
+
+// knownStages reads them from the object.
+func knownStages(spec *ebpf.CollectionSpec) (stages known, err error) {
+	for direction, name := range map[int]string{tx: kernVarKnows, rx: kernVarKnowsReceived} {
+		v, ok := spec.Variables[name]
+		if !ok {
+			return known{}, fmt.Errorf("read the known stages: the object has no variable %s", name)
+		}
+		if err := v.Get(&stages[direction]); err != nil {
+			return known{}, fmt.Errorf("read the known stages: %w", err)
+		}
 	}
 	return stages, nil
 }

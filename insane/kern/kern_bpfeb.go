@@ -72,6 +72,34 @@ type kernEntry struct {
 		TimeOn      uint64
 		TimeCycle   uint64
 		EveryN      uint64
+		Run         struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		Ge struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		GeBad  uint64
+		GeGood uint64
+		GeKey  uint64
+		State  struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		ExactlyLost    uint64
+		ExactlyOf      uint64
+		ExactlyRows    uint64
+		ExactlyColumns uint64
+		ExactlyKey     uint64
+		DropFrom       [16]uint64
+		DropCount      [16]uint64
 	}
 	Numbering       uint64
 	To              uint64
@@ -135,6 +163,7 @@ const (
 	kernMapDirections      = "directions"
 	kernMapDrops           = "drops"
 	kernMapEntries         = "entries"
+	kernMapFacts           = "facts"
 	kernMapFlows           = "flows"
 	kernMapHandoffs        = "handoffs"
 	kernMapInflights       = "inflights"
@@ -152,6 +181,7 @@ const (
 	kernProgTransmitRelay  = "transmit_relay"
 	kernProgTransmitTcx    = "transmit_tcx"
 	kernVarKnows           = "knows"
+	kernVarKnowsReceived   = "knows_received"
 	kernVarNothing         = "nothing"
 )
 
@@ -219,6 +249,7 @@ type kernMapSpecs struct {
 	Directions *ebpf.MapSpec `ebpf:"directions"`
 	Drops      *ebpf.MapSpec `ebpf:"drops"`
 	Entries    *ebpf.MapSpec `ebpf:"entries"`
+	Facts      *ebpf.MapSpec `ebpf:"facts"`
 	Flows      *ebpf.MapSpec `ebpf:"flows"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
@@ -231,8 +262,9 @@ type kernMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernVariableSpecs struct {
-	Knows   *ebpf.VariableSpec `ebpf:"knows"`
-	Nothing *ebpf.VariableSpec `ebpf:"nothing"`
+	Knows         *ebpf.VariableSpec `ebpf:"knows"`
+	KnowsReceived *ebpf.VariableSpec `ebpf:"knows_received"`
+	Nothing       *ebpf.VariableSpec `ebpf:"nothing"`
 }
 
 // kernObjects contains all objects after they have been loaded into the kernel.
@@ -261,6 +293,7 @@ type kernMaps struct {
 	Directions *ebpf.Map `ebpf:"directions"`
 	Drops      *ebpf.Map `ebpf:"drops"`
 	Entries    *ebpf.Map `ebpf:"entries"`
+	Facts      *ebpf.Map `ebpf:"facts"`
 	Flows      *ebpf.Map `ebpf:"flows"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 	Inflights  *ebpf.Map `ebpf:"inflights"`
@@ -277,6 +310,7 @@ func (m *kernMaps) Close() error {
 		m.Directions,
 		m.Drops,
 		m.Entries,
+		m.Facts,
 		m.Flows,
 		m.Handoffs,
 		m.Inflights,
@@ -290,8 +324,9 @@ func (m *kernMaps) Close() error {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernVariables struct {
-	Knows   *ebpf.Variable `ebpf:"knows"`
-	Nothing *ebpf.Variable `ebpf:"nothing"`
+	Knows         *ebpf.Variable `ebpf:"knows"`
+	KnowsReceived *ebpf.Variable `ebpf:"knows_received"`
+	Nothing       *ebpf.Variable `ebpf:"nothing"`
 }
 
 // kernPrograms contains all programs after they have been loaded into the kernel.
