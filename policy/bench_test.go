@@ -35,6 +35,21 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
+// With a memo, packet after packet.
+func BenchmarkDecideWithMemo(b *testing.B) {
+	for _, text := range []string{"percent 99 run 5", "percent 99 run 100", "gemodel 1 10 50", "state 1 10 20 30 0.2"} {
+		b.Run(strings.ReplaceAll(text, " ", "_"), func(b *testing.B) {
+			b.ReportAllocs()
+			prog, seq, sum, memo := compile(b, text, 0, 1), uint64(0), Stage(0), new(Memo)
+			for b.Loop() {
+				sum += prog.DecideWith(memo, Time(seq*83), seq).By
+				seq++
+			}
+			sinkVerdict = sum
+		})
+	}
+}
+
 // The line asks this for each packet.
 func BenchmarkLine(b *testing.B) {
 	prog := compile(b, "rate 10mbit overhead 24 cell 48 slot 5ms 15ms corrupt 1 bits 3", 0, 1)
