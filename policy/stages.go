@@ -72,6 +72,10 @@ const WithRun Stages = 1 << 32
 // Losses are the stages that lose packets and do nothing else.
 const Losses = chained | Stages(1<<ByPercent|1<<ByEvery|1<<ByExactly|1<<ByDrop|1<<ByTime)
 
+// RareLosses are those of Losses that take more than a few nanoseconds to decide about, and
+// more room in a program.
+const RareLosses = rare
+
 const (
 	chained = WithRun | Stages(1<<ByGEModel|1<<ByState) // losses with memory
 	listed  = Stages(1<<ByExactly | 1<<ByDrop)

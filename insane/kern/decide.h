@@ -30,12 +30,9 @@ enum stage {
 #define RARE (CHAINED | LISTED)
 
 // The stages that decide and whole below carry out: bit n stands for the stage of number
-// n. Go reads these constants from the object and leaves every program with another stage
-// to the relay. What is received is judged in the filter of a socket, whose size kernels before
-// 6.7 limit (net/core/filter.c, sk_filter_charge). It has no room for the rare stages.
-#define COMMON (1 << BY_PERCENT | 1 << BY_TIME | 1 << BY_EVERY)
-const volatile __u64 knows = COMMON | RARE;
-const volatile __u64 knows_received = COMMON;
+// n. Go reads this constant from the object and leaves every program with another stage
+// to the relay.
+const volatile __u64 knows = 1 << BY_PERCENT | 1 << BY_TIME | 1 << BY_EVERY | RARE;
 
 // A chain of states: see chain.go.
 struct chain {

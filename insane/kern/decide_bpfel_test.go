@@ -65,11 +65,10 @@ type decideQuestion struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	decideMapFacts         = "facts"
-	decideMapQuestions     = "questions"
-	decideProgAnswer       = "answer"
-	decideVarKnows         = "knows"
-	decideVarKnowsReceived = "knows_received"
+	decideMapFacts     = "facts"
+	decideMapQuestions = "questions"
+	decideProgAnswer   = "answer"
+	decideVarKnows     = "knows"
 )
 
 // loadDecide returns the embedded CollectionSpec for decide.
@@ -129,8 +128,7 @@ type decideMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type decideVariableSpecs struct {
-	Knows         *ebpf.VariableSpec `ebpf:"knows"`
-	KnowsReceived *ebpf.VariableSpec `ebpf:"knows_received"`
+	Knows *ebpf.VariableSpec `ebpf:"knows"`
 }
 
 // decideObjects contains all objects after they have been loaded into the kernel.
@@ -168,8 +166,7 @@ func (m *decideMaps) Close() error {
 //
 // It can be passed to loadDecideObjects or ebpf.CollectionSpec.LoadAndAssign.
 type decideVariables struct {
-	Knows         *ebpf.Variable `ebpf:"knows"`
-	KnowsReceived *ebpf.Variable `ebpf:"knows_received"`
+	Knows *ebpf.Variable `ebpf:"knows"`
 }
 
 // decidePrograms contains all programs after they have been loaded into the kernel.

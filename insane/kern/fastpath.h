@@ -147,10 +147,11 @@ static __always_inline void count_dropped(__u32 *slot, __u64 stage, const struct
 
 // fastpath decides about a frame and counts it. It returns UNDECIDED, without a count, if
 // the relay must decide. It does not count a relayed frame of rx, which the host may
-// refuse: deliver counts it.
+// refuse: deliver counts it. rare says whether the entry in force may have a rare stage; a
+// constant, so that a program without them is small.
 static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index,
 					     struct direction *direction, struct backlog *backlog,
-					     struct handoff *c)
+					     struct handoff *c, bool rare)
 {
 	__u64 in_force = READ(direction->entry);
 	if (in_force == 0)
@@ -197,9 +198,9 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 	}
 	__u64 now = goes_by_clock(&entry->program) ? bpf_ktime_get_ns() : 0;
 	__u64 verdict = RELAY;
-	enum outcome outcome = index == TX
+	enum outcome outcome = rare
 		? judge(&entry->program, slot, next, c->layout.packets, now, &verdict)
-		: judge_common(&entry->program, next, c->layout.packets, now, &verdict); // see knows_received
+		: judge_common(&entry->program, next, c->layout.packets, now, &verdict);
 	if (outcome == DROPPED) {
 		count_dropped(&slot, verdict, &c->layout);
 		APART;

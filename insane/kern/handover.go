@@ -148,8 +148,10 @@ func takeOne(fields map[string]reflect.Value, name, number string) error {
 	return nil
 }
 
-// complete reports whether no field is left but that of a program without a hook.
+// complete reports whether no field is left but those of programs that are not loaded.
 func complete(left map[string]reflect.Value) bool {
 	delete(left, useless())
+	delete(left, kernProgReceiveAutoSmall)
+	delete(left, kernProgReceiveAllSmall)
 	return len(left) == 0
 }

@@ -157,32 +157,33 @@ type kernRecall struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	kernMapAnswers         = "answers"
-	kernMapClaims          = "claims"
-	kernMapCounts          = "counts"
-	kernMapDirections      = "directions"
-	kernMapDrops           = "drops"
-	kernMapEntries         = "entries"
-	kernMapFacts           = "facts"
-	kernMapFlows           = "flows"
-	kernMapHandoffs        = "handoffs"
-	kernMapInflights       = "inflights"
-	kernMapLabels          = "labels"
-	kernMapRecalls         = "recalls"
-	kernMapVersions        = "versions"
-	kernProgReceiveAll     = "receive_all"
-	kernProgReceiveArrive  = "receive_arrive"
-	kernProgReceiveAuto    = "receive_auto"
-	kernProgReceiveNone    = "receive_none"
-	kernProgReceiveSteal   = "receive_steal"
-	kernProgTransmitClsact = "transmit_clsact"
-	kernProgTransmitEnter  = "transmit_enter"
-	kernProgTransmitPast   = "transmit_past"
-	kernProgTransmitRelay  = "transmit_relay"
-	kernProgTransmitTcx    = "transmit_tcx"
-	kernVarKnows           = "knows"
-	kernVarKnowsReceived   = "knows_received"
-	kernVarNothing         = "nothing"
+	kernMapAnswers           = "answers"
+	kernMapClaims            = "claims"
+	kernMapCounts            = "counts"
+	kernMapDirections        = "directions"
+	kernMapDrops             = "drops"
+	kernMapEntries           = "entries"
+	kernMapFacts             = "facts"
+	kernMapFlows             = "flows"
+	kernMapHandoffs          = "handoffs"
+	kernMapInflights         = "inflights"
+	kernMapLabels            = "labels"
+	kernMapRecalls           = "recalls"
+	kernMapVersions          = "versions"
+	kernProgReceiveAll       = "receive_all"
+	kernProgReceiveAllSmall  = "receive_all_small"
+	kernProgReceiveArrive    = "receive_arrive"
+	kernProgReceiveAuto      = "receive_auto"
+	kernProgReceiveAutoSmall = "receive_auto_small"
+	kernProgReceiveNone      = "receive_none"
+	kernProgReceiveSteal     = "receive_steal"
+	kernProgTransmitClsact   = "transmit_clsact"
+	kernProgTransmitEnter    = "transmit_enter"
+	kernProgTransmitPast     = "transmit_past"
+	kernProgTransmitRelay    = "transmit_relay"
+	kernProgTransmitTcx      = "transmit_tcx"
+	kernVarKnows             = "knows"
+	kernVarNothing           = "nothing"
 )
 
 // loadKern returns the embedded CollectionSpec for kern.
@@ -227,16 +228,18 @@ type kernSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernProgramSpecs struct {
-	ReceiveAll     *ebpf.ProgramSpec `ebpf:"receive_all"`
-	ReceiveArrive  *ebpf.ProgramSpec `ebpf:"receive_arrive"`
-	ReceiveAuto    *ebpf.ProgramSpec `ebpf:"receive_auto"`
-	ReceiveNone    *ebpf.ProgramSpec `ebpf:"receive_none"`
-	ReceiveSteal   *ebpf.ProgramSpec `ebpf:"receive_steal"`
-	TransmitClsact *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
-	TransmitEnter  *ebpf.ProgramSpec `ebpf:"transmit_enter"`
-	TransmitPast   *ebpf.ProgramSpec `ebpf:"transmit_past"`
-	TransmitRelay  *ebpf.ProgramSpec `ebpf:"transmit_relay"`
-	TransmitTcx    *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
+	ReceiveAll       *ebpf.ProgramSpec `ebpf:"receive_all"`
+	ReceiveAllSmall  *ebpf.ProgramSpec `ebpf:"receive_all_small"`
+	ReceiveArrive    *ebpf.ProgramSpec `ebpf:"receive_arrive"`
+	ReceiveAuto      *ebpf.ProgramSpec `ebpf:"receive_auto"`
+	ReceiveAutoSmall *ebpf.ProgramSpec `ebpf:"receive_auto_small"`
+	ReceiveNone      *ebpf.ProgramSpec `ebpf:"receive_none"`
+	ReceiveSteal     *ebpf.ProgramSpec `ebpf:"receive_steal"`
+	TransmitClsact   *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
+	TransmitEnter    *ebpf.ProgramSpec `ebpf:"transmit_enter"`
+	TransmitPast     *ebpf.ProgramSpec `ebpf:"transmit_past"`
+	TransmitRelay    *ebpf.ProgramSpec `ebpf:"transmit_relay"`
+	TransmitTcx      *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
 }
 
 // kernMapSpecs contains maps before they are loaded into the kernel.
@@ -262,9 +265,8 @@ type kernMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernVariableSpecs struct {
-	Knows         *ebpf.VariableSpec `ebpf:"knows"`
-	KnowsReceived *ebpf.VariableSpec `ebpf:"knows_received"`
-	Nothing       *ebpf.VariableSpec `ebpf:"nothing"`
+	Knows   *ebpf.VariableSpec `ebpf:"knows"`
+	Nothing *ebpf.VariableSpec `ebpf:"nothing"`
 }
 
 // kernObjects contains all objects after they have been loaded into the kernel.
@@ -324,32 +326,35 @@ func (m *kernMaps) Close() error {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernVariables struct {
-	Knows         *ebpf.Variable `ebpf:"knows"`
-	KnowsReceived *ebpf.Variable `ebpf:"knows_received"`
-	Nothing       *ebpf.Variable `ebpf:"nothing"`
+	Knows   *ebpf.Variable `ebpf:"knows"`
+	Nothing *ebpf.Variable `ebpf:"nothing"`
 }
 
 // kernPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernPrograms struct {
-	ReceiveAll     *ebpf.Program `ebpf:"receive_all"`
-	ReceiveArrive  *ebpf.Program `ebpf:"receive_arrive"`
-	ReceiveAuto    *ebpf.Program `ebpf:"receive_auto"`
-	ReceiveNone    *ebpf.Program `ebpf:"receive_none"`
-	ReceiveSteal   *ebpf.Program `ebpf:"receive_steal"`
-	TransmitClsact *ebpf.Program `ebpf:"transmit_clsact"`
-	TransmitEnter  *ebpf.Program `ebpf:"transmit_enter"`
-	TransmitPast   *ebpf.Program `ebpf:"transmit_past"`
-	TransmitRelay  *ebpf.Program `ebpf:"transmit_relay"`
-	TransmitTcx    *ebpf.Program `ebpf:"transmit_tcx"`
+	ReceiveAll       *ebpf.Program `ebpf:"receive_all"`
+	ReceiveAllSmall  *ebpf.Program `ebpf:"receive_all_small"`
+	ReceiveArrive    *ebpf.Program `ebpf:"receive_arrive"`
+	ReceiveAuto      *ebpf.Program `ebpf:"receive_auto"`
+	ReceiveAutoSmall *ebpf.Program `ebpf:"receive_auto_small"`
+	ReceiveNone      *ebpf.Program `ebpf:"receive_none"`
+	ReceiveSteal     *ebpf.Program `ebpf:"receive_steal"`
+	TransmitClsact   *ebpf.Program `ebpf:"transmit_clsact"`
+	TransmitEnter    *ebpf.Program `ebpf:"transmit_enter"`
+	TransmitPast     *ebpf.Program `ebpf:"transmit_past"`
+	TransmitRelay    *ebpf.Program `ebpf:"transmit_relay"`
+	TransmitTcx      *ebpf.Program `ebpf:"transmit_tcx"`
 }
 
 func (p *kernPrograms) Close() error {
 	return _KernClose(
 		p.ReceiveAll,
+		p.ReceiveAllSmall,
 		p.ReceiveArrive,
 		p.ReceiveAuto,
+		p.ReceiveAutoSmall,
 		p.ReceiveNone,
 		p.ReceiveSteal,
 		p.TransmitClsact,
