@@ -12,15 +12,14 @@ const memoFacts = 128
 // The zero Memo is empty, and nil keeps nothing. Any number of goroutines may use it.
 type Memo struct{ facts [memoFacts]atomic.Uint64 }
 
-// A fact is a word of a number plus one, the chain and the state; 0 is none. It is read and
-// written as a whole. Facts of the different chains of one policy have different places for
-// at least 42 numbers.
+// A fact is a word of a number plus one and the state; 0 is none. It is read and written as a
+// whole. For one number the chains of a policy have different places, so that the number says
+// the chain as well; another chain overwrites a fact 42 numbers later at the earliest.
 const (
-	factChain  = 2 // bits of a state
-	factNumber = 4 // bits of a chain and a state
+	factNumber = 2 // bits of a state
 	chainApart = 43
 	// mostRemembered is below all numbers that a fact has no room for.
-	mostRemembered = 1 << 59
+	mostRemembered = 1 << 61
 )
 
 // find returns the state of a chain behind the draw of packet seq, if it is known.
@@ -29,12 +28,12 @@ func (m *Memo) find(chain, seq uint64) (state uint64, known bool) {
 		return 0, false
 	}
 	fact := m.facts[(seq+chain*chainApart)%memoFacts].Load()
-	return fact & 3, fact>>factChain == (seq+1)<<(factNumber-factChain)|chain && seq < mostRemembered
+	return fact & 3, fact>>factNumber == seq+1 && seq < mostRemembered
 }
 
 // note keeps the state of a chain behind the draw of packet seq.
 func (m *Memo) note(chain, seq, state uint64) {
 	if m != nil && seq < mostRemembered {
-		m.facts[(seq+chain*chainApart)%memoFacts].Store((seq+1)<<factNumber | chain<<factChain | state)
+		m.facts[(seq+chain*chainApart)%memoFacts].Store((seq+1)<<factNumber | state)
 	}
 }

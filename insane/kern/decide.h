@@ -128,10 +128,9 @@ struct {
 
 enum chain_number { CHAIN_RUN, CHAIN_GE, CHAIN_STATE };
 
-#define FACT_CHAIN 2
-#define FACT_NUMBER 4
+#define FACT_NUMBER 2
 #define CHAIN_APART 43
-#define MOST_REMEMBERED (1ULL << 59)
+#define MOST_REMEMBERED (1ULL << 61)
 
 // fact_of returns the place of a fact; null in NO_MEMO.
 static __always_inline __u64 *fact_of(__u64 memo, __u64 chain, __u64 seq)
@@ -149,7 +148,7 @@ static __always_inline __u64 find(__u64 memo, __u64 chain, __u64 seq)
 	if (!at || seq >= MOST_REMEMBERED)
 		return UNKNOWN;
 	__u64 fact = READ(*at);
-	if (fact >> FACT_CHAIN != ((seq + 1) << (FACT_NUMBER - FACT_CHAIN) | chain))
+	if (fact >> FACT_NUMBER != seq + 1)
 		return UNKNOWN;
 	return fact & 3;
 }
@@ -158,7 +157,7 @@ static __always_inline void remember_state(__u64 memo, __u64 chain, __u64 seq, _
 {
 	__u64 *at = fact_of(memo, chain, seq);
 	if (at && seq < MOST_REMEMBERED)
-		READ(*at) = (seq + 1) << FACT_NUMBER | chain << FACT_CHAIN | state;
+		READ(*at) = (seq + 1) << FACT_NUMBER | state;
 }
 
 // chain.go

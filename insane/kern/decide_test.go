@@ -279,7 +279,7 @@ func rareProgram(r *rand.Rand) (policy.Program, string) {
 
 // rareVerdicts is how many verdicts are compared: 10⁷ with INSANE_PACKETS=10000000.
 func rareVerdicts(t *testing.T) int {
-	n := 1 << 21
+	n := 1 << 20
 	if text := os.Getenv("INSANE_PACKETS"); text != "" {
 		var err error
 		n, err = strconv.Atoi(text)
