@@ -119,7 +119,7 @@ func TestExactlyDrawsAllPlaces(t *testing.T) {
 	for _, b := range []struct{ lost, of int }{{1, 2}, {1, 3}, {2, 3}, {2, 4}, {2, 5}, {3, 6}, {1, 7}, {3, 7}, {2, 8}, {4, 8}, {3, 10}, {5, 12}} {
 		prog := compile(t, fmt.Sprintf("exactly %d of %d", b.lost, b.of), 0, 13)
 		counts, before, pairs := map[int]int{}, 0, [2][2]int{}
-		blocks := many(100_000)
+		blocks := max(many(100_000), 20*choose(b.of, b.lost))
 		for block := range blocks {
 			set := 0
 			for at := range b.of {
