@@ -71,9 +71,10 @@ var rooms = map[string][]string{
 // the standard library's syscall is enough.
 var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/rights", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed"}
 
-// policyImports are the only imports of the fault engine.
+// policyImports are the only imports of the fault engine. Several goroutines use one memo, which
+// takes sync/atomic and waits for nobody.
 var policyImports = []string{"fmt", "math/bits", "strconv", "strings", "time", "errors", "unicode", "unicode/utf8", "math",
-	"slices", "cmp", "bytes", "encoding/binary", "net/netip"}
+	"slices", "cmp", "bytes", "encoding/binary", "net/netip", "sync/atomic"}
 
 type goPackage struct {
 	ImportPath string

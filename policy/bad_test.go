@@ -69,12 +69,12 @@ var (
 // badTexts are wrong as a whole, each with the field and the value at fault.
 var badTexts = []struct{ field, value, text string }{
 	{"policy", "", ""}, {"policy", " ", " "}, {"policy", "\t\n", "\t\n"},
-	{"policy", "drop", "drop"}, {"policy", "80", "80"}, {"policy", "80%", "80%"}, {"policy", "-1", "-1 percent 5"},
+	{"drop", "", "drop"}, {"policy", "80", "80"}, {"policy", "80%", "80%"}, {"policy", "-1", "-1 percent 5"},
 	{"policy", "Pass", "Pass"}, {"policy", "PASS", "PASS"}, {"policy", "passs", "passs"}, {"policy", "pas", "pas"},
 	{"policy", "Percent", "Percent 80"}, {"policy", "PERCENT", "PERCENT 80"}, {"policy", "percnt", "percnt 80"},
 	{"policy", "percent80", "percent80"}, {"policy", "percent=80", "percent=80"}, {"policy", "percent:80", "percent:80"},
 	{"policy", "Time", "Time 1s 1s"}, {"policy", "times", "times 1s 1s"}, {"policy", "time=1s,1s", "time=1s,1s"},
-	{"policy", "loss", "loss 20"}, {"policy", "latency", "latency 20ms"}, {"policy", "limit", "limit 1000"},
+	{"policy", "latency", "latency 20ms"}, {"policy", "limit", "limit 1000"},
 	{"policy", "eth0", "eth0 percent 80"}, {"policy", "tx", "tx percent 80"}, {"policy", "both", "both pass"},
 	{"policy", ",", ", percent 80"}, {"policy", "percent,", "percent, 80"}, {"policy", "\x00", "\x00"},
 	{"policy", "\xff\xfe", "\xff\xfe"}, {"policy", "percent\x0080", "percent\x0080"},
@@ -100,6 +100,12 @@ var badTexts = []struct{ field, value, text string }{
 
 	{"percent", "", "percent"}, {"percent", "", "percent time 1 1"}, {"percent", "", "percent percent 80"},
 	{"percent", "", "percent pass"}, {"percent", "", "time 1 1 percent"},
+	{"loss", "", "loss"}, {"loss", "101", "loss 101"}, {"loss", "1 run", "loss 1 run"}, {"loss", "1% 25%", "loss 1% 25%"}, {"percent", "99 25%", "percent 99 25%"},
+	{"policy", "percent 5 loss 5", "percent 5 loss 5"}, {"percent", "0 run 5", "percent 0 run 5"}, {"policy", "5", "percent 99 run 5 5"}, {"percent run", "0x5", "percent 99 run 0x5"},
+	{"gemodel", "", "gemodel"}, {"gemodel P", "101", "gemodel 101"}, {"gemodel R", "x", "gemodel 1 x"}, {"gemodel BAD", "101", "gemodel 1 10 101"}, {"gemodel GOOD", "-1", "gemodel 1 10 50 -1"}, {"gemodel", "0 0", "gemodel 0 0"},
+	{"state", "", "state"}, {"state P13", "x", "state x"}, {"state P14", "101", "state 1 10 20 30 101"}, {"state", "60 50 0 100 41", "state 60 50 0 100 41"}, {"policy", "6", "state 1 2 3 4 5 6"},
+	{"exactly", "", "exactly"}, {"exactly", "3", "exactly 3"}, {"exactly", "3", "exactly 3 10"}, {"exactly", "3 of", "exactly 3 of"}, {"exactly", "11 of 10", "exactly 11 of 10"}, {"exactly N", "0", "exactly 0 of 0"}, {"exactly N", "1000001", "exactly 1 of 1000001"}, {"exactly K", "x", "exactly x of 5"},
+	{"drop", "", "drop every 5"}, {"drop", "0", "drop 0"}, {"drop", "7-5", "drop 7-5"}, {"policy", "5", "drop 1 5"},
 	{"every", "", "every"}, {"every", "", "every time 1 1"}, {"policy", "4", "every 3 4"},
 	{"policy", "every 3 every 3", "every 3 every 3"},
 	{"time", "", "time"}, {"time", "1s", "time 1s"}, {"time", "1s", "time 1s percent 80"},

@@ -80,11 +80,13 @@ func (c *cursor) read(p *Policy, r row) error {
 	c.stage, c.begun = r, c.words
 	s := r.settings(p)
 	s.parse(c)
+	_, arguments, _ := strings.Cut(s.usage(), " ")
+	usage := join(" ", r.name, arguments)
 	switch {
 	case c.incomplete:
-		return &FieldError{r.name, strings.Join(c.taken(), " "), "incomplete; want " + s.usage()}
+		return &FieldError{r.name, strings.Join(c.taken(), " "), "incomplete; want " + usage}
 	case c.argument():
-		return &FieldError{"policy", c.words[0], "unexpected after " + s.usage() + "; want " + Grammar()}
+		return &FieldError{"policy", c.words[0], "unexpected after " + usage + "; want " + Grammar()}
 	}
 	return c.refused
 }

@@ -22,10 +22,12 @@
 //	verdict.go     Time and Verdict
 //	draw.go        random draws, and the seeds that are made of one seed
 //	correlation.go draws that resemble the draw before
+//	chain.go       losses with memory: chains of states as a function of the packet's number
+//	memo.go        states of chains that were found
 //	rule.go        Rule: a name, a match, and a policy for one direction or both
 //	rules.go       Rules: the ordered list, and how it is edited
-//	rulesfile.go   text to Rules and back
 //	ruleset.go     Ruleset: what judges the packets of a direction
+//	rulesfile.go   text to Rules and back
 //	words.go       policies in words: for help, completion, sentences and tables
 //	error.go       FieldError, which refuses a text
 //
@@ -45,9 +47,9 @@
 //
 // # The way of a packet
 //
-// Losses come first: percent, every, time. They need no memory, so the kernel can carry
-// them out, and what a full queue drops later has had its number and its draws, so that no
-// other verdict moves. Then ecn, which turns losses into marks; duplicate and corrupt, which
+// Losses come first: percent, gemodel, state, every, exactly, drop, time. What they say depends
+// on nothing but the number and the time, so the kernel can carry them out, and what a full
+// queue drops later has had its number and its draws, so that no other verdict moves. Then ecn, which turns losses into marks; duplicate and corrupt, which
 // make copies and flip bits, in each copy by itself; rate and queue, the link, on which each
 // packet takes its own time; delay, the cable behind the link; reorder; and slot, which
 // opens the wire now and then.
@@ -80,6 +82,20 @@
 // A correlation P keeps the draw of the packet before with the probability P. The draws keep
 // their distribution, unlike the weighted mean of tc.
 //
+// # Losses in a row
+//
+// Chains of states make losses come in a row: percent … run, gemodel, state. A chain goes from
+// state to state, but nothing here has a state: that of a packet is found by looking back at
+// the draws of the packets before, until they leave no doubt (chain.go). So the chain is in
+// its stationary distribution from the first packet on, its share of losses is exactly the
+// one asked for, and a packet's verdict does not depend on who was asked before. The chances
+// are rounded to 2⁻³², so that the share is off by at most the run's length times 2⁻³².
+//
+// A chain must forget its past, or the look back has no end. Therefore P and R of gemodel are
+// at least 0.1 % together, runs are at most 1000/(1−P) long for a share P of losses, and the
+// state chains that remember more than a thousand packets are refused. A [Memo] beside the
+// program spares the look back; it has facts only, and belongs to one program.
+//
 // # Randomness
 //
 // A random decision is a hash of the seed, the stage and the packet's number. There is no
@@ -98,17 +114,15 @@
 //
 // A rule is a name, a match, and a policy for one direction or for each. The first rule of the
 // list whose match a packet fits judges it; the direction's own policy is the last one, which
-// all packets fit. [Rules] are checked text; [Rules.Compile] makes a [Ruleset] of them, the
-// form in which a direction carries them out. It finds the rule of a packet by the packet's
-// [match.Key] and its length, and has a program for each rule.
+// all packets fit. [Rules] are checked text. Who carries them out finds the rule of a packet by
+// the packet's [match.Key] and its length, with a [match.Index].
 //
 // The keys of draws are a tree: device, direction, rule, stage. A rule has the seed
 // [RuleSeed] makes of the direction's seed and of its name, so to add, move or change a rule
 // moves no draw of another. The direction's own policy has the seed of the direction itself, as
 // if there were no rules. A rule keeps its epoch while its policy stays the same, so neither
 // do phases in time move. Numbers are for each rule: a rule counts the packets that it judges,
-// so "every" does not depend on other traffic. Whoever carries a ruleset out keeps these
-// counts, and takes them over by [Ruleset.Former].
+// so "every" does not depend on other traffic.
 //
 // # Adding a stage
 //
@@ -128,7 +142,7 @@
 // The lines of stages.go, here those of the stage "every N" of number 3:
 //
 //  1. [Policy]: a field "every every".
-//  2. The number: "ByEvery Stage = 3". It must be new and never changes, because
+//  2. The number: "ByEvery Stage = 3". It must be new, below StageNumbers, and never changes, because
 //     verdicts, counters and the stage's random key are made of it.
 //  3. table: a row. The order of rows is the order of the canonical text and of the
 //     effects: packets are lost first by what depends on nothing but their number,
@@ -147,6 +161,8 @@
 //
 // The new file also gets a line in the list under Stages.
 //
+// What only loses packets is in Losses (stages.go), so that the relay asks for no more.
+//
 // If decide.h does not know a stage, the relay carries the policy out and the device shows
 // the reason: a program says which stages it has ([Stages]), and the compiled object says
 // which stages it knows. To add the stage to decide.h, add its bit to knows, its number,
@@ -162,9 +178,10 @@
 // # What does not belong here
 //
 //   - Clocks and timers. The caller of Decide has read the clock, once for a batch.
-//   - Memory of earlier packets. Decide changes nothing. A stage that needs
-//     more than the time and the number gets it as another argument, so that
-//     several queues and two data planes can still agree.
+//   - Memory of earlier packets. Decide changes nothing but a [Memo], which
+//     changes no verdict. A stage that needs more than the time and the number
+//     gets it as another argument, so that several queues and two data planes
+//     can still agree.
 //   - Frames. Nothing here sees a packet's bytes. Which header fields a packet has, how it
 //     waits and how its bytes are changed is the work of other packages, which ask for a
 //     rule and a verdict here.

@@ -24,6 +24,8 @@ func FuzzParse(f *testing.F) {
 	for _, text := range []string{
 		"percent 99 run 5 rate 10mbit overhead -14 cell 48 overhead 5 queue 50ms mark 5ms delay 20ms jitter 5ms paretonormal every 3 correlation 25% reordering reorder 1 by 3",
 		"duplicate 1 copies 100 corrupt 1 bits 100 slot 0 15ms packets 1 bytes 1.5kB", "delay 24h jitter 24h every 24h correlation 99", "rate 1000tbit queue 1000000GB",
+		"loss 1% run 1.2 gemodel 1 10 50 0.1 state 1 10 20 30 0.2 exactly 3 of 10 drop 1,5-7", "percent 0.000001 run 99999999", "gemodel 100 100", "state 100",
+		"exactly 1000000 of 1000000 drop 1000000000000", "loss 1% 25%",
 	} {
 		f.Add(text)
 	}

@@ -12,10 +12,12 @@ import (
 )
 
 // The packages that the engine may use. Of package time only the type and its units: the
-// clock is an argument. Those of package match are for addresses, and for keys as integers.
+// clock is an argument. What a memo keeps is read and written by several goroutines. The imports
+// of package match are for addresses, and for keys as integers; everything else here is needed to
+// read and print text.
 var (
 	allowedImports = []string{
-		"errors", "fmt", "math/bits", "slices", "strconv", "strings", "time",
+		"cmp", "errors", "fmt", "math/bits", "slices", "strconv", "strings", "sync/atomic", "time",
 		"github.com/seed-39a139a1/insane/policy/dist", "github.com/seed-39a139a1/insane/policy/match", "github.com/seed-39a139a1/insane/policy/unit",
 	}
 	allowedOfMatch = []string{"bytes", "cmp", "encoding/binary", "math", "net/netip"}

@@ -46,12 +46,15 @@ func (p *Policy) read(text string, c *cursor) error {
 		return &FieldError{"policy", text, "pass stands alone"}
 	}
 	r, ok := rowOf(name)
-	if !ok {
+	switch {
+	case !ok:
 		return &FieldError{"policy", name, "is not a stage; want " + Grammar()}
-	}
-	if r.settings(p).given() {
+	case r.settings(p).given() && r.name != name:
+		return &FieldError{"policy", text, name + " is another way to write " + r.name + ", which is given"}
+	case r.settings(p).given():
 		return &FieldError{"policy", text, name + " is given twice"}
 	}
+	r.name = name // errors say it as it was written
 	return c.read(p, r)
 }
 
@@ -91,10 +94,27 @@ func (p Policy) print(sep string, say func(row, stage) string, none string) stri
 // make the same program. Two directions whose losses should be independent need two seeds;
 // [Subseed] makes them.
 func (p Policy) Compile(epoch Time, seed uint64) Program {
+	return p.CompileAt(Start{Epoch: epoch, Seed: seed})
+}
+
+// Start says where a program begins.
+type Start struct {
+	Epoch Time   // phases in time begin here
+	Seed  uint64 // determines all random decisions
+	First uint64 // the number of the first packet; lists of packets count from it
+}
+
+// CompileAt makes a program of the policy for packets that are numbered from any number on.
+// Compile is for those that are numbered from 0 on.
+func (p Policy) CompileAt(start Start) Program {
 	var prog Program
 	for _, r := range p.given() {
 		prog.Stages |= 1 << r.number
-		r.settings(&p).compile(&prog, epoch, Subseed(seed, uint64(r.number)))
+		s := r.settings(&p)
+		s.compile(&prog, start.Epoch, Subseed(start.Seed, uint64(r.number)))
+		if b, ok := s.(beginner); ok {
+			b.begin(&prog, start.First)
+		}
 	}
 	return prog
 }

@@ -25,6 +25,24 @@ type Program struct {
 
 	EveryN uint64 // each Nth packet is dropped; 0 means that the stage is absent
 
+	Run Chain // percent … run
+
+	GE     Chain
+	GEBad  uint64 // the chance that a packet is dropped in the bad state
+	GEGood uint64 // the same in the good state
+	GEKey  uint64 // of the draws for these two
+
+	State Chain
+
+	ExactlyLost    uint64 // packets of each block
+	ExactlyOf      uint64 // packets in a block
+	ExactlyRows    uint64 // of a table with a place for each packet of a block
+	ExactlyColumns uint64
+	ExactlyKey     uint64
+
+	DropFrom  [maxRanges]uint64 // the first number of each range
+	DropCount [maxRanges]uint64 // the numbers in each range
+
 	ECNMark uint64 // not 0: what the stages above drop is marked if it can be
 
 	DuplicateChance uint64
@@ -71,8 +89,16 @@ type Program struct {
 // program and the two arguments. The caller assigns the numbers, one to each packet of a
 // direction; it may ask in any order and from any goroutine.
 func (p *Program) Decide(arrival Time, seq uint64) Verdict {
+	return p.DecideWith(nil, arrival, seq)
+}
+
+// DecideWith returns the same verdict as Decide, in a shorter time for losses with memory. The
+// memo must have been used for this program only.
+func (p *Program) DecideWith(memo *Memo, arrival Time, seq uint64) Verdict {
 	by := Relay
 	switch {
+	case p.Stages&rare != 0:
+		by = p.dropsRarely(memo, arrival, seq)
 	case p.percentDrops(seq):
 		by = ByPercent
 	case p.everyDrops(seq):
@@ -85,6 +111,30 @@ func (p *Program) Decide(arrival Time, seq uint64) Verdict {
 	}
 	return p.decideRest(by, arrival, seq)
 }
+
+// dropsRarely returns the stage that drops the packet, of all stages that drop.
+func (p *Program) dropsRarely(memo *Memo, arrival Time, seq uint64) Stage {
+	switch {
+	case p.percentDrops(seq), p.runDrops(memo, seq):
+		return ByPercent
+	case p.geDrops(memo, seq):
+		return ByGEModel
+	case p.stateDrops(memo, seq):
+		return ByState
+	case p.everyDrops(seq):
+		return ByEvery
+	case p.exactlyDrops(seq):
+		return ByExactly
+	case p.listDrops(seq):
+		return ByDrop
+	case p.timeDrops(arrival):
+		return ByTime
+	}
+	return Relay
+}
+
+// Remembers reports whether a memo shortens the decisions of the program.
+func (p *Program) Remembers() bool { return p.Stages&chained != 0 }
 
 // beyondLoss are the stages that say more of a packet than that it is lost. A program
 // without them is decided in a few nanoseconds.
@@ -123,7 +173,13 @@ func (p *Program) Uniform(segments uint32) bool {
 	if p.DuplicateChance|p.CorruptChance|p.ReorderChance != 0 || p.DelayJitter != 0 && p.DelaySlice == 0 {
 		return false
 	}
-	return Chance(p.PercentDrop) >= Always || p.PercentDrop == 0 && p.EveryN <= 1
+	switch {
+	case Chance(p.PercentDrop) >= Always:
+		return true
+	case p.PercentDrop != 0 || p.Stages&chained != 0:
+		return false
+	}
+	return p.EveryN == 1 || p.EveryN == 0 && p.Stages&listed == 0
 }
 
 // Holds reports whether the program has a stage that makes packets wait: for the link, for

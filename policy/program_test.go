@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 )
 
 func TestZeroProgramRelays(t *testing.T) {
@@ -26,13 +27,36 @@ func TestZeroProgramRelays(t *testing.T) {
 
 // The program is copied into a BPF map as it lies in memory.
 func TestProgramIsFlat(t *testing.T) {
-	typ := reflect.TypeFor[Program]()
-	for i := range typ.NumField() {
-		f := typ.Field(i)
-		if f.Type.Kind() != reflect.Uint64 || !f.IsExported() || f.Offset != uintptr(8*i) {
-			t.Errorf("field %s: %v at offset %d", f.Name, f.Type, f.Offset)
+	var prog Program
+	words := wordsOf(reflect.ValueOf(&prog).Elem())
+	for i, word := range words {
+		if word.Kind() != reflect.Uint64 || !word.CanSet() {
+			t.Errorf("word %d: %v", i, word.Type())
+		} else if at := word.Addr().Pointer() - reflect.ValueOf(&prog).Pointer(); at != uintptr(8*i) {
+			t.Errorf("word %d: at offset %d", i, at)
 		}
 	}
+	if size := reflect.TypeOf(prog).Size(); size != uintptr(8*len(words)) {
+		t.Errorf("%d bytes, and %d words", size, len(words))
+	}
+}
+
+// wordsOf returns what a structure consists of, and what structures and arrays in it consist
+// of, in order.
+func wordsOf(v reflect.Value) (words []reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			words = append(words, wordsOf(v.Field(i))...)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			words = append(words, wordsOf(v.Index(i))...)
+		}
+	default:
+		words = append(words, v)
+	}
+	return words
 }
 
 func TestVerdictString(t *testing.T) {
@@ -201,9 +225,13 @@ func randomProgram(rng *rand.Rand) Program {
 		return values[rng.IntN(len(values))]
 	}
 	var prog Program
-	fields := reflect.ValueOf(&prog).Elem() // those of stages to come, too
-	for i := range fields.NumField() {
-		fields.Field(i).SetUint(value())
+	words := (*[unsafe.Sizeof(prog) / 8]uint64)(unsafe.Pointer(&prog)) // those of stages to come, too
+	for i := range words {
+		words[i] = value()
+	}
+	// Each chain and each block that never ends costs as much as thousands of packets.
+	if rng.UintN(1024) != 0 {
+		prog.Stages &^= chained | 1<<ByExactly
 	}
 	return prog
 }
@@ -268,6 +296,9 @@ func TestUniform(t *testing.T) {
 		"percent 50": false, "percent 99.999999": false, "percent 0.000001": false, "percent 99 time 1 1": false,
 		"every 1": true, "every 2": false, "every 18446744073709551615": false, "percent 0 every 2": true, "percent 100 every 2": false,
 		"percent 100 every 1": true, "percent 50 every 1": false, "every 2 time 1 1": false,
+		"percent 99 run 5": false, "percent 100 run 5": true, "gemodel 1": false, "state 1": false, "exactly 1 of 2": false, "drop 5": false,
+		"exactly 1 of 2 every 1": true, "drop 5 every 1": true, "drop 5 every 2": false, "gemodel 1 every 1": false,
+		"percent 0 gemodel 1 state 1 exactly 1 of 2 drop 5": true,
 	} {
 		prog := compile(t, text, 0, 1)
 		for segments, want := range map[uint32]bool{0: true, 1: true, 2: want, 45: want, math.MaxUint32: want} {
@@ -291,11 +322,13 @@ func TestUniformAtBoundaryChances(t *testing.T) {
 
 // The stages beside loss allocate nothing either. A thousand packets a run, as the average is rounded down.
 func TestDecideDoesNotAllocate(t *testing.T) {
-	prog := compile(t, "percent 50 time 1ms 1ms ecn duplicate 50 corrupt 50 rate 1gbit delay 5ms jitter 1ms normal correlation 50 reorder 50 slot 1ms 2ms", 0, 1)
+	prog := compile(t, "percent 50 run 5 gemodel 1 10 50 state 1 10 20 30 exactly 1 of 10 drop 5 time 1ms 1ms ecn duplicate 50 corrupt 50 rate 1gbit delay 5ms jitter 1ms normal correlation 50 reorder 50 slot 1ms 2ms", 0, 1)
 	var seq uint64
+	memo := new(Memo)
 	if n := testing.AllocsPerRun(10, func() {
 		for range 1000 {
 			prog.Decide(Time(seq), seq)
+			prog.DecideWith(memo, Time(seq), seq)
 			prog.Copy(Time(seq), seq, 1)
 			prog.LinkTime(1514, 0)
 			prog.SlotLength(seq)

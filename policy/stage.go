@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // stage is one fault with its settings in a Policy. Its zero value is an absent stage. It
 // is used to parse, print and compile, never to decide. Each stage has its own file.
@@ -38,6 +41,12 @@ type needy interface {
 type asker interface {
 	// ask sets the stage's fields of a.
 	ask(a *Asked)
+}
+
+// beginner is a stage that counts packets from the change on.
+type beginner interface {
+	// begin tells the program the number of the first packet. compile was called before.
+	begin(prog *Program, first uint64)
 }
 
 // meaning describes a stage in words, with its actual numbers. If the policy has one stage
@@ -83,8 +92,11 @@ func (p *Policy) given() []row {
 	return given
 }
 
-// rowOf finds a stage by its name.
+// rowOf finds a stage by its name, or the other name of percent.
 func rowOf(name string) (row, bool) {
+	if name == alsoLoss {
+		name = table[0].name
+	}
 	for _, r := range table {
 		if r.name == name {
 			return r, true
@@ -101,6 +113,9 @@ func isName(word string) bool {
 
 // stageName returns the name of the stage with this number; "stage N" if no stage has it.
 func stageName(number uint64) string {
+	if Stages(1)<<number == WithRun {
+		return "run"
+	}
 	for _, r := range table {
 		if uint64(r.number) == number {
 			return r.name
@@ -114,7 +129,7 @@ func stageName(number uint64) string {
 type Stages uint64
 
 // String returns the names of the stages in the set in canonical order, joined by ", ". A
-// bit that belongs to no stage is printed as "stage N".
+// bit that belongs to no stage is printed as "stage N", and WithRun as "run".
 func (s Stages) String() string {
 	text, sep := "", ""
 	add := func(number uint64) {
@@ -126,6 +141,9 @@ func (s Stages) String() string {
 	}
 	for _, r := range table {
 		add(uint64(r.number))
+		if r.number == ByPercent {
+			add(uint64(bits.TrailingZeros64(uint64(WithRun))))
+		}
 	}
 	for number := range uint64(64) {
 		add(number)

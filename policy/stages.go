@@ -2,9 +2,14 @@
 //
 // In canonical order:
 //
-//	percent.go    percent N: relay N per cent of the packets. N is a decimal number from 0 to
-//	              100 with at most 6 decimals, and may end in %; 0 and 100 are exact
+//	percent.go    percent N [run L]: relay N per cent of the packets. N is a decimal number from
+//	              0 to 100 with at most 6 decimals, and may end in %; 0 and 100 are exact. With
+//	              run, losses come L in a row on average
+//	gemodel.go    gemodel P [R [BAD [GOOD]]]: the Gilbert–Elliott model, in per cent
+//	state.go      state P13 [P31 [P32 [P23 [P14]]]]: the chain of four states of tc
 //	every.go      every N: drop each Nth packet. N is a whole number, 1 or more
+//	exactly.go    exactly K of N: drop K packets of each N, at places drawn anew each time
+//	drop.go       drop LIST: drop the packets with these numbers, counted from the change
 //	time.go       time ON OFF: relay for ON, drop for OFF, and so on. Both are durations such
 //	              as 500ms, 1.5s or 1h30m, or whole numbers of jiffies of 10 ms; one may be zero
 //	ecn.go        ecn: mark what those above drop, if it is ECN-capable
@@ -24,7 +29,11 @@ package policy
 // and can be compared with ==. The zero value is "pass", which relays everything.
 type Policy struct {
 	percent   percent
+	gemodel   gemodel
+	state     states
 	every     every
+	exactly   exactly
+	drop      drop
 	time      onOff
 	ecn       ecn
 	duplicate duplicate
@@ -50,6 +59,27 @@ const (
 	ByReorder   Stage = 9
 	BySlot      Stage = 10
 	ByECN       Stage = 11
+	ByGEModel   Stage = 12
+	ByState     Stage = 13
+	ByExactly   Stage = 14
+	ByDrop      Stage = 15
+)
+
+// WithRun is the bit in Stages of percent … run: a data plane that knows percent need not know
+// run. It is above the numbers of all stages.
+const WithRun Stages = 1 << 32
+
+// Losses are the stages that lose packets and do nothing else.
+const Losses = chained | Stages(1<<ByPercent|1<<ByEvery|1<<ByExactly|1<<ByDrop|1<<ByTime)
+
+// RareLosses are those of Losses that take more than a few nanoseconds to decide about, and
+// more room in a program.
+const RareLosses = rare
+
+const (
+	chained = WithRun | Stages(1<<ByGEModel|1<<ByState) // losses with memory
+	listed  = Stages(1<<ByExactly | 1<<ByDrop)
+	rare    = chained | listed // without them a decision takes a few nanoseconds
 )
 
 // StageNumbers is greater than any stage's number. It is the number of counters wherever
@@ -59,7 +89,11 @@ const StageNumbers = 16
 // table lists all stages in canonical order, which is also the order of their effects.
 var table = []row{
 	{"percent", ByPercent, func(p *Policy) stage { return &p.percent }},
+	{"gemodel", ByGEModel, func(p *Policy) stage { return &p.gemodel }},
+	{"state", ByState, func(p *Policy) stage { return &p.state }},
 	{"every", ByEvery, func(p *Policy) stage { return &p.every }},
+	{"exactly", ByExactly, func(p *Policy) stage { return &p.exactly }},
+	{"drop", ByDrop, func(p *Policy) stage { return &p.drop }},
 	{"time", ByTime, func(p *Policy) stage { return &p.time }},
 	{"ecn", ByECN, func(p *Policy) stage { return &p.ecn }},
 	{"duplicate", ByDuplicate, func(p *Policy) stage { return &p.duplicate }},

@@ -11,6 +11,8 @@ func TestStages(t *testing.T) {
 		"time 1s 1s percent 0.5": "percent, time",
 		"time 1s 1s every 2":     "every, time",
 		"slot 1 reorder 1 delay 1 queue 1 rate 1bit corrupt 1 duplicate 1 ecn every 1": "every, ecn, duplicate, corrupt, rate, queue, delay, reorder, slot",
+		"drop 1 exactly 1 of 2 state 1 gemodel 1 loss 1 run 5":                         "percent, run, gemodel, state, exactly, drop",
+		"percent 100 run 5": "percent",
 	} {
 		p, err := Parse(text)
 		if err != nil {

@@ -21,6 +21,15 @@ func TestMeaning(t *testing.T) {
 		"time 500ms 1s":                         "all packets relayed for 500ms, then dropped for 1s",
 		"every 1":                               "all packets dropped",
 		"every 12":                              "each 12th packet dropped",
+		"percent 99 run 5":                      "99 % of packets relayed, 1 % dropped, 5 in a row on average",
+		"percent 99 run 5 every 3 delay 20ms":   "99 % of all packets but each 3rd relayed, losses 5 in a row on average, 20ms later",
+		"gemodel 1 10":                          "100 % of packets dropped in bursts that begin with 1 % of packets and end with 10 %",
+		"gemodel 1 10 50 0.1":                   "50 % of packets dropped in bursts that begin with 1 % of packets and end with 10 %, 0.1 % between them",
+		"state 1 10 20 30 0.2":                  "packets dropped in bursts that begin with 1 % of packets and end with 10 %",
+		"exactly 3 of 10":                       "exactly 3 of each 10 packets dropped",
+		"drop 1,5-7":                            "all packets but the numbers 1,5-7 relayed",
+		"drop 1":                                "all packets but number 1 relayed",
+		"gemodel 1 exactly 3 of 10 drop 1,5-7":  "all packets but the numbers 1,5-7 but 3 of each 10 but those lost in bursts relayed",
 		"percent 80 every 5":                    "80 % of all packets but each 5th relayed",
 		"every 3 time 1s 2s":                    "all packets but each 3rd relayed for 1s, then none for 2s",
 		"percent 9 every 2 time 1s 2s":          "9 % of all packets but each 2nd relayed for 1s, then none for 2s",
@@ -63,6 +72,10 @@ func TestShares(t *testing.T) {
 		"time 1ns 2ns percent 33.33": "[{66670000 100000000 false} {2 3 true}]",
 		"delay 1s duplicate 50":      "[]",
 		"every 7 rate 1mbit queue 5": "[{1 7 false}]",
+		"percent 99 run 5":           "[{1000000 100000000 false}]",
+		"exactly 3 of 10":            "[{3 10 false}]",
+		"gemodel 1 10":               "[{100000000000000 1100000000000000 false}]",
+		"state 1 10":                 "[{10000 110000 false}]",
 	} {
 		p, err := Parse(text)
 		if err != nil {
@@ -82,6 +95,19 @@ func TestSharesWithECN(t *testing.T) {
 	}
 	if shares, ok := p.Shares(); ok {
 		t.Error(shares)
+	}
+}
+
+// What a list loses depends on how many packets come; and some fractions are too long.
+func TestSharesNotKnown(t *testing.T) {
+	for _, text := range []string{"drop 1,5-7", "percent 50 drop 1", "state 33.333333 33.333333 12.345678 98.765433 1.234567"} {
+		p, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if shares, ok := p.Shares(); ok {
+			t.Errorf("%s: %v", text, shares)
+		}
 	}
 }
 

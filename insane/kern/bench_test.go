@@ -26,6 +26,13 @@ func BenchmarkDecision(b *testing.B) {
 		{"every", "every 5", plain},
 		{"both", "percent 80 time 3h 3h", plain},
 		{"drop", "percent 0", plain},
+		{"run-5", "percent 99 run 5", plain},
+		{"run-100", "percent 99 run 100", plain},
+		{"gemodel", "gemodel 1 10 50", plain},
+		{"state", "state 1 10 20 30 0.2", plain},
+		{"exactly", "exactly 1 of 10", plain},
+		{"exactly-997", "exactly 1 of 997", plain},
+		{"list", "drop 1,5-7", plain},
 		{"pass-45-packets", "pass", super},
 		{"percent-45-packets", "percent 99.999999", super}, // every packet is decided
 		{"percent-45-undecided", "percent 80", super},

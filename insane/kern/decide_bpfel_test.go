@@ -24,10 +24,39 @@ type decideQuestion struct {
 		TimeOn      uint64
 		TimeCycle   uint64
 		EveryN      uint64
+		Run         struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		Ge struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		GeBad  uint64
+		GeGood uint64
+		GeKey  uint64
+		State  struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		ExactlyLost    uint64
+		ExactlyOf      uint64
+		ExactlyRows    uint64
+		ExactlyColumns uint64
+		ExactlyKey     uint64
+		DropFrom       [16]uint64
+		DropCount      [16]uint64
 	}
 	Now      uint64
 	Seq      uint64
 	Segments uint64
+	Memo     uint64
 	Verdict  uint64
 	Whole    uint64
 }
@@ -36,6 +65,7 @@ type decideQuestion struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	decideMapFacts     = "facts"
 	decideMapQuestions = "questions"
 	decideProgAnswer   = "answer"
 	decideVarKnows     = "knows"
@@ -90,6 +120,7 @@ type decideProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type decideMapSpecs struct {
+	Facts     *ebpf.MapSpec `ebpf:"facts"`
 	Questions *ebpf.MapSpec `ebpf:"questions"`
 }
 
@@ -120,11 +151,13 @@ func (o *decideObjects) Close() error {
 //
 // It can be passed to loadDecideObjects or ebpf.CollectionSpec.LoadAndAssign.
 type decideMaps struct {
+	Facts     *ebpf.Map `ebpf:"facts"`
 	Questions *ebpf.Map `ebpf:"questions"`
 }
 
 func (m *decideMaps) Close() error {
 	return _DecideClose(
+		m.Facts,
 		m.Questions,
 	)
 }

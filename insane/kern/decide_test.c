@@ -15,6 +15,7 @@ struct question {
 	struct program program;
 	__u64 now, seq;
 	__u64 segments;
+	__u64 memo;
 	__u64 verdict, whole; // the answers
 };
 
@@ -32,7 +33,7 @@ static long answer_one(__u64 i, void *unused)
 	struct question *q = bpf_map_lookup_elem(&questions, &key);
 	if (!q)
 		return 1;
-	q->verdict = decide(&q->program, q->now, q->seq);
+	q->verdict = decide(&q->program, q->memo, q->now, q->seq);
 	q->whole = whole(&q->program, q->segments);
 	return 0;
 }

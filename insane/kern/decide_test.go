@@ -1,6 +1,7 @@
 package kern
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -22,6 +23,7 @@ type question struct {
 	program        sharedProgram
 	now, seq       uint64
 	segments       uint64
+	memo           uint64 // index in the memos
 	verdict, whole uint64 // the answers
 }
 
@@ -39,13 +41,23 @@ func (q *question) asked() (p policy.Program) {
 // and a function that has all of them answered.
 func newQuestions(t *testing.T) (questions []question, answer func()) {
 	t.Helper()
+	questions, _, answer = newQuestionsWithMemos(t)
+	return questions, answer
+}
+
+// newQuestionsWithMemos returns the memos as well, which are empty.
+func newQuestionsWithMemos(t *testing.T) (questions []question, memos []sharedMemo, answer func()) {
+	t.Helper()
 	needRoot(t)
 	var objects decideObjects
 	must(t, loadDecideObjects(&objects, nil))
 	t.Cleanup(func() { objects.Close() })
 	questions, err := share[question](objects.Questions)
 	must(t, err)
-	return questions, func() {
+	memos, err = shareParts[sharedMemo](objects.Facts)
+	memos = memos[:16]
+	must(t, err)
+	return questions, memos, func() {
 		t.Helper()
 		answered, err := objects.Answer.Run(&ebpf.RunOptions{})
 		must(t, err)
@@ -76,9 +88,12 @@ func (q *question) ask(r *rand.Rand) {
 	q.now = oneOf(r, 0, r.Uint64N(hour), r.Uint64N(1000*hour), math.MaxUint64)
 	// Before the clock, at it, a whole number of cycles ago, and to come.
 	p.TimeEpoch = oneOf(r, 0, r.Uint64N(q.now|1), q.now-1, q.now, q.now+1, q.now-7*p.TimeCycle, q.now+r.Uint64N(hour))
+	if r.IntN(64) == 0 {
+		askRarely(r, &p)
+	}
 	q.setProgram(p)
 	q.seq = oneOf(r, 0, r.Uint64N(1<<40), r.Uint64N(1<<40), math.MaxUint64)
-	q.segments = oneOf(r, 0, 1, 2, 45) & math.MaxUint32
+	q.segments, q.memo = oneOf(r, 0, 1, 2, 45)&math.MaxUint32, noMemo
 	q.verdict, q.whole = math.MaxUint64, math.MaxUint64
 }
 
@@ -102,6 +117,9 @@ func TestVerdictsAreThePolicys(t *testing.T) {
 			if program.Uniform(uint32(q.segments)) {
 				whole = 1
 			}
+			if q.verdict == notFound && program.Remembers() {
+				continue
+			}
 			if q.verdict != uint64(verdict.By) || q.whole != whole {
 				t.Fatalf("%+v: want verdict %v, whole %d", *q, verdict, whole)
 			}
@@ -124,13 +142,14 @@ func TestVerdictsOfPolicies(t *testing.T) {
 	questions, answer := newQuestions(t)
 	for i, text := range []string{
 		"pass", "percent 0", "percent 100", "percent 50", "percent 99.999999", "percent 0.000001",
+		"percent 99 run 5", "percent 50 run 1", "gemodel 1 10 50 0.1", "state 1 10 20 30 0.2", "exactly 3 of 10", "drop 1,5-7,100-200",
 		"time 1s 1s", "time 10 0", "time 0 10", "every 1", "every 3", "every 100 time 1s 1s", "percent 80 every 7", "percent 80 time 500ms 100ms",
 	} {
 		pol, err := policy.Parse(text)
 		must(t, err)
 		program := pol.Compile(policy.Time(i)*1e9, uint64(i))
 		for j := range questions {
-			questions[j] = question{now: uint64(j) * 1e6, seq: uint64(j), segments: 2}
+			questions[j] = question{now: uint64(j) * 1e6, seq: uint64(j), segments: 2, memo: noMemo}
 			questions[j].setProgram(program)
 		}
 		answer()
@@ -166,7 +185,7 @@ func TestGoldenTraces(t *testing.T) {
 		program := pol.Compile(1e9, seed)
 		want := lines[i+1]
 		for n := range questions {
-			questions[n] = question{now: uint64(1e9 + n*int(step)), seq: uint64(n)}
+			questions[n] = question{now: uint64(1e9 + n*int(step)), seq: uint64(n), memo: noMemo}
 			questions[n].setProgram(program)
 		}
 		answer()
@@ -179,5 +198,162 @@ func TestGoldenTraces(t *testing.T) {
 	}
 	if traces < 10 {
 		t.Errorf("%d traces", traces)
+	}
+}
+
+// These are NOT_FOUND and NO_MEMO of decide.h.
+const (
+	notFound = 255
+	noMemo   = directions * entries
+)
+
+// askRarely gives the program stages with fields that no policy compiles to.
+func askRarely(r *rand.Rand, p *policy.Program) {
+	p.Stages = policy.WithRun | policy.Stages(r.Uint64())&(1<<policy.StageNumbers-1)
+	if r.IntN(2) == 0 {
+		p.Stages &^= policy.WithRun
+	}
+	p.Stages &= policy.Losses
+	for _, c := range []*policy.Chain{&p.Run, &p.GE, &p.State} {
+		c.Key = r.Uint64()
+		for i := range c.Bounds {
+			c.Bounds[i] = oneOf(r, 0, 1, uint64(r.Uint32()), uint64(r.Uint32()), 1<<32, 1<<32+1) >> 1
+		}
+		for i := range c.Maps {
+			c.Maps[i] = oneOf(r, 0, 0x55, 0xaa, 0xff, 0x44, 0x11, uint64(r.Uint32N(256)))
+		}
+	}
+	p.GEBad, p.GEGood, p.GEKey = oneOf(r, 0, 1<<31, 1<<32), oneOf(r, 0, 1<<31, 1<<32), r.Uint64()
+	p.ExactlyLost, p.ExactlyOf, p.ExactlyKey = oneOf(r, 0, 1, 5), oneOf(r, 0, 1, 2, 10, 1000), r.Uint64()
+	p.ExactlyRows, p.ExactlyColumns = oneOf(r, 0, 1, 3, 4, 40), oneOf(r, 0, 1, 3, 4, 40)
+	for i := range p.DropFrom {
+		p.DropFrom[i], p.DropCount[i] = oneOf(r, 0, 1, 100, 1<<40, math.MaxUint64), oneOf(r, 0, 0, 0, 1, 1<<39, math.MaxUint64)
+	}
+}
+
+// rareText draws a policy of the stages that look back, or count packets.
+func rareText(r *rand.Rand) string {
+	percent := func(most int) string { return fmt.Sprintf("%d.%03d", r.IntN(most), r.IntN(1000)) }
+	var parts []string
+	for _, part := range []func() string{
+		func() string {
+			return fmt.Sprintf("percent %s run %d.%03d", percent(100), 1+r.IntN(40), r.IntN(1000))
+		},
+		func() string {
+			return fmt.Sprintf("gemodel %s %s %s %s", percent(100), percent(100), percent(100), percent(100))
+		},
+		func() string { return "gemodel " + percent(100) },
+		func() string {
+			return fmt.Sprintf("state %s %s %s %s %s", percent(50), percent(50), percent(50), percent(100), percent(50))
+		},
+		func() string { return "state " + percent(100) },
+		func() string {
+			of := 1 + r.IntN(1<<r.IntN(20))
+			return fmt.Sprintf("exactly %d of %d", r.IntN(of+1), of)
+		},
+		func() string {
+			first := r.IntN(1000)
+			return fmt.Sprintf("drop %d,%d-%d", 1+r.IntN(1000), 1+first, 1+first+r.IntN(1<<r.IntN(30)))
+		},
+		func() string { return fmt.Sprintf("every %d", 1+r.IntN(50)) },
+		func() string { return fmt.Sprintf("time %dms %dms", 1+r.IntN(50), r.IntN(50)) },
+	} {
+		if r.IntN(4) == 0 {
+			parts = append(parts, part())
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// rareProgram compiles a random text that is a policy.
+func rareProgram(r *rand.Rand) (policy.Program, string) {
+	for {
+		text := rareText(r)
+		p, err := policy.Parse(text)
+		if err == nil {
+			start := policy.Start{Epoch: policy.Time(r.Uint64N(1 << 40)), Seed: r.Uint64(), First: r.Uint64N(1 << 40)}
+			return p.CompileAt(start), text
+		}
+	}
+}
+
+// rareVerdicts is how many verdicts are compared: 10⁷ with INSANE_PACKETS=10000000.
+func rareVerdicts(t *testing.T) int {
+	n := 1 << 20
+	if text := os.Getenv("INSANE_PACKETS"); text != "" {
+		var err error
+		n, err = strconv.Atoi(text)
+		must(t, err)
+	}
+	return n / raceDivisor
+}
+
+// The kernel agrees with package policy about losses with memory, and about those that are
+// counted: for random policies and numbers, one after the other and from anywhere, with a
+// memo and without one.
+func TestRareVerdictsAreThePolicys(t *testing.T) {
+	questions, memos, answer := newQuestionsWithMemos(t)
+	r := rand.New(rand.NewPCG(8, 2))
+	lost, unknown, decided := 0, 0, 0
+	texts := make([]string, len(questions))
+	for decided < rareVerdicts(t) {
+		for i := range memos {
+			memos[i].forget()
+		}
+		for i := 0; i < len(questions); i += len(questions) / len(memos) {
+			askInARow(r, questions[i:i+len(questions)/len(memos)], texts[i:], uint64(i/(len(questions)/len(memos))))
+		}
+		answer()
+		for i := range questions {
+			q := &questions[i]
+			program := q.asked()
+			want := program.Decide(policy.Time(q.now), q.seq)
+			if program.Uniform(2) != (q.whole == 1) {
+				t.Fatalf("%s: whole %d", texts[i], q.whole)
+			}
+			switch {
+			case q.verdict == notFound:
+				unknown++
+				continue
+			case q.verdict != uint64(want.By):
+				t.Fatalf("%s: packet %d, memo %d: stage %d, want %v: %+v", texts[i], q.seq, q.memo, q.verdict, want, program)
+			}
+			decided++
+			if want.Lost() {
+				lost++
+			}
+		}
+	}
+	if lost < decided/20 || lost > decided*19/20 || unknown > decided/1000 {
+		t.Errorf("%d decided, %d of them lost, %d not found", decided, lost, unknown)
+	}
+}
+
+// askInARow asks about packets of several programs: one has a memo and is asked about packets
+// in a row, with leaps; the others have none and are asked about any.
+func askInARow(r *rand.Rand, questions []question, texts []string, memo uint64) {
+	program, text := rareProgram(r)
+	other, otherText := program, text
+	next := r.Uint64N(1 << 40)
+	for i := range questions {
+		q := &questions[i]
+		*q = question{now: r.Uint64N(1 << 42), segments: 2, memo: noMemo}
+		if i%2 == 0 {
+			q.setProgram(program)
+			q.seq, q.memo, texts[i] = next, memo, text
+			next++
+			if r.IntN(50) == 0 {
+				next += r.Uint64N(1 << r.IntN(12))
+			}
+			if r.IntN(200) == 0 {
+				next -= min(next, r.Uint64N(100))
+			}
+			continue
+		}
+		if i%64 == 1 {
+			other, otherText = rareProgram(r)
+		}
+		q.setProgram(other)
+		q.seq, texts[i] = r.Uint64N(1<<40), otherText
 	}
 }

@@ -72,7 +72,7 @@ func (d *Direction) JudgeNeighbours(on bool) {
 // Open fails if program has a stage that the kernel does not know. It may wait for a
 // grace period when all entries of the table are used.
 func (d *Direction) Open(program policy.Program, to int, owner any) error {
-	if unknown := program.Stages &^ d.objects.knows; unknown != 0 {
+	if unknown := program.Stages &^ d.objects.knows[d.index]; unknown != 0 {
 		return fmt.Errorf("the kernel cannot do %v", unknown)
 	}
 	slot, err := d.slotOf(owner, to)
@@ -137,6 +137,7 @@ func (d *Direction) slotOf(owner any, to int) (int, error) {
 	}
 	d.present = next
 	d.slots[next] = entrySlot{owner: owner, to: to}
+	d.objects.memory.memos[d.index][next].forget() // it is of the program before
 	return next, nil
 }
 

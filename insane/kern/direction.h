@@ -21,9 +21,11 @@
 // Index of a direction in the maps.
 enum direction_index { TX, RX };
 
-#define ENTRIES 256      // per direction: the entry in force, and earlier ones
+#define ENTRIES 256      // per direction: the entry in force, and earlier ones; each has a memo
 #define NUMBERINGS 256   // per direction: the one in use, and earlier ones
 #define BACKLOGS 2       // per direction: for the slave, and for the slave that replaces it
+
+_Static_assert(MEMOS == 2 * ENTRIES, "each entry has a memo");
 
 // An entry says how the kernel handles the frames of one direction: it decides by the
 // program and relays to the link. Go does not change the program of an entry while eBPF

@@ -151,11 +151,20 @@ func TestCountsOfOwner(t *testing.T) {
 // force stays.
 func TestOpenRefusesUnknownStages(t *testing.T) {
 	c := newCarrier(t, (*Objects).TX)
-	pol, err := policy.Parse("percent 0 every 1 time 1s 1s")
-	must(t, err)
-	known := pol.Compile(0, 1).Stages
-	if c.knows != known {
-		t.Errorf("the object knows %v, want %v", c.knows, known)
+	known := policy.Losses
+	if c.knows[tx] != known {
+		t.Errorf("of what is sent the object knows %v, want %v", c.knows[tx], known)
+	}
+	received := known
+	if smallFilters() {
+		received = policy.Losses &^ policy.RareLosses
+		err := c.RX().Open(policy.Program{Stages: known}, c.to, "rx")
+		if want := "the kernel cannot do run, gemodel, state, exactly, drop"; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if c.knows[rx] != received {
+		t.Errorf("of what is received the object knows %v, want %v", c.knows[rx], received)
 	}
 	c.open("percent 0", 0)
 	for n := range 64 {

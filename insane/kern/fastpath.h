@@ -16,6 +16,7 @@ enum outcome { UNDECIDED, RELAYED, DROPPED };
 // The argument of ask, for a super-frame with a verdict for each packet.
 struct asked {
 	const struct program *program;
+	__u64 memo;
 	__u64 now, seq;
 	__u64 first;  // the verdict of the first packet
 	__u64 differ; // whether another packet has a different verdict
@@ -25,7 +26,14 @@ struct asked {
 // from that of the first packet.
 static long ask(__u64 i, struct asked *a)
 {
-	a->differ = decide(a->program, a->now, a->seq + i) != a->first;
+	a->differ = decide(a->program, a->memo, a->now, a->seq + i) != a->first;
+	return a->differ;
+}
+
+// ask_common is ask for programs without the rare stages.
+static long ask_common(__u64 i, struct asked *a)
+{
+	a->differ = decide_common(a->program, a->now, a->seq + i) != a->first;
 	return a->differ;
 }
 
@@ -35,20 +43,65 @@ static __always_inline enum outcome outcome_of(__u64 verdict)
 	return verdict == RELAY ? RELAYED : DROPPED;
 }
 
-// judge takes the numbers of n packets and returns their common outcome and verdict. If
-// their verdicts differ, it takes no number and returns UNDECIDED. It uses bpf_loop,
-// because the verifier would walk through every turn of an open-coded loop and exceed its
-// limit of instructions.
-static __always_inline enum outcome judge(const struct program *p, __u64 *next, __u32 n, __u64 now,
-					  __u64 *verdict)
+// take takes the number of one packet, of which a says the verdict. If other processors take
+// it first, it decides about the next number, a few times.
+static __always_inline enum outcome take(struct asked *a, __u64 *next, __u64 *verdict)
 {
-	if (whole(p, n)) {
+#pragma unroll
+	for (int tries = 0; tries < 4; tries++) {
+		__u64 was = __sync_val_compare_and_swap(next, a->seq, a->seq + 1);
+		if (was == a->seq) {
+			*verdict = a->first;
+			return outcome_of(*verdict);
+		}
+		a->seq = was;
+		a->first = decide(a->program, a->memo, a->now, was);
+		if (a->first == NOT_FOUND)
+			break;
+	}
+	return UNDECIDED;
+}
+
+// judge_common is judge for programs without the rare stages.
+static __always_inline enum outcome judge_common(const struct program *p, __u64 *next, __u32 n, __u64 now,
+						 __u64 *verdict)
+{
+	if (whole_common(p, n)) {
 		__u64 seq = __sync_fetch_and_add(next, n);
-		*verdict = decide(p, now, seq);
+		*verdict = decide_common(p, now, seq);
 		return outcome_of(*verdict);
 	}
 	__u64 seq = READ(*next);
-	struct asked a = { .program = p, .now = now, .seq = seq, .first = decide(p, now, seq) };
+	struct asked a = { .program = p, .now = now, .seq = seq, .first = decide_common(p, now, seq) };
+	bpf_loop(n, ask_common, &a, 0);
+	// If another processor took numbers meanwhile, the relay decides.
+	if (a.differ || __sync_val_compare_and_swap(next, seq, seq + n) != seq)
+		return UNDECIDED;
+	*verdict = a.first;
+	return outcome_of(*verdict);
+}
+
+// judge takes the numbers of n packets and returns their common outcome and verdict. If
+// their verdicts differ, or one is not found, it takes no number and returns UNDECIDED. It
+// uses bpf_loop, because the verifier would walk through every turn of an open-coded loop and
+// exceed its limit of instructions.
+static __always_inline enum outcome judge(const struct program *p, __u64 memo, __u64 *next, __u32 n, __u64 now,
+					  __u64 *verdict)
+{
+	if (!(p->stages & RARE))
+		return judge_common(p, next, n, now, verdict);
+	if (whole(p, n) && !(p->stages & CHAINED)) {
+		__u64 seq = __sync_fetch_and_add(next, n);
+		*verdict = decide(p, memo, now, seq);
+		return outcome_of(*verdict);
+	}
+	__u64 seq = READ(*next);
+	struct asked a = { .program = p, .memo = memo, .now = now, .seq = seq };
+	a.first = decide(p, memo, now, seq);
+	if (a.first == NOT_FOUND)
+		return UNDECIDED;
+	if (n == 1)
+		return take(&a, next, verdict);
 	bpf_loop(n, ask, &a, 0);
 	// If another processor took numbers meanwhile, the relay decides.
 	if (a.differ || __sync_val_compare_and_swap(next, seq, seq + n) != seq)
@@ -94,10 +147,11 @@ static __always_inline void count_dropped(__u32 *slot, __u64 stage, const struct
 
 // fastpath decides about a frame and counts it. It returns UNDECIDED, without a count, if
 // the relay must decide. It does not count a relayed frame of rx, which the host may
-// refuse: deliver counts it.
+// refuse: deliver counts it. rare says whether the entry in force may have a rare stage; a
+// constant, so that a program without them is small.
 static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index,
 					     struct direction *direction, struct backlog *backlog,
-					     struct handoff *c)
+					     struct handoff *c, bool rare)
 {
 	__u64 in_force = READ(direction->entry);
 	if (in_force == 0)
@@ -144,7 +198,9 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 	}
 	__u64 now = goes_by_clock(&entry->program) ? bpf_ktime_get_ns() : 0;
 	__u64 verdict = RELAY;
-	enum outcome outcome = judge(&entry->program, next, c->layout.packets, now, &verdict);
+	enum outcome outcome = rare
+		? judge(&entry->program, slot, next, c->layout.packets, now, &verdict)
+		: judge_common(&entry->program, next, c->layout.packets, now, &verdict);
 	if (outcome == DROPPED) {
 		count_dropped(&slot, verdict, &c->layout);
 		APART;

@@ -19,6 +19,12 @@ var steadyPolicies = []string{
 	"every 1", "every 2", "every 100", "percent 97 every 50", "every 30 time 3h 3h", "every 5 time 10m 10h",
 }
 
+// rarePolicies are steady, too, with stages that the kernel knows only of what is sent.
+var rarePolicies = []string{
+	"percent 97 run 5", "percent 50 run 1", "percent 10 run 20", "gemodel 1 10", "gemodel 5 30 50 1", "state 1 10 20 30 0.2",
+	"exactly 1 of 50", "exactly 7 of 1000", "drop 1-40,100-200,1000-3000", "percent 97 run 5 gemodel 1 10 50 exactly 1 of 100 time 3h 3h",
+}
+
 // The kernel decides about each frame and counts it as the relay would. Kernel and relay
 // take numbers from one counter; the test takes the part of the relay.
 func TestFastpathIsTheRelays(t *testing.T) {
@@ -26,7 +32,7 @@ func TestFastpathIsTheRelays(t *testing.T) {
 	epoch := max(now(), 2*forever) - forever
 	r := rand.New(rand.NewPCG(1, 2))
 	var seen [4]int
-	for _, text := range steadyPolicies {
+	for _, text := range append(steadyPolicies[:len(steadyPolicies):len(steadyPolicies)], rarePolicies...) {
 		program := c.open(text, epoch)
 		for range 3000 / raceDivisor {
 			s := anyOrMessage(r, 2500)
@@ -168,8 +174,14 @@ func TestFastpathWithoutWatchdog(t *testing.T) {
 // All CPUs take numbers from one counter, none twice and none left out. So the verdicts
 // are those of all numbers up to the last one.
 func TestNumbersAreSharedByProcessors(t *testing.T) {
+	for _, text := range []string{"percent 90", "percent 90 run 5", "exactly 3 of 10"} {
+		t.Run(text, func(t *testing.T) { sharedByProcessors(t, text) })
+	}
+}
+
+func sharedByProcessors(t *testing.T, text string) {
 	c := newCarrier(t, (*Objects).TX)
-	program := c.open("percent 90", 0)
+	program := c.open(text, 0)
 	samples := []sample{
 		{what: "plain", family: 4, protocol: unix.IPPROTO_UDP, payload: 18},
 		{what: "super", family: 4, protocol: unix.IPPROTO_TCP, payload: 300, size: 100},
@@ -197,5 +209,30 @@ func TestNumbersAreSharedByProcessors(t *testing.T) {
 	if got.RelayedPackets != want.RelayedPackets || got.DroppedPackets != want.DroppedPackets || last < 1000 {
 		t.Errorf("%d numbers: %d relayed, %d dropped; want %d, %d", last,
 			got.RelayedPackets, got.DroppedPackets, want.RelayedPackets, want.DroppedPackets)
+	}
+}
+
+// A program finds no facts of another one, also when the numbers begin anew, and when more
+// programs have been opened than there are entries.
+func TestMemoIsOfOneProgram(t *testing.T) {
+	c := newCarrier(t, (*Objects).TX)
+	pol, err := policy.Parse("percent 50 run 20")
+	must(t, err)
+	small := sample{what: "small", family: 4, protocol: unix.IPPROTO_UDP, payload: 100}
+	for owner := range entries + 50 {
+		program := pol.Compile(0, uint64(owner))
+		c.next = c.direction.Numbers()
+		must(t, c.direction.Open(program, c.to, owner))
+		first := uint64(4 * (owner / entries)) // behind the last facts of the program before in this entry
+		c.next.Store(first)
+		for number := first; number < first+4; number++ {
+			want := relayed
+			if program.Decide(0, number).Lost() {
+				want = dropped
+			}
+			if got, _ := c.transmit(small, small.build(0)); got != want {
+				t.Fatalf("program %d, packet %d: %v, want %v", owner, number, got, want)
+			}
+		}
 	}
 }

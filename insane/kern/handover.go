@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,11 +24,10 @@ import (
 // of them is handed over, too.
 
 // handedOver is the environment variable that names the descriptors: NAME=NUMBER, in words.
-// The word of this name has the stages that the programs know instead.
-const (
-	handedOver  = "INSANE_OBJECTS"
-	handedKnows = "knows"
-)
+// The words of these names have the stages that the programs know instead, by direction.
+const handedOver = "INSANE_OBJECTS"
+
+var handedKnows = [directions]string{tx: "knows", rx: "received"}
 
 // handing holds what HandOver has loaded: the descriptors must stay open.
 var handing []*ebpf.Collection
@@ -52,7 +52,10 @@ func HandOver() error {
 		return explain("load the eBPF programs", err)
 	}
 	handing = append(handing, collection)
-	words := []string{handedKnows + "=" + strconv.FormatUint(uint64(knows), 10)}
+	var words []string
+	for direction, stages := range knows {
+		words = append(words, handedKnows[direction]+"="+strconv.FormatUint(uint64(stages), 10))
+	}
 	for name := range fieldsOf(new(kernObjects)) {
 		fd := -1
 		if program := collection.Programs[name]; program != nil {
@@ -99,10 +102,10 @@ func (o *Objects) takeOver() bool {
 	for _, word := range strings.Fields(text) {
 		name, number, _ := strings.Cut(word, "=")
 		var err error
-		if name == handedKnows {
+		if direction := slices.Index(handedKnows[:], name); direction >= 0 {
 			var knows uint64
 			knows, err = strconv.ParseUint(number, 10, 64)
-			o.knows = policy.Stages(knows)
+			o.knows[direction] = policy.Stages(knows)
 		} else {
 			err = takeOne(fields, name, number)
 		}
@@ -111,7 +114,7 @@ func (o *Objects) takeOver() bool {
 			return false
 		}
 	}
-	if o.knows == 0 || !complete(fields) {
+	if o.knows[tx] == 0 || o.knows[rx] == 0 || !complete(fields) {
 		_ = taken.Close()
 		return false
 	}
@@ -145,8 +148,10 @@ func takeOne(fields map[string]reflect.Value, name, number string) error {
 	return nil
 }
 
-// complete reports whether no field is left but that of a program without a hook.
+// complete reports whether no field is left but those of programs that are not loaded.
 func complete(left map[string]reflect.Value) bool {
 	delete(left, useless())
+	delete(left, kernProgReceiveAutoSmall)
+	delete(left, kernProgReceiveAllSmall)
 	return len(left) == 0
 }

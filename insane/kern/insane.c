@@ -91,7 +91,7 @@ static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 	struct handoff c;
 	if (!direction)
 		return TC_ACT_UNSPEC;
-	switch (fastpath(skb, TX, direction, &direction->backlogs[0], &c)) {
+	switch (fastpath(skb, TX, direction, &direction->backlogs[0], &c, true)) {
 	case RELAYED:
 		sample_sent(skb, direction);
 		remember_through(skb);
@@ -178,7 +178,7 @@ static __always_inline struct backlog *backlog_of(struct __sk_buff *skb, struct 
 // socket gets, -1 for all. It writes the handoff for every frame, because an earlier
 // frame of this CPU may never have reached ingress. It reads the clock only for frames
 // that the device would take.
-static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
+static __always_inline int receive(struct __sk_buff *skb, enum owner owner, bool rare)
 {
 	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &zero);
 	struct direction *direction = direction_of(RX);
@@ -196,7 +196,7 @@ static __always_inline int receive(struct __sk_buff *skb, enum owner owner)
 		inflight->finished = inflight->arrived;
 	struct backlog *backlog = backlog_of(skb, direction);
 	if (owner == DEVICE) {
-		enum outcome outcome = backlog ? fastpath(skb, RX, direction, backlog, handoff) : UNDECIDED;
+		enum outcome outcome = backlog ? fastpath(skb, RX, direction, backlog, handoff, rare) : UNDECIDED;
 		if (outcome == RELAYED)
 			return 0;
 		handoff->to = STEAL;
@@ -227,14 +227,28 @@ int receive_none(struct __sk_buff *skb)
 SEC("socket")
 int receive_auto(struct __sk_buff *skb)
 {
-	return receive(skb, owner_auto(skb));
+	return receive(skb, owner_auto(skb), true);
+}
+
+// receive_auto_small is the same without the rare stages. Kernels before 6.7 limit the size
+// of a socket's filter (net/core/filter.c, sk_filter_charge).
+SEC("socket")
+int receive_auto_small(struct __sk_buff *skb)
+{
+	return receive(skb, owner_auto(skb), false);
 }
 
 // receive_all is the filter of the mode all: the device owns every frame.
 SEC("socket")
 int receive_all(struct __sk_buff *skb)
 {
-	return receive(skb, DEVICE);
+	return receive(skb, DEVICE, true);
+}
+
+SEC("socket")
+int receive_all_small(struct __sk_buff *skb)
+{
+	return receive(skb, DEVICE, false);
 }
 
 // deliver sends a frame to the ingress of the interface and counts it. It sends a clone,

@@ -61,6 +61,10 @@ package kern
 import (
 	"errors"
 	"fmt"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -80,7 +84,7 @@ type Objects struct {
 	dummy   *ebpf.Map // an inner map of the claims, for synchronize
 	steer   *ebpf.Program
 	memory  *memory
-	knows   policy.Stages // the stages that decide.h implements
+	knows   known // the stages that the programs carry out
 	ids     [chains]ebpf.ProgramID
 	tx, rx  *Direction
 	barrier *cpuBarrier
@@ -150,11 +154,38 @@ func (o *Objects) loadAll() error {
 	if o.knows, err = knownStages(spec); err != nil {
 		return err
 	}
-	return spec.LoadAndAssign(&o.bpf, nil)
+	collection, err := ebpf.NewCollection(spec)
+	if err != nil {
+		return err
+	}
+	defer collection.Close() // of what is not assigned
+	for name, field := range fieldsOf(&o.bpf) {
+		if program := collection.DetachProgram(name); program != nil {
+			field.Set(reflect.ValueOf(program))
+		} else if table := collection.DetachMap(name); table != nil {
+			field.Set(reflect.ValueOf(table))
+		}
+	}
+	return nil
 }
 
+// ofSmall is what the names of those programs end with that replace a filter of the packet
+// socket where the kernel limits its size. They do not know the rare stages.
+const ofSmall = "_small"
+
+// smallFilters reports whether the kernel limits the size of filters to less than they may
+// have: before Linux 6.7 to 20 kB, since then to 128 kB.
+var smallFilters = sync.OnceValue(func() bool {
+	text, err := os.ReadFile("/proc/sys/net/core/optmem_max")
+	if err != nil {
+		return true
+	}
+	most, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	return err != nil || most < 64<<10
+})
+
 // forThisMachine returns a copy of the embedded objects that fits the number of possible
-// CPUs.
+// CPUs, and the size of filters that the kernel takes.
 func forThisMachine() (*ebpf.CollectionSpec, error) {
 	found, err := compiled()
 	if err != nil {
@@ -169,17 +200,29 @@ func forThisMachine() (*ebpf.CollectionSpec, error) {
 	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights, kernMapAnswers} {
 		spec.Maps[name].MaxEntries *= uint32(processors)
 	}
+	for _, name := range []string{kernProgReceiveAuto, kernProgReceiveAll} {
+		if smallFilters() {
+			spec.Programs[name] = spec.Programs[name+ofSmall]
+		}
+		delete(spec.Programs, name+ofSmall)
+	}
 	return spec, nil
 }
 
-// knownStages reads from the object the set of stages that decide.h implements.
-func knownStages(spec *ebpf.CollectionSpec) (stages policy.Stages, err error) {
+// known are the stages that the programs carry out, by direction.
+type known [directions]policy.Stages
+
+// knownStages reads from the object the stages that decide.h implements.
+func knownStages(spec *ebpf.CollectionSpec) (stages known, err error) {
 	v, ok := spec.Variables[kernVarKnows]
 	if !ok {
-		return 0, errors.New("read the known stages: the object has no variable knows")
+		return known{}, errors.New("read the known stages: the object has no variable knows")
 	}
-	if err := v.Get(&stages); err != nil {
-		return 0, fmt.Errorf("read the known stages: %w", err)
+	if err := v.Get(&stages[tx]); err != nil {
+		return known{}, fmt.Errorf("read the known stages: %w", err)
+	}
+	if stages[rx] = stages[tx]; smallFilters() {
+		stages[rx] &^= policy.RareLosses
 	}
 	return stages, nil
 }

@@ -72,6 +72,34 @@ type kernEntry struct {
 		TimeOn      uint64
 		TimeCycle   uint64
 		EveryN      uint64
+		Run         struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		Ge struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		GeBad  uint64
+		GeGood uint64
+		GeKey  uint64
+		State  struct {
+			_      structs.HostLayout
+			Key    uint64
+			Bounds [5]uint64
+			Maps   [6]uint64
+		}
+		ExactlyLost    uint64
+		ExactlyOf      uint64
+		ExactlyRows    uint64
+		ExactlyColumns uint64
+		ExactlyKey     uint64
+		DropFrom       [16]uint64
+		DropCount      [16]uint64
 	}
 	Numbering       uint64
 	To              uint64
@@ -129,30 +157,33 @@ type kernRecall struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	kernMapAnswers         = "answers"
-	kernMapClaims          = "claims"
-	kernMapCounts          = "counts"
-	kernMapDirections      = "directions"
-	kernMapDrops           = "drops"
-	kernMapEntries         = "entries"
-	kernMapFlows           = "flows"
-	kernMapHandoffs        = "handoffs"
-	kernMapInflights       = "inflights"
-	kernMapLabels          = "labels"
-	kernMapRecalls         = "recalls"
-	kernMapVersions        = "versions"
-	kernProgReceiveAll     = "receive_all"
-	kernProgReceiveArrive  = "receive_arrive"
-	kernProgReceiveAuto    = "receive_auto"
-	kernProgReceiveNone    = "receive_none"
-	kernProgReceiveSteal   = "receive_steal"
-	kernProgTransmitClsact = "transmit_clsact"
-	kernProgTransmitEnter  = "transmit_enter"
-	kernProgTransmitPast   = "transmit_past"
-	kernProgTransmitRelay  = "transmit_relay"
-	kernProgTransmitTcx    = "transmit_tcx"
-	kernVarKnows           = "knows"
-	kernVarNothing         = "nothing"
+	kernMapAnswers           = "answers"
+	kernMapClaims            = "claims"
+	kernMapCounts            = "counts"
+	kernMapDirections        = "directions"
+	kernMapDrops             = "drops"
+	kernMapEntries           = "entries"
+	kernMapFacts             = "facts"
+	kernMapFlows             = "flows"
+	kernMapHandoffs          = "handoffs"
+	kernMapInflights         = "inflights"
+	kernMapLabels            = "labels"
+	kernMapRecalls           = "recalls"
+	kernMapVersions          = "versions"
+	kernProgReceiveAll       = "receive_all"
+	kernProgReceiveAllSmall  = "receive_all_small"
+	kernProgReceiveArrive    = "receive_arrive"
+	kernProgReceiveAuto      = "receive_auto"
+	kernProgReceiveAutoSmall = "receive_auto_small"
+	kernProgReceiveNone      = "receive_none"
+	kernProgReceiveSteal     = "receive_steal"
+	kernProgTransmitClsact   = "transmit_clsact"
+	kernProgTransmitEnter    = "transmit_enter"
+	kernProgTransmitPast     = "transmit_past"
+	kernProgTransmitRelay    = "transmit_relay"
+	kernProgTransmitTcx      = "transmit_tcx"
+	kernVarKnows             = "knows"
+	kernVarNothing           = "nothing"
 )
 
 // loadKern returns the embedded CollectionSpec for kern.
@@ -197,16 +228,18 @@ type kernSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type kernProgramSpecs struct {
-	ReceiveAll     *ebpf.ProgramSpec `ebpf:"receive_all"`
-	ReceiveArrive  *ebpf.ProgramSpec `ebpf:"receive_arrive"`
-	ReceiveAuto    *ebpf.ProgramSpec `ebpf:"receive_auto"`
-	ReceiveNone    *ebpf.ProgramSpec `ebpf:"receive_none"`
-	ReceiveSteal   *ebpf.ProgramSpec `ebpf:"receive_steal"`
-	TransmitClsact *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
-	TransmitEnter  *ebpf.ProgramSpec `ebpf:"transmit_enter"`
-	TransmitPast   *ebpf.ProgramSpec `ebpf:"transmit_past"`
-	TransmitRelay  *ebpf.ProgramSpec `ebpf:"transmit_relay"`
-	TransmitTcx    *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
+	ReceiveAll       *ebpf.ProgramSpec `ebpf:"receive_all"`
+	ReceiveAllSmall  *ebpf.ProgramSpec `ebpf:"receive_all_small"`
+	ReceiveArrive    *ebpf.ProgramSpec `ebpf:"receive_arrive"`
+	ReceiveAuto      *ebpf.ProgramSpec `ebpf:"receive_auto"`
+	ReceiveAutoSmall *ebpf.ProgramSpec `ebpf:"receive_auto_small"`
+	ReceiveNone      *ebpf.ProgramSpec `ebpf:"receive_none"`
+	ReceiveSteal     *ebpf.ProgramSpec `ebpf:"receive_steal"`
+	TransmitClsact   *ebpf.ProgramSpec `ebpf:"transmit_clsact"`
+	TransmitEnter    *ebpf.ProgramSpec `ebpf:"transmit_enter"`
+	TransmitPast     *ebpf.ProgramSpec `ebpf:"transmit_past"`
+	TransmitRelay    *ebpf.ProgramSpec `ebpf:"transmit_relay"`
+	TransmitTcx      *ebpf.ProgramSpec `ebpf:"transmit_tcx"`
 }
 
 // kernMapSpecs contains maps before they are loaded into the kernel.
@@ -219,6 +252,7 @@ type kernMapSpecs struct {
 	Directions *ebpf.MapSpec `ebpf:"directions"`
 	Drops      *ebpf.MapSpec `ebpf:"drops"`
 	Entries    *ebpf.MapSpec `ebpf:"entries"`
+	Facts      *ebpf.MapSpec `ebpf:"facts"`
 	Flows      *ebpf.MapSpec `ebpf:"flows"`
 	Handoffs   *ebpf.MapSpec `ebpf:"handoffs"`
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
@@ -261,6 +295,7 @@ type kernMaps struct {
 	Directions *ebpf.Map `ebpf:"directions"`
 	Drops      *ebpf.Map `ebpf:"drops"`
 	Entries    *ebpf.Map `ebpf:"entries"`
+	Facts      *ebpf.Map `ebpf:"facts"`
 	Flows      *ebpf.Map `ebpf:"flows"`
 	Handoffs   *ebpf.Map `ebpf:"handoffs"`
 	Inflights  *ebpf.Map `ebpf:"inflights"`
@@ -277,6 +312,7 @@ func (m *kernMaps) Close() error {
 		m.Directions,
 		m.Drops,
 		m.Entries,
+		m.Facts,
 		m.Flows,
 		m.Handoffs,
 		m.Inflights,
@@ -298,23 +334,27 @@ type kernVariables struct {
 //
 // It can be passed to loadKernObjects or ebpf.CollectionSpec.LoadAndAssign.
 type kernPrograms struct {
-	ReceiveAll     *ebpf.Program `ebpf:"receive_all"`
-	ReceiveArrive  *ebpf.Program `ebpf:"receive_arrive"`
-	ReceiveAuto    *ebpf.Program `ebpf:"receive_auto"`
-	ReceiveNone    *ebpf.Program `ebpf:"receive_none"`
-	ReceiveSteal   *ebpf.Program `ebpf:"receive_steal"`
-	TransmitClsact *ebpf.Program `ebpf:"transmit_clsact"`
-	TransmitEnter  *ebpf.Program `ebpf:"transmit_enter"`
-	TransmitPast   *ebpf.Program `ebpf:"transmit_past"`
-	TransmitRelay  *ebpf.Program `ebpf:"transmit_relay"`
-	TransmitTcx    *ebpf.Program `ebpf:"transmit_tcx"`
+	ReceiveAll       *ebpf.Program `ebpf:"receive_all"`
+	ReceiveAllSmall  *ebpf.Program `ebpf:"receive_all_small"`
+	ReceiveArrive    *ebpf.Program `ebpf:"receive_arrive"`
+	ReceiveAuto      *ebpf.Program `ebpf:"receive_auto"`
+	ReceiveAutoSmall *ebpf.Program `ebpf:"receive_auto_small"`
+	ReceiveNone      *ebpf.Program `ebpf:"receive_none"`
+	ReceiveSteal     *ebpf.Program `ebpf:"receive_steal"`
+	TransmitClsact   *ebpf.Program `ebpf:"transmit_clsact"`
+	TransmitEnter    *ebpf.Program `ebpf:"transmit_enter"`
+	TransmitPast     *ebpf.Program `ebpf:"transmit_past"`
+	TransmitRelay    *ebpf.Program `ebpf:"transmit_relay"`
+	TransmitTcx      *ebpf.Program `ebpf:"transmit_tcx"`
 }
 
 func (p *kernPrograms) Close() error {
 	return _KernClose(
 		p.ReceiveAll,
+		p.ReceiveAllSmall,
 		p.ReceiveArrive,
 		p.ReceiveAuto,
+		p.ReceiveAutoSmall,
 		p.ReceiveNone,
 		p.ReceiveSteal,
 		p.TransmitClsact,

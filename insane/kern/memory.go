@@ -21,6 +21,7 @@ const (
 	entries    = 256
 	numberings = 256
 	backlogs   = 2
+	memoFacts  = 128
 )
 
 // These are the structures of direction.h and insane.c, in memory that the kernel writes
@@ -32,6 +33,9 @@ type (
 		to              uint64
 		judgeNeighbours uint64
 	}
+
+	// sharedMemo has the states of chains that the programs have found by one entry.
+	sharedMemo [memoFacts]atomic.Uint64
 
 	// sharedProgram is a policy.Program up to the last field that the C knows. Fields of
 	// stages that it does not know come behind.
@@ -88,6 +92,7 @@ type memory struct {
 	counts     [][directions][entries]sharedCount // by CPU
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
+	memos      [][entries]sharedMemo              // by direction
 	recall     *sharedRecall
 	labels     []sharedLabel  // a ring
 	version    *atomic.Uint64 // of the claims: see claims.h
@@ -106,6 +111,9 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 		return nil, err
 	}
 	if m.drops, err = share[[directions][entries]sharedDrops](maps.Drops); err != nil {
+		return nil, err
+	}
+	if m.memos, err = shareParts[[entries]sharedMemo](maps.Facts); err != nil {
 		return nil, err
 	}
 	if m.labels, err = share[sharedLabel](maps.Labels); err != nil {
@@ -129,6 +137,11 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 
 // share maps the values of a BPF array into this process.
 func share[T any](array *ebpf.Map) ([]T, error) {
+	return shareParts[T](array)
+}
+
+// shareParts maps a BPF array of which T are several values.
+func shareParts[T any](array *ebpf.Map) ([]T, error) {
 	bytes := int(array.MaxEntries()) * int(array.ValueSize())
 	page := os.Getpagesize()
 	mapped, err := unix.Mmap(array.FD(), 0, (bytes+page-1)/page*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
@@ -137,6 +150,13 @@ func share[T any](array *ebpf.Map) ([]T, error) {
 	}
 	first := (*T)(unsafe.Pointer(unsafe.SliceData(mapped)))
 	return unsafe.Slice(first, bytes/int(unsafe.Sizeof(*first))), nil
+}
+
+// forget empties the memo. No program may use it.
+func (m *sharedMemo) forget() {
+	for i := range m {
+		m[i].Store(0)
+	}
 }
 
 // waiting reports whether frames wait for the relay.

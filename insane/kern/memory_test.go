@@ -109,6 +109,7 @@ func TestMemoryInside(t *testing.T) {
 	for name, want := range map[string]uint32{
 		kernMapDirections: directions, kernMapEntries: directions * entries, kernMapCounts: directions * entries, kernMapInflights: 1,
 		kernMapDrops: directions * entries * policy.StageNumbers,
+		kernMapFacts: directions * entries * memoFacts,
 	} {
 		if n := spec.Maps[name].MaxEntries; n != want {
 			t.Errorf("%d %s, want %d", n, name, want)

@@ -8,9 +8,6 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// lossStages are the stages that lose packets by a draw, and do nothing else.
-const lossStages = policy.Stages(1<<policy.ByPercent | 1<<policy.ByEvery | 1<<policy.ByTime)
-
 // carry carries out verdicts that say more of a packet than whether it is lost. number is
 // that of the first packet of the frame.
 func (r *Relay) carry(f frame.Frame, l *frame.Layout, number uint64) {

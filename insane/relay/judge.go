@@ -19,7 +19,7 @@ func (r *Relay) judge(f frame.Frame, to *End) {
 		r.notJudged(f, err)
 		return
 	}
-	changes := r.rs.Program.Stages&^lossStages != 0
+	changes := r.rs.Program.Stages&^policy.Losses != 0
 	if !layout.Whole() && !changes && carriesTunnels(to.Port) {
 		layout.Mark(f) // what waits may leave through another port, and is taken apart
 	}
@@ -80,7 +80,7 @@ func (r *Relay) notJudged(f frame.Frame, err error) {
 
 // decide asks for one verdict and counts it for n packets. capable: they can be marked.
 func (r *Relay) decide(number, n uint64, capable bool) policy.Verdict {
-	v := r.rs.Program.Decide(r.now, number)
+	v := r.rs.Program.DecideWith(r.rs.memo, r.now, number)
 	if v.Mark {
 		v = v.Settle(capable)
 	}

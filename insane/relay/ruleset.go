@@ -18,6 +18,9 @@ type Ruleset struct {
 	// Without it they are relayed with neither number nor verdict.
 	JudgeNeighbours bool
 
+	// memo is of Program; nil if that has no use for one.
+	memo *policy.Memo
+
 	// late is how late packets have left while this ruleset was in force.
 	late *histogram
 
@@ -34,10 +37,18 @@ func (rs *Ruleset) Uniform(segments uint32) bool { return rs.Program.Uniform(seg
 func (r *Relay) Ruleset() *Ruleset { return r.ruleset.Load() }
 
 // SetPolicy sets the policy of the direction. Its phase begins at epoch; seed is the seed
-// of this direction. The packet numbers continue. The kernel leaves everything to the relay
-// until OpenKernel is called.
+// of this direction. The packet numbers continue; lists of packets count from the next number.
+// A packet that another processor or the present batch judges meanwhile may still have the
+// policy before, with a number behind that. The kernel leaves everything to the relay until
+// OpenKernel is called.
 func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
-	r.SetRuleset(&Ruleset{Policy: p, Epoch: epoch, Program: p.Compile(epoch, seed), JudgeNeighbours: r.judges, late: new(histogram), next: r.next})
+	r.CloseKernel()
+	rs := &Ruleset{Policy: p, Epoch: epoch, JudgeNeighbours: r.judges, late: new(histogram), next: r.next}
+	rs.Program = p.CompileAt(policy.Start{Epoch: epoch, Seed: seed, First: r.next.Load()})
+	if rs.Program.Remembers() {
+		rs.memo = new(policy.Memo)
+	}
+	r.SetRuleset(rs)
 }
 
 // SetRuleset sets a copy of a ruleset that Ruleset has returned. The kernel leaves

@@ -9,6 +9,7 @@
 //	scale.go     a decimal number with one unit behind it, of a table of units
 //	number.go    Number: a whole number
 //	percent.go   Percent: a share from 0 to 100 per cent, in millionths of a per cent
+//	mean.go      Mean: a mean number, in thousandths
 //	span.go      Span: a duration in nanoseconds
 //	rate.go      Rate: bits per second, in the words of tc(8)
 //	size.go      Size: bytes

@@ -17,6 +17,7 @@ var kinds = map[string]struct {
 }{
 	"number":  {reader(ParseNumber), func(n uint64) fmt.Stringer { return Number(n) }},
 	"percent": {reader(ParsePercent), func(n uint64) fmt.Stringer { return Percent(n % uint64(Hundred+1)) }},
+	"mean":    {reader(ParseMean), func(n uint64) fmt.Stringer { return Mean(n % uint64(MaxMean+1)) }},
 	"span":    {reader(ParseSpan), func(n uint64) fmt.Stringer { return Span(n % uint64(MaxSpan+1)) }},
 	"rate":    {reader(ParseRate), func(n uint64) fmt.Stringer { return Rate(n % (rates.most + 1)) }},
 	"size":    {reader(ParseSize), func(n uint64) fmt.Stringer { return Size(n % (sizes.most + 1)) }},
@@ -59,6 +60,10 @@ func TestGood(t *testing.T) {
 		{"span", "50", Span(500 * time.Millisecond), "500ms"},
 		{"span", "0.0000000000125h", Span(45), "45ns"},
 		{"span", "1000000h", MaxSpan, "1000000h0m0s"},
+		{"mean", "5", Mean(5000), "5"},
+		{"mean", "1.200", Mean(1200), "1.2"},
+		{"mean", ".5", Mean(500), "0.5"},
+		{"mean", "1000000000000", MaxMean, "1000000000000"},
 		{"rate", "0bit", Rate(0), "0bit"},
 		{"rate", "9600bit", Rate(9600), "9.6kbit"},
 		{"rate", "10Mbit", Rate(10_000_000), "10mbit"},
@@ -85,6 +90,9 @@ func TestBad(t *testing.T) {
 		},
 		"percent": {
 			errSign: "-1 +0", errPercent: "101 100.000001 x 1s % 1.2.3 . 1.", errDecimals: "0.0000001",
+		},
+		"mean": {
+			errSign: "-1 +1.5", errMean: "x 1.2.3 . 1. 5% 1e3 ５", errThousands: "1.2345 0.0000", errMeanLarge: "1000000000000.001 99999999999999999999",
 		},
 		"span": {
 			errSign: "-1s", errSpan: "x . s", errUnit: "1.5 5sec 1h30", errOrder: "1s1m 1h1h",
@@ -133,6 +141,7 @@ func TestRest(t *testing.T) {
 
 func FuzzNumber(f *testing.F)  { fuzz(f, "number") }
 func FuzzPercent(f *testing.F) { fuzz(f, "percent") }
+func FuzzMean(f *testing.F)    { fuzz(f, "mean") }
 func FuzzSpan(f *testing.F)    { fuzz(f, "span") }
 func FuzzRate(f *testing.F)    { fuzz(f, "rate") }
 func FuzzSize(f *testing.F)    { fuzz(f, "size") }

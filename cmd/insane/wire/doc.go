@@ -5,6 +5,7 @@
 //	course_test.go            shared by both directions
 //	kernel_test.go            what the kernel's counters and ethtool say
 //	percent_test.go           pass and percent
+//	losses_test.go            losses in a row, and those that are counted
 //	time_test.go              time
 //	neighbour_test.go         hosts look for each other while packets are lost
 //	super_test.go             super-frames of UDP
