@@ -55,7 +55,7 @@ generate: ## compile the eBPF programs (root, if the compiler is missing)
 # PACKAGE:TARGET. Minimising what was found interesting is bounded: otherwise
 # it takes most of the time.
 FUZZTIME    ?= 30s
-FUZZTARGETS := ./policy:FuzzParse ./policy:FuzzRules ./policy/match:FuzzMatch ./policy/unit:FuzzNumber ./policy/unit:FuzzPercent ./policy/unit:FuzzMean ./policy/unit:FuzzSpan ./policy/unit:FuzzRate ./policy/unit:FuzzSize ./insane/control:FuzzDecode ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive ./insane/frame:FuzzFlip ./insane/frame:FuzzKey ./insane/line:FuzzLine
+FUZZTARGETS := ./policy:FuzzParse ./policy:FuzzRules ./policy/match:FuzzMatch ./policy/unit:FuzzNumber ./policy/unit:FuzzPercent ./policy/unit:FuzzMean ./policy/unit:FuzzSpan ./policy/unit:FuzzRate ./policy/unit:FuzzSize ./insane/control:FuzzDecode ./insane/control:FuzzDecodeRules ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive ./insane/frame:FuzzFlip ./insane/frame:FuzzKey ./insane/line:FuzzLine
 
 fuzz: ## search for inputs that break a parser, FUZZTIME for each
 	@for t in $(FUZZTARGETS); do \

@@ -26,7 +26,6 @@
 //	memo.go        states of chains that were found
 //	rule.go        Rule: a name, a match, and a policy for one direction or both
 //	rules.go       Rules: the ordered list, and how it is edited
-//	ruleset.go     Ruleset: what judges the packets of a direction
 //	rulesfile.go   text to Rules and back
 //	words.go       policies in words: for help, completion, sentences and tables
 //	error.go       FieldError, which refuses a text

@@ -72,3 +72,19 @@ func chance(n, of uint64) Chance {
 // covers reports whether a draw is below the chance; this is true for chance·2⁻³² of all
 // draws.
 func (c Chance) covers(draw uint32) bool { return Chance(draw) < c }
+
+// RuleSeed returns the seed of a rule, with which its policy is compiled, from the seed of the
+// direction. The direction's own policy has the seed of the direction itself.
+func RuleSeed(seed uint64, name string) uint64 {
+	// The top bit keeps the indexes of rules apart from those of stages and directions.
+	return Subseed(seed, nameHash(name)|1<<63)
+}
+
+// nameHash is FNV-1a (draft-eastlake-fnv). Recorded seeds depend on it, so it never changes.
+func nameHash(name string) uint64 {
+	h := uint64(0xcbf29ce484222325)
+	for _, b := range []byte(name) {
+		h = (h ^ uint64(b)) * 0x100000001b3
+	}
+	return h
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/seed-39a139a1/insane/policy"
-	"github.com/seed-39a139a1/insane/policy/match"
 )
 
 func ExampleParse() {
@@ -85,33 +84,4 @@ func ExampleSubseed() {
 	// drop by percent relay
 	// relay relay
 	// drop by percent relay
-}
-
-// The packets of a direction, each under the rule that it belongs to.
-func ExampleRules_Compile() {
-	rules, err := policy.ParseRules("dns: udp port 53 both every 2\nbig: greater 1400 tx percent 0\n", "rules")
-	if err != nil {
-		panic(err)
-	}
-	own, _ := policy.Parse("pass")
-	ruleset := rules.Compile(policy.TX, policy.Compiling{Own: own, Seed: 7})
-	numbers := make([]uint64, ruleset.Len()) // of the next packet of each rule
-
-	dns := match.Key{
-		EtherType: 0x0800, Has: match.HasIPv4 | match.HasDSCP | match.HasProtocol | match.HasPorts,
-		Protocol: 17, SourcePort: 40000, DestinationPort: 53,
-	}
-	for _, packet := range []struct {
-		key    match.Key
-		length uint32
-	}{{dns, 80}, {match.Key{}, 1514}, {dns, 80}, {match.Key{}, 60}} {
-		rule := ruleset.Lookup(&packet.key, packet.length)
-		fmt.Println(ruleset.Name(rule), ruleset.Program(rule).Decide(0, numbers[rule]))
-		numbers[rule]++
-	}
-	// Output:
-	// dns relay
-	// big drop by percent
-	// dns drop by every
-	// default relay
 }

@@ -51,9 +51,9 @@ const before = "before"
 const maxName = 32
 
 // CheckName returns an error if a rule cannot have this name. A name has letters, digits, "-",
-// "_" and ".", begins with a letter or a digit, and has at most 32 bytes. Words that begin a
-// part of a match, tx, rx, both, before and default are no names, so that a rule without a
-// name is not taken for another one. The error is a *[FieldError].
+// "_" and ".", begins with a letter or a digit, and has at most 32 bytes. The words tx, rx,
+// both, before and default are no names. Words of a match are: "syn" is a good name. The error
+// is a *[FieldError].
 func CheckName(name string) error {
 	why := ""
 	switch {
@@ -65,7 +65,7 @@ func CheckName(name string) error {
 		why = "must have only letters, digits, -, _ and ., and begin with a letter or a digit"
 	case name == DefaultRule:
 		why = "is the name of the direction's own policy"
-	case isDirection(name) || name == before || match.IsWord(name):
+	case isDirection(name) || name == before:
 		why = "is a word of the grammar; want a name in front of it"
 	default:
 		return nil
@@ -101,15 +101,36 @@ func ParseRule(words []string) (Rule, error) {
 	if len(policies) == 0 {
 		return Rule{}, &FieldError{"rule", strings.Join(words, " "), "incomplete; want " + RuleUsage}
 	}
+	if err := r.setAll(policies); err != nil {
+		return Rule{}, err
+	}
+	return r, nil
+}
+
+// setAll reads policies, each behind its direction.
+func (r *Rule) setAll(policies []string) error {
 	for len(policies) > 0 {
 		direction := policies[0]
 		var text []string
 		text, policies = cutAtDirection(policies[1:])
 		if err := r.set(direction, text); err != nil {
-			return Rule{}, err
+			return err
 		}
 	}
-	return r, nil
+	return nil
+}
+
+// ParsePolicies reads the name of a rule and policies that it is to have, as in "dns rx pass".
+// The result has no match. The error is a *[FieldError]; then the Rule is the zero Rule.
+func ParsePolicies(words []string) (Rule, error) {
+	if len(words) < 2 {
+		return Rule{}, &FieldError{"rule", strings.Join(words, " "), "incomplete; want NAME tx|rx|both POLICY"}
+	}
+	if !isDirection(words[1]) {
+		return Rule{}, &FieldError{"direction", words[1], "want tx, rx or both"}
+	}
+	r := Rule{Name: words[0]}
+	return r, r.setAll(words[1:])
 }
 
 // set reads the policy for a direction, or for both.

@@ -13,6 +13,7 @@
 //	pattern.go  one way in which a packet can fit: mask, value and ranges
 //	key.go      Key: the header fields of a packet
 //	table.go    Table: the first match that a packet fits
+//	index.go    Index: a Table of a list that changes
 //	error.go    FieldError, which refuses a text
 //
 // # Grammar

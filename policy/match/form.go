@@ -90,17 +90,6 @@ func Grammar() string {
 	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
-// IsWord reports whether a word can begin a part of a match, or joins two parts. A rule must
-// not have such a name, so that a rule without a name is refused.
-func IsWord(word string) bool {
-	switch word {
-	case wordAny, wordAnd, wordSource, wordDestination, wordEther:
-		return true
-	}
-	_, ok := formOf(word)
-	return ok
-}
-
 // formOf finds a form by its name.
 func formOf(name string) (form, bool) {
 	i := slices.IndexFunc(forms, func(f form) bool { return f.Name == name })

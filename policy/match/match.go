@@ -117,3 +117,18 @@ func narrow(fitting []pattern, t term) (narrower []pattern) {
 	}
 	return narrower
 }
+
+// Equal reports whether both are the same match: they are printed alike.
+func (m Match) Equal(other Match) bool {
+	same := len(m.terms) > 0 && len(m.terms) == len(other.terms) && &m.terms[0] == &other.terms[0]
+	return same || slices.Equal(m.terms, other.terms)
+}
+
+// NamesNeighbours reports whether the match names messages by which the hosts of a link find
+// each other: arp, nd, or the Ethernet type of ARP. A rule with such a match judges them, which
+// no other rule does.
+func (m Match) NamesNeighbours() bool {
+	return slices.ContainsFunc(m.terms, func(t term) bool {
+		return t.kind == kindND || t.kind == kindEtherType && t.low == etherARP
+	})
+}

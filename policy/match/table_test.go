@@ -84,88 +84,6 @@ func TestLookupIsLinearSearch(t *testing.T) {
 	}
 }
 
-// Where SameLengths is true, the length does not matter; and it is true where no match has the
-// length between.
-func TestSameLengths(t *testing.T) {
-	rng := rand.New(rand.NewPCG(5, 6))
-	same := 0
-	for range 20_000 / raceDivisor {
-		var list []Match
-		for range rng.IntN(6) {
-			if m, err := Parse(randomMatch(rng)); err == nil {
-				list = append(list, m)
-			}
-		}
-		table := NewTable(list)
-		low := uint32(rng.IntN(1600))
-		high := low + uint32(rng.IntN(200))
-		if !table.SameLengths(low, high) {
-			continue
-		}
-		same++
-		k, _ := randomKey(rng)
-		rule, ok := table.Lookup(&k, low)
-		for length := low + 1; length <= high; length++ {
-			if got, there := table.Lookup(&k, length); got != rule || there != ok {
-				t.Fatalf("%q, %+v: %d, %v of %d bytes, but %d, %v of %d", list, k, rule, ok, low, got, there, length)
-			}
-		}
-	}
-	if same < 5000/raceDivisor {
-		t.Errorf("only %d times", same)
-	}
-	table := NewTable([]Match{parse(t, "greater 100"), parse(t, "less 50"), parse(t, "greater 0 udp")})
-	for _, test := range []struct {
-		low, high uint32
-		want      bool
-	}{{51, 99, true}, {51, 100, false}, {100, 1514, true}, {99, 100, false}, {0, 50, true}, {50, 51, false}, {51, 51, true}, {50, 50, true}} {
-		if got := table.SameLengths(test.low, test.high); got != test.want {
-			t.Errorf("%d to %d: %v", test.low, test.high, got)
-		}
-	}
-}
-
-// Others can build the table of what it shows.
-func TestEntries(t *testing.T) {
-	rng := rand.New(rand.NewPCG(7, 8))
-	for range 200 / raceDivisor {
-		var list []Match
-		for range 30 {
-			if m, err := Parse(randomMatch(rng)); err == nil {
-				list = append(list, m)
-			}
-		}
-		table := NewTable(list)
-		masks, first := table.Masks()
-		candidates := table.Candidates()
-		entries := make(map[Entry]int32)
-		for _, e := range table.Entries() {
-			entries[Entry{Mask: e.Mask, Key: e.Key}] = e.First
-		}
-		for range 200 {
-			k, length := randomKey(rng)
-			best := int32(MaxRules)
-			for i, mask := range masks {
-				if i > 0 && first[i] < first[i-1] {
-					t.Fatal("the masks are not in the order of their first matches")
-				}
-				w, m := k.words(), mask.words()
-				w = w.and(&m)
-				at, ok := entries[Entry{Mask: i, Key: w.key()}]
-				for ; ok && at != None; at = candidates[at].Next {
-					if c := candidates[at]; c.fits(&k, length) {
-						best = min(best, c.Rule)
-					}
-				}
-			}
-			got, ok := table.Lookup(&k, length)
-			if ok != (best != MaxRules) || ok && int32(got) != best {
-				t.Fatalf("%q, %+v: %d, %v, want %d", list, k, got, ok, best)
-			}
-		}
-	}
-}
-
 // hosts returns n matches of one shape, each with another address.
 func hosts(t testing.TB, n int) (list []Match) {
 	for i := range n {
@@ -178,8 +96,8 @@ func hosts(t testing.TB, n int) (list []Match) {
 func TestMostRules(t *testing.T) {
 	list := hosts(t, MaxRules)
 	table := NewTable(list)
-	if masks, _ := table.Masks(); len(masks) != 1 {
-		t.Errorf("%d masks", len(masks))
+	if n := len(table.tuples); n != 1 {
+		t.Errorf("%d masks", n)
 	}
 	for i := range list {
 		k := Key{EtherType: etherIPv4, Has: HasIPv4, Destination: [16]byte{10, 9, byte(i >> 8), byte(i)}}
