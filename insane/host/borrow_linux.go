@@ -36,6 +36,16 @@ func (l *Links) Borrow(dst netip.Prefix, slave int) (r Route, way bool) {
 	return r, way
 }
 
+// LeavesBy returns the index of the link by which packets of this host leave; 0 if there is no
+// way. source is their source address.
+func (l *Links) LeavesBy(to, source netip.Addr) int {
+	found, err := l.h.RouteGetWithOptions(to.AsSlice(), &netlink.RouteGetOptions{SrcAddr: source.AsSlice()})
+	if err != nil || len(found) == 0 {
+		return 0
+	}
+	return found[0].LinkIndex
+}
+
 // chooses reports whether the kernel takes the same IPv6 source addresses for the interface
 // as for a link, by itself: no other link has one that it could take. For every destination it
 // chooses the address that fits best (RFC 6724), which one address in a route cannot express.

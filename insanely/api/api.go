@@ -9,15 +9,22 @@
 //	GET /v1/stats   DeviceStats  the counters only
 //	GET /metrics                 the counters for Prometheus
 //
+//	GET  /v1/rules       RulesPage    some of the rules, with their counters
+//	POST /v1/rules       RulesChange  adds, changes, deletes or replaces rules; the answer is RulesChanged
+//	GET  /v1/rules/file               the rules as text
+//	PUT  /v1/rules/file               text that replaces all rules; the answer is RulesChanged
+//
 // Every user may read. Root, the daemon's own user and members of the daemon's control
 // group may make changes.
 //
 //	api.go      requests, answers and limits
 //	stats.go    the counters of a direction
+//	rules.go    requests about rules
 //	error.go    errors, their codes and HTTP statuses
 //	name.go     names that an interface can have
 //	show.go     names as they are shown
 //	seed.go     the seed of a change
+//	session.go  the ssh session of the person who asks
 //	warning.go  what is wrong although the device works
 package api
 
@@ -118,6 +125,9 @@ type Info struct {
 	// `readlink /proc/PID/ns/net` shows it. A daemon of an earlier version does not tell: "".
 	Namespace string `json:"namespace"`
 
+	// Rules is how many rules there are, without the policies of the directions.
+	Rules int `json:"rules"`
+
 	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
 	// in time or they could not be written.
 	LogDropped uint64 `json:"logDropped"`
@@ -209,4 +219,8 @@ type Change struct {
 	// JudgeNeighbours makes policies apply to ARP, neighbour discovery, IGMP and MLD as well,
 	// or ends that.
 	JudgeNeighbours *bool `json:"judgeNeighbours,omitempty"`
+	// Session is the ssh session of the person who asks, as the variable SSH_CONNECTION tells
+	// it: address and port of the client, address and port of the server. If its packets go
+	// through the device and would be faulted, a rule "ssh-session" passes them.
+	Session *string `json:"session,omitempty"`
 }

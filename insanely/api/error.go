@@ -21,7 +21,7 @@ const (
 	CodeLoop      = "loop"       // 422: the device would be its own slave
 	CodeNoReceive = "no-receive" // 422: the kernel, or the rights of the daemon, allow no receive filter
 	CodeNamespace = "namespace"  // 412: the device is not in the network namespace of HeaderNamespace
-	CodeTooLarge  = "too-large"  // 413: the body exceeds MaxBody
+	CodeTooLarge  = "too-large"  // 413: the body exceeds MaxBody, or MaxRulesFile
 	CodeInternal  = "internal"   // 500: the kernel refused; the message says what
 )
 
