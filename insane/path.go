@@ -17,7 +17,7 @@ import (
 type path struct {
 	queue  *kern.Backlog // frames that wait in the queue of the interface; nil: the kernel does not count them
 	open   bool          // there is a fast path
-	closer []io.Closer   // the programs attached to the interface
+	closer io.Closer     // the programs attached to the interface
 	clsact bool          // the programs are in a clsact qdisc
 	none   string        // why there is no fast path
 
@@ -44,40 +44,27 @@ func (p *path) observe(self observe.Interface) {
 	}
 }
 
-// attach attaches the programs to the interface. The fast path must be closed. Each program
-// stays attached until close, or until the process ends. The error is kern.ErrUnsupported on
-// kernels without tcx, unless clsact is set. After an error, close detaches the programs
-// that are already attached.
-func (p *path) attach(iface *host.Interface, objects *kern.Objects) error {
-	if err := iface.SkipQdisc(); err != nil {
-		return err
+// attach attaches the programs to the interface. The fast path must be closed. They stay
+// attached until close, or until the process ends. The error is kern.ErrUnsupported on kernels
+// without tcx, unless clsact is set.
+func (p *path) attach(iface *host.Interface, objects *kern.Objects) (err error) {
+	if err = iface.SkipQdisc(); err == nil {
+		p.closer, err = objects.AttachInterface(kern.InterfaceOptions{Link: iface.Index(), Clsact: p.clsact})
 	}
-	options := kern.InterfaceOptions{Link: iface.Index(), Clsact: p.clsact}
-	for _, attach := range []func(kern.InterfaceOptions) (io.Closer, error){objects.AttachArrive, objects.AttachTransmit} {
-		closer, err := attach(options)
-		if err != nil {
-			return err
-		}
-		p.closer = append(p.closer, closer)
-	}
-	return nil
+	return err
 }
 
 // settle tells the kernel that the missing frames of the queue are lost, if the relay has
 // been idle since the last call and no frame has moved.
 func (p *path) settle(idle bool) { p.queue.Settle(idle) }
 
-// close detaches the programs from the interface. Filters of clsact go with the interface, or
-// with its move to another network namespace; the index that names them may be another link's.
-func (p *path) close() error {
-	var errs []error
-	for _, c := range p.closer {
-		if !p.clsact {
-			errs = append(errs, c.Close())
-		}
+// close detaches the programs from the interface.
+func (p *path) close() (err error) {
+	if p.closer != nil {
+		err = p.closer.Close()
 	}
 	p.closer = nil
-	return errors.Join(errs...)
+	return err
 }
 
 // openPath prepares the fast path. asked is one of the api.Path… values. If there can be no

@@ -28,7 +28,7 @@ type SlaveOptions struct {
 	Device bool
 }
 
-// InterfaceOptions says where AttachArrive and AttachTransmit attach.
+// InterfaceOptions says where AttachInterface attaches.
 type InterfaceOptions struct {
 	Link int // index of the interface
 
@@ -54,9 +54,41 @@ func (o *Objects) AttachSlave(options SlaveOptions) (io.Closer, error) {
 	return h.tcxElse(func() (io.Closer, error) { return o.attachClsact(options.Link) })
 }
 
-// AttachArrive attaches a program to the ingress of the interface. It counts the
+// AttachInterface attaches the programs of the fast path to the interface. On an error none of
+// them is attached. Filters of clsact stay after Close: they go with the interface, or with its
+// move to another network namespace, after which the index may be another link's.
+func (o *Objects) AttachInterface(options InterfaceOptions) (io.Closer, error) {
+	arrive, err := o.attachArrive(options)
+	if err != nil {
+		return nil, err
+	}
+	transmit, err := o.attachTransmit(options)
+	if err != nil {
+		return nil, errors.Join(err, arrive.Close())
+	}
+	return &fastPrograms{[]io.Closer{arrive, transmit}, options.Clsact}, nil
+}
+
+// fastPrograms are the programs of the fast path at an interface.
+type fastPrograms struct {
+	attached []io.Closer
+	clsact   bool
+}
+
+// Close detaches the programs.
+func (p *fastPrograms) Close() error {
+	var errs []error
+	for _, c := range p.attached {
+		if !p.clsact {
+			errs = append(errs, c.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// attachArrive attaches a program to the ingress of the interface. It counts the
 // frames that arrive there from the slave.
-func (o *Objects) AttachArrive(options InterfaceOptions) (io.Closer, error) {
+func (o *Objects) attachArrive(options InterfaceOptions) (io.Closer, error) {
 	h := hook{
 		what: "fast path", link: options.Link,
 		attach: ebpf.AttachTCXIngress, anchor: link.Head(), program: o.bpf.ReceiveArrive,
@@ -64,9 +96,9 @@ func (o *Objects) AttachArrive(options InterfaceOptions) (io.Closer, error) {
 	return h.tcxElse(options.clsact(netlink.HANDLE_MIN_INGRESS, o.bpf.ReceiveArrive))
 }
 
-// AttachTransmit attaches the fast path of tx to the egress of the interface, behind
+// attachTransmit attaches the fast path of tx to the egress of the interface, behind
 // every other program.
-func (o *Objects) AttachTransmit(options InterfaceOptions) (io.Closer, error) {
+func (o *Objects) attachTransmit(options InterfaceOptions) (io.Closer, error) {
 	h := hook{
 		what: "fast path", link: options.Link,
 		attach: ebpf.AttachTCXEgress, anchor: link.Tail(), program: o.bpf.TransmitTcx,

@@ -23,8 +23,8 @@ func TestOneSided(t *testing.T) {
 		attach func() (io.Closer, error)
 		first  int // expected with one other program in front, and two behind
 	}{
-		{ChainTransmit, ebpf.AttachTCXEgress, func() (io.Closer, error) { return r.AttachTransmit(InterfaceOptions{Link: index}) }, 2},
-		{ChainArrive, ebpf.AttachTCXIngress, func() (io.Closer, error) { return r.AttachArrive(InterfaceOptions{Link: index}) }, 1},
+		{ChainTransmit, ebpf.AttachTCXEgress, func() (io.Closer, error) { return r.attachTransmit(InterfaceOptions{Link: index}) }, 2},
+		{ChainArrive, ebpf.AttachTCXIngress, func() (io.Closer, error) { return r.attachArrive(InterfaceOptions{Link: index}) }, 1},
 		{ChainSteal, ebpf.AttachTCXIngress, func() (io.Closer, error) { return r.AttachSlave(SlaveOptions{Link: other}) }, 1},
 	} {
 		on := index

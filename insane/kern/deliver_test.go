@@ -64,7 +64,7 @@ func TestDeliver(t *testing.T) {
 	r := newReceiver(t)
 	r.open("pass", 0)
 	link := linkOf(t, "slave") // stands for the interface here
-	arrive, err := r.AttachArrive(InterfaceOptions{Link: r.to, Clsact: true})
+	arrive, err := r.attachArrive(InterfaceOptions{Link: r.to, Clsact: true})
 	must(t, err)
 	defer arrive.Close()
 	hand := func() {

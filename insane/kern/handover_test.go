@@ -71,7 +71,7 @@ func TestHandOver(t *testing.T) {
 		}
 	}
 	for _, a := range append(attachments(t), attachment{"transmit", func(o *Objects, index int) (io.Closer, error) {
-		return o.AttachTransmit(InterfaceOptions{Link: index, Clsact: true})
+		return o.attachTransmit(InterfaceOptions{Link: index, Clsact: true})
 	}}) {
 		closer, err := a.attach(r, near.Attrs().Index)
 		must(t, err)

@@ -133,7 +133,7 @@ func TestDeliverNeighbours(t *testing.T) {
 		_, err := r.bpf.ReceiveSteal.Run(&ebpf.RunOptions{Data: r.forDevice(s)[frame.HeaderLen:]})
 		must(t, err)
 	}
-	arrive, err := r.AttachArrive(InterfaceOptions{Link: r.to, Clsact: true})
+	arrive, err := r.attachArrive(InterfaceOptions{Link: r.to, Clsact: true})
 	must(t, err)
 	defer arrive.Close()
 	hand()

@@ -57,7 +57,7 @@ func onEachFork(t *testing.T, test func(t *testing.T, w *fork)) {
 	})
 	if hasTCX(t) {
 		t.Run("tcx", func(t *testing.T) {
-			test(t, newFork(t, func(p *Objects, index int) (io.Closer, error) { return p.AttachTransmit(InterfaceOptions{Link: index}) }))
+			test(t, newFork(t, func(p *Objects, index int) (io.Closer, error) { return p.attachTransmit(InterfaceOptions{Link: index}) }))
 		})
 	}
 }
