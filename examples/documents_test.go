@@ -201,4 +201,7 @@ func TestReferenceIsWhole(t *testing.T) {
 		want(device, "insane/README.md", reason)
 	}
 	members(reflect.TypeFor[api.Info]())
+	members(reflect.TypeFor[api.RulesPage]())
+	members(reflect.TypeFor[api.RulesChange]())
+	members(reflect.TypeFor[api.RulesChanged]())
 }

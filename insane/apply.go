@@ -174,7 +174,7 @@ func (d *Device) steer(w decide.Wanted) {
 func (d *Device) reattach(link host.Link) error {
 	err := slave.CheckType(link)
 	if err == nil {
-		err = d.checkReceive(d.receive.mode, link, d.rx.Ruleset().Policy)
+		err = d.checkReceive(d.receive.mode, link, *d.rx.Ruleset().Policy)
 	}
 	if err != nil {
 		return fmt.Errorf("look up: %w", err)

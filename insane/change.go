@@ -1,8 +1,12 @@
 package insane
 
 import (
+	"cmp"
+	"net/netip"
+
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/session"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -16,6 +20,7 @@ type plan struct {
 	tx, rx  *policy.Policy
 	seed    *uint64
 	judge   *bool // neighbours
+	rules   policy.Rules
 }
 
 // Set changes the device: either all members of c or none. It returns the state after the
@@ -78,14 +83,26 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 		}
 		p.slave = &link
 	}
-	p.receive, err = d.checkReceiving(c, p)
+	if p.receive, err = d.checkReceiving(c, p); err != nil {
+		return p, err
+	}
+	p.rules, err = d.protect(c.Session, p, d.pair.Rules())
 	return p, err
+}
+
+// protect returns rules that pass the session of the person who asks for a plan.
+func (d *Device) protect(text *string, p plan, rules policy.Rules) (policy.Rules, error) {
+	tx, rx := cmp.Or(p.tx, d.tx.Ruleset().Policy), cmp.Or(p.rx, d.rx.Ruleset().Policy)
+	through := func(to, source netip.Addr) bool {
+		return d.tap != nil && d.links.LeavesBy(to, source) == d.iface.Index()
+	}
+	return session.Way{Through: through, Receive: p.receive, TX: tx, RX: rx}.Protect(text, rules)
 }
 
 // checkReceiving returns the receive mode after a change. It checks that mode together with
 // the slave and the policy of rx after the change.
 func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
-	mode, rx, link := api.ReceiveNone, d.rx.Ruleset().Policy, host.Link{}
+	mode, rx, link := api.ReceiveNone, *d.rx.Ruleset().Policy, host.Link{}
 	if d.tap != nil {
 		mode, link = d.receive.mode, d.slave.Link
 	}
@@ -122,19 +139,33 @@ func (d *Device) connect(p plan) (moved bool, err error) {
 // restarts the packet numbers at 0, and the phase continues.
 func (d *Device) swap(p plan) {
 	now := d.clock()
-	if p.judge != nil {
-		d.tx.JudgeNeighbours(*p.judge)
-		d.rx.JudgeNeighbours(*p.judge)
-	}
+	d.pair.JudgeNeighbours(p.judge)
 	if p.seed != nil {
-		d.seed = *p.seed
-		d.tx.Reseed(d.seedOf(d.tx))
-		d.rx.Reseed(d.seedOf(d.rx))
+		d.pair.Reseed(*p.seed)
 	}
-	if p.tx != nil {
-		d.tx.SetPolicy(*p.tx, now, d.seedOf(d.tx))
+	d.pair.SetRules(p.rules, now)
+	d.pair.SetPolicies(p.tx, p.rx, now)
+}
+
+// ChangeRules changes the rules as a whole or not at all. It waits like Change, and may be
+// called like it.
+func (d *Device) ChangeRules(c api.RulesChange) (api.RulesChanged, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed.Load() {
+		return api.RulesChanged{}, api.Errorf(api.ErrInternal, "", "%s is being taken down", d.name)
 	}
-	if p.rx != nil {
-		d.rx.SetPolicy(*p.rx, now, d.seedOf(d.rx))
+	rules, err := d.pair.Edit(c)
+	if err == nil {
+		rules, err = d.protect(c.Session, plan{receive: d.receive.mode}, rules)
 	}
+	if err != nil {
+		return api.RulesChanged{}, err
+	}
+	d.pair.SetRules(rules, d.clock())
+	if d.apply(d.seen) {
+		d.refresh()
+		d.reread()
+	}
+	return d.pair.Changed(), nil
 }

@@ -1,6 +1,7 @@
 package insane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type Device struct {
 	clock     func() policy.Time
 	near      port.Port
 	tx, rx    *relay.Relay
+	pair      *relay.Pair    // of tx and rx
 	group     sync.WaitGroup // every goroutine of the device
 
 	// The parts of the device in the kernel. A Device made by New has none of them.
@@ -55,7 +57,6 @@ type Device struct {
 	closed atomic.Bool // set before anything is closed: no change begins, and no pass complains
 
 	mu       sync.Mutex // guards the fields below; changes wait for each other and for the kernel
-	seed     uint64
 	given    host.Given
 	slave    slave.Slave
 	adopted  host.Link // MTU and link-layer address that the device last gave the interface
@@ -75,29 +76,25 @@ func newDevice(near port.Port, c Config) *Device {
 	if c.Clock == nil {
 		c.Clock = host.Now
 	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	if c.Memory == 0 {
-		c.Memory = UsualMemory
-	}
-	memory := line.NewMemory(c.Memory, port.Pages{})
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
+	memory := line.NewMemory(cmp.Or(c.Memory, UsualMemory), port.Pages{})
 	direction := func(name string) *relay.Relay {
 		return relay.New(relay.Options{
 			Clock: c.Clock, Log: c.Log.With("direction", name), Limit: watchdog.Limit, JudgeNeighbours: c.JudgeNeighbours, Memory: memory,
 		})
 	}
 	d := &Device{
-		name: c.Name, log: c.Log, clock: c.Clock, near: near, seed: c.Seed,
+		name: c.Name, log: c.Log, clock: c.Clock, near: near,
 		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
 		receive: newReceiving(), reread: func() {},
 	}
+	d.pair = relay.NewPair(d.tx, d.rx, c.Seed)
 	d.source = relay.NewSource(d.rx, &d.group)
 	d.tx.SetEnd(d.slave.End())
 	d.rx.SetEnd(&relay.End{Port: near})
 	now := c.Clock()
-	d.tx.SetPolicy(c.Policy, now, d.seedOf(d.tx))
-	d.rx.SetPolicy(c.RXPolicy, now, d.seedOf(d.rx))
+	d.pair.SetPolicies(&c.Policy, &c.RXPolicy, now)
+	d.pair.SetRules(c.Rules, now)
 	d.publish()
 	return d
 }

@@ -36,7 +36,6 @@
 //	state.go      the state that the device reports
 //	path.go       the fast path
 //	receive.go    the receive modes
-//	seed.go       the seed of each direction
 //	doc.go        this comment
 //
 // These rules hold everywhere:

@@ -53,7 +53,9 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		rs := *r.Ruleset()
-		rs.Program.Stages = stages
+		program := *rs.Program
+		program.Stages = stages
+		rs.Program = &program
 		r.SetRuleset(&rs)
 		d.apply(d.seen)
 		return d.State()

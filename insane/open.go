@@ -19,6 +19,7 @@ type Config struct {
 	Name     string             // of the interface; at most 15 bytes
 	Policy   policy.Policy      // of tx
 	RXPolicy policy.Policy      // of rx; with api.ReceiveNone it must be pass
+	Rules    policy.Rules       // of both directions, in front of these
 	Seed     uint64             // for the pseudo-random draws of both directions
 	Clock    func() policy.Time // CLOCK_MONOTONIC; nil: the system's
 	Log      *slog.Logger       // nil: nothing is logged

@@ -124,8 +124,7 @@ func (d *Device) attachPath() error {
 	d.tx.ShareWith(tx, nil)
 	d.tx.KeepLabels(tx.Labels())
 	d.rx.ShareWith(rx, rx.Drain)
-	d.tx.Reseed(d.seedOf(d.tx)) // restarts the numbers, which the kernel shares from now on
-	d.rx.Reseed(d.seedOf(d.rx))
+	d.pair.Reseed(d.pair.Seed()) // restarts the numbers, which the kernel shares from now on
 	d.keepWatch(tx, d.tx).Arm(true)
 	return nil
 }

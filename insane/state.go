@@ -32,7 +32,7 @@ type shown struct {
 func (d *Device) publish() {
 	s := &shown{
 		slaveState: api.SlaveNone, receive: d.receive.mode, takes: d.receive.takes(),
-		seed: d.seed, tx: d.tx.Ruleset(), rx: d.rx.Ruleset(), end: d.tx.End(), warnings: d.warnings,
+		seed: d.pair.Seed(), tx: d.tx.Ruleset(), rx: d.rx.Ruleset(), end: d.tx.End(), warnings: d.warnings,
 	}
 	if d.tap != nil {
 		s.slave, s.slaveState = api.ShowName(d.slave.Name), d.slave.State()
@@ -69,8 +69,8 @@ func (d *Device) State() api.Info {
 	info := api.Info{
 		Name: api.ShowName(d.name), Slave: s.slave, SlaveState: s.slaveState, Namespace: d.namespace,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed, SeedText: strconv.FormatUint(s.seed, 10),
-		JudgeNeighbours: s.tx.JudgeNeighbours,
-		Warnings:        append([]api.Warning{}, s.warnings...), // never null in JSON
+		JudgeNeighbours: s.tx.JudgeNeighbours, Rules: d.pair.Changed().Total,
+		Warnings: append([]api.Warning{}, s.warnings...), // never null in JSON
 	}
 	if d.logDropped != nil {
 		info.LogDropped = d.logDropped()
@@ -87,6 +87,12 @@ func (d *Device) State() api.Info {
 	info.Warnings = append(info.Warnings, decide.Silence(d.heard.Silence(), info)...)
 	return info
 }
+
+// Rules returns the rules from a number on, with their counters. It waits for nothing.
+func (d *Device) Rules(from int) api.RulesPage { return d.pair.Page(from) }
+
+// RulesFile returns the rules as text. It waits for nothing.
+func (d *Device) RulesFile() string { return d.pair.Rules().String() }
 
 // losses count the frames that the kernel lost before they reached a relay. They have a
 // separate mutex, because State reads them without waiting for a change. It may be locked

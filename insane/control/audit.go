@@ -8,6 +8,9 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
+// mostLogged is the most bytes of a member of a change of the rules that the log shows.
+const mostLogged = 500
+
 // LogWarnings tells the log which warnings have begun, and which are over.
 func LogWarnings(log *slog.Logger, before, after []api.Warning) {
 	for _, w := range after {
@@ -33,6 +36,31 @@ func transitions(before, after api.Info) []any {
 		"seed", transition(before.Seed, after.Seed),
 		"judgeNeighbours", transition(before.JudgeNeighbours, after.JudgeNeighbours),
 	}
+}
+
+// wishes shows each member that a change of the rules has, as the arguments of a log line. Of
+// the text of a file it shows the length.
+func wishes(c api.RulesChange) (args []any) {
+	for _, member := range []struct {
+		name string
+		text *string
+	}{{"add", c.Add}, {"before", c.Before}, {"set", c.Set}, {"delete", c.Delete}} {
+		if member.text != nil {
+			args = append(args, member.name, cut(*member.text, mostLogged))
+		}
+	}
+	if c.Load != nil {
+		args = append(args, "load", fmt.Sprintf("%d bytes", len(*c.Load)))
+	}
+	return args
+}
+
+// cut returns a text, or its beginning if it has more bytes than longest.
+func cut(text string, longest int) string {
+	if len(text) > longest {
+		return text[:longest] + "…"
+	}
+	return text
 }
 
 // transition shows a value before and after a change.

@@ -1,11 +1,11 @@
 // Package control answers the requests of package api on the control socket of a device. It
 // uses the device through the interface [Device] only.
 //
-// control.go serves the requests and decides who may make a change; message.go
-// reads and writes the JSON; audit.go tells the log what has changed; limiter.go
-// bounds the connections and gives each the credentials of its peer; pool.go shares
-// the places for connections among users; turn.go lets those who may not make changes
-// wait for each other; metrics.go shows the state to Prometheus.
+// control.go serves the requests and decides who may make a change; rules.go serves those
+// about rules; message.go reads and writes the JSON; audit.go tells the log what has changed;
+// limiter.go bounds the connections and gives each the credentials of its peer; pool.go
+// shares the places for connections among users; turn.go lets those who may not make changes
+// wait for each other; metrics.go shows the state to Prometheus, rulemetrics.go the rules.
 package control
 
 import (
@@ -26,7 +26,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Limits of a control connection beside api.MaxBody.
+// Limits of a control connection beside those of package api.
 const (
 	maxHeader      = 16 << 10         // bytes of the header of a request
 	requestTimeout = 10 * time.Second // longest time to read a request, and to write its answer
@@ -45,6 +45,19 @@ type Device interface {
 	// state just before and just after it. The error is an *api.Error if the
 	// request is at fault; any other error is answered as api.ErrInternal.
 	Change(api.Change) (before, after api.Info, err error)
+
+	// Rules returns the rules from the given number on, at most api.MaxRulesPage, with their
+	// counters; none from behind the last one. The caller may change the result. It must not
+	// wait for a change.
+	Rules(from int) api.RulesPage
+
+	// RulesFile returns the rules as text that RulesChange.Load takes. It must not wait for a
+	// change.
+	RulesFile() string
+
+	// ChangeRules carries out a change of the rules as a whole or not at all. The error is
+	// as in Change.
+	ChangeRules(api.RulesChange) (api.RulesChanged, error)
 }
 
 // Options are the parameters of Serve besides the listener and the device.
@@ -60,6 +73,7 @@ type server struct {
 	device  Device
 	refused rate.Sometimes // log lines about peers that may not make a change
 	turns   turns
+	file    shared // the text of the rules
 }
 
 // Serve answers requests about d that come over l. When ctx ends, it closes every
@@ -93,8 +107,8 @@ func newServer(d Device, o Options) *server {
 	return &server{Options: o, device: d, refused: rate.Sometimes{Interval: refusedInterval}, turns: newTurns()}
 }
 
-// handler serves the requests of package api. Every answer is JSON, except the metrics.
-// That includes the answer to a malformed request, which http.ServeMux might redirect
+// handler serves the requests of package api. Every answer is JSON, except the metrics and
+// the rules as text. That includes the answer to a malformed request, which http.ServeMux might redirect
 // instead.
 func (s *server) handler() http.Handler {
 	metrics := promhttp.HandlerFor(newRegistry(s.device), promhttp.HandlerOpts{})
@@ -113,7 +127,9 @@ func (s *server) handler() http.Handler {
 			info := s.device.State()
 			answer(w, api.DeviceStats{TX: info.TX.Stats, RX: info.RX.Stats})
 		}),
-		api.PathMetrics: readOnly(metrics.ServeHTTP),
+		api.PathMetrics:   readOnly(metrics.ServeHTTP),
+		api.PathRules:     s.rules,
+		api.PathRulesFile: s.rulesFile,
 	}
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		if serve, ok := paths[r.URL.Path]; ok {
@@ -141,18 +157,28 @@ func readOnly(f http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
+// permit returns a log about the peer of a request if it may make changes. Otherwise it
+// refuses the request.
+func (s *server) permit(w http.ResponseWriter, r *http.Request) (who *slog.Logger, ok bool) {
+	peer := peerOf(r.Context())
+	who = s.Log.With("uid", peer.UID, "gid", peer.GID, "pid", peer.PID)
+	if s.mayChange(peer) {
+		return who, true
+	}
+	// Every user of the machine can ask, so these lines are limited.
+	s.refused.Do(func() { who.Warn("change refused: not permitted") })
+	refuse(w, api.Errorf(api.ErrForbidden, "",
+		"uid %d may not change %s: that wants root or the user or group of its daemon", peer.UID, s.Name))
+	return who, false
+}
+
 // put carries out a change and logs the peer that asked for it.
 func (s *server) put(w http.ResponseWriter, r *http.Request) {
-	peer := peerOf(r.Context())
-	who := s.Log.With("uid", peer.UID, "gid", peer.GID, "pid", peer.PID)
-	if !s.mayChange(peer) {
-		// Every user of the machine can ask, so these lines are limited.
-		s.refused.Do(func() { who.Warn("change refused: not permitted") })
-		refuse(w, api.Errorf(api.ErrForbidden, "",
-			"uid %d may not change %s: that wants root or the user or group of its daemon", peer.UID, s.Name))
+	who, ok := s.permit(w, r)
+	if !ok {
 		return
 	}
-	change, err := decode(http.MaxBytesReader(w, r.Body, api.MaxBody))
+	change, err := decode[api.Change](http.MaxBytesReader(w, r.Body, api.MaxBody))
 	if err != nil {
 		refuse(w, err)
 		return

@@ -22,8 +22,11 @@ var root = host.Peer{UID: 0, GID: 0}
 // from one goroutine at a time.
 type fake struct {
 	info    api.Info
+	rules   []api.Rule
+	file    string // the text of the rules
 	err     error
-	changes int // calls of Change
+	changes int             // calls of Change and ChangeRules
+	asked   api.RulesChange // the last argument of ChangeRules
 }
 
 func (f *fake) State() api.Info { return f.info }
@@ -46,6 +49,22 @@ func (f *fake) Change(c api.Change) (before, after api.Info, err error) {
 	return before, f.info, nil
 }
 
+func (f *fake) Rules(from int) api.RulesPage {
+	page := api.RulesPage{From: from, Total: len(f.rules), Version: 5}
+	if from < len(f.rules) {
+		page.Rules = f.rules[from:min(from+api.MaxRulesPage, len(f.rules))]
+	}
+	return page
+}
+
+func (f *fake) RulesFile() string { return strings.Clone(f.file) }
+
+func (f *fake) ChangeRules(c api.RulesChange) (api.RulesChanged, error) {
+	f.changes++
+	f.asked = c
+	return api.RulesChanged{Total: len(f.rules) - 1, Version: 6}, f.err
+}
+
 // newFake makes a device in which all numbers that an answer shows differ.
 func newFake() *fake {
 	stats := func(n uint64) api.Stats {
@@ -55,7 +74,10 @@ func newFake() *fake {
 			Overruns: n + 5, Neighbour: api.Count{Packets: n + 10, Bytes: n + 11},
 		}
 	}
-	return &fake{info: api.Info{
+	rule := func(name string, n uint64) api.Rule {
+		return api.Rule{Name: name, Match: "udp port 53", TX: &api.RuleDirection{Policy: "pass", Stats: stats(n)}}
+	}
+	return &fake{rules: []api.Rule{rule("dns", 300), rule("web", 400), rule(api.DefaultRule, 500)}, file: "dns: udp port 53 tx pass\n", info: api.Info{
 		Name: "insane", Slave: "eth0", SlaveState: api.SlaveUp, Carrier: true, MTU: 1500, Seed: 7, LogDropped: 11,
 		Receive: api.ReceiveAll, Path: api.PathRelay,
 		TX: api.Direction{Policy: "pass", Verdicts: api.Verdicts{Relay: 3, Drop: 4}, Path: api.PathKernel, Stats: stats(100)},

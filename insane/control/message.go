@@ -12,21 +12,18 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// decode reads exactly one Change. Every error is an *api.Error of one line; it names the
-// member at fault, if there is one, and its value.
-func decode(body io.Reader) (api.Change, error) {
-	var c api.Change
+// decode reads exactly one object: an api.Change or an api.RulesChange. Every error is an
+// *api.Error of one line; it names the member at fault, if there is one, and its value.
+func decode[T any](body io.Reader) (c T, err error) {
 	text, err := io.ReadAll(body)
-	if err == nil {
-		err = unmarshal(text, &c)
+	if err != nil {
+		return c, explainRead(err)
 	}
-	var tooLarge *http.MaxBytesError
+	err = unmarshal(text, &c)
 	var badType *json.UnmarshalTypeError
 	switch {
 	case err == nil:
 		return c, nil
-	case errors.As(err, &tooLarge):
-		return c, api.Errorf(api.ErrTooLarge, "", "body: larger than %d bytes", api.MaxBody)
 	case errors.As(err, &badType) && badType.Field != "":
 		return c, api.Errorf(api.ErrInvalid, badType.Field, "%s: %s: want %s",
 			badType.Field, valueOf(text, badType), wanted[badType.Type.Kind()])
@@ -38,11 +35,20 @@ func decode(body io.Reader) (api.Change, error) {
 	return c, api.Errorf(api.ErrInvalid, "", "body: %s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
+// explainRead returns the *api.Error for a body that cannot be read.
+func explainRead(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return api.Errorf(api.ErrTooLarge, "", "body: larger than %d bytes", tooLarge.Limit)
+	}
+	return api.Errorf(api.ErrInvalid, "", "body: %s", err)
+}
+
 // unmarshal reads one JSON value and refuses what is unknown in it, or follows it.
-func unmarshal(text []byte, c *api.Change) error {
+func unmarshal(text []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(c); err != nil {
+	if err := dec.Decode(v); err != nil {
 		return err
 	}
 	if _, more := dec.Token(); more != io.EOF {

@@ -21,6 +21,7 @@ type collector struct {
 	held, heldLen, done, doneLen        *prometheus.Desc
 	marked, markedLen, noMemory         *prometheus.Desc
 	late, drawn, rate                   *prometheus.Desc
+	rules, rulesLeft, rulePackets       *prometheus.Desc
 }
 
 func newRegistry(d Device) *prometheus.Registry {
@@ -57,6 +58,9 @@ func newRegistry(d Device) *prometheus.Registry {
 		late:          desc("late_seconds", "How much later than they were to packets left that were held, since the policy was set.", "direction"),
 		drawn:         desc("drawn_delay_seconds", "Mean and standard deviation of the delays drawn since the policy was set.", "direction", "what"),
 		rate:          desc("relayed_bits", "Bits relayed in the last whole second, by the relay.", "direction"),
+		rules:         desc("rules", "Rules of the device."),
+		rulesLeft:     desc("rules_left_out", "Rules that have no metrics of their own, because they come behind the first ones."),
+		rulePackets:   desc("rule_packets_total", "Wire packets that a rule judged, and what became of them.", "direction", "rule", "what"),
 		verdicts:      desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
 	})
 	return r
@@ -68,7 +72,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 		c.packets, c.bytes,
 		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen,
 		c.held, c.heldLen, c.done, c.doneLen, c.marked, c.markedLen, c.noMemory, c.late, c.drawn, c.rate,
-		c.overruns, c.verdicts, c.fastPath} {
+		c.overruns, c.verdicts, c.fastPath, c.rules, c.rulesLeft, c.rulePackets} {
 		ch <- d
 	}
 }
@@ -101,6 +105,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			map[float64]float64{0.5: seconds(d.Late.P50), 0.99: seconds(d.Late.P99), 1: seconds(d.Late.Worst)}, i.Name, name)
 		c.collectStats(ch, i.Name, name, d.Stats)
 	}
+	c.collectRules(ch, i.Name)
 }
 
 // seconds returns a number of nanoseconds in seconds.

@@ -1,16 +1,13 @@
 package control
 
 import (
-	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // Every number of the state has a metric.
 func TestMetrics(t *testing.T) {
-	body := ask(newServer(newFake(), Options{}), nobody, http.MethodGet, api.PathMetrics, "").Body.String()
+	body := metricsOf(newFake())
 	for _, want := range []string{
 		`insane_info{device="insane",path="relay",receive="all",rx="percent 50",slave="eth0",slave_state="up",tx="pass"} 1`,
 		`insane_carrier{device="insane"} 1`,

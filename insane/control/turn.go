@@ -1,7 +1,7 @@
 package control
 
 import (
-	"bytes"
+	"io"
 	"net/http"
 )
 
@@ -25,14 +25,16 @@ func (t turns) serve(w http.ResponseWriter, r *http.Request, f http.HandlerFunc)
 		f(a, r)
 	}()
 	w.WriteHeader(a.status)
-	w.Write(a.body.Bytes()) // fails only if the peer has closed the connection
+	for _, part := range a.body {
+		io.WriteString(w, part) // fails only if the peer has closed the connection
+	}
 }
 
 // answered is an answer that is not sent yet.
 type answered struct {
 	header http.Header
 	status int
-	body   bytes.Buffer
+	body   []string
 }
 
 // Header implements http.ResponseWriter.
@@ -42,4 +44,11 @@ func (a *answered) Header() http.Header { return a.header }
 func (a *answered) WriteHeader(status int) { a.status = status }
 
 // Write implements http.ResponseWriter.
-func (a *answered) Write(p []byte) (int, error) { return a.body.Write(p) }
+func (a *answered) Write(p []byte) (int, error) { return a.WriteString(string(p)) }
+
+// WriteString implements io.StringWriter. It makes no copy, so that many peers can wait for
+// one long text.
+func (a *answered) WriteString(s string) (int, error) {
+	a.body = append(a.body, s)
+	return len(s), nil
+}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/seed-39a139a1/insane/insane/frame"
-	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -33,7 +32,6 @@ func (r *Relay) batch(frames []frame.Frame) {
 	}
 	now, to := r.clock(), r.to.Load()
 	r.rs, r.now, r.began = rs, now, now
-	r.holding = rs.Program.Holds()
 	r.since.Store(int64(now))
 	defer r.since.Store(0)
 	r.clear()
@@ -49,7 +47,12 @@ func (r *Relay) batch(frames []frame.Frame) {
 		}
 	}
 	r.flush()
-	r.enter(rs, now)
+	for _, c := range r.touched {
+		if c.line != nil {
+			r.waiting.schedule(c)
+		}
+	}
+	r.enter(now)
 }
 
 // clear begins a batch.
@@ -64,10 +67,3 @@ func (r *Relay) clear() {
 
 // keepScratch is how many bytes of scratch memory clear keeps.
 const keepScratch = 1 << 20
-
-// enter adds a batch that ended at a time to the counters.
-func (r *Relay) enter(rs *Ruleset, end policy.Time) {
-	packets, bytes := r.line.Held()
-	r.counters.enter(batch{delta: &r.delta, ruleset: rs, held: api.Count{Packets: packets, Bytes: bytes}, end: end})
-	r.delta = delta{}
-}

@@ -12,10 +12,10 @@ import (
 // that of the first packet of the frame.
 func (r *Relay) carry(f frame.Frame, l *frame.Layout, number uint64) {
 	n := l.Packets()
-	capable := r.rs.Program.ECNMark != 0 && frame.Capable(f)
+	capable := r.class.program.ECNMark != 0 && frame.Capable(f)
 	r.mtu = uint32(l.MTU())
 	r.verdicts, r.keep = r.verdicts[:0], r.keep[:0]
-	if r.rs.Program.Uniform(uint32(n)) {
+	if r.class.program.Uniform(uint32(n)) {
 		r.same(r.decide(number, uint64(n), capable), n)
 	} else {
 		r.decideEach(number, n, capable)
@@ -37,7 +37,7 @@ func (r *Relay) carry(f frame.Frame, l *frame.Layout, number uint64) {
 		if sub, err := frame.Inspect(piece); err == nil {
 			r.carryRuns(piece, &sub, number+uint64(from), r.verdicts[from:to])
 		} else {
-			r.delta.drop(DropUnreadable, api.Count{Packets: uint64(to - from), Bytes: l.Bytes(from, to)})
+			r.class.delta.drop(DropUnreadable, api.Count{Packets: uint64(to - from), Bytes: l.Bytes(from, to)})
 			r.trouble("take a super-frame apart", err)
 		}
 		from = to
@@ -49,7 +49,7 @@ func (r *Relay) carry(f frame.Frame, l *frame.Layout, number uint64) {
 func (r *Relay) lose(l *frame.Layout, verdicts []policy.Verdict, from int) (to int) {
 	for to = from + 1; to < len(verdicts) && verdicts[to].Loss == verdicts[from].Loss; to++ {
 	}
-	r.delta.dropBy(verdicts[from].By, api.Count{Packets: uint64(to - from), Bytes: l.Bytes(from, to)})
+	r.class.delta.dropBy(verdicts[from].By, api.Count{Packets: uint64(to - from), Bytes: l.Bytes(from, to)})
 	return to
 }
 
@@ -79,7 +79,7 @@ func (r *Relay) carryRuns(f frame.Frame, l *frame.Layout, number uint64, verdict
 		if err == nil {
 			r.emit(piece, &sub, number+uint64(from), v, c)
 		} else {
-			r.delta.drop(DropMalformed, c)
+			r.class.delta.drop(DropMalformed, c)
 			r.trouble("take packets out of a frame", err)
 		}
 		from = to
@@ -89,7 +89,7 @@ func (r *Relay) carryRuns(f frame.Frame, l *frame.Layout, number uint64, verdict
 // cut returns some packets of a frame as one frame. What is held is copied into the line at
 // once, so that the next cut may overwrite it.
 func (r *Relay) cut(f frame.Frame, l *frame.Layout, from, to int) frame.Frame {
-	if r.holding {
+	if r.class.holds {
 		return r.splitter.CutOver(f, *l, from, to)
 	}
 	return r.splitter.Cut(f, *l, from, to)
@@ -99,7 +99,7 @@ func (r *Relay) cut(f frame.Frame, l *frame.Layout, from, to int) frame.Frame {
 // are to be damaged or copied, they are one packet.
 func (r *Relay) emit(f frame.Frame, l *frame.Layout, number uint64, v policy.Verdict, c api.Count) {
 	if v.Mark && frame.MarkCE(f) {
-		add(&r.delta.marked[v.By], c)
+		add(&r.class.delta.marked[v.By], c)
 	}
 	itself := f
 	if v.Flips != 0 {
@@ -108,15 +108,15 @@ func (r *Relay) emit(f frame.Frame, l *frame.Layout, number uint64, v policy.Ver
 		}
 		r.damage(itself, number, 0, c)
 	}
-	r.delta.overrun(&r.delta.offered, r.send(itself, l, v, c))
+	r.class.delta.overrun(&r.class.delta.offered, r.send(itself, l, v, c))
 	for i := range v.Copies {
-		copied, cv := f, r.rs.Program.Copy(r.now, number, i+1)
+		copied, cv := f, r.class.program.Copy(r.now, number, i+1)
 		if cv.Flips != 0 {
 			copied = r.copyOf(f)
 			r.damage(copied, number, i+1, c)
 		}
-		add(&r.delta.copied, c)
-		r.delta.overrun(&r.delta.copied, r.send(copied, l, cv, c))
+		add(&r.class.delta.copied, c)
+		r.class.delta.overrun(&r.class.delta.copied, r.send(copied, l, cv, c))
 	}
 }
 
@@ -133,10 +133,10 @@ func (r *Relay) damage(f frame.Frame, number uint64, ordinal uint32, c api.Count
 		h.GSOType, h.GSOSize = frame.GSONone, 0
 		f.SetHeader(h)
 	}
-	r.places = r.rs.Program.Flip(r.places[:0], number, ordinal, frame.Bits(f))
+	r.places = r.class.program.Flip(r.places[:0], number, ordinal, frame.Bits(f))
 	frame.Flip(f, r.places)
 	if len(r.places) > 0 {
-		add(&r.delta.damaged, c)
+		add(&r.class.delta.damaged, c)
 	}
 }
 
@@ -144,12 +144,12 @@ func (r *Relay) damage(f frame.Frame, number uint64, ordinal uint32, c api.Count
 // memory.
 func (r *Relay) send(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Count) (lost api.Count) {
 	if v.Behind != 0 {
-		add(&r.delta.reordered, c)
+		add(&r.class.delta.reordered, c)
 	}
-	if !r.holding {
-		r.pass(f, share{Count: c})
+	if !r.class.holds {
+		r.pass(f, share{Count: c, class: r.class})
 		return lost
 	}
-	r.delta.drawn.note(v.Delay, c.Packets)
+	r.class.delta.drawn.note(v.Delay, c.Packets)
 	return r.hold(f, l, v, c)
 }

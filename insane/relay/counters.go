@@ -30,126 +30,60 @@ var reasonNames = api.DropReasons()
 // String returns the name of the reason in the protocol of the control socket.
 func (r Reason) String() string { return reasonNames[r] }
 
-// delta is the sum that one batch adds to the counters.
-type delta struct {
-	offered, relayed api.Count
-	neighbour        api.Count // relayed without a verdict, and not among offered and relayed
-	dropped          [reasons]api.Count
-	stages           [policy.StageNumbers]api.Count // DropPolicy, by the number of the stage
-	verdicts         api.Verdicts
-
-	copied, damaged, reordered api.Count
-	marked                     [policy.StageNumbers]api.Count // by the number of the stage
-	overruns                   uint64                         // packets that found no memory
-	drawn                      drawn
+// tally is the counters of one rule. The mutex of counters guards it.
+type tally struct {
+	total *delta    // since the rule came; nil: no packet has come yet
+	held  api.Count // of its packets
+	rule  *Rule     // whose verdicts and effects the last ones are
+	did   api.Did   // of rule; without Delay and Rate
 }
 
-// share is the part of the counters that one frame adds. spared: it is a message of neighbours, which
-// has no verdict and is not counted as offered.
-type share struct {
-	api.Count
-	spared bool
-}
-
-// relay counts a frame that was relayed.
-func (p *delta) relay(s share) {
-	if s.spared {
-		add(&p.neighbour, s.Count)
-		return
+// enter adds what a batch has done to the packets of a rule. With a new policy the counters
+// of verdicts and of effects restart at 0, because a user reads them beside the present one.
+func (t *tally) enter(rule *Rule, d *delta, held api.Count) {
+	if t.total == nil {
+		t.total = new(delta)
 	}
-	add(&p.relayed, s.Count)
-}
-
-// refuse counts a frame that could not be relayed, for a reason that is not the policy. A
-// spared frame counts as offered then.
-func (p *delta) refuse(why Reason, s share) {
-	if s.spared {
-		add(&p.offered, s.Count)
+	if t.rule != rule {
+		t.rule, t.did = rule, api.Did{}
+		t.total.verdicts, t.total.drawn = api.Verdicts{}, drawn{}
 	}
-	p.drop(why, s.Count)
-}
-
-// overrun counts packets that found no memory in which to wait. No policy has asked for that,
-// so that they are taken from the sum in which they were counted: offered or copied.
-func (p *delta) overrun(from *api.Count, c api.Count) {
-	p.overruns += c.Packets
-	from.Packets -= c.Packets
-	from.Bytes -= c.Bytes
-}
-
-// drop counts packets that were dropped for a reason.
-func (p *delta) drop(why Reason, c api.Count) { add(&p.dropped[why], c) }
-
-// dropBy counts packets that a stage of the policy dropped.
-func (p *delta) dropBy(stage policy.Stage, c api.Count) {
-	p.drop(DropPolicy, c)
-	add(&p.stages[stage], c)
-}
-
-// add adds packets and bytes to a sum.
-func add(sum *api.Count, c api.Count) {
-	sum.Packets += c.Packets
-	sum.Bytes += c.Bytes
+	t.held = held
+	t.total.add(d)
+	t.did.Copied += d.copied.Packets
+	t.did.Damaged += d.damaged.Packets
+	t.did.Reordered += d.reordered.Packets
 }
 
 // counters are the counters of one direction. A whole batch is added at once, so every
 // reader sees counters that balance: offered + copied = relayed + held + Σ dropped. All
 // methods are safe for concurrent use.
 type counters struct {
-	mu      sync.Mutex
-	total   delta
-	held    api.Count
-	speed   speedometer
-	did     api.Did  // of ruleset; without Delay and Rate
-	ruleset *Ruleset // the ruleset whose verdicts and delays are in total
+	mu    sync.Mutex
+	total delta
+	held  api.Count
+	speed speedometer
 }
 
 // batch is the events between two times of the clock.
 type batch struct {
-	*delta
-	ruleset *Ruleset    // which judged it
+	classes []*class    // whose packets they are about
 	held    api.Count   // what is held behind it
 	end     policy.Time // of the batch
 }
 
-// enter adds a batch. With a new ruleset the counters of verdicts and of delays restart at 0,
-// because a user reads them beside the present policy.
+// enter adds a batch.
 func (b *counters) enter(p batch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ruleset != p.ruleset {
-		b.ruleset = p.ruleset
-		b.total.verdicts, b.total.drawn, b.did = api.Verdicts{}, drawn{}, api.Did{}
-	}
 	b.held = p.held
-	b.speed.add(p.end, p.relayed.Bytes)
-	b.addEffects(p.delta)
-	add(&b.total.offered, p.offered)
-	add(&b.total.relayed, p.relayed)
-	add(&b.total.neighbour, p.neighbour)
-	for why := range p.dropped {
-		add(&b.total.dropped[why], p.dropped[why])
+	relayed := uint64(0)
+	for _, c := range p.classes {
+		relayed += c.delta.relayed.Bytes
+		b.total.add(&c.delta)
+		c.rule.tally.enter(c.rule, &c.delta, c.held)
 	}
-	for stage := range p.stages {
-		add(&b.total.stages[stage], p.stages[stage])
-	}
-	b.total.verdicts.Relay += p.verdicts.Relay
-	b.total.verdicts.Drop += p.verdicts.Drop
-}
-
-// addEffects adds what has become of packets that are not lost. The caller holds b.mu.
-func (b *counters) addEffects(p *delta) {
-	add(&b.total.copied, p.copied)
-	add(&b.total.damaged, p.damaged)
-	add(&b.total.reordered, p.reordered)
-	for stage := range p.marked {
-		add(&b.total.marked[stage], p.marked[stage])
-	}
-	b.did.Copied += p.copied.Packets
-	b.did.Damaged += p.damaged.Packets
-	b.did.Reordered += p.reordered.Packets
-	b.total.overruns += p.overruns
-	b.total.drawn.add(p.drawn)
+	b.speed.add(p.end, relayed)
 }
 
 // enterLost adds frames that the kernel dropped before they reached the relay, for a known
@@ -165,26 +99,41 @@ func (b *counters) enterLost(frames uint64, why Reason) {
 func (b *counters) stats() api.Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.total.stats(b.held)
+}
+
+// statsOf reads the counters of a rule.
+func (b *counters) statsOf(r *Rule) api.Stats {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r.tally.total == nil {
+		return new(delta).stats(api.Count{})
+	}
+	return r.tally.total.stats(r.tally.held)
+}
+
+// stats returns the sums in the form of the control socket. held is what waits.
+func (p *delta) stats(held api.Count) api.Stats {
 	s := api.Stats{
-		Offered:   b.total.offered,
-		Relayed:   b.total.relayed,
-		Neighbour: b.total.neighbour,
-		Held:      b.held,
-		Copied:    b.total.copied,
-		Damaged:   b.total.damaged,
-		Reordered: b.total.reordered,
+		Offered:   p.offered,
+		Relayed:   p.relayed,
+		Neighbour: p.neighbour,
+		Held:      held,
+		Copied:    p.copied,
+		Damaged:   p.damaged,
+		Reordered: p.reordered,
 		Marked:    make(map[string]api.Count),
-		NoMemory:  b.total.overruns,
+		NoMemory:  p.overruns,
 		Dropped:   make(map[string]api.Count, reasons),
 		Stages:    make(map[string]api.Count),
 	}
 	for _, stage := range policy.Forms()[1:] { // without pass
-		s.Stages[stage.Name] = b.total.stages[stage.Number]
-		if c := b.total.marked[stage.Number]; c != (api.Count{}) {
+		s.Stages[stage.Name] = p.stages[stage.Number]
+		if c := p.marked[stage.Number]; c != (api.Count{}) {
 			s.Marked[stage.Name] = c
 		}
 	}
-	for why, c := range b.total.dropped {
+	for why, c := range p.dropped {
 		s.Dropped[Reason(why).String()] = c
 	}
 	return s
@@ -204,14 +153,14 @@ func (b *counters) holds() uint64 {
 	return b.held.Packets
 }
 
-// done returns what a ruleset has done so far; zeros if no batch has met it yet. now is the
+// done returns what a rule has done so far; zeros if no batch has met it yet. now is the
 // present time.
-func (b *counters) done(r *Ruleset, now policy.Time) (v api.Verdicts, did api.Did) {
+func (b *counters) done(r *Rule, now policy.Time) (v api.Verdicts, did api.Did) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ruleset == r {
-		v, did = b.total.verdicts, b.did
-		did.Delay = b.total.drawn.read()
+	if t := r.tally; t.rule == r {
+		v, did = t.total.verdicts, t.did
+		did.Delay = t.total.drawn.read()
 	}
 	did.Rate = b.speed.read(now)
 	return v, did

@@ -15,7 +15,7 @@ func (r *Relay) Direction(rs *Ruleset, why string, overruns uint64) api.Directio
 		Policy: rs.Policy.String(), Stats: r.counters.stats(), Late: rs.late.read(),
 		Path: api.PathRelay, PathReason: why,
 	}
-	d.Verdicts, d.Did = r.counters.done(rs, r.clock())
+	d.Verdicts, d.Did = r.counters.done(rs.Rule, r.clock())
 	d.Stats.Overruns = overruns
 	if r.kernel == nil {
 		return d

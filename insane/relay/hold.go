@@ -18,7 +18,7 @@ func (r *Relay) hold(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Cou
 	if c.Packets > 1 {
 		item.Layout = l
 	}
-	kept, why := r.line.Push(&item)
+	kept, why := r.class.line.Push(&item)
 	if why == line.Taken {
 		return api.Count{}
 	}
@@ -27,7 +27,7 @@ func (r *Relay) hold(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Cou
 		lost = api.Count{Packets: c.Packets - uint64(kept), Bytes: l.Bytes(kept, int(c.Packets))}
 	}
 	if why == line.QueueFull {
-		r.delta.dropBy(policy.ByQueue, lost)
+		r.class.delta.dropBy(policy.ByQueue, lost)
 		return api.Count{}
 	}
 	return lost
@@ -38,7 +38,7 @@ func (r *Relay) hold(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Cou
 func (r *Relay) release() (until policy.Time) {
 	rs := r.ruleset.Load()
 	ending := r.ending.Load()
-	holds := rs.Program.Holds() && !ending
+	holds := rs.Holds() && !ending
 	r.stamp(holds)
 	if err := r.urgency.Set(holds); err != nil {
 		r.log.Debug("wake with the priority of other threads", "err", err)
@@ -48,80 +48,106 @@ func (r *Relay) release() (until policy.Time) {
 		now = r.clock()
 		r.settle(rs, now, ending)
 	}
-	for {
-		next, some := r.line.Next()
-		if !some {
-			return 0
-		}
-		if next > now {
+	for len(r.waiting) > 0 {
+		if next := r.waiting[0].at; next > now {
 			if now = r.clock(); next > now {
 				return next
 			}
 		}
 		r.since.Store(int64(now))
-		r.releaseDue(rs, now)
+		r.releaseDue(now)
 		r.since.Store(0)
 		now = r.clock()
 	}
+	return 0
 }
 
-// settle makes the line follow a ruleset.
+// settle makes the lines follow a ruleset.
 func (r *Relay) settle(rs *Ruleset, now policy.Time, ending bool) {
 	r.settled, r.arrived = rs, now
-	if ending {
-		r.line.Set(now, line.Settings{})
-		return
+	if r.own.program != rs.Program {
+		r.own.compiled(rs.Program)
 	}
-	settings := line.SettingsOf(&rs.Program, now)
+	r.follow(r.own, rs.Rule, now, ending)
+	r.settleClasses(rs, now, ending)
+}
+
+// follow makes the line of a class follow a rule. ending: nothing is to wait any more.
+func (r *Relay) follow(c *class, rule *Rule, now policy.Time, ending bool) {
+	if c != r.own && c.rule != rule { // of many rules few meet packets, and only these are compiled
+		program := rule.Policy.CompileAt(policy.Start{Epoch: rule.Epoch, Seed: rule.seed, First: rule.first})
+		c.compiled(&program)
+	}
+	c.rule, c.holds = rule, rule.holds
+	if c.line == nil {
+		if !c.holds {
+			return
+		}
+		c.line = line.New(line.Options{Memory: r.memory})
+	}
+	settings := line.Settings{}
+	if !ending {
+		settings = line.SettingsOf(c.program, now)
+	}
 	if settings.SlotLength != nil {
-		settings.SlotEpoch = rs.Epoch // earlier than now after a change of the seed alone
+		settings.SlotEpoch = rule.Epoch // earlier than now after a change of the seed alone
 	}
-	r.line.Set(now, settings)
+	c.line.Set(now, settings)
+	r.waiting.schedule(c)
 }
 
 // releaseDue passes on a batch of what is due now.
-func (r *Relay) releaseDue(rs *Ruleset, now policy.Time) {
+func (r *Relay) releaseDue(now policy.Time) {
 	r.began = now
 	r.clear()
 	r.parts = r.parts[:0]
 	to := r.to.Load()
-	for len(r.parts) < mostParts {
-		p, ok := r.line.Pop(now)
+	for len(r.parts) < mostParts && r.waiting[0].at <= now {
+		c := r.touch(r.waiting[0])
+		p, ok := c.line.Pop(now)
 		if !ok {
-			break
+			r.waiting.postpone(c)
+			continue
 		}
-		r.parts = append(r.parts, leaving{p.Due, p.Packets})
-		r.leave(p, to)
+		r.parts = append(r.parts, leaving{p.Due, p.Packets, c})
+		r.leave(c, p, to)
+		if len(r.waiting) > 1 {
+			r.waiting.schedule(c)
+		}
 	}
 	r.flush()
 	after := r.clock()
 	for _, p := range r.parts {
-		rs.late.add(after-min(after, p.due), p.packets)
+		p.class.rule.late.add(after-min(after, p.due), p.packets)
 	}
-	r.line.Release()
-	r.enter(rs, after)
+	for _, c := range r.touched {
+		c.line.Release()
+		r.waiting.schedule(c)
+	}
+	r.enter(after)
 }
 
-// mostParts is how many parts a batch of the line has at most.
+// mostParts is how many parts a batch of the lines has at most.
 const mostParts = 64
 
-// leaving is when packets were to leave.
+// leaving is when packets of a class were to leave.
 type leaving struct {
 	due     policy.Time
 	packets int
+	class   *class
 }
 
-// leave adds a part of the line to the frames that this batch relays.
-func (r *Relay) leave(p line.Part, to *End) {
-	c := api.Count{Packets: uint64(p.Packets), Bytes: p.Bytes}
+// leave adds a part of the line of a class to the frames that this batch relays.
+func (r *Relay) leave(c *class, p line.Part, to *End) {
+	n := api.Count{Packets: uint64(p.Packets), Bytes: p.Bytes}
 	if p.Marked {
-		add(&r.delta.marked[policy.ByQueue], c)
+		add(&c.delta.marked[policy.ByQueue], n)
 	}
 	if to.MTU > 0 && int(p.Tag.Flags) > to.MTU {
-		r.refuse(DropTooBig, share{Count: c})
+		r.refuse(DropTooBig, share{Count: n, class: c})
 		return
 	}
 	r.readdress(p.Frame)
-	r.pass(p.Frame, share{Count: c})
+	r.pass(p.Frame, share{Count: n, class: c})
 	r.outLabels = append(r.outLabels, port.Label{Priority: p.Tag.Priority, Mark: p.Tag.Mark})
 }

@@ -9,52 +9,63 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// judge decides about one frame. Every packet takes a number, even if it is dropped later,
-// so that its verdict depends only on the packets before it. Messages of neighbours take
-// none, unless the ruleset judges them. Packets that wait are not asked yet whether there is
-// somewhere to send them to.
+// judge decides about one frame. Every packet takes a number of its rule, even if it is
+// dropped later, so that its verdict depends only on the packets before it. Messages of
+// neighbours take none, unless the ruleset judges them. Packets that wait are not asked yet
+// whether there is somewhere to send them to. What cannot be judged belongs to the policy of
+// the direction.
 func (r *Relay) judge(f frame.Frame, to *End) {
+	r.class = r.touch(r.own)
 	layout, err := frame.Inspect(f)
 	if err != nil {
 		r.notJudged(f, err)
 		return
 	}
-	changes := r.rs.Program.Stages&^policy.Losses != 0
+	spared := !r.rs.JudgeNeighbours && frame.Neighbour(f)
+	if r.rs.table == nil {
+		r.judgeAll(f, &layout, spared, to)
+	} else {
+		r.classify(f, &layout, spared, to)
+	}
+}
+
+// judgeAll decides about a frame whose packets belong to r.class.
+func (r *Relay) judgeAll(f frame.Frame, layout *frame.Layout, spared bool, to *End) {
+	changes := r.class.program.Stages&^policy.Losses != 0
 	if !layout.Whole() && !changes && carriesTunnels(to.Port) {
 		layout.Mark(f) // what waits may leave through another port, and is taken apart
 	}
 	n := layout.Packets()
 	all := api.Count{Packets: uint64(n), Bytes: layout.Bytes(0, n)}
-	spared := !r.rs.JudgeNeighbours && frame.Neighbour(f)
 	number := uint64(0)
 	if !spared {
-		number = r.rs.next.Add(uint64(n)) - uint64(n)
-		add(&r.delta.offered, all)
+		number = r.class.rule.next.Add(uint64(n)) - uint64(n)
+		add(&r.class.delta.offered, all)
 	}
-	waits := r.holding && !spared
+	waits := r.class.holds && !spared
 	switch {
 	case !waits && to.Port == nil:
-		r.refuse(to.Why, share{all, spared})
+		r.refuse(to.Why, share{all, r.class, spared})
 	case !waits && to.MTU > 0 && layout.MTU() > to.MTU:
-		r.refuse(DropTooBig, share{all, spared})
+		r.refuse(DropTooBig, share{all, r.class, spared})
 	case spared:
-		r.pass(f, share{all, spared})
+		r.pass(f, share{all, r.class, spared})
 	case changes:
-		r.carry(f, &layout, number)
-	case r.rs.Program.Uniform(uint32(n)):
+		r.carry(f, layout, number)
+	case r.class.program.Uniform(uint32(n)):
 		v := r.decide(number, uint64(n), false)
 		switch {
 		case v.Lost():
-			r.delta.dropBy(v.By, all)
+			r.class.delta.dropBy(v.By, all)
 		case layout.Whole():
-			r.pass(f, share{Count: all})
+			r.pass(f, share{Count: all, class: r.class})
 		default:
 			r.same(v, n)
-			r.split(f, &layout)
+			r.split(f, layout)
 		}
 	default:
 		r.decideEach(number, n, false)
-		r.split(f, &layout)
+		r.split(f, layout)
 	}
 }
 
@@ -68,26 +79,26 @@ func carriesTunnels(p port.Port) bool {
 // notJudged drops a frame of which nobody can tell the packets. It counts as one packet.
 func (r *Relay) notJudged(f frame.Frame, err error) {
 	c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
-	r.rs.next.Add(1)
-	add(&r.delta.offered, c)
+	r.class.rule.next.Add(1)
+	add(&r.class.delta.offered, c)
 	why := DropMalformed
 	if errors.Is(err, frame.ErrUnsupported) {
 		why = DropUnreadable
 	}
-	r.delta.drop(why, c)
+	r.class.delta.drop(why, c)
 	r.trouble("drop frame", err)
 }
 
 // decide asks for one verdict and counts it for n packets. capable: they can be marked.
 func (r *Relay) decide(number, n uint64, capable bool) policy.Verdict {
-	v := r.rs.Program.DecideWith(r.rs.memo, r.now, number)
+	v := r.class.program.DecideWith(r.class.memo, r.now, number)
 	if v.Mark {
 		v = v.Settle(capable)
 	}
 	if v.Lost() {
-		r.delta.verdicts.Drop += n
+		r.class.delta.verdicts.Drop += n
 	} else {
-		r.delta.verdicts.Relay += n
+		r.class.delta.verdicts.Relay += n
 	}
 	return v
 }

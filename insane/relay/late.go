@@ -55,6 +55,26 @@ func (h *histogram) read() (l api.Late) {
 	return l
 }
 
+// lateness is a histogram that takes memory when the first packet is counted. add is for one
+// goroutine, read for all.
+type lateness struct{ at atomic.Pointer[histogram] }
+
+func (l *lateness) add(late policy.Time, packets int) {
+	h := l.at.Load()
+	if h == nil {
+		h = new(histogram)
+		l.at.Store(h)
+	}
+	h.add(late, packets)
+}
+
+func (l *lateness) read() api.Late {
+	if h := l.at.Load(); h != nil {
+		return h.read()
+	}
+	return api.Late{}
+}
+
 // bucketOf returns the bucket of a value.
 func bucketOf(v uint64) int {
 	shift := max(0, bits.Len64(v)-finestBits-1)

@@ -56,7 +56,7 @@ func ask(t *testing.T, r *Relay, far *porttest.Port) (out int, s api.Stats) {
 
 // verdicts returns the counts of the present ruleset.
 func verdicts(r *Relay) api.Verdicts {
-	v, _ := r.counters.done(r.Ruleset(), 0)
+	v, _ := r.counters.done(r.Ruleset().Rule, 0)
 	return v
 }
 

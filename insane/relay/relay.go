@@ -25,7 +25,13 @@
 //	batch.go      the frames of one read
 //	judge.go      numbers and verdicts
 //	sample.go     the source of a packet, now and then
-//	hold.go       packets that wait: into the line, and out of it
+//	hold.go       packets that wait: into a line, and out of it
+//	waiting.go    which line is next
+//	class.go      the packets of one rule
+//	classify.go   which rule judges a packet
+//	pair.go       both directions: the seed, the policies and the rules
+//	edit.go       a change of the rules of a request
+//	rules.go      the rules of a direction
 //	address.go    the host's address, after the slave was exchanged
 //	carry.go      packets that are marked, damaged, copied or made to wait
 //	split.go      a super-frame with dropped packets
@@ -34,7 +40,8 @@
 //	ruleset.go    the policy in force, in the relay and in the kernel
 //	health.go     whether the relay works, or hangs
 //	parse.go      a policy text of a request
-//	counters.go   counts packets by what happened to them
+//	counters.go   counts packets by what happened to them: of all, and of each rule
+//	delta.go      the counts of one batch
 //	drawn.go      the delays that were drawn, and the rate
 //	late.go       how late packets left
 package relay
@@ -53,6 +60,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/line"
 	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -83,7 +91,8 @@ type End struct {
 // concurrent use.
 type Relay struct {
 	kernel   *kern.Direction // the kernel's part of the direction; nil without a fast path
-	next     *atomic.Uint64  // packet numbers of the ruleset that is set next
+	next     *atomic.Uint64  // packet numbers of the policy that is set next
+	tally    *tally          // its counters
 	judges   bool            // the ruleset that is set next judges neighbours
 	ruleset  atomic.Pointer[Ruleset]
 	to       atomic.Pointer[End]
@@ -103,10 +112,15 @@ type Relay struct {
 	finish   sync.Once                 // closes finished
 
 	// Only the goroutine in Run uses the fields below.
-	drain     func() // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
-	delta     delta
-	line      *line.Line
-	settled   *Ruleset // the ruleset that the line follows
+	drain     func()       // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
+	settled   *Ruleset     // the ruleset that the lines follow
+	memory    *line.Memory // of all lines
+	own       *class       // the packets that the policy of the direction judges
+	classes   []*class     // the packets that each rule judges; nil: none has come yet
+	class     *class       // of the present frame
+	touched   []*class     // by the present batch
+	waiting   waiting      // for something to leave
+	held      api.Count    // by all lines
 	urgency   port.Urgency
 	rs        *Ruleset      // of the present batch
 	now       policy.Time   // of the present batch
@@ -114,10 +128,9 @@ type Relay struct {
 	stamps    bool          // the kernel notes when frames arrive
 	arrivals  []policy.Time // of the frames of the present batch; empty: not known
 	arrived   policy.Time   // when the present frame arrived; no earlier one came later
-	holding   bool          // the packets of the present batch go through the line
 	label     port.Label    // of the present frame
 	mtu       uint32        // what the present frame needs
-	parts     []leaving     // of a batch of the line
+	parts     []leaving     // of a batch of the lines
 	pieces    []frame.Frame
 	places    []uint64 // of the bits to flip
 	scratch   []byte   // copies of frames in this batch
@@ -139,7 +152,8 @@ func New(o Options) *Relay {
 	}
 	return &Relay{
 		next: new(atomic.Uint64), judges: o.JudgeNeighbours, clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
-		often: rate.Sometimes{Interval: time.Second}, line: line.New(line.Options{Memory: o.Memory}), finished: make(chan struct{}),
+		often: rate.Sometimes{Interval: time.Second}, memory: o.Memory, finished: make(chan struct{}), tally: new(tally),
+		own: &class{place: absent},
 	}
 }
 
@@ -186,17 +200,17 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 // account tells the kernel how many frames were read since the last call, and whether any of
 // what was read is still held.
 func (r *Relay) account(backlog *kern.Backlog, read int) (held bool) {
-	packets, _ := r.line.Held()
+	held = r.held.Packets > 0
 	if backlog == nil {
-		return packets > 0
+		return held
 	}
-	if packets > 0 {
+	if held {
 		backlog.Take(read)
 	} else {
 		backlog.Done(read)
 	}
 	r.labels.Settle()
-	return packets > 0
+	return held
 }
 
 // Finish passes on at once what is held, in order, and ends Run. It waits for that for as long

@@ -1,37 +1,65 @@
 package relay
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/policy"
+	"github.com/seed-39a139a1/insane/policy/match"
 )
+
+var errRules = errors.New("rules: the kernel cannot look them up")
 
 // Ruleset is a policy in the form in which a direction carries it out. It is immutable and
 // replaced as a whole: one ruleset judges all packets of a batch.
 type Ruleset struct {
-	Policy  policy.Policy
-	Epoch   policy.Time    // when the phase of the policy began, on CLOCK_MONOTONIC
-	Program policy.Program // compiled from Policy
+	*Rule                   // the policy of the direction itself, which judges what no other rule does
+	Program *policy.Program // compiled from that policy
+
+	rules []*Rule      // in front of it, in order
+	names *names       // of the rules
+	table *match.Index // finds the rule of a packet; nil: there are no rules
+
+	// The rules that name messages of neighbours, by their places in rules. Other rules do
+	// not judge these messages, unless JudgeNeighbours is set.
+	neighbours      []int
+	neighboursTable *match.Table // finds the places in neighbours; nil: there are none
+
+	holds bool // a policy makes packets wait
 
 	// JudgeNeighbours makes ARP, neighbour discovery, IGMP and MLD packets like all others.
 	// Without it they are relayed with neither number nor verdict.
 	JudgeNeighbours bool
+}
 
-	// memo is of Program; nil if that has no use for one.
-	memo *policy.Memo
+// Rule is a policy, and what belongs to the packets that it judges. It is immutable but for
+// its counters.
+type Rule struct {
+	Name   string // "": the policy of the direction
+	match  match.Match
+	Policy *policy.Policy // never nil, and never changed
+	Epoch  policy.Time    // when the phase of the policy began, on CLOCK_MONOTONIC
 
-	// late is how late packets have left while this ruleset was in force.
-	late *histogram
+	seed  uint64   // with which the policy is compiled
+	first uint64   // number of its first packet
+	holds bool     // the policy makes packets wait
+	late  lateness // of packets that left while the policy was in force
+	tally *tally   // goes on when another policy comes
 
-	// next is the number of the next packet. Rulesets that share this counter continue one
+	// next is the number of the next packet. Rules that share this counter continue one
 	// numbering. With a fast path, the kernel takes numbers from it too.
 	next *atomic.Uint64
 }
 
 // Uniform reports whether all packets of a frame with this many segments get the same
 // verdict, no matter which numbers they have.
-func (rs *Ruleset) Uniform(segments uint32) bool { return rs.Program.Uniform(segments) }
+func (rs *Ruleset) Uniform(segments uint32) bool {
+	return len(rs.rules) == 0 && rs.Program.Uniform(segments)
+}
+
+// Holds reports whether a policy of the ruleset makes packets wait.
+func (rs *Ruleset) Holds() bool { return rs.holds }
 
 // Ruleset returns the ruleset in force. It stays valid when another one is set.
 func (r *Relay) Ruleset() *Ruleset { return r.ruleset.Load() }
@@ -42,13 +70,17 @@ func (r *Relay) Ruleset() *Ruleset { return r.ruleset.Load() }
 // policy before, with a number behind that. The kernel leaves everything to the relay until
 // OpenKernel is called.
 func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
-	r.CloseKernel()
-	rs := &Ruleset{Policy: p, Epoch: epoch, JudgeNeighbours: r.judges, late: new(histogram), next: r.next}
-	rs.Program = p.CompileAt(policy.Start{Epoch: epoch, Seed: seed, First: r.next.Load()})
-	if rs.Program.Remembers() {
-		rs.memo = new(policy.Memo)
+	rs := Ruleset{JudgeNeighbours: r.judges}
+	if old := r.ruleset.Load(); old != nil {
+		rs = *old
 	}
-	r.SetRuleset(rs)
+	r.CloseKernel()
+	first := r.next.Load()
+	program := p.CompileAt(policy.Start{Epoch: epoch, Seed: seed, First: first})
+	rs.Program = &program
+	rs.Rule = &Rule{Policy: &p, Epoch: epoch, seed: seed, first: first, holds: program.Holds(), tally: r.tally, next: r.next}
+	rs.compute()
+	r.SetRuleset(&rs)
 }
 
 // SetRuleset sets a copy of a ruleset that Ruleset has returned. The kernel leaves
@@ -65,6 +97,11 @@ func (r *Relay) SetRuleset(rs *Ruleset) {
 // restart at 0. The kernel leaves everything to the relay until OpenKernel is called.
 func (r *Relay) JudgeNeighbours(on bool) {
 	rs := *r.ruleset.Load()
+	own := rs.Rule
+	// Another rule, so that its verdicts are counted anew.
+	rs.Rule = &Rule{
+		Policy: own.Policy, Epoch: own.Epoch, seed: own.seed, first: own.first, holds: own.holds, tally: own.tally, next: own.next,
+	}
 	r.judges, rs.JudgeNeighbours = on, on
 	r.SetRuleset(&rs)
 }
@@ -79,7 +116,17 @@ func (r *Relay) Reseed(seed uint64) {
 		r.next = new(atomic.Uint64)
 	}
 	old := r.ruleset.Load()
-	r.SetPolicy(old.Policy, old.Epoch, seed)
+	rs := *old
+	rs.rules = make([]*Rule, len(old.rules))
+	rs.names = &names{rules: rs.rules}
+	for i, rule := range old.rules {
+		rs.rules[i] = &Rule{
+			Name: rule.Name, match: rule.match, Policy: rule.Policy, Epoch: rule.Epoch, seed: policy.RuleSeed(seed, rule.Name),
+			holds: rule.holds, tally: rule.tally, next: new(atomic.Uint64),
+		}
+	}
+	r.ruleset.Store(&rs)
+	r.SetPolicy(*old.Policy, old.Epoch, seed)
 }
 
 // ShareWith gives the relay the kernel's part of the direction. Call it before Run, and
@@ -95,12 +142,15 @@ func (r *Relay) KeepLabels(labels *kern.Labels) { r.labels = labels }
 func (r *Relay) Kernel() *kern.Direction { return r.kernel }
 
 // OpenKernel lets the kernel carry out the present ruleset and send relayed frames to the
-// link with the index to. The error names a stage that the kernel does not know; then the
+// link with the index to. The error names something that the kernel cannot do; then the
 // caller must call CloseKernel.
 func (r *Relay) OpenKernel(to int) error {
 	rs := r.ruleset.Load()
+	if len(rs.rules) > 0 {
+		return errRules
+	}
 	r.kernel.JudgeNeighbours(rs.JudgeNeighbours)
-	return r.kernel.Open(rs.Program, to, rs)
+	return r.kernel.Open(*rs.Program, to, rs)
 }
 
 // CloseKernel makes the kernel leave everything to the relay until OpenKernel is called.

@@ -39,9 +39,9 @@ func (r *Relay) split(f frame.Frame, layout *frame.Layout) {
 		}
 		c := api.Count{Packets: uint64(to - from), Bytes: layout.Bytes(from, to)}
 		if r.keep[from] {
-			r.outShares = append(r.outShares, share{Count: c}) // belongs to the frame that Split made of this run
+			r.outShares = append(r.outShares, share{Count: c, class: r.class}) // belongs to the frame that Split made of this run
 		} else {
-			r.delta.dropBy(r.verdicts[from].By, c)
+			r.class.delta.dropBy(r.verdicts[from].By, c)
 		}
 		from = to
 	}

@@ -22,7 +22,7 @@ func (r *Relay) flush() {
 		}
 		n, err := r.write(to.Port, out, labels)
 		for _, s := range shares[:n] {
-			r.delta.relay(s)
+			s.class.delta.relay(s)
 		}
 		out, shares, labels = out[n:], shares[n:], labels[n:]
 		switch {
@@ -40,7 +40,7 @@ func (r *Relay) flush() {
 // refuse counts frames of the batch as dropped for a reason.
 func (r *Relay) refuse(why Reason, shares ...share) {
 	for _, s := range shares {
-		r.delta.refuse(why, s)
+		s.class.delta.refuse(why, s)
 	}
 }
 
