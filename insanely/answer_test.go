@@ -70,14 +70,14 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"list", 200, "[]", "cannot unmarshal"},
 		{"two objects", 200, `{"name":"a"}{"name":"b"}`, "after top-level value"},
 		{"half an object", 200, `{"name":"a`, "unexpected end"},
-		{"huge", 200, `{"name":"` + strings.Repeat("x", api.MaxBody) + `"}`, "longer than 65536 bytes"},
+		{"huge", 200, `{"name":"` + strings.Repeat("x", api.MaxRulesBody) + `"}`, "longer than "},
 		{"created", 201, `{"name":"insane"}`, "status 201"},
 		{"redirect", 302, "", "status 302"},
 		{"error without body", 500, "", "status 500 with an empty body"},
 		{"error in text", 404, "404 page not found\n", `status 404 with "404 page`},
 		{"error without code", 400, `{"message":"x"}`, "status 400"},
 		{"error without message", 400, `{"code":"invalid"}`, "status 400"},
-		{"huge error", 400, strings.Repeat("x", api.MaxBody+1), "longer than 65536 bytes"},
+		{"huge error", 400, strings.Repeat("x", api.MaxRulesBody+1), "longer than "},
 	} {
 		for name, call := range calls {
 			t.Run(test.name+"/"+name, func(t *testing.T) {
@@ -91,13 +91,15 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}
 }
 
-// An answer of exactly the limit is one.
+// An answer of exactly the limit is one, and a longer one is none.
 func TestLargestAnswer(t *testing.T) {
 	body := `{"name":"insane"}`
 	body += strings.Repeat(" ", api.MaxBody-len(body))
 	if _, err := dialFake(t, answer(200, body)).Info(t.Context()); err != nil {
 		t.Error(err)
 	}
+	_, err := dialFake(t, answer(200, body+" ")).Info(t.Context())
+	checkError(t, err, "longer than 65536 bytes")
 }
 
 func TestBrokenConnections(t *testing.T) {

@@ -11,6 +11,7 @@
 // ErrNoDaemon or ErrPermission.
 //
 //	client.go  the client of one daemon
+//	rules.go   the rules of a device
 //	dial.go    connecting to a daemon whose queue is full
 //	wait.go    waiting until a daemon answers
 //	list.go    the daemons of this host
@@ -31,9 +32,12 @@ import (
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// Timeout limits every request, from connecting to the last byte of the answer. A context
+// The time that a request may take, from connecting to the last byte of the answer. A context
 // with an earlier deadline shortens it.
-const Timeout = 2 * time.Second
+const (
+	Timeout      = 2 * time.Second
+	RulesTimeout = 10 * time.Second // for each request about rules, of which there may be ten thousands
+)
 
 // Client talks to one daemon. All methods may be called from any goroutine.
 type Client struct {
@@ -124,29 +128,54 @@ func (c *Client) info(ctx context.Context, method string, body []byte) (api.Info
 
 // do sends one request and decodes a successful answer into v.
 func (c *Client) do(ctx context.Context, method, path string, body []byte, v any) error {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	return c.ask(ctx, request{method: method, path: path, body: body, timeout: Timeout, limit: api.MaxBody}, v)
+}
+
+// request is one request, and how long it and its answer may be.
+type request struct {
+	method, path string
+	body         []byte
+	isText       bool            // the body is text, else JSON
+	timeout      time.Duration   // from connecting to the last byte of the answer
+	limit        int             // bytes of the answer
+	over         *http.Transport // nil: that of the client
+}
+
+// ask sends a request and decodes a successful answer into v: JSON, or text if v is a *string.
+func (c *Client) ask(ctx context.Context, r request, v any) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	ctx = withLastDial(ctx)
 	// HTTP requires a host; the dialer ignores it.
-	req, err := http.NewRequestWithContext(ctx, method, "http://insane"+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, r.method, "http://insane"+r.path, bytes.NewReader(r.body))
 	if err != nil {
 		return fmt.Errorf("make request: %w", err)
 	}
-	if body != nil {
+	switch {
+	case r.isText:
+		req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	case r.body != nil:
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if namespace, _ := ctx.Value(namespaceKey{}).(string); namespace != "" {
 		req.Header.Set(api.HeaderNamespace, namespace)
 	}
+	over := r.over
+	if over == nil {
+		over = c.transport
+	}
 	// Use RoundTrip, because http.Client would follow redirects.
-	resp, err := c.transport.RoundTrip(req)
+	resp, err := over.RoundTrip(req)
 	if err != nil {
 		return explain(ctx, err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, api.MaxBody+1))
-	if err != nil {
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, int64(r.limit)+1))
+	switch {
+	case err != nil:
 		return explain(ctx, err)
+	case len(answer) > r.limit:
+		return fmt.Errorf("read answer: longer than %d bytes", r.limit)
 	}
-	return decode(resp.StatusCode, answer, v)
+	return decode(resp, answer, v)
 }

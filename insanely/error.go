@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -29,14 +30,17 @@ func (timeoutError) Error() string { return "the daemon did not answer in time" 
 // Unwrap makes errors.Is(err, context.DeadlineExceeded) true.
 func (timeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// decode decodes an answer into v, or returns the error in it. A valid answer is at most
-// api.MaxBody long.
-func decode(status int, answer []byte, v any) error {
-	if len(answer) > api.MaxBody {
-		return fmt.Errorf("read answer: longer than %d bytes", api.MaxBody)
+// decode decodes an answer into v, or returns the error in it.
+func decode(resp *http.Response, answer []byte, v any) error {
+	if resp.StatusCode != http.StatusOK {
+		return refusal(resp.StatusCode, answer)
 	}
-	if status != http.StatusOK {
-		return refusal(status, answer)
+	if text, ok := v.(*string); ok {
+		if kind := resp.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/plain") {
+			return fmt.Errorf("read answer %s: want text, not %q", excerpt(answer), kind)
+		}
+		*text = string(answer)
+		return nil
 	}
 	if err := json.Unmarshal(answer, v); err != nil {
 		return fmt.Errorf("read answer %s: %w", excerpt(answer), err)

@@ -131,6 +131,32 @@ func ExampleClient_Stats() {
 	// by the policy: 83
 }
 
+// Only DNS is slow. The first rule that fits judges a packet, so a rule is put in front of
+// those that would take its packets away.
+func ExampleClient_ChangeRules() {
+	client, stop := exampleDaemon()
+	defer stop()
+
+	add := "dns udp port 53 both delay 200ms"
+	changed, err := client.ChangeRules(context.Background(), api.RulesChange{Add: &add})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("rules:", changed.Total)
+
+	rules, err := client.Rules(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, rule := range rules {
+		fmt.Println(rule.Name, "of", rule.Match, "relayed", rule.TX.Stats.Relayed.Packets, "of", rule.TX.Stats.Offered.Packets)
+	}
+	// Output:
+	// rules: 1
+	// dns of udp port 53 relayed 17 of 20
+	// default of any relayed 121 of 205
+}
+
 // Without a daemon the error says so, and where it was looked for.
 func ExampleDial() {
 	client := insanely.Dial("/nowhere/insane.sock")
@@ -179,6 +205,16 @@ func exampleDaemon() (client *insanely.Client, stop func()) {
 			after.Seed = *change.Seed
 		}
 		json.NewEncoder(w).Encode(after)
+	})
+	mux.HandleFunc("POST "+api.PathRules, func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(api.RulesChanged{Total: 1})
+	})
+	mux.HandleFunc("GET "+api.PathRules, func(w http.ResponseWriter, _ *http.Request) {
+		dns := &api.RuleDirection{Policy: "delay 200ms", Stats: api.Stats{
+			Offered: api.Count{Packets: 20}, Relayed: api.Count{Packets: 17}, Held: api.Count{Packets: 3}}}
+		others := &api.RuleDirection{Policy: info.TX.Policy, Stats: stats.TX}
+		json.NewEncoder(w).Encode(api.RulesPage{Total: 2, Rules: []api.Rule{
+			{Name: "dns", Match: "udp port 53", TX: dns, RX: dns}, {Name: api.DefaultRule, Match: "any", TX: others, RX: others}}})
 	})
 	server := httptest.NewServer(mux)
 	client = insanely.NewClient(func(ctx context.Context) (net.Conn, error) {

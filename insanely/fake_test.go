@@ -133,4 +133,9 @@ var calls = map[string]func(context.Context, *Client) error{
 		_, err := c.Stats(ctx)
 		return err
 	},
+	"Rules": func(ctx context.Context, c *Client) error { _, err := c.Rules(ctx); return err },
+	"ChangeRules": func(ctx context.Context, c *Client) error {
+		_, err := c.ChangeRules(ctx, api.RulesChange{})
+		return err
+	},
 }

@@ -27,7 +27,23 @@ func modeNames() (names []string) {
 
 // changeFlags are the flags that belong to a change. A subcommand that only shows something
 // refuses them.
-var changeFlags = []string{anyNetns, "receive", "seed", "judge-neighbours"}
+var changeFlags = append([]string{noProtect}, deviceFlags...)
+
+// deviceFlags are those of them that do not belong to a change of the rules.
+var deviceFlags = []string{anyNetns, "receive", "seed", "judge-neighbours"}
+
+// noProtect is the flag for a change that may fault the person's own ssh session.
+const noProtect = "no-protect"
+
+// session returns the ssh session in which the command runs; nil if there is none, or if it
+// need not be protected.
+func (p *program) session(c *cli.Context) *string {
+	text := p.getenv(api.SessionVariable)
+	if _, err := api.ParseSession(text); err != nil || c.Bool(noProtect) {
+		return nil
+	}
+	return &text
+}
 
 // requested returns the change that the words and flags ask for; the zero Change if they
 // only ask to show the device. A receive mode and --judge-neighbours are changes by

@@ -16,8 +16,12 @@
 //	takes.go       the addresses whose frames the device takes
 //	stats.go       the counters, printed
 //	watch.go       the counters as they move
+//	rule.go        a change of one rule, made of words
+//	rulelist.go    the rules with their counters, printed
+//	rules.go       all rules, from a file and as a file
 //	list.go        the devices of this host
 //	completion.go  the words that a shell completes
+//	rulewords.go   those behind rule
 //	fail.go        errors: one line and an exit code
 //	help.go        the manual
 package cli
@@ -27,6 +31,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -41,7 +46,7 @@ import (
 // and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer, getenv func(string) string) int {
 	out := &output{to: stdout}
-	p := &program{out: out, getenv: getenv}
+	p := &program{in: os.Stdin, out: out, getenv: getenv}
 	app := p.app()
 	line, err := sortArgs(app, args)
 	if err == nil {
@@ -61,6 +66,7 @@ func Main(args []string, stdout, stderr io.Writer, getenv func(string) string) i
 
 // program is one run of the command.
 type program struct {
+	in     io.Reader
 	out    io.Writer
 	getenv func(string) string
 }
@@ -94,6 +100,7 @@ func globalFlags() []cli.Flag {
 		&cli.Uint64Flag{Name: "seed"},
 		&cli.BoolFlag{Name: anyNetns},
 		&cli.BoolFlag{Name: "judge-neighbours"},
+		&cli.BoolFlag{Name: noProtect},
 		&cli.GenericFlag{Name: "receive", Value: new(receiveMode)},
 		cli.HelpFlag,
 		cli.VersionFlag,
@@ -108,6 +115,8 @@ func (p *program) commands() []*cli.Command {
 			&cli.GenericFlag{Name: "interval", Value: &interval},
 			&cli.UintFlag{Name: "count"},
 		}},
+		{Name: "rule", Action: p.rule},
+		{Name: "rules", Action: p.rules},
 		{Name: "list", Action: p.list},
 		{Name: "completion", Action: p.completion},
 		{Name: "help", Action: cli.ShowAppHelp},

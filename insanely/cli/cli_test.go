@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -16,6 +17,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
+	"github.com/seed-39a139a1/insane/policy/match"
 )
 
 // run runs the command in this process, with an empty environment.
@@ -123,7 +125,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 	}
 	defer full.Close()
 	socket, _ := daemonFor(t, busyInfo())
-	for _, line := range []string{"", "--json", "eth0 pass", "stats", "stats --json", "watch --count 1 --interval 10ms", "list", "completion bash", "help", "--help", "--version"} {
+	for _, line := range []string{"", "--json", "eth0 pass", "stats", "stats --json", "watch --count 1 --interval 10ms", "rule", "rule --json", "rule add x any tx pass", "rules save", "list", "completion bash", "help", "--help", "--version"} {
 		args := append([]string{"insanely"}, strings.Fields(line)...)
 		var fault bytes.Buffer
 		getenv := func(name string) string { return map[string]string{"INSANE_SOCKET": socket}[name] }
@@ -172,6 +174,21 @@ func TestHelpExplainsPolicies(t *testing.T) {
 		if !strings.Contains(page, "\n  "+strings.Fields(form.Usage)[0]) || !strings.Contains(words(page), words(form.Usage+" "+form.Summary)) {
 			t.Errorf("%s is not explained", form.Usage)
 		}
+	}
+}
+
+// The manual lists each form that a part of a match can have.
+func TestHelpListsMatches(t *testing.T) {
+	_, page, _ := run("--help")
+	_, section, _ := strings.Cut(page, "\nRULES: ")
+	section, _, _ = strings.Cut(section, "\n\n")
+	parts := strings.Split(strings.Join(strings.Fields(section[strings.LastIndexByte(section, ':')+1:]), " "), ", ")
+	var want []string
+	for _, form := range match.Forms() {
+		want = append(want, form.Usage)
+	}
+	if !slices.Equal(parts, want) {
+		t.Errorf("the manual lists %q, want %q", parts, want)
 	}
 }
 

@@ -53,7 +53,10 @@ func (p *program) candidates(app *cli.App, args []string) []string {
 	}
 	last := len(args) - 1
 	typed, prefix := args[:last], args[last]
-	words, wanting := completed(app, typed)
+	s, wanting := completed(app, typed)
+	if s.literal {
+		app.Commands = nil
+	}
 	var all []string
 	switch {
 	case wanting == "name":
@@ -62,25 +65,28 @@ func (p *program) candidates(app *cli.App, args []string) []string {
 		all = api.ReceiveModes()
 	case wanting != "":
 	case strings.HasPrefix(prefix, "-"):
-		all = flagNames(app, words)
+		all = flagNames(app, s.words)
+	case slices.Equal(s.words, []string{"rules", "load"}) && app.Commands != nil:
+		all = pathNames(prefix)
+	case len(s.words) > 0 && s.words[0] == "rule" && app.Commands != nil:
+		all = p.ruleWords(s.global, s.words[1:])
 	default:
-		all = nextWords(app, words)
+		all = nextWords(app, s.words)
 	}
 	return slices.DeleteFunc(all, func(word string) bool { return !strings.HasPrefix(word, prefix) })
 }
 
-// completed returns the words before the cursor; wanting is the flag at their end that
-// still needs a value.
-func completed(app *cli.App, typed []string) (words []string, wanting string) {
-	var s scan
+// completed returns the words and flags before the cursor; wanting is the flag at their end
+// that still needs a value.
+func completed(app *cli.App, typed []string) (s scan, wanting string) {
 	for len(typed) > 0 {
 		n, err := s.take(app, typed)
 		if flag, _ := findFlag(app, strings.TrimLeft(typed[0], "-")); err != nil && flag != nil {
-			return s.words, flag.Names()[0]
+			return s, flag.Names()[0]
 		}
 		typed = typed[n:]
 	}
-	return s.words, ""
+	return s, ""
 }
 
 // nextWords returns the words that can follow words.
@@ -91,6 +97,8 @@ func nextWords(app *cli.App, words []string) []string {
 	switch {
 	case words[0] == "completion" && len(words) == 1:
 		return slices.Clone(shells)
+	case words[0] == "rules" && len(words) == 1 && app.Commands != nil:
+		return slices.Clone(rulesVerbs)
 	case app.Command(words[0]) != nil:
 		return nil
 	case len(words) == 1:

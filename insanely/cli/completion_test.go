@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCandidates(t *testing.T) {
@@ -15,7 +18,7 @@ func TestCandidates(t *testing.T) {
 		{[]string{}, ""},
 		{[]string{"w"}, "watch"},
 		{[]string{"--s"}, "--socket --seed"},
-		{[]string{"-"}, "--name --socket --json --wait --seed --any-netns --judge-neighbours --receive --help --version"},
+		{[]string{"-"}, "--name --socket --json --wait --seed --any-netns --judge-neighbours --no-protect --receive --help --version"},
 		{[]string{"eth0", ""}, "pass percent gemodel state every exactly drop time ecn duplicate corrupt rate queue delay reorder slot tx rx both"},
 		{[]string{"eth0", "p"}, "pass percent"},
 		{[]string{"eth0", "rx", ""}, "pass percent gemodel state every exactly drop time ecn duplicate corrupt rate queue delay reorder slot"},
@@ -30,13 +33,44 @@ func TestCandidates(t *testing.T) {
 		{[]string{"--receive", "a"}, "auto all"},
 		{[]string{"eth0", "rx", "pass", "--receive", "n"}, "none"},
 		{[]string{"--receive", "all", "eth0", "b"}, "both"},
-		{[]string{"--receive", "all", "-"}, "--name --socket --json --wait --seed --any-netns --judge-neighbours --receive --help --version"},
+		{[]string{"--receive", "all", "-"}, "--name --socket --json --wait --seed --any-netns --judge-neighbours --no-protect --receive --help --version"},
 		{[]string{"eth0", "both", "t"}, "time"},
 		{[]string{"--bogus", "eth0", "b"}, "both"},
 		{[]string{"stats", ""}, ""},
 		{[]string{"stats", "--i"}, ""},
 		{[]string{"watch", "--i"}, "--interval"},
 		{[]string{"watch", "--interval", ""}, ""},
+		{[]string{"r"}, "rule rules"},
+		{[]string{"rule", ""}, "add set del"},
+		{[]string{"rule", "show", ""}, ""},
+		{[]string{"rule", "add", ""}, ""},
+		{[]string{"rule", "add", "dns", "a"}, "any arp ack"},
+		{[]string{"rule", "add", "dns", "b"}, "before"},
+		{[]string{"rule", "add", "dns", "udp", "p"}, "port portrange proto"},
+		{[]string{"rule", "add", "dns", "udp", "a"}, "arp ack"},
+		{[]string{"rule", "add", "dns", "udp", "port", ""}, ""},
+		{[]string{"rule", "add", "dns", "udp", "src", ""}, "host net port portrange"},
+		{[]string{"rule", "add", "dns", "ether", ""}, "host proto src dst"},
+		{[]string{"rule", "add", "dns", "ether", "proto", ""}, ""},
+		{[]string{"rule", "add", "dns", "vlan", "b"}, "both"},
+		{[]string{"rule", "add", "dns", "udp", "port", "53", "t"}, "tcp tx"},
+		{[]string{"rule", "add", "dns", "udp", "port", "53", "tx", "p"}, "pass percent"},
+		{[]string{"rule", "add", "dns", "udp", "tx", "percent", ""}, ""},
+		{[]string{"rule", "add", "dns", "udp", "tx", "pass", "rx", "p"}, "pass percent"},
+		{[]string{"rule", "add", "dns", "before", "x", "a"}, "any arp ack"},
+		{[]string{"rule", "add", "dns", "before", "x", "udp", "both", "e"}, "every exactly ecn"},
+		{[]string{"rule", "set", "dns", ""}, "tx rx both"},
+		{[]string{"rule", "set", "dns", "rx", "t"}, "time"},
+		{[]string{"rule", "set", "dns", "rx", "time", ""}, ""},
+		{[]string{"--json", "rule", "d"}, "del"},
+		{[]string{"rule", "del", "x", ""}, ""},
+		{[]string{"rules", ""}, "load save"},
+		{[]string{"rules", "save", ""}, ""},
+		{[]string{"rules", "load", "testdata/s"}, "testdata/script/"},
+		{[]string{"rules", "load", "testdata/device/bu"}, "testdata/device/busy.txt"},
+		{[]string{"rules", "load", "completion_t"}, "completion_test.go"},
+		{[]string{"rules", "load", "/proc/self/mounts"}, "/proc/self/mounts /proc/self/mountstats"},
+		{[]string{"--", "rule", "t"}, "time tx"},
 		{[]string{"completion", ""}, "bash zsh fish"},
 		{[]string{"completion", "bash", ""}, ""},
 	} {
@@ -59,16 +93,65 @@ func TestCandidatesNameLinks(t *testing.T) {
 	}
 }
 
-// Completion asks no daemon: a daemon that hangs must not block the tab key.
+// Completion asks no daemon but for the names of rules: a daemon that hangs must not block the
+// tab key.
 func TestCompletionAsksNobody(t *testing.T) {
 	socket, d := daemonFor(t, idleInfo())
-	for _, line := range []string{"completion words --", "completion words -- eth0", "completion bash"} {
+	for _, line := range []string{"completion words --", "completion words -- eth0", "completion bash",
+		"completion words -- rule", "completion words -- rule add", "completion words -- rule add x"} {
 		if code, _, stderr := runAt(socket, strings.Fields(line)...); code != 0 || stderr != "" {
 			t.Errorf("%s: exit code %d, stderr %q", line, code, stderr)
 		}
 	}
 	if got := d.requests.Load(); got != 0 {
 		t.Errorf("%d requests", got)
+	}
+}
+
+// The names of rules come from the device that the line names, where a rule must be there
+// already.
+func TestCandidatesNameRules(t *testing.T) {
+	socket, d := daemonFor(t, idleInfo())
+	for _, name := range []string{"dns", "big", "web"} {
+		if code, _, stderr := runAt(socket, "rule", "add", name, "tcp", "both", "pass"); code != 0 {
+			t.Fatal(stderr)
+		}
+	}
+	before := d.requests.Load()
+	for _, typed := range [][]string{
+		{"--socket", socket, "rule", "del", ""},
+		{"rule", "--socket", socket, "set", ""},
+		{"rule", "add", "new", "--socket=" + socket, "before", ""},
+	} {
+		p := &program{getenv: func(string) string { return "" }}
+		if got := strings.Join(p.candidates(p.app(), typed), " "); got != "dns big web" {
+			t.Errorf("%q: %q", typed, got)
+		}
+	}
+	if got := d.requests.Load() - before; got != 3 {
+		t.Errorf("%d requests", got)
+	}
+	p := &program{getenv: func(string) string { return "/nowhere/insane.sock" }}
+	if got := p.candidates(p.app(), []string{"rule", "del", ""}); len(got) != 0 {
+		t.Errorf("%q of no daemon", got)
+	}
+}
+
+// A daemon that hangs blocks the tab key for a moment only.
+func TestNamesOfRulesDoNotBlock(t *testing.T) {
+	socket := filepath.Join(shortDir(t), "insane.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	p := &program{getenv: func(string) string { return "" }}
+	began := time.Now()
+	if got := p.candidates(p.app(), []string{"--socket", socket, "rule", "del", ""}); len(got) != 0 {
+		t.Errorf("%q", got)
+	}
+	if took := time.Since(began); took < namesTimeout || took > 20*namesTimeout {
+		t.Errorf("it took %v", took)
 	}
 }
 

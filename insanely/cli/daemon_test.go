@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // daemon is a stand-in for the insane daemon: it keeps an Info, applies changes
@@ -20,7 +21,9 @@ type daemon struct {
 
 	mu       sync.Mutex
 	info     api.Info
-	refusals map[string]*api.Error // by slave or receive mode
+	rules    policy.Rules
+	version  uint64                // of the rules
+	refusals map[string]*api.Error // by slave or receive mode; "any rule": of changes of the rules
 }
 
 func startDaemon(socket, mood string, info api.Info) (*daemon, error) {
@@ -39,6 +42,10 @@ func startDaemon(socket, mood string, info api.Info) (*daemon, error) {
 	mux.HandleFunc("GET "+api.PathInfo, d.get)
 	mux.HandleFunc("PUT "+api.PathInfo, d.put)
 	mux.HandleFunc("GET "+api.PathStats, d.stats)
+	mux.HandleFunc("GET "+api.PathRules, d.getRules)
+	mux.HandleFunc("POST "+api.PathRules, d.postRules)
+	mux.HandleFunc("GET "+api.PathRulesFile, d.rulesFile)
+	mux.HandleFunc("PUT "+api.PathRulesFile, d.putRules)
 	d.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.requests.Add(1)
 		mux.ServeHTTP(w, r)

@@ -35,6 +35,7 @@ func (p *program) askDevice(c *cli.Context) (api.Info, error) {
 	if change == (api.Change{}) {
 		return client.Info(c.Context)
 	}
+	change.Session = p.session(c)
 	info, err := client.SetIn(c.Context, namespaceOf(c), change)
 	return info, explainNamespace(err)
 }
@@ -69,6 +70,9 @@ func deviceText(info api.Info) string {
 	blocks.add("path", pathText(info))
 	if info.LogDropped > 0 {
 		blocks.add("log", fmt.Sprintf("%d lines of the daemon's log were lost: nobody read them in time", info.LogDropped))
+	}
+	if info.Rules > 0 {
+		blocks.add("rules", fmt.Sprintf("%d, in front of the policies below: see insanely rule", info.Rules))
 	}
 	counters := newCounters(info.TX.Stats, info.RX.Stats)
 	blocks.add("tx", directionLines(info.TX, counters)...)

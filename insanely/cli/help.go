@@ -6,14 +6,27 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-39a139a1/insane/policy"
+	"github.com/seed-39a139a1/insane/policy/match"
 )
 
 // helpWidth is how wide a line of the manual may be, in characters.
 const helpWidth = 80
 
-// help is the manual, with all forms of a policy. It is a template of urfave/cli, so it
-// must not contain pairs of braces.
-var help = fmt.Sprintf(manual, policyHelp())
+// help is the manual, with all forms of a policy and of a match. It is a template of
+// urfave/cli, so it must not contain pairs of braces.
+var help = fmt.Sprintf(manual, policyHelp(), matchHelp())
+
+// matchHelp lists how the parts of a match are written.
+func matchHelp() string {
+	var usages []string
+	for _, form := range match.Forms() {
+		usages = append(usages, strings.ReplaceAll(form.Usage, " ", noBreak))
+	}
+	return strings.ReplaceAll(broken("  ", 2, strings.Join(usages, ", ")), noBreak, " ")
+}
+
+// noBreak stands for a blank at which a line is not broken.
+const noBreak = "_"
 
 // policyHelp explains each form of a policy, in two columns.
 func policyHelp() string {
@@ -62,6 +75,14 @@ const manual = `insanely - control a fault-injecting network device
                                              and a policy, all at once
   insanely [FLAG...] stats                   show the counters
   insanely [FLAG...] watch                   show the counters as they move
+  insanely [FLAG...] rule                    show the rules with their counters
+  insanely [FLAG...] rule add NAME [before NAME] MATCH tx|rx|both POLICY...
+                                             add a rule, at the end or before
+  insanely [FLAG...] rule set NAME tx|rx|both POLICY...
+                                             change its policy
+  insanely [FLAG...] rule del NAME           delete it
+  insanely [FLAG...] rules load FILE         replace all rules; - is stdin
+  insanely [FLAG...] rules save              print them as such a file
   insanely [FLAG...] list                    show the devices of this host
   insanely completion bash|zsh|fish          print a completion script
   insanely help                              print this page
@@ -69,10 +90,14 @@ const manual = `insanely - control a fault-injecting network device
 SLAVE is the link that sends and receives. A slave with the name of one of the
 words above is written behind "--". tx is what the host sends through the
 device, rx what it receives through it, which the receive mode decides; without
-a direction, tx is meant. Every change prints the device as it is afterwards. A
-bad value changes nothing.
+a direction, tx is meant. Every change prints the device as it is afterwards, a
+change of rules how many there are. A bad value changes nothing.
 
 POLICY
+%s
+RULES: the first rule whose match a packet fits judges it; the policy of the
+direction judges the others. In a file, each line has one, NAME: MATCH
+tx|rx|both POLICY..., or a comment behind a #. All parts of a MATCH must fit:
 %s
 RECEIVE MODE: what of all that arrives at the slave is the device's instead of
 the slave's
@@ -92,6 +117,8 @@ FLAGS (anywhere on the line)
   --judge-neighbours
                    make the policies apply to ARP, neighbour discovery, IGMP and
                    MLD as well; --judge-neighbours=false ends that
+  --no-protect     with a change: fault also the ssh session that this command
+                   runs in; else a rule ssh-session passes it
   --any-netns      with a change: also of a device in another network namespace;
                    --socket allows that, too
   --wait DURATION  wait so long for the daemon to be there
@@ -110,6 +137,10 @@ EXAMPLES
   insanely --receive none           whatever arrives is the slave's again
   insanely --receive all eth0 pass  slave, receive mode and tx policy at once
   insanely --seed 7 eth0 percent 9  the same packets are lost each time
+  insanely rule add dns udp port 53 both delay 200ms  DNS is slow, nothing else
+  insanely rule add big before dns greater 1400 tx percent 0  a black hole
+  insanely rule set dns rx pass     the answers are not slow any more
+  insanely rule del big             large packets are as others
   insanely --json watch --count 1   what happens in one second, for a program
 
 EXIT STATUS
@@ -118,5 +149,6 @@ EXIT STATUS
   2  bad usage or a bad value; nothing was sent
   3  no daemon: the socket is missing, or nobody listens on it
   4  not permitted
-An error is one line on standard error. No answer for 2 s is an error.
+An error is one line on standard error. No answer for 2 s is an error, about
+rules for 10 s.
 `
