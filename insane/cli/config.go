@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insane"
+	"github.com/seed-39a139a1/insane/insane/session"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy/unit"
 )
@@ -25,6 +28,8 @@ func daemonFlags() []cli.Flag {
 		&cli.StringFlag{Name: "path", Value: api.PathAuto},
 		&cli.StringFlag{Name: "policy", Value: "pass"},
 		&cli.StringFlag{Name: "rx-policy", Value: "pass"},
+		&cli.StringFlag{Name: "rules"},
+		&cli.BoolFlag{Name: "no-protect"},
 		&cli.StringFlag{Name: "seed"},
 		&cli.BoolFlag{Name: "judge-neighbours"},
 		&cli.StringFlag{Name: "memory", Value: unit.Size(insane.UsualMemory).String()},
@@ -43,7 +48,7 @@ func config(c *cli.Context, stderr io.Writer) (conf insane.Config, err error) {
 	if conf.Log, err = logger(stderr, c.String("log-level"), c.String("log-format")); err != nil {
 		return conf, usagef("%v", err)
 	}
-	for _, read := range []func(*cli.Context, *insane.Config) error{names, network, directions, draws, memory, changers} {
+	for _, read := range []func(*cli.Context, *insane.Config) error{names, network, rules, directions, protect, draws, memory, changers} {
 		if err := read(c, &conf); err != nil {
 			return conf, usagef("%v", err)
 		}
@@ -98,6 +103,20 @@ func network(c *cli.Context, conf *insane.Config) (err error) {
 		return fmt.Errorf("path: %q: %w", conf.Path, err)
 	}
 	return nil
+}
+
+// protect puts a rule in front that passes the ssh session in which the command was started, if
+// its packets would be faulted.
+func protect(c *cli.Context, conf *insane.Config) (err error) {
+	text := os.Getenv(api.SessionVariable)
+	if _, err := api.ParseSession(text); err != nil || c.Bool("no-protect") {
+		return nil
+	}
+	routed := func(to, _ netip.Addr) bool {
+		return slices.ContainsFunc(conf.Routes, func(p netip.Prefix) bool { return p.Contains(to) })
+	}
+	conf.Rules, err = session.Way{Through: routed, Receive: conf.Receive, TX: &conf.Policy, RX: &conf.RXPolicy}.Protect(&text, conf.Rules)
+	return err
 }
 
 // draws reads the seed, and whether policies apply to the messages of neighbours.

@@ -19,6 +19,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/rights"
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // endPatience is how long the daemon waits, after the signal that ends it, until the device
@@ -166,7 +167,7 @@ func (p *program) reduce(conf insane.Config) {
 	if !p.own {
 		return
 	}
-	o := rights.Options{Before: handOver}
+	o := rights.Options{Before: func() error { return handOver(conf.Rules) }}
 	if !strings.HasPrefix(conf.Socket, "@") {
 		o.Directory = filepath.Dir(conf.Socket)
 	}
@@ -176,8 +177,12 @@ func (p *program) reduce(conf insane.Config) {
 }
 
 // handOver loads the eBPF programs, while the process may load them best, for the program that
-// it executes next. If that fails, the device finds the same error and says what it means.
-func handOver() { _ = kern.HandOver() }
+// it executes next. If that fails, the device finds the same error and says what it means. It
+// also hands over the rules: their file may be standard input, or readable to this process only.
+func handOver(rules policy.Rules) error {
+	_ = kern.HandOver()
+	return handRules(rules)
+}
 
 // filter leaves the process the system calls that it needs.
 func (p *program) filter(conf insane.Config) {
@@ -196,5 +201,5 @@ func (p *program) filter(conf insane.Config) {
 // print an empty object for them.
 func announce(conf insane.Config) {
 	conf.Log.Info("device is there", "name", api.ShowName(conf.Name), "socket", conf.Socket, "slave", api.ShowName(api.ReadName(conf.Slave)),
-		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed)
+		"tx", conf.Policy.String(), "rx", conf.RXPolicy.String(), "receive", conf.Receive, "seed", conf.Seed, "rules", len(conf.Rules))
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -27,9 +28,13 @@ func directions(c *cli.Context, conf *insane.Config) (err error) {
 	if conf.Receive == api.ReceiveNone && conf.RXPolicy != (policy.Policy{}) {
 		return fmt.Errorf("rx-policy: %q: with --receive none nothing that arrives is the device's to fault", rx)
 	}
-	conf.SendOnly = !c.IsSet("receive") && conf.RXPolicy == (policy.Policy{}) // nobody has asked for more
+	faulty := conf.RXPolicy != (policy.Policy{}) || slices.ContainsFunc(conf.Rules, faultsReceived)
+	conf.SendOnly = !c.IsSet("receive") && !faulty // nobody has asked for more
 	return nil
 }
+
+// faultsReceived reports whether a rule does something to packets that arrive.
+func faultsReceived(r policy.Rule) bool { return r.RX != nil && *r.RX != (policy.Policy{}) }
 
 func parsePolicy(flag, text string) (policy.Policy, error) {
 	p, err := policy.Parse(text)

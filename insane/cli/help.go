@@ -41,6 +41,10 @@ FLAGS
   --policy POLICY    of what is sent (default pass); in words as for insanely,
                      such as "percent 60" or "time 2s 500ms"
   --rx-policy POLICY of what is received (default pass); not with --receive none
+  --rules FILE       of rules, which come before these policies, as for insanely
+                     rules load; - is standard input
+  --no-protect       fault also the ssh session that this command runs in, if it
+                     goes through insane; else a rule ssh-session passes it
   --seed N           of every draw; the same seed, the same packets are lost
                      (default: a random one, which insanely shows)
   --judge-neighbours policies apply to ARP, neighbour discovery, IGMP and MLD as

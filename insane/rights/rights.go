@@ -2,6 +2,7 @@
 // possibility to gain any, and system calls.
 //
 //	rights.go       Reduce: the process keeps the capabilities that a daemon needs
+//	handover.go     a text that the program leaves to itself when it is executed again
 //	thread.go       the capabilities of one thread
 //	filter.go       Filter: the process keeps the system calls that a daemon needs
 //	calls.go        the list of these system calls
@@ -49,8 +50,9 @@ type Options struct {
 	Directory string
 
 	// Before is called before the process executes its program again, while it has all its
-	// rights. What it sets in the environment is there in the new program. May be nil.
-	Before func()
+	// rights. What it sets in the environment is there in the new program. After an error the
+	// process keeps its rights, and Reduce returns the error. May be nil.
+	Before func() error
 }
 
 func init() { runtime.LockOSThread() }
@@ -80,7 +82,9 @@ func Reduce(o Options) error {
 		return fmt.Errorf("execute the program with fewer capabilities: it has %#x, not %#x", uint64(has.permitted), uint64(keep))
 	}
 	if o.Before != nil {
-		o.Before()
+		if err := o.Before(); err != nil {
+			return err
+		}
 	}
 	allowRealTime()
 	if err := keep.confine(); err != nil {
