@@ -10,6 +10,7 @@
 //	footprint_test.go  memory and processor time of a device at rest, and memory of one that holds
 //	hold_test.go       the same through policies that make packets wait
 //	late_test.go       how much later than their delay packets arrive
+//	rules_test.go      through rules, few and many
 //	netem_test.go      the same faults by tc netem and by the device
 //	main_test.go       the commands under test
 package bench

@@ -89,10 +89,14 @@ func TestWhoMayChange(t *testing.T) {
 			{"supplementary member", user{uid: 65534, gid: 65534, groups: []uint32{1, testGroup}}, true},
 			{"member of very many groups", user{uid: 65534, gid: 65534, groups: append(many(1000), testGroup)}, true},
 		} {
-			t.Run(tt.name, func(t *testing.T) { checkMay(t, i, tt.client(t, l.Borea, socket), tt.may) })
+			t.Run(tt.name, func(t *testing.T) {
+				c := tt.client(t, l.Borea, socket)
+				checkMay(t, i, c, tt.may)
+				checkMayRules(t, c, tt.may)
+			})
 		}
 		// The log comes through a queue, so its end is not that of the last answer.
-		labtest.Await(t, "the log to have all changes", func() bool { return strings.Count(i.Log.String(), "msg=changed") >= 4 })
+		labtest.Await(t, "the log to have all changes", func() bool { return strings.Count(i.Log.String(), "load=\"0 bytes\"") >= 4 })
 		i.Kill()
 		checkChangeLog(t, i.Log.String())
 	}
@@ -127,6 +131,34 @@ func checkMay(t *testing.T, i *testbed.Instance, c *insanely.Client, may bool) {
 	}
 }
 
+// checkMayRules reads the rules, and changes them in each way that there is.
+func checkMayRules(t *testing.T, c *insanely.Client, may bool) {
+	load := "dns: udp port 53 both pass\nweb: tcp port 80 tx pass\n"
+	for _, step := range []struct {
+		change api.RulesChange
+		after  string
+	}{
+		{api.RulesChange{Load: &load}, load},
+		{api.RulesChange{Add: new("a tcp tx pass"), Before: new("dns")}, "a: tcp tx pass\n" + load},
+		{api.RulesChange{Set: new("a tx percent 5")}, "a: tcp tx percent 5\n" + load},
+		{api.RulesChange{Delete: new("a")}, load},
+		{api.RulesChange{Load: new("")}, ""},
+	} {
+		if !may {
+			step.after = ""
+		}
+		changed, err := c.ChangeRules(t.Context(), step.change)
+		if may && (err != nil || changed.Total != strings.Count(step.after, "\n")) || !may && !errors.Is(err, api.ErrForbidden) {
+			t.Errorf("change of rules: %+v, %v", changed, err)
+		}
+		text, err := c.RulesFile(t.Context())
+		rules, errRules := c.Rules(t.Context())
+		if err != nil || errRules != nil || text != step.after || len(rules) != 1+strings.Count(text, "\n") {
+			t.Errorf("%q, %d rules, %v, %v; want %q", text, len(rules), err, errRules, step.after)
+		}
+	}
+}
+
 // checkChangeLog: for each change a line of the log has the peer, the old and the new
 // value.
 func checkChangeLog(t *testing.T, log string) {
@@ -134,6 +166,8 @@ func checkChangeLog(t *testing.T, log string) {
 	for _, want := range []string{
 		`msg=changed uid=0 gid=0 pid=\d+ slave=eth0 receive=auto tx="percent 50 -> percent 51" rx=pass seed="3 -> 4"`,
 		`level=WARN msg="change refused: not permitted" uid=65534 gid=65534 pid=\d+`,
+		`msg="rules changed" uid=65534 gid=4242 pid=\d+ add="a tcp tx pass" before=dns total=3`,
+		`msg="rules changed" uid=0 gid=0 pid=\d+ load="0 bytes" total=0`,
 		`msg=changed uid=65534 gid=4242 pid=\d+ slave=eth0 receive=auto tx="percent 51 -> percent 52"`,
 	} {
 		if !regexp.MustCompile(want).MatchString(log) {

@@ -13,6 +13,7 @@
 //	message_test.go  what is said where something is missing or forbidden
 //	inner_test.go    a daemon in a user namespace
 //	kept_test.go     the rights that a daemon keeps
+//	given_test.go    rules that a daemon is started with
 //	script_test.go   the stories of testdata/script
 //	race_test.go     what the race detector costs; norace_test.go: without it
 //	main_test.go     the commands under test

@@ -1,0 +1,100 @@
+package rules
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-39a139a1/insane/cmd/insane/testbed"
+	"github.com/seed-39a139a1/insane/insane/lab/labtest"
+	"github.com/seed-39a139a1/insane/insanely/api"
+)
+
+// TestRulesChangeWhileSending: the rules change all the time. The rule of the flow stays, so
+// exactly its packets arrive, although it stands at another place each time, and the counters
+// of all rules balance.
+func TestRulesChangeWhileSending(t *testing.T) {
+	t.Parallel()
+	b := testbed.New(t)
+	f := b.NewFlow(t, 4)
+	flow := fmt.Sprintf("flow: udp dst port %d tx percent 70\n", f.In.LocalAddr().(*net.UDPAddr).Port)
+	const seed, count = 77, 60_000
+	load(t, b, flow)
+	_, a := b.Begin(t, "percent 0", seed)
+	stop, changes := make(chan struct{}), 0
+	var changing sync.WaitGroup
+	changing.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			text := flow + "last: arp both percent 0\n"
+			if i%2 == 0 {
+				text = "first: tcp both percent 5\nsecond: host 192.0.2.77 both percent 0\n" + flow
+			}
+			if _, err := b.Daemon.Client.ChangeRules(context.Background(), api.RulesChange{Load: &text}); err != nil {
+				t.Error(err)
+				return
+			}
+			changes++
+		}
+	})
+	j := judged{b, "flow"}
+	got := f.Carry(t, a, j.program(t, "percent 70", seed), testbed.Cargo{Count: count, Size: testbed.Always(100)})
+	close(stop)
+	changing.Wait()
+	if s := j.stats(t); s.Offered.Packets != count || s.Relayed.Packets != uint64(got) {
+		t.Errorf("after %d changes: offered %d, relayed %d, %d came", changes, s.Offered.Packets, s.Relayed.Packets, got)
+	}
+	if changes < 20 {
+		t.Errorf("only %d changes", changes)
+	}
+}
+
+// TestRulesComeAndGo: without rules the kernel carries what it can; with rules the relay does,
+// and says why.
+func TestRulesComeAndGo(t *testing.T) {
+	t.Parallel()
+	b := testbed.New(t, api.PathKernel)
+	for range 3 {
+		load(t, b, "a: udp port 9 tx percent 0\n")
+		i := labtest.Info(t, b.Daemon)
+		if i.Rules != 1 || i.TX.Path != api.PathRelay || i.TX.PathReason != "rules: the kernel cannot look them up" {
+			t.Errorf("with a rule: %d rules, path %s, %s", i.Rules, i.TX.Path, i.TX.PathReason)
+		}
+		load(t, b, "")
+		b.AwaitState(t, func(i api.Info) bool { return i.Rules == 0 && i.TX.Path == api.PathKernel })
+	}
+}
+
+// TestManyRules: as many rules as are allowed, of which the last but one judges the packets.
+func TestManyRules(t *testing.T) {
+	t.Parallel()
+	b := testbed.New(t)
+	f := b.NewFlow(t, 4)
+	var text []byte
+	for i := range api.MaxRules - 1 {
+		text = fmt.Appendf(text, "r%d: host 10.%d.%d.%d tx percent 0\n", i, 64+i>>16, i>>8&255, i&255)
+	}
+	text = fmt.Appendf(text, "flow: udp dst port %d both percent 50\n", f.In.LocalAddr().(*net.UDPAddr).Port)
+	began := time.Now()
+	load(t, b, string(text))
+	t.Logf("%d rules were loaded in %v", api.MaxRules, time.Since(began))
+	_, a := b.Begin(t, "percent 0", 3)
+	j := judged{b, "flow"}
+	f.Carry(t, a, j.program(t, "percent 50", 3), testbed.Cargo{Count: 5000, Size: testbed.Always(100)})
+	began = time.Now()
+	set := "flow tx pass"
+	_, err := b.Daemon.Client.ChangeRules(context.Background(), api.RulesChange{Set: &set})
+	labtest.Must(t, err)
+	t.Logf("one of them was changed in %v; the daemon has %d MiB", time.Since(began), testbed.ResidentKiB(t, b.Daemon.PID())>>10)
+	more := "one-more any tx pass"
+	if _, err := b.Daemon.Client.ChangeRules(context.Background(), api.RulesChange{Add: &more}); err == nil {
+		t.Error("there may be more rules than allowed")
+	}
+}
