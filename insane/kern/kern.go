@@ -32,7 +32,7 @@
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
 //	steer.go     keeps the frames in the daemon's queue of the TAP
-//	memory.go    the memory that the programs and this process share
+//	memory.go    the memory that the programs and this process share, and memos of chains
 //	handover.go  takes loaded programs along when the process executes its program again
 //	refused.go   tells a user why the kernel refuses eBPF
 //
