@@ -21,7 +21,7 @@ enum stage {
 	NOT_FOUND = 255,
 };
 
-#define STAGE_NUMBERS 16 // more than any stage's number
+#define STAGE_NUMBERS 20 // more than any stage's number
 
 // Sets of stages: see stages.go.
 #define WITH_RUN (1ULL << 32)
