@@ -43,17 +43,11 @@ func (w *walker) step(seq uint64) uint64 {
 		case 3:
 			w.is = 0
 		}
-	case w.enter+w.leave <= one:
-		if w.is == 0 && d < w.enter {
-			w.is = 1
-		} else if w.is == 1 && d >= w.enter && d < w.enter+w.leave {
-			w.is = 0
-		}
-	case w.is == 0: // it stays if the draw leads all to the good state
-		if d < one-w.leave || d >= 2*one-w.enter-w.leave {
+	case w.is == 0: // from the low end: to the bad state
+		if d < w.enter {
 			w.is = 1
 		}
-	case d >= one-w.leave: // it stays if the draw leads all to the bad state
+	case d >= one-w.leave: // from the high end: to the good state
 		w.is = 0
 	}
 	return w.is
