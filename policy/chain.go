@@ -55,17 +55,23 @@ const (
 )
 
 // twoStates returns the chain of two states with these chances to get from the good to the
-// bad one, and back.
+// bad one, and back. Low draws lead all to the bad state and high ones to the good state; those
+// between keep the state, or else flip it. So a higher chance of the bad state, with the same way
+// back, loses what a lower one loses, and more, while none flips.
 func twoStates(key uint64, enter, leave Chance) Chain {
-	toBad, forget, rest := enter, enter+leave, uint64(keep)
-	if forget > Always {
-		toBad, forget, rest = Always-leave, 2*Always-forget, flip
+	low, high, rest := enter, Always-leave, uint64(keep)
+	if low > high {
+		low, high, rest = high, low, flip
 	}
-	return Chain{
+	c := Chain{
 		Key:    key,
-		Bounds: [5]uint64{uint64(toBad), uint64(forget), uint64(Always), uint64(Always), uint64(Always)},
-		Maps:   [6]uint64{allBad, allGood, rest},
+		Bounds: [5]uint64{uint64(low), uint64(high), uint64(Always), uint64(Always), uint64(Always)},
+		Maps:   [6]uint64{allBad, rest, allGood},
 	}
+	if low == 0 && high == Always { // each draw flips: see eitherState
+		c.Bounds[1], c.Maps[2] = 0, flip
+	}
+	return c
 }
 
 // pick returns the map of packet seq.
@@ -118,8 +124,9 @@ func (c *Chain) lookBack(memo *Memo, chain, seq, m uint64) uint64 {
 	return m
 }
 
-// eitherState returns the state of packet seq of a chain of two states. If no draw makes the
-// state known, then each packet leads to the other state, and the key says which is the first.
+// eitherState returns the state of packet seq of a chain of two states. If all draws pick one
+// map, and it is flip, then each packet leads to the other state, and the key says which is the
+// first. If it is another, all packets have one state.
 func (c *Chain) eitherState(memo *Memo, chain, seq uint64) uint64 {
 	if c.Bounds[1] == 0 {
 		return follow(c.Maps[2], (seq^c.Key)&1)

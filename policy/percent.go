@@ -56,8 +56,8 @@ func isCorrelation(word string) bool {
 // from 0.001 to 1.999, or 2, where each packet leads to the other state. With the share P that
 // is lost, that sum is 1/(L(1−P)).
 const (
-	mostRun = uint64(unit.Hundred) * remembering * uint64(unit.One) // of L(1−P)
-	most2   = 2*remembering - 1
+	mostRun = uint64(unit.Hundred) * remembering * uint64(unit.One) // of L(1−P), where the sum is 0.001
+	mostSum = 2*remembering - 1                                     // in thousandths: 1.999
 )
 
 // refuses says why there can be no runs of this length; "" if there can.
@@ -84,7 +84,7 @@ func (s *percent) refuses() string {
 // at most, or 2.
 func (s *percent) changes() bool {
 	length := uint64(s.run) * uint64(s.relay)
-	return length*most2 >= mostRun || s.run == unit.One && s.relay == unit.Hundred/2
+	return length*mostSum >= mostRun || s.run == unit.One && s.relay == unit.Hundred/2
 }
 
 // words returns the shortest decimal numbers with these values.

@@ -88,6 +88,32 @@ func TestRunByChance(t *testing.T) {
 	}
 }
 
+// A higher percentage relays what a lower one relays, and more, with runs of the same length.
+func TestRunHigherRelaysSuperset(t *testing.T) {
+	for _, texts := range [][]string{
+		{"percent 60 run 5", "percent 80 run 5", "percent 90 run 5", "percent 99 run 5", "percent 100 run 5"},
+		{"gemodel 20 10", "gemodel 5 10", "gemodel 1 10", "gemodel 0 10"},
+	} {
+		lower := compile(t, texts[0], 0, 43)
+		for _, text := range texts[1:] {
+			higher, fewer := compile(t, text, 0, 43), 0
+			for seq := range uint64(many(100_000)) {
+				a, b := lower.Decide(0, seq).By, higher.Decide(0, seq).By
+				if a == Relay && b != Relay {
+					t.Fatalf("%s loses packet %d, which less relays", text, seq)
+				}
+				if a != b {
+					fewer++
+				}
+			}
+			if fewer == 0 {
+				t.Errorf("%s loses as much as less", text)
+			}
+			lower = higher
+		}
+	}
+}
+
 // Without losses there are no runs, and every other packet is lost where both shares and
 // lengths allow nothing else.
 func TestRunEdges(t *testing.T) {

@@ -84,7 +84,7 @@ const (
 
 // StageNumbers is greater than any stage's number. It is the number of counters wherever
 // packets are counted by stage, also in the kernel (decide.h).
-const StageNumbers = 16
+const StageNumbers = 20
 
 // table lists all stages in canonical order, which is also the order of their effects.
 var table = []row{

@@ -8,6 +8,7 @@
 //	claims.h     the claims: what is known of an address, and the latest answers
 //	recall.h     remembers how the packets of a flow leave the host
 //	flow.h       names the flow of a packet
+//	chain.h      random draws, and losses with memory
 //	decide.h     decides about a packet, exactly as Decide of package policy does
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
@@ -20,6 +21,7 @@
 //	sample.h     takes a sample of what is sent, and sample.go asks for it
 //
 //	kern.go      Objects: loads and closes the programs and maps of one device
+//	known.go     the stages that the programs carry out, and filters of either size
 //	attach.go    attaches programs to the slave and to the interface
 //	chain.go     OneSided: programs of others that only one path meets
 //	clsact.go    attaches programs on kernels without tcx, and removes old filters
@@ -32,7 +34,7 @@
 //	inflight.go  waits for the frames between the slave and the interface
 //	barrier.go   waits until one CPU has finished its softirq
 //	steer.go     keeps the frames in the daemon's queue of the TAP
-//	memory.go    the memory that the programs and this process share
+//	memory.go    the memory that the programs and this process share, and memos of chains
 //	handover.go  takes loaded programs along when the process executes its program again
 //	refused.go   tells a user why the kernel refuses eBPF
 //
@@ -59,17 +61,11 @@
 package kern
 
 import (
-	"errors"
-	"fmt"
-	"os"
 	"reflect"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/rlimit"
-	"github.com/seed-39a139a1/insane/policy"
 )
 
 // Two spilled values share no slot of the stack: without CAP_PERFMON Linux 6.1 refuses to
@@ -169,21 +165,6 @@ func (o *Objects) loadAll() error {
 	return nil
 }
 
-// ofSmall is what the names of those programs end with that replace a filter of the packet
-// socket where the kernel limits its size. They do not know the rare stages.
-const ofSmall = "_small"
-
-// smallFilters reports whether the kernel limits the size of filters to less than they may
-// have: before Linux 6.7 to 20 kB, since then to 128 kB.
-var smallFilters = sync.OnceValue(func() bool {
-	text, err := os.ReadFile("/proc/sys/net/core/optmem_max")
-	if err != nil {
-		return true
-	}
-	most, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	return err != nil || most < 64<<10
-})
-
 // forThisMachine returns a copy of the embedded objects that fits the number of possible
 // CPUs, and the size of filters that the kernel takes.
 func forThisMachine() (*ebpf.CollectionSpec, error) {
@@ -207,24 +188,6 @@ func forThisMachine() (*ebpf.CollectionSpec, error) {
 		delete(spec.Programs, name+ofSmall)
 	}
 	return spec, nil
-}
-
-// known are the stages that the programs carry out, by direction.
-type known [directions]policy.Stages
-
-// knownStages reads from the object the stages that decide.h implements.
-func knownStages(spec *ebpf.CollectionSpec) (stages known, err error) {
-	v, ok := spec.Variables[kernVarKnows]
-	if !ok {
-		return known{}, errors.New("read the known stages: the object has no variable knows")
-	}
-	if err := v.Get(&stages[tx]); err != nil {
-		return known{}, fmt.Errorf("read the known stages: %w", err)
-	}
-	if stages[rx] = stages[tx]; smallFilters() {
-		stages[rx] &^= policy.RareLosses
-	}
-	return stages, nil
 }
 
 // Close closes the programs and maps. Programs stay attached until the closers of the

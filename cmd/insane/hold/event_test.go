@@ -36,9 +36,12 @@ func TestChangeWhileHeld(t *testing.T) {
 		} {
 			t.Run(c.before+" to "+c.after, func(t *testing.T) {
 				s := newStream(t, b, 64)
-				b.Begin(t, c.before, 1)
+				_, a := b.Begin(t, c.before, 1)
 				if c.before[:4] == "rate" { // the head of the link takes half a second
-					s.send(t, many, 0)
+					for range many / testbed.Window {
+						s.send(t, testbed.Window, 0)
+						a.Await(t, len(s.sent))
+					}
 					labtest.Await(t, "packets to be held", func() bool { return b.Stats(t).Held.Packets > many/2 })
 				} else {
 					s.hold(t, many)
