@@ -13,15 +13,29 @@ import (
 	"github.com/seed-39a139a1/insane/insane/lab/labtest"
 )
 
-// processes are the directories in /proc of all processes that have mark in their environment.
+// processes are the directories in /proc of all processes that have mark in their environment,
+// and of those that are in a process namespace with one of them. An engine of containers gives
+// its programs another environment.
 func processes(t *testing.T, mark string) (dirs []string) {
 	t.Helper()
-	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	own, err := os.Readlink("/proc/self/ns/pid")
 	labtest.Must(t, err)
-	for _, path := range environments {
+	all, err := filepath.Glob("/proc/[0-9]*")
+	labtest.Must(t, err)
+	marked, spaces := make(map[string]bool), make(map[string]bool)
+	for _, dir := range all {
 		// A process that has ended meanwhile has no environment.
-		if env, _ := os.ReadFile(path); bytes.Contains(env, []byte(mark+"\x00")) {
-			dirs = append(dirs, filepath.Dir(path))
+		if env, _ := os.ReadFile(dir + "/environ"); bytes.Contains(env, []byte(mark+"\x00")) {
+			marked[dir] = true
+			if space, _ := os.Readlink(dir + "/ns/pid"); space != own {
+				spaces[space] = true
+			}
+		}
+	}
+	delete(spaces, "")
+	for _, dir := range all {
+		if space, _ := os.Readlink(dir + "/ns/pid"); marked[dir] || spaces[space] {
+			dirs = append(dirs, dir)
 		}
 	}
 	return dirs

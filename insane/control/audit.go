@@ -44,7 +44,7 @@ func wishes(c api.RulesChange) (args []any) {
 	for _, member := range []struct {
 		name string
 		text *string
-	}{{"add", c.Add}, {"before", c.Before}, {"set", c.Set}, {"delete", c.Delete}} {
+	}{{"add", c.Add}, {"before", c.Before}, {"set", c.Set}, {"delete", c.Delete}, {"session", c.Session}} {
 		if member.text != nil {
 			args = append(args, member.name, cut(*member.text, mostLogged))
 		}

@@ -15,7 +15,7 @@ import (
 func TestEveryMemberIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := newServer(newFake(), Options{Name: "insane", Log: slog.New(slog.NewTextHandler(&log, nil))})
-	ask(s, root, http.MethodPut, api.PathInfo, `{"receive":"none"}`)
+	ask(s, root, http.MethodPut, api.PathInfo, `{"receive":"none","session":"192.0.2.7 50000 10.9.0.1 22"}`)
 	change := reflect.TypeFor[api.Change]()
 	for n := range change.NumField() {
 		name, _, _ := strings.Cut(change.Field(n).Tag.Get("json"), ",")

@@ -193,7 +193,11 @@ func (s *server) put(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	who.Info("changed", transitions(before, after)...)
+	args := transitions(before, after)
+	if change.Session != nil {
+		args = append(args, "session", cut(*change.Session, mostLogged))
+	}
+	who.Info("changed", args...)
 	answer(w, after)
 }
 

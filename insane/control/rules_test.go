@@ -226,13 +226,13 @@ func TestRulesAreLogged(t *testing.T) {
 	for n := range change.NumField() {
 		name, _, _ := strings.Cut(change.Field(n).Tag.Get("json"), ",")
 		body := fmt.Sprintf(`{%q:"web tcp both pass"}`, name)
-		if name == "before" {
-			body = `{"add":"a","before":"web tcp both pass"}`
+		if name == "before" || name == "session" {
+			body = fmt.Sprintf(`{"add":"a",%q:"web tcp both pass"}`, name)
 		}
 		want := "uid=0 gid=0 pid=0"
 		if name == "load" {
 			want += ` load="17 bytes" total=2`
-		} else if name != "before" {
+		} else if name != "before" && name != "session" {
 			want += " " + name + `="web tcp both pass" total=2`
 		}
 		var log bytes.Buffer

@@ -14,18 +14,20 @@ import (
 // lossesInARow are policies whose losses depend on each other, or are counted.
 var lossesInARow = []string{
 	"percent 99 run 5", "percent 50 run 1.2", "percent 50 run 1", "gemodel 5 30 50 1", "state 5 30 20 40 1",
-	"exactly 3 of 10", "exactly 7 of 97", "drop 1-3,45-50,1000-2000,5999", "percent 95 run 3 gemodel 1 10 exactly 1 of 20 drop 1-50",
+	"exactly 3 of 10", "exactly 7 of 97", "drop 1-3,45-50,1000-2000,2999", "percent 95 run 3 gemodel 1 10 exactly 1 of 20 drop 1-50",
 }
 
 // TestLossesInARowOnTheWire: exactly the packets arrive that the engine relays, of plain
 // packets and of super-frames, on either path.
 func TestLossesInARowOnTheWire(t *testing.T) {
+	t.Parallel()
 	testbed.EachPath(t, func(t *testing.T, path string) { loseInARow(t, testbed.New(t, path)) })
 }
 
 // TestReceiveLossesInARow: the same of what arrives. Before Linux 6.7 the fast path has no
 // room for that.
 func TestReceiveLossesInARow(t *testing.T) {
+	t.Parallel()
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		if path == api.PathKernel && testbed.KernelBefore(t, 6, 7) {
 			path = api.PathAuto
@@ -35,7 +37,7 @@ func TestReceiveLossesInARow(t *testing.T) {
 }
 
 func loseInARow(t *testing.T, b *testbed.Bed) {
-	const count = 6000
+	const count = 3000
 	for i, text := range lossesInARow {
 		family := 4 + i%2*2
 		t.Run(text, func(t *testing.T) {
@@ -55,7 +57,7 @@ func loseInARow(t *testing.T, b *testbed.Bed) {
 			continue // a packet socket cannot return super-frames of UDP
 		}
 		t.Run(text+"/super-frames", func(t *testing.T) {
-			list := testbed.Supers(20_000)
+			list := testbed.Supers(8_000)
 			f := b.NewFlow(t, family)
 			testbed.SetOption(t, f.Out, unix.SOL_UDP, unix.UDP_SEGMENT, testbed.Segment)
 			program, a := b.Begin(t, text, uint64(100+i))
@@ -74,6 +76,7 @@ func loseInARow(t *testing.T, b *testbed.Bed) {
 // TestDropCountsFromTheChange: the numbers of a list are those after the change, on either
 // path, whatever was sent before. A new seed begins to count anew.
 func TestDropCountsFromTheChange(t *testing.T) {
+	t.Parallel()
 	testbed.EachPath(t, func(t *testing.T, path string) {
 		b := testbed.New(t, path)
 		b.Begin(t, "pass", 1)
