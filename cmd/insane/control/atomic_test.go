@@ -26,7 +26,7 @@ func TestChangesAreWhole(t *testing.T) {
 	stop := testbed.Flood(t, l)
 	defer stop()
 	const clients = 8
-	each := testbed.EnvInt(t, "INSANE_CHANGES", 5_000) / clients
+	each := testbed.EnvInt(t, "INSANE_CHANGES", 3_000) / clients
 	var all sync.WaitGroup
 	for c := range clients {
 		all.Go(func() {

@@ -41,7 +41,7 @@ func TestKillLeavesNothing(t *testing.T) {
 	k := newKilling(t)
 	defer k.stopTraffic()
 	objects := testbed.ObjectsNow(t)
-	kills := testbed.EnvInt(t, "INSANE_KILLS", 40)
+	kills := testbed.EnvInt(t, "INSANE_KILLS", 30)
 	slowest := time.Duration(0)
 	for i := range kills {
 		p := phases[i%len(phases)]

@@ -36,7 +36,7 @@ func TestSignalEndsWell(t *testing.T) {
 			// Without tcx, the kernel removes or adds a clsact qdisc, and sends nothing
 			// meanwhile (net/sched/sch_api.c, qdisc_graft).
 			tcx := testbed.HasTCX(t)
-			for round := range testbed.Soak(t, 25) {
+			for round := range testbed.Soak(t, 12) {
 				mode, first := []string{api.ReceiveAuto, api.ReceiveAll}[round%2], inbound.Next()
 				i := testbed.Start(t, l, socket, slices.Concat(testbed.Furnished, []string{"--receive", mode})...).Ready(t)
 				bystander := probeSpare(l)
@@ -104,7 +104,7 @@ func TestEndsDuringTheStart(t *testing.T) {
 	l := labtest.New(t)
 	before, socket, r := testbed.StateOf(t, l.Borea), testbed.SocketPath(t, "insane"), testbed.Seeded(t)
 	there := func() bool { _, err := os.Lstat(socket); return err == nil }
-	for range testbed.Soak(t, 10) {
+	for range testbed.Soak(t, 5) {
 		i := testbed.Start(t, l, socket, testbed.Furnished...)
 		labtest.Await(t, "the file of the socket", there)
 		time.Sleep(time.Duration(r.Int64N(int64(20 * time.Millisecond))))
@@ -165,7 +165,7 @@ func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	l := labtest.New(t)
 	before := testbed.StateOf(t, l.Borea)
-	for range testbed.Soak(t, 10) {
+	for range testbed.Soak(t, 5) {
 		i := testbed.Start(t, l, "@insane", testbed.Furnished...).Ready(t)
 		for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGTERM} {
 			i.Signal(s)

@@ -28,7 +28,7 @@ func TestSlaveDeleted(t *testing.T) {
 	l := labtest.New(t)
 	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--route", "10.9.0.2", "--route", "fd00:9::2")
 	descriptors := testbed.OpenDescriptors(t, d.PID())
-	for round := range testbed.Soak(t, 50) {
+	for round := range testbed.Soak(t, 25) {
 		index := labtest.LinkOf(t, l.Borea, "eth0").Attrs().Index
 		testbed.Unplug(t, l, "eth0")
 		testbed.Gone(t, l, d)
@@ -40,8 +40,8 @@ func TestSlaveDeleted(t *testing.T) {
 		testbed.Relays(t, l, d.Client)
 	}
 	testbed.SameDescriptors(t, d.PID(), descriptors)
-	if lines := strings.Count(d.Logs(), "\n"); lines > 10*testbed.Soak(t, 50) {
-		t.Errorf("%d lines of log for %d rounds:\n%s", lines, testbed.Soak(t, 50), d.Logs())
+	if lines := strings.Count(d.Logs(), "\n"); lines > 10*testbed.Soak(t, 25) {
+		t.Errorf("%d lines of log for %d rounds:\n%s", lines, testbed.Soak(t, 25), d.Logs())
 	}
 }
 
@@ -52,7 +52,7 @@ func TestSlaveExchanged(t *testing.T) {
 	l := labtest.New(t)
 	d := labtest.StartDaemon(t, l, "--slave", "eth0", "--route", "10.9.0.2", "--route", "fd00:9::2")
 	index := labtest.LinkOf(t, l.Borea, "eth0").Attrs().Index
-	for range testbed.Soak(t, 20) {
+	for range testbed.Soak(t, 6) {
 		testbed.Pause(t, d, func() {
 			testbed.Unplug(t, l, "eth0")
 			testbed.Plug(t, l, "eth0", index)
@@ -110,7 +110,7 @@ func TestGoneSlaveCounts(t *testing.T) {
 	testbed.Silence(t, l)
 	into := testbed.NewInjector(t, l, "insane")
 	settled := labtest.Info(t, d).TX.Stats
-	for round := range testbed.Soak(t, 10) {
+	for round := range testbed.Soak(t, 6) {
 		testbed.Unplug(t, l, "eth0")
 		testbed.Gone(t, l, d)
 		const n = 300
@@ -134,7 +134,7 @@ func TestGoneSlaveCounts(t *testing.T) {
 // lost may vary, but each packet must be in the counters.
 func inFlight(t *testing.T, l *lab.Lab, d *lab.Daemon, into *testbed.Injector, before api.Stats) {
 	t.Helper()
-	for range testbed.Soak(t, 10) {
+	for range testbed.Soak(t, 6) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
