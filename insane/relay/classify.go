@@ -77,14 +77,14 @@ func (r *Relay) classOf(i int) *class {
 	if r.classes[i] == nil {
 		c := &class{place: absent}
 		r.classes[i] = c
-		r.follow(c, r.rs.rules[i], r.now, false)
+		r.follow(c, r.rs.rules[i], r.rs.rules[i].compile(), r.now)
 	}
 	return r.touch(r.classes[i])
 }
 
 // settleClasses makes the lines of the rules follow a ruleset. Packets of a rule that is gone
 // leave at once.
-func (r *Relay) settleClasses(rs *Ruleset, now policy.Time, ending bool) {
+func (r *Relay) settleClasses(rs *Ruleset, now policy.Time) {
 	old := r.classes
 	r.classes = make([]*class, len(rs.rules))
 	for _, c := range old {
@@ -92,11 +92,13 @@ func (r *Relay) settleClasses(rs *Ruleset, now policy.Time, ending bool) {
 			continue
 		}
 		i, there := rs.names.place(c.rule.Name)
-		if there {
-			r.classes[i] = c
-			r.follow(c, rs.rules[i], now, ending)
-		} else {
-			r.follow(c, c.rule, now, true)
+		switch {
+		case !there:
+			r.stopWaiting(c, now)
+			continue
+		case rs.rules[i] != c.rule:
+			r.follow(c, rs.rules[i], rs.rules[i].compile(), now)
 		}
+		r.classes[i] = c
 	}
 }

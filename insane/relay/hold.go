@@ -65,35 +65,45 @@ func (r *Relay) release() (until policy.Time) {
 // settle makes the lines follow a ruleset.
 func (r *Relay) settle(rs *Ruleset, now policy.Time, ending bool) {
 	r.settled, r.arrived = rs, now
-	if r.own.program != rs.Program {
-		r.own.compiled(rs.Program)
+	r.follow(r.own, rs.Rule, rs.Program, now)
+	r.settleClasses(rs, now)
+	if ending {
+		r.stopWaiting(r.own, now)
+		for _, c := range r.classes {
+			r.stopWaiting(c, now)
+		}
 	}
-	r.follow(r.own, rs.Rule, now, ending)
-	r.settleClasses(rs, now, ending)
 }
 
-// follow makes the line of a class follow a rule. ending: nothing is to wait any more.
-func (r *Relay) follow(c *class, rule *Rule, now policy.Time, ending bool) {
-	if c != r.own && c.rule != rule { // of many rules few meet packets, and only these are compiled
-		program := rule.Policy.CompileAt(policy.Start{Epoch: rule.Epoch, Seed: rule.seed, First: rule.first})
-		c.compiled(&program)
-	}
+// follow makes a class follow a rule with a program. Nothing changes for what waits if the
+// program is the same as before.
+func (r *Relay) follow(c *class, rule *Rule, program *policy.Program, now policy.Time) {
+	same := c.program == program
 	c.rule, c.holds = rule, rule.holds
+	if same {
+		return
+	}
+	c.compiled(program)
 	if c.line == nil {
 		if !c.holds {
 			return
 		}
 		c.line = line.New(line.Options{Memory: r.memory})
 	}
-	settings := line.Settings{}
-	if !ending {
-		settings = line.SettingsOf(c.program, now)
-	}
+	settings := line.SettingsOf(program, now)
 	if settings.SlotLength != nil {
 		settings.SlotEpoch = rule.Epoch // earlier than now after a change of the seed alone
 	}
 	c.line.Set(now, settings)
 	r.waiting.schedule(c)
+}
+
+// stopWaiting lets go at once what a class holds. c may be nil.
+func (r *Relay) stopWaiting(c *class, now policy.Time) {
+	if c != nil && c.line != nil {
+		c.line.Set(now, line.Settings{})
+		r.waiting.schedule(c)
+	}
 }
 
 // releaseDue passes on a batch of what is due now.

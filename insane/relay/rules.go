@@ -57,6 +57,13 @@ func (r *Rule) begin() {
 	r.tally, r.next = &both.tally, &both.next
 }
 
+// compile makes the program of a rule. Of many rules few meet packets, so it is made for the
+// first one.
+func (r *Rule) compile() *policy.Program {
+	program := r.Policy.CompileAt(policy.Start{Epoch: r.Epoch, Seed: r.seed, First: r.first})
+	return &program
+}
+
 // after returns the rule that follows the one of the same name.
 func (r *Rule) after(old *Rule) *Rule {
 	r.tally, r.next, r.holds, r.first = old.tally, old.next, old.holds, old.first

@@ -191,6 +191,40 @@ func TestRulesChange(t *testing.T) {
 	})
 }
 
+// What waits for one rule leaves when it would, whatever happens to other rules meanwhile.
+func TestRulesDisturbNoOther(t *testing.T) {
+	var leave [2][]time.Duration
+	for changes := range leave {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHolder(t, "rate 7kbit queue 10s delay 3ms", budget)
+			const slow = "slow: dst port 1 tx rate 9kbit queue 10s slot 70ms 190ms\n"
+			h.rules(slow)
+			for i := range uint64(4) {
+				h.near.In <- to(porttest.SuperFrame(i, 1, 100), 1)
+				h.near.In <- to(porttest.SuperFrame(10+i, 1, 100), 2)
+			}
+			all := make(chan struct{})
+			go func() {
+				defer close(all)
+				for range 8 {
+					<-h.far.Out
+					leave[changes] = append(leave[changes], time.Since(h.began))
+				}
+			}()
+			for i := range changes * 20 {
+				time.Sleep(17*time.Millisecond + time.Duration(i))
+				h.rules([]string{"first: dst port 7 tx percent 5\n" + slow, slow}[i%2])
+			}
+			<-all
+			h.balance()
+			closed(h)
+		})
+	}
+	if !slices.Equal(leave[0], leave[1]) {
+		t.Errorf("packets leave after %v, with changes after %v", leave[0], leave[1])
+	}
+}
+
 // Messages of neighbours are spared unless a rule names them.
 func TestRulesNameNeighbours(t *testing.T) {
 	for rules, lost := range map[string]bool{
