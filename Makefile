@@ -97,6 +97,7 @@ bench-netem: tools ## speed beside tc netem in Linux 6.12, in QEMU (root)
 
 soak: tools ## the tests as often as figures of reliability want: hours (root)
 	INSANE_KILLS=3000 INSANE_SOAK=1 go test -race -p 1 -timeout 12h -v ./cmd/insane/...
+	INSANE_CHANGES=50000 go test -p 1 -count 1 -timeout 1h -v -run 'TestChangesAreWhole|TestManyRoutes|TestManyRules' ./cmd/insane/...
 	@# The race detector would falsify times, and takes too long for so many packets.
 	INSANE_SOAK=1 go test -p 1 -parallel 1 -count 1 -timeout 1h -v -run 'Spread|EachSecond|ManyChanges' ./cmd/insane/hold
 	INSANE_PACKETS=10000000 go test -p 1 -parallel 1 -count 1 -timeout 3h -v -run 'HeldIsWhole|KeepsOrder|Extent' ./cmd/insane/hold ./insane/line
