@@ -15,6 +15,7 @@
 //	dial.go    connecting to a daemon whose queue is full
 //	wait.go    waiting until a daemon answers
 //	list.go    the daemons of this host
+//	rulesfile.go  files of rules, as both commands read them
 //	error.go   errors of a call that no daemon answers
 package insanely
 

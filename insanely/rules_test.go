@@ -91,7 +91,7 @@ func TestRulesThatChange(t *testing.T) {
 	}
 }
 
-// What is no page of rules is an error, and no endless loop.
+// An answer that is no page of rules is an error, and no endless loop.
 func TestRulesThatAreNone(t *testing.T) {
 	for name, page := range map[string]api.RulesPage{
 		"no rules":    {Total: 3},

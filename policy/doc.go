@@ -160,7 +160,7 @@
 //
 // The new file also gets a line in the list under Stages.
 //
-// What only loses packets is in Losses (stages.go), so that the relay asks for no more.
+// A stage that only loses packets is in Losses (stages.go), so that the relay asks for no more.
 //
 // If decide.h does not know a stage, the relay carries the policy out and the device shows
 // the reason: a program says which stages it has ([Stages]), and the compiled object says

@@ -98,7 +98,7 @@ func TestSharesWithECN(t *testing.T) {
 	}
 }
 
-// What a list loses depends on how many packets come; and some fractions are too long.
+// The loss of a list depends on how many packets come; and some fractions are too long.
 func TestSharesNotKnown(t *testing.T) {
 	for _, text := range []string{"drop 1,5-7", "percent 50 drop 1", "state 33.333333 33.333333 12.345678 98.765433 1.234567"} {
 		p, err := Parse(text)

@@ -1,17 +1,14 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insane"
 	"github.com/seed-39a139a1/insane/insane/rights"
-	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -33,13 +30,13 @@ func rules(c *cli.Context, conf *insane.Config) error {
 	if err != nil || !c.IsSet("rules") {
 		return err
 	}
-	path := c.String("rules")
+	file := insanely.RulesFile(c.String("rules"))
 	if !taken {
-		if text, err = readFile(path); err != nil {
+		if text, err = file.Read(os.Stdin); err != nil {
 			return fmt.Errorf("rules: %w", err)
 		}
 	}
-	conf.Rules, err = policy.ParseRules(text, fileName(path))
+	conf.Rules, err = policy.ParseRules(text, file.String())
 	if err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}
@@ -47,41 +44,4 @@ func rules(c *cli.Context, conf *insane.Config) error {
 		conf.Rules = policy.Rules{} // a file without rules is one
 	}
 	return nil
-}
-
-// fileName returns how errors call a file.
-func fileName(path string) string {
-	if path == "-" {
-		return "stdin"
-	}
-	return path
-}
-
-// readFile returns the text of a file.
-func readFile(path string) (string, error) {
-	from := os.Stdin
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return "", unreadable(path, err)
-		}
-		defer file.Close()
-		from = file
-	}
-	text, err := io.ReadAll(io.LimitReader(from, api.MaxRulesFile+1))
-	switch {
-	case err != nil:
-		return "", unreadable(path, err)
-	case len(text) > api.MaxRulesFile:
-		return "", fmt.Errorf("%q: is larger than %d bytes", fileName(path), api.MaxRulesFile)
-	}
-	return string(text), nil
-}
-
-// unreadable says why a file cannot be read.
-func unreadable(path string, err error) error {
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = at.Err
-	}
-	return fmt.Errorf("%q: %w", fileName(path), err)
 }

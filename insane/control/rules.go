@@ -95,22 +95,10 @@ func readFrom(query string) (int, error) {
 // *api.Error of one line.
 func decodeRules(body io.Reader) (api.RulesChange, error) {
 	c, err := decode[api.RulesChange](body)
-	if err != nil {
-		return c, err
+	if err == nil {
+		err = c.Check()
 	}
-	n := 0
-	for _, member := range []*string{c.Add, c.Set, c.Delete, c.Load} {
-		if member != nil {
-			n++
-		}
-	}
-	switch {
-	case n != 1:
-		return c, api.Errorf(api.ErrInvalid, "", "body: has %d of add, set, delete and load: want exactly one", n)
-	case c.Before != nil && c.Add == nil:
-		return c, api.Errorf(api.ErrInvalid, "before", "before: %s: only with add", brief(*c.Before))
-	}
-	return c, nil
+	return c, err
 }
 
 // readRulesFile makes a change of a body that is the text of rules.

@@ -101,7 +101,7 @@ func TestRulesFileIsShared(t *testing.T) {
 	}
 }
 
-// What may be asked for arrives at the device as it is, and its answer at the peer.
+// Each allowed change arrives at the device as it is, and its answer at the peer.
 func TestRulesChanges(t *testing.T) {
 	text := func(s string) *string { return &s }
 	file := "# café \xff\ndns: udp port 53 both pass\n"

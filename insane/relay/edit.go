@@ -10,26 +10,25 @@ import (
 // Edit returns the rules after a change, which it does not carry out. The error is an
 // *api.Error that names the member at fault.
 func (p *Pair) Edit(c api.RulesChange) (after policy.Rules, err error) {
-	given, at := 0, ""
-	edit := func(member string, text *string, f func(string) (policy.Rules, error)) {
-		if text == nil {
-			return
-		}
-		if given++; given == 1 {
-			at = member
-			after, err = f(*text)
-		}
+	if err := c.Check(); err != nil {
+		return nil, err
 	}
-	edit("add", c.Add, func(text string) (policy.Rules, error) { return p.add(text, c.Before) })
-	edit("set", c.Set, p.set)
-	edit("delete", c.Delete, p.Rules().Delete)
-	edit("load", c.Load, func(text string) (policy.Rules, error) { return policy.ParseRules(text, "rules") })
+	at := ""
 	switch {
-	case given != 1:
-		return nil, api.Errorf(api.ErrInvalid, "", "body: want exactly one of add, set, delete and load")
-	case c.Before != nil && c.Add == nil:
-		return nil, api.Errorf(api.ErrInvalid, "before", "before: %s: only with add", api.ShowText(*c.Before))
-	case err != nil:
+	case c.Add != nil:
+		at = "add"
+		after, err = p.add(*c.Add, c.Before)
+	case c.Set != nil:
+		at = "set"
+		after, err = p.set(*c.Set)
+	case c.Delete != nil:
+		at = "delete"
+		after, err = p.Rules().Delete(*c.Delete)
+	default:
+		at = "load"
+		after, err = policy.ParseRules(*c.Load, "rules")
+	}
+	if err != nil {
 		return nil, api.Errorf(api.ErrInvalid, at, "%v", err)
 	}
 	return after, nil

@@ -72,8 +72,8 @@ func (p *Pair) JudgeNeighbours(on *bool) {
 	if on != nil {
 		p.tx.JudgeNeighbours(*on)
 		p.rx.JudgeNeighbours(*on)
+		p.publish()
 	}
-	p.publish()
 }
 
 // SetRules replaces the rules of both directions; see Relay.SetRules. With the present rules

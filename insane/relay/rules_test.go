@@ -191,7 +191,7 @@ func TestRulesChange(t *testing.T) {
 	})
 }
 
-// What waits for one rule leaves when it would, whatever happens to other rules meanwhile.
+// A packet that waits for one rule leaves at its time, whatever happens to other rules meanwhile.
 func TestRulesDisturbNoOther(t *testing.T) {
 	var leave [2][]time.Duration
 	for changes := range leave {

@@ -32,7 +32,7 @@ func handed(check func(error, string)) {
 	}
 }
 
-// What a process leaves to itself is there when it has executed its program again.
+// A text that a process leaves to itself is there when it has executed its program again.
 func TestLeave(t *testing.T) {
 	runChild(t, "handed")
 }

@@ -64,6 +64,23 @@ type RulesChange struct {
 	Session *string `json:"session,omitempty"` // with any of these, as in Change
 }
 
+// Check returns an error if a change does not ask for exactly one thing. It is an *Error.
+func (c RulesChange) Check() error {
+	n := 0
+	for _, member := range []*string{c.Add, c.Set, c.Delete, c.Load} {
+		if member != nil {
+			n++
+		}
+	}
+	switch {
+	case n != 1:
+		return Errorf(ErrInvalid, "", "body: has %d of add, set, delete and load: want exactly one", n)
+	case c.Before != nil && c.Add == nil:
+		return Errorf(ErrInvalid, "before", "before: %.64q: only with add", *c.Before)
+	}
+	return nil
+}
+
 // RulesChanged is the answer to RulesChange.
 type RulesChanged struct {
 	Total   int    `json:"total"`   // rules, without DefaultRule

@@ -1,15 +1,12 @@
 package cli
 
 import (
-	"errors"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -38,51 +35,15 @@ func (p *program) rules(c *cli.Context) error {
 // files or have other rights; it is sent as it is, so that a daemon that refuses it names the
 // same line.
 func (p *program) loadRules(c *cli.Context, path string) error {
-	text, err := p.readFile(path)
+	file := insanely.RulesFile(path)
+	text, err := file.Read(p.in)
 	if err != nil {
-		return err
+		return usagef("file", "file %v", err)
 	}
-	if _, err := policy.ParseRules(text, fileName(path)); err != nil {
+	if _, err := policy.ParseRules(text, file.String()); err != nil {
 		return err
 	}
 	return p.changeRules(c, api.RulesChange{Load: &text})
-}
-
-// fileName returns how errors call a file.
-func fileName(path string) string {
-	if path == "-" {
-		return "stdin"
-	}
-	return path
-}
-
-// readFile returns the text of a file; "-" is standard input.
-func (p *program) readFile(path string) (string, error) {
-	from := p.in
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return "", unreadable(path, err)
-		}
-		defer file.Close()
-		from = file
-	}
-	text, err := io.ReadAll(io.LimitReader(from, api.MaxRulesFile+1))
-	switch {
-	case err != nil:
-		return "", unreadable(path, err)
-	case len(text) > api.MaxRulesFile:
-		return "", usagef("file", "file %q: is larger than %d bytes", fileName(path), api.MaxRulesFile)
-	}
-	return string(text), nil
-}
-
-// unreadable says why a file cannot be read.
-func unreadable(path string, err error) error {
-	if at, ok := errors.AsType[*fs.PathError](err); ok {
-		err = at.Err
-	}
-	return usagef("file", "file %q: %v", fileName(path), err)
 }
 
 // saveRules prints the rules as a file, or as the change that makes them.
