@@ -14,6 +14,7 @@
 //	key.go      Key: the header fields of a packet
 //	table.go    Table: the first match that a packet fits
 //	index.go    Index: a Table of a list that changes
+//	layer.go    the parts of an Index, for a data plane that looks up by itself
 //	error.go    FieldError, which refuses a text
 //
 // # Grammar

@@ -29,6 +29,10 @@ func (p places) of(i int32) (place int32, there bool) {
 // look-up more time.
 const mostAdded = 512
 
+// smallList is how many matches a list has for which Next always begins anew: that takes little
+// time, and tuples that both tables have cost each look-up.
+const smallList = 64
+
 // NewIndex makes an index of a list of matches, at most MaxRules.
 func NewIndex(list []Match) *Index { return &Index{former: NewTable(list), length: len(list)} }
 
@@ -36,13 +40,13 @@ func NewIndex(list []Match) *Index { return &Index{former: NewTable(list), lengt
 // the list of x if it is the same match, or None.
 func (x *Index) Next(list []Match, before []int32) *Index {
 	next, ok := x.next(list, before)
-	if !ok {
+	if !ok || len(list) <= smallList {
 		return NewIndex(list)
 	}
 	return next
 }
 
-// next is Next; ok is false if too much is new or in another order.
+// next is Next; ok is false if too much is new, too little is left, or it is in another order.
 func (x *Index) next(list []Match, before []int32) (next *Index, ok bool) {
 	here := make([]int32, x.length) // of each match of the list of x, the place in the new list
 	for i := range here {
@@ -76,6 +80,9 @@ func (x *Index) next(list []Match, before []int32) (next *Index, ok bool) {
 			return nil, false
 		}
 		fresh, freshPlaces = append(fresh, list[i]), append(freshPlaces, int32(i))
+	}
+	if len(list)-len(fresh) < x.former.length/2 {
+		return nil, false
 	}
 	if len(fresh) > 0 {
 		next.added, next.addedPlaces = NewTable(fresh), freshPlaces
