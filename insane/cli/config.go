@@ -15,6 +15,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane"
 	"github.com/seed-39a139a1/insane/insane/session"
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/policy"
 	"github.com/seed-39a139a1/insane/policy/unit"
 )
 
@@ -117,6 +118,30 @@ func protect(c *cli.Context, conf *insane.Config) (err error) {
 	}
 	conf.Rules, err = session.Way{Through: routed, Receive: conf.Receive, TX: &conf.Policy, RX: &conf.RXPolicy}.Protect(&text, conf.Rules)
 	return err
+}
+
+// wayBack returns "" unless a fault of the device may keep the person who starts it from taking it
+// back: the device takes everything, not all of it is passed, and the ssh session of that person, if
+// there is one, is not known or not to be protected. Then it returns what to tell.
+func wayBack(c *cli.Context, conf *insane.Config) string {
+	_, err := api.ParseSession(os.Getenv(api.SessionVariable))
+	everything := conf.Receive == api.ReceiveAll || slices.ContainsFunc(conf.Routes, func(p netip.Prefix) bool { return p.Bits() == 0 })
+	if err == nil && !c.Bool("no-protect") || !everything || passes(conf) {
+		return ""
+	}
+	if err != nil {
+		return "all traffic goes through the device, and may be lost: no ssh session is passed, as " +
+			api.SessionVariable + " names none (sudo removes it)"
+	}
+	return "all traffic goes through the device, and may be lost: also this ssh session (--no-protect)"
+}
+
+// passes reports whether nothing would happen to any packet.
+func passes(conf *insane.Config) bool {
+	nothing := policy.Policy{}
+	fault := func(p *policy.Policy) bool { return p != nil && *p != nothing }
+	return !fault(&conf.Policy) && !fault(&conf.RXPolicy) &&
+		!slices.ContainsFunc(conf.Rules, func(r policy.Rule) bool { return fault(r.TX) || fault(r.RX) })
 }
 
 // draws reads the seed, and whether policies apply to the messages of neighbours.

@@ -53,6 +53,9 @@ func (p *program) daemon(c *cli.Context) error {
 	if p.own {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + relays)
 	}
+	if warning := wayBack(c, &conf); warning != "" {
+		conf.Log.Warn(warning)
+	}
 	ctx, stop := untilSignal(c.Context)
 	defer stop()
 	conf.LogDropped = p.err.Dropped

@@ -108,7 +108,8 @@ func TestGoodUsage(t *testing.T) {
 		{"--name", "bad0", "--slave", "eth0", "--policy", "percent 60", "--seed", "0x7"},
 		{"--address", "10.9.0.1/32", "--address", "fd00:9::1/64", "--route", "10.9.0.2", "--route", "default"},
 		{"--receive", "auto", "--rx-policy", "percent 60"},
-		{"--receive", "all", "--policy", "time 50 100", "--rx-policy", "time 50 100"},
+		{"--receive", "all"},
+		{"--receive", "auto", "--policy", "time 50 100", "--rx-policy", "time 50 100"},
 		{"--receive", "none", "--rx-policy", "pass"},
 		{"--receive", "none", "--log-level", "debug", "--log-format", "json", "--group", "0"},
 	} {

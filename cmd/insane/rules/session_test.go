@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,6 +87,33 @@ func TestSessionThatStarts(t *testing.T) {
 		labtest.Must(t, err)
 		if info.Rules != test.want {
 			t.Errorf("%+v: %d rules", test, info.Rules)
+		}
+		i.Kill()
+	}
+}
+
+// TestNoWayBack: a device that takes everything and may lose it says so, unless it knows of a
+// session that it passes, or does nothing to any packet.
+func TestNoWayBack(t *testing.T) {
+	t.Parallel()
+	const known, unknown = "10.9.0.2 50000 10.9.0.1 22", ""
+	for name, test := range map[string]struct {
+		session string
+		args    []string
+		want    string
+	}{
+		"default": {unknown, []string{"--route", "default", "--policy", "percent 50"}, "SSH_CONNECTION"},
+		"asked":   {known, []string{"--route", "default", "--policy", "percent 50", "--no-protect"}, "also this ssh session"},
+		"known":   {known, []string{"--route", "default", "--policy", "percent 50"}, ""},
+		"pass":    {unknown, []string{"--route", "default"}, ""},
+		"way":     {unknown, []string{"--route", "10.9.0.2", "--receive", "all", "--policy", "percent 50"}, "SSH_CONNECTION"},
+	} {
+		l := labtest.New(t)
+		env := []string{api.SessionVariable + "=" + test.session}
+		i := testbed.StartWith(t, l, env, "@way-back-"+name, append([]string{"--slave", "eth0"}, test.args...)...).Ready(t)
+		const says = "all traffic goes through the device, and may be lost"
+		if log := i.Log.String(); strings.Contains(log, says) != (test.want != "") || !strings.Contains(log, test.want) {
+			t.Errorf("%s: want %q:\n%s", name, test.want, log)
 		}
 		i.Kill()
 	}
