@@ -34,6 +34,7 @@ func (e *FileError) Unwrap() error { return e.Err }
 func ParseRules(text, file string) (Rules, error) {
 	var rules Rules
 	lines := make(map[string]int) // of each rule, by name
+	same := make(policies)
 	for number := 1; text != ""; number++ {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
@@ -49,11 +50,28 @@ func ParseRules(text, file string) (Rules, error) {
 			return nil, &FileError{file, number, err}
 		}
 		if ok {
+			rule.Name = strings.Clone(rule.Name) // and does not keep the text
+			rule.TX, rule.RX = same.one(rule.TX), same.one(rule.RX)
 			lines[rule.Name] = number
 			rules = append(rules, rule)
 		}
 	}
 	return rules, nil
+}
+
+// policies are policies that rules share: many rules have few policies.
+type policies map[Policy]*Policy
+
+// one returns a policy that is equal to p, which may be nil.
+func (s policies) one(p *Policy) *Policy {
+	if p == nil {
+		return nil
+	}
+	if known, there := s[*p]; there {
+		return known
+	}
+	s[*p] = p
+	return p
 }
 
 // parseLine reads a line. ok is false if it has no rule.
