@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/decide":        {"insane/host", "insane/kern", "insane/observe", "insanely/api"},
 	"insane/frame":         {"policy/match"},
-	"insane/kern":          {"policy"},
+	"insane/kern":          {"policy", "policy/match"},
 	"insane/line":          {"policy", "insane/frame"},
 	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
 	"insane/lab/probe":     {},

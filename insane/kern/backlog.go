@@ -8,26 +8,54 @@ import (
 // Backlog counts the frames that wait for the relay in one place: the queue of the
 // interface, or the packet socket of one slave. The kernel counts the frames that enter. The
 // relay counts those that have left: it has read them, and holds them or has done with them.
-// It also counts those that it has done with. While not all are done, the fast path leaves
-// every frame to the relay, so that none overtakes a waiting one. What has left makes room
-// for others.
+// It also counts those that it has done with. While one is not done that the kernel might have
+// carried, the fast path leaves every frame to the relay, so that none overtakes a waiting one.
+// What has left makes room for others.
 //
 // All methods are safe for concurrent use.
 type Backlog struct {
 	shared *sharedBacklog
+	of     *Direction
 
-	mu       sync.Mutex // guards what follows
+	mu       *sync.Mutex // of; guards what follows
 	released bool
 	lost     uint64 // the lost frames that are counted as done
 	held     uint64 // frames that have left and are not done
+	done     uint64 // frames that are done or lost, in any order
+	inexact  uint64 // the part of done that need not be the frames which entered first
 
 	// The two counts at the last call of Settle.
 	entered, left uint64
 }
 
+// backlogOf returns a backlog with the counts that are in shared memory.
+func (d *Direction) backlogOf(shared *sharedBacklog) *Backlog {
+	return &Backlog{shared: shared, of: d, mu: &d.counting, done: shared.done.Load()}
+}
+
+// Require makes the fast path wait until the relay has settled to what the caller has numbered
+// edition, however few frames wait. Call it before the direction is opened with something by which
+// the kernel carries frames that the relay may hold.
+func (d *Direction) Require(edition uint64) {
+	d.counting.Lock()
+	defer d.counting.Unlock()
+	d.required = edition
+	for i := range d.shared().backlogs {
+		d.shared().backlogs[i].done.Store(never)
+	}
+}
+
+// Settled says that the relay goes by this edition, and holds no frame that the kernel might carry
+// by it. The next Done tells the fast path.
+func (d *Direction) Settled(edition uint64) {
+	d.counting.Lock()
+	defer d.counting.Unlock()
+	d.settled = edition
+}
+
 // Queue returns the backlog of the interface's TAP queue. The interface must have the
 // filter Enter, which counts the frames. Call it for tx only.
-func (d *Direction) Queue() *Backlog { return &Backlog{shared: &d.shared().backlogs[0]} }
+func (d *Direction) Queue() *Backlog { return d.backlogOf(&d.shared().backlogs[0]) }
 
 // spare is how many CPUs may each be about to put a frame into the queue at the moment
 // when it becomes full.
@@ -57,10 +85,11 @@ func (d *Direction) Register(index int) (*Backlog, error) {
 		}
 		d.registered[i] = true
 		shared.entered.Store(0)
+		shared.last.Store(0)
 		shared.done.Store(0)
 		shared.left.Store(0)
 		shared.index.Store(uint64(index))
-		return &Backlog{shared: shared}, nil
+		return d.backlogOf(shared), nil
 	}
 	return nil, errors.New("find a backlog: all are in use")
 }
@@ -87,7 +116,8 @@ func (b *Backlog) Hold() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.released {
-		b.shared.done.Add(^uint64(0))
+		b.shared.done.Store(never)
+		b.done--
 		b.held++
 	}
 }
@@ -99,8 +129,29 @@ func (b *Backlog) Done(frames int) {
 	defer b.mu.Unlock()
 	b.take(uint64(frames))
 	if !b.released {
-		b.shared.done.Add(b.held)
+		b.done += b.held
 		b.held = 0
+		b.publish()
+	}
+}
+
+// never is the count of a backlog in which not even the first frame is done.
+const never = ^uint64(0)
+
+// publish tells the fast path how many of the frames that entered first are done. A frame that was
+// lost may have been any of those that wait. When as many are done as have entered, these are all
+// of them. If there are more, some came past the filter, and nobody knows which. The caller holds
+// b.mu.
+func (b *Backlog) publish() {
+	switch entered := b.shared.entered.Load(); {
+	case b.of.settled < b.of.required:
+	case b.done == entered:
+		b.inexact = 0
+		b.shared.done.Store(entered)
+	case int64(b.done-entered) > 0:
+		b.shared.done.Store(never)
+	default:
+		b.shared.done.Store(b.done - b.inexact)
 	}
 }
 
@@ -116,7 +167,9 @@ func (b *Backlog) take(frames uint64) {
 func (b *Backlog) lose(frames uint64) {
 	if !b.released {
 		b.shared.left.Add(frames)
-		b.shared.done.Add(frames)
+		b.done += frames
+		b.inexact += frames
+		b.publish()
 	}
 }
 

@@ -1,12 +1,15 @@
 package kern
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
 
 	"github.com/seed-39a139a1/insane/policy"
+	"github.com/seed-39a139a1/insane/policy/match"
 )
 
 // BenchmarkDecision measures the cost of the fast path for one frame of tx, and that of
@@ -51,6 +54,48 @@ func BenchmarkDecision(b *testing.B) {
 	})
 }
 
+// BenchmarkRules measures the same for a frame that fits the last of so many rules: all of one shape,
+// or each of another one.
+func BenchmarkRules(b *testing.B) {
+	plain := sample{family: 4, protocol: unix.IPPROTO_UDP, payload: 22}
+	for _, c := range []struct {
+		what   string
+		rules  int
+		others func(i int) string
+	}{
+		{"none", 0, nil},
+		{"1", 1, nil},
+		{"65534", match.MaxRules, func(i int) string { return fmt.Sprintf("dst host 10.%d.%d.%d", 64+i>>16, i>>8&255, i&255) }},
+		{"32-shapes", 32, func(i int) string { return fmt.Sprintf("dst net 128.0.0.0/%d", 1+i) }},
+	} {
+		b.Run(c.what, func(b *testing.B) {
+			r := newCarrier(b, (*Objects).TX)
+			var list []match.Match
+			for i := range c.rules {
+				text := "dst host " + mate4
+				if i < c.rules-1 {
+					text = c.others(i)
+				}
+				m, err := match.Parse(strings.Fields(text))
+				must(b, err)
+				list = append(list, m)
+			}
+			var rules Rules
+			if c.rules > 0 {
+				rules = Rules{Version: 1, Index: match.NewIndex(list)}
+			}
+			must(b, r.direction.OpenRules(policy.Program{}, r.to, "own", rules))
+			if c.rules > 0 {
+				n, _ := r.direction.TakeNumbering()
+				if _, told := r.direction.Carry(Carried{Version: 1, Place: c.rules - 1, Numbering: n, Owner: "rule", Account: new(Account)}, NoSlot); !told {
+					b.Fatal("the kernel was not told of the rule")
+				}
+			}
+			repeat(b, r.bpf.TransmitTcx, r.options(plain, plain.build(0)))
+		})
+	}
+}
+
 // BenchmarkReceive measures the cost of the receive filter for a frame of the slave, for a
 // frame of the device that goes to the relay, and for one that the fast path decides.
 func BenchmarkReceive(b *testing.B) {
@@ -81,6 +126,7 @@ func BenchmarkReceive(b *testing.B) {
 // processes disturb less than the time of the clock.
 func repeat(b *testing.B, p *ebpf.Program, o *ebpf.RunOptions) {
 	b.Helper()
+	b.ResetTimer()
 	began := threadTime()
 	o.Repeat = uint32(b.N)
 	_, err := p.Run(o)

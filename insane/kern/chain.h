@@ -45,7 +45,7 @@ struct chain {
 // memo.go
 
 #define FACTS 128 // of a memo
-#define MEMOS 512
+#define MEMOS 2048
 #define NO_MEMO MEMOS
 
 // The facts of all memos. User space empties a memo before a program uses it, and does not

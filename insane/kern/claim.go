@@ -163,25 +163,26 @@ func (c Claims) fill(table *ebpf.Map) error {
 	return put(table, keys, values)
 }
 
-// put adds claims to a table, in one call or, where the kernel cannot do that, one by one.
+// put adds claims to a table.
 func put(table *ebpf.Map, keys []prefix, values []uint32) error {
-	if len(keys) > 1 {
-		_, err := table.BatchUpdate(keys, values, nil)
-		if err == nil || !errors.Is(err, ebpf.ErrNotSupported) {
-			return explainClaims(err)
-		}
-	}
-	for i, key := range keys {
-		if err := table.Put(key, values[i]); err != nil {
-			return explainClaims(err)
-		}
+	if err := putAll(table, keys, values); err != nil {
+		return fmt.Errorf("fill a table of claims: %w", err)
 	}
 	return nil
 }
 
-func explainClaims(err error) error {
-	if err != nil {
-		return fmt.Errorf("fill a table of claims: %w", err)
+// putAll puts values into a map, in one call or, where the kernel cannot do that, one by one.
+func putAll[K, V any](table *ebpf.Map, keys []K, values []V) error {
+	if len(keys) > 1 {
+		_, err := table.BatchUpdate(keys, values, nil)
+		if err == nil || !errors.Is(err, ebpf.ErrNotSupported) {
+			return err
+		}
+	}
+	for i, key := range keys {
+		if err := table.Put(key, values[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -28,6 +28,20 @@ func (c *Counts) drop(by policy.Stage, a Amount) {
 	c.Stages[by].Bytes += a.Bytes
 }
 
+// subtract is the inverse of add.
+func (c *Counts) subtract(o Counts) {
+	c.RelayedPackets -= o.RelayedPackets
+	c.RelayedBytes -= o.RelayedBytes
+	c.UnjudgedPackets -= o.UnjudgedPackets
+	c.RefusedPackets -= o.RefusedPackets
+	c.RefusedBytes -= o.RefusedBytes
+	c.NeighbourPackets -= o.NeighbourPackets
+	c.NeighbourBytes -= o.NeighbourBytes
+	for by, a := range o.Stages {
+		c.drop(policy.Stage(by), Amount{-a.Packets, -a.Bytes})
+	}
+}
+
 func (c *Counts) add(o Counts) {
 	c.RelayedPackets += o.RelayedPackets
 	c.RelayedBytes += o.RelayedBytes
@@ -41,23 +55,28 @@ func (c *Counts) add(o Counts) {
 	}
 }
 
-// collect adds the counters of all slots to collected and frees the slots. It keeps
+// collect adds the counters of the ring to collected and frees its slots. It keeps
 // the counters of owner in kept as well. The caller holds d.mu.
 func (d *Direction) collect(owner any) {
 	if d.kept.owner != owner {
 		d.kept = entrySlot{owner: owner}
 	}
-	for slot := range d.slots {
+	for slot := range d.slots[:ring] {
 		counts := d.read(slot)
 		d.collected.add(counts)
 		if d.slots[slot].owner == owner {
 			d.kept.counts.add(counts)
 		}
-		d.slots[slot] = entrySlot{}
-		for cpu := range d.objects.memory.counts {
-			d.objects.memory.counts[cpu][d.index][slot] = sharedCount{}
-			d.objects.memory.drops[cpu][d.index][slot] = sharedDrops{}
-		}
+		d.clear(slot)
+	}
+}
+
+// clear frees a slot, and sets its counters to 0. The caller holds d.mu.
+func (d *Direction) clear(slot int) {
+	d.slots[slot] = entrySlot{}
+	for cpu := range d.objects.memory.counts {
+		d.objects.memory.counts[cpu][d.index][slot] = sharedCount{}
+		d.objects.memory.drops[cpu][d.index][slot] = sharedDrops{}
 	}
 }
 
@@ -100,7 +119,7 @@ func (d *Direction) CountsOf(owner any) (sum Counts) {
 	if d.kept.owner == owner {
 		sum = d.kept.counts
 	}
-	for slot := range d.slots {
+	for slot := range d.slots[:ring] {
 		if d.slots[slot].owner == owner {
 			sum.add(d.read(slot))
 		}

@@ -22,11 +22,20 @@ type Direction struct {
 	judge      uint64         // not 0: entries that Open writes judge neighbours
 	registered [backlogs]bool // whether a backlog was ever registered
 
-	mu        sync.Mutex // guards the counters
-	slots     [entries]entrySlot
-	present   int // slot of the entry that Open wrote last
+	lookup lookup // mu guards version and words
+
+	mu        sync.Mutex         // guards the counters, and what follows
+	slots     [entries]entrySlot // the first of them, a ring, are what Open writes; the others are of rules
+	present   int                // slot of the entry that Open wrote last
 	collected Counts
 	kept      entrySlot // the part of collected that belongs to the owner of the present entry
+	ruled     Counts    // the part of collected that belongs to rules
+
+	free, retired               []int // slots of rules that are not in use; until the next grace period
+	freeNumbers, retiredNumbers []int // the same for numberings
+
+	counting          sync.Mutex // guards all backlogs of the direction, and what follows
+	required, settled uint64     // editions: see Require
 
 	// Inflight frames, between the slave and the interface.
 	lost             atomic.Uint64
@@ -36,9 +45,23 @@ type Direction struct {
 
 // entrySlot is the owner and the link of one entry of the shared table.
 type entrySlot struct {
-	owner  any    // the owner given to Open; nil: the slot is free
-	to     int    // index of the link where relayed frames go
-	counts Counts // of kept only; the counters of other slots are in shared memory
+	owner   any      // the owner given to Open or Carry; nil: the slot is free
+	account *Account // of a rule
+	to      int      // index of the link where relayed frames go
+	rules   uint64   // the version of the rules
+	counts  Counts   // of kept only; the counters of other slots are in shared memory
+}
+
+// newDirection returns a direction that is closed, and of which no entry is in use.
+func newDirection(o *Objects, index int) *Direction {
+	d := &Direction{objects: o, index: index}
+	for slot := ring; slot < entries; slot++ {
+		d.free = append(d.free, slot)
+	}
+	for numbering := ring; numbering < numberings; numbering++ {
+		d.freeNumbers = append(d.freeNumbers, numbering)
+	}
+	return d
 }
 
 func (d *Direction) shared() *sharedDirection { return &d.objects.memory.directions[d.index] }
@@ -48,7 +71,7 @@ func (d *Direction) shared() *sharedDirection { return &d.objects.memory.directi
 // Open writes later take their numbers from it. The counter is valid until Numbers has
 // been called 256 more times.
 func (d *Direction) Numbers() *atomic.Uint64 {
-	d.numbering = (d.numbering + 1) % numberings
+	d.numbering = (d.numbering + 1) % ring
 	next := &d.shared().next[d.numbering]
 	next.Store(0)
 	return next
@@ -72,18 +95,47 @@ func (d *Direction) JudgeNeighbours(on bool) {
 // Open fails if program has a stage that the kernel does not know. It may wait for a
 // grace period when all entries of the table are used.
 func (d *Direction) Open(program policy.Program, to int, owner any) error {
-	if unknown := program.Stages &^ d.objects.knows[d.index]; unknown != 0 {
+	return d.OpenRules(program, to, owner, Rules{})
+}
+
+// OpenRules is Open with rules in front of the program. A frame that fits a rule goes the way that
+// Carry or Leave says, and to the relay while neither has been called. It waits for a grace period
+// if there were other rules. The error is ErrTuples or ErrFilter if the programs cannot look them up.
+func (d *Direction) OpenRules(program policy.Program, to int, owner any, rules Rules) error {
+	if unknown := program.Stages &^ d.objects.knows[d.index]; unknown != 0 && !rules.Left {
 		return fmt.Errorf("the kernel cannot do %v", unknown)
+	}
+	if rules.Version != 0 && d.index == rx && smallFilters() {
+		return ErrFilter
+	}
+	if rules.Version != d.lookup.version {
+		d.Close()
+		if err := d.exchange(rules); err != nil {
+			return err
+		}
 	}
 	slot, err := d.slotOf(owner, to)
 	if err != nil {
 		return err
 	}
 	entry := &d.objects.memory.entries[d.index][slot]
-	entry.program = *(*sharedProgram)(unsafe.Pointer(&program))
+	entry.program = toShared(&program)
 	entry.numbering, entry.to, entry.judgeNeighbours = d.numbering, uint64(to), d.judge
+	entry.nameNeighbours, entry.left = toWord(rules.NameNeighbours), toWord(rules.Left)
+	entry.rules = sharedRules{tuples: uint64(d.lookup.tuples), first: uint64(d.lookup.first(d.index))}
 	d.shared().entry.Store(uint64(slot) + 1)
 	return nil
+}
+
+// toShared returns the part of a program that the C knows.
+func toShared(p *policy.Program) sharedProgram { return *(*sharedProgram)(unsafe.Pointer(p)) }
+
+// toWord returns a truth value of the C.
+func toWord(is bool) uint64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 // Close closes the direction: later frames go to the relay. It does not wait, so other
@@ -114,16 +166,16 @@ func (d *Direction) Waiting() bool {
 	return started != arrived+d.lost.Load()
 }
 
-// slotOf returns the slot for an entry: the present slot if owner and link are the
+// slotOf returns the slot for an entry: the present slot if owner, link and rules are the
 // same, or else the next one. If the next slot was used before, slotOf waits until no
 // program reads it, and collects the counters of all slots.
 func (d *Direction) slotOf(owner any, to int) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if t := &d.slots[d.present]; t.owner == owner && t.to == to {
+	if t := &d.slots[d.present]; t.owner == owner && t.to == to && t.rules == d.lookup.version {
 		return d.present, nil
 	}
-	next := (d.present + 1) % entries
+	next := (d.present + 1) % ring
 	if d.slots[next].owner != nil {
 		d.Close()
 		// Counts and CountsOf need the mutex during the wait.
@@ -136,7 +188,7 @@ func (d *Direction) slotOf(owner any, to int) (int, error) {
 		d.collect(owner)
 	}
 	d.present = next
-	d.slots[next] = entrySlot{owner: owner, to: to}
+	d.slots[next] = entrySlot{owner: owner, to: to, rules: d.lookup.version}
 	d.objects.memory.memos[d.index][next].forget() // it is of the program before
 	return next, nil
 }

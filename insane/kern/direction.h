@@ -8,33 +8,39 @@
 //
 //   - No packet number is used twice or left out. Kernel and relay take numbers from
 //     one counter, and an undecided frame takes none in the kernel.
-//   - No frame overtakes another frame of its flow. The kernel counts a frame that
+//   - No frame overtakes another frame of its flow and rule. The kernel counts a frame that
 //     enters the relay's queue, and the relay counts a frame that it has relayed or
-//     dropped. While the two counts differ, the kernel leaves every frame to the relay.
-//     The kernel handles the frames of one flow one after the other, so a frame that
-//     goes to the relay is counted before the next frame of its flow is decided.
+//     dropped. The kernel leaves every frame to the relay while one is before the relay that
+//     may belong to a rule that the kernel carries out. The kernel handles the frames of one
+//     flow one after the other, so a frame that goes to the relay is counted before the next
+//     frame of its flow is decided.
 
 #pragma once
 
 #include "decide.h"
+#include "rules.h"
 
 // Index of a direction in the maps.
 enum direction_index { TX, RX };
 
-#define ENTRIES 256      // per direction: the entry in force, and earlier ones; each has a memo
-#define NUMBERINGS 256   // per direction: the one in use, and earlier ones
+#define ENTRIES 1024     // per direction: the entry in force, earlier ones, and those of rules; each has a memo
+#define NUMBERINGS 1024  // per direction: the one in use, earlier ones, and those of rules
 #define BACKLOGS 2       // per direction: for the slave, and for the slave that replaces it
 
 _Static_assert(MEMOS == 2 * ENTRIES, "each entry has a memo");
 
 // An entry says how the kernel handles the frames of one direction: it decides by the
-// program and relays to the link. Go does not change the program of an entry while eBPF
+// program and relays to the link. The entry in force is about the frames that fit no rule, and
+// names the rules. The entries of rules have only program and numbering. Go does not change the program of an entry while eBPF
 // programs may read it, except to write the same words again.
 struct entry {
 	struct program program;
 	__u64 numbering; // index in direction.next of the counter that numbers the packets
 	__u64 to;        // index of the link where relayed frames go
 	__u64 judge_neighbours; // 0: the messages of neighbour.h take no number and no verdict
+	__u64 name_neighbours;  // not 0: rules name such messages, so that the relay must look at them
+	__u64 left;             // not 0: frames that fit no rule are the relay's
+	struct rules rules;
 };
 
 // Counts the frames that wait for the relay in one place: the queue of the interface, or
@@ -43,11 +49,11 @@ struct backlog {
 	__u64 index;   // of the slave's link; 0: not in use, or the queue of the interface
 	__u64 limit;    // how many frames may wait; 0: no limit here, the socket has its own
 	__u64 entered; // frames that entered the queue or socket
-	__u64 done;    // frames that the relay has relayed or dropped, or that were lost
+	__u64 last;    // how many had entered with the last one that the kernel might have carried
+	__u64 done;    // so many frames that entered first were relayed, dropped, lost, or are of the relay's rules
 	__u64 refused; // frames dropped because the queue was full; the sender is not told
 	__u64 left;    // frames that have left the queue or socket: done, or held by the relay
 	__u64 stamps;  // not 0: each frame leaves a note of when it entered (label.h)
-	__u64 unused;
 };
 
 struct direction {
@@ -117,10 +123,25 @@ static __always_inline struct direction *direction_of(enum direction_index index
 	return bpf_map_lookup_elem(&directions, &key);
 }
 
+// count_at returns the counters of an entry on one CPU.
+static __always_inline struct count *count_at(__u32 *key)
+{
+	return bpf_map_lookup_elem(&counts, key);
+}
+
+// count_of returns the counters of the entry in a slot, on this CPU.
 static __always_inline struct count *count_of(__u32 slot)
 {
 	__u32 key = bpf_get_smp_processor_id() * 2 * ENTRIES + slot;
-	return bpf_map_lookup_elem(&counts, &key);
+	return count_at(&key);
+}
+
+// count_here is count_of, and turns the variable of the slot into the key. The compiler may place
+// a new variable where a pointer was, and without CAP_PERFMON the verifier refuses such a write.
+static __always_inline struct count *count_here(__u32 *slot)
+{
+	*slot += bpf_get_smp_processor_id() * 2 * ENTRIES;
+	return count_at(slot);
 }
 
 // next_of returns the number of the next packet, of the numbering of an entry. It adds the
@@ -139,26 +160,50 @@ static __always_inline __u64 *next_of(struct direction *direction, const struct 
 	return next;
 }
 
-// drops_of returns the counter of what a stage dropped by the entry in a slot. It makes its
-// key in the variable of the slot: the compiler may place a new variable where a pointer
-// was, and without CAP_PERFMON the verifier refuses such a write.
-static __always_inline struct amount *drops_of(__u32 *slot, __u64 stage)
+// drops_of returns the counter of what a stage dropped, given the key that count_here has made. It
+// makes its own key in the same variable.
+static __always_inline struct amount *drops_of(__u32 *key, __u64 stage)
 {
-	*slot = (bpf_get_smp_processor_id() * 2 * ENTRIES + *slot) * STAGE_NUMBERS + stage;
-	return bpf_map_lookup_elem(&drops, slot);
+	*key = *key * STAGE_NUMBERS + stage;
+	return bpf_map_lookup_elem(&drops, key);
 }
 
-// enter counts a frame into a backlog. left can be ahead of entered: an XDP program that
-// redirects frames to the interface puts them into its queue past enter. It returns false, and does not count the frame, if
-// the backlog is full. The queue of the interface would drop such a frame as well, but
-// would not say which frame it was.
-static __always_inline bool enter(struct backlog *b)
+// raise sets the last of a backlog to a value, if it is below. Only CPUs that enter frames at the
+// same moment can make it try again. If that happens too often, it closes the fast path until Go
+// opens it again.
+static __always_inline void raise(struct direction *direction, struct backlog *b, __u64 value)
+{
+	for (int tries = 0; tries < 8; tries++) {
+		__u64 was = READ(b->last);
+		if ((__s64)(was - value) >= 0 || __sync_val_compare_and_swap(&b->last, was, value) == was)
+			return;
+	}
+	READ(direction->entry) = 0;
+}
+
+// enter counts a frame into a backlog. apart: the frame belongs to a rule that only the relay
+// carries out, so that the fast path need not wait for it. left can be ahead of entered: an XDP
+// program that redirects frames to the interface puts them into its queue past enter. It returns
+// false, and does not count the frame, if the backlog is full. The queue of the interface would
+// drop such a frame as well, but would not say which frame it was.
+static __always_inline bool enter(struct direction *direction, struct backlog *b, bool apart)
 {
 	__u64 before = __sync_fetch_and_add(&b->entered, 1);
-	if (b->limit == 0 || (__s64)(before - READ(b->left)) < (__s64)b->limit)
-		return true;
-	__sync_fetch_and_add(&b->entered, -1);
-	return false;
+	if (b->limit != 0 && (__s64)(before - READ(b->left)) >= (__s64)b->limit) {
+		__sync_fetch_and_add(&b->entered, -1);
+		return false;
+	}
+	if (!apart)
+		raise(direction, b, before + 1);
+	return true;
+}
+
+// busy returns whether the relay has a frame that the kernel might have carried. all: it might have
+// carried each that has entered.
+static __always_inline bool busy(struct backlog *b, bool all)
+{
+	__u64 done = READ(b->done);
+	return (__s64)(READ(*(all ? &b->entered : &b->last)) - done) > 0;
 }
 
 // alive returns whether the watchdog has not run out, so that the daemon counts as alive.

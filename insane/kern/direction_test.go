@@ -202,7 +202,7 @@ func TestNumbers(t *testing.T) {
 	if old.Load() != 5 || fresh.Load() != 4 {
 		t.Errorf("after it: %d old numbers, %d new ones; want 5, 4", old.Load(), fresh.Load())
 	}
-	for range numberings - 2 {
+	for range ring - 2 {
 		if next := c.direction.Numbers(); next == old || next == fresh || next.Load() != 0 {
 			t.Fatal("a numbering that is in use")
 		}

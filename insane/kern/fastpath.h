@@ -117,6 +117,7 @@ struct handoff {
 	__u64 to;    // index of the link that a relayed frame goes to
 	__u64 slot; // index of the entry in entries, and of its counters in counts
 	__u64 spared; // not 0: a message of neighbours, without number and verdict
+	__u64 apart;  // not 0: the frame belongs to a rule that only the relay carries out
 	struct layout layout;
 };
 
@@ -134,55 +135,120 @@ static __always_inline void count_spared(struct count *count, const struct layou
 	count->neighbour_bytes += l->bytes;
 }
 
-// count_dropped counts the packets of a frame that a stage drops by the entry in a slot. It
-// uses the variable of the slot up: see drops_of.
-static __always_inline void count_dropped(__u32 *slot, __u64 stage, const struct layout *l)
+// count_dropped counts the packets of a frame that a stage drops. It uses up the key that
+// count_here has made.
+static __always_inline void count_dropped(__u32 *key, __u64 stage, const struct layout *l)
 {
-	struct amount *dropped = drops_of(slot, stage);
+	struct amount *dropped = drops_of(key, stage);
 	if (dropped) {
 		dropped->packets += l->packets;
 		dropped->bytes += l->bytes;
 	}
 }
 
-// fastpath decides about a frame and counts it. It returns UNDECIDED, without a count, if
-// the relay must decide. It does not count a relayed frame of rx, which the host may
-// refuse: deliver counts it. rare says whether the entry in force may have a rare stage; a
-// constant, so that a program without them is small.
-static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index,
-					     struct direction *direction, struct backlog *backlog,
-					     struct handoff *c, bool rare)
+// slot_of_spared is slot_of for a message of neighbours.
+static __always_inline __u64 slot_of_spared(const struct entry *entry)
 {
+	return entry->name_neighbours ? SLOT_UNKNOWN : SLOT_NONE;
+}
+
+// slot_of_layout is slot_of for other frames.
+static __always_inline __u64 slot_of_layout(struct __sk_buff *skb, const struct entry *entry, const struct layout *l)
+{
+	if (l->packets > 1 && l->each == 0)
+		return SLOT_UNKNOWN;
+	__u64 found = slot_of(skb, &entry->rules, l->last, l->packets > 1 ? l->each : 0);
+	return found == SLOT_NONE && entry->left ? SLOT_LEFT : found;
+}
+
+// What choose returns in place of a slot.
+#define NO_SLOT 0xffffffffULL
+
+// fits returns whether the link takes the packets of a frame. It has a stack of its own: see
+// count_here of direction.h.
+static __noinline bool fits(struct __sk_buff *skb, __u32 link)
+{
+	__u32 mtu = 0;
+	return bpf_check_mtu(skb, link, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) == 0;
+}
+
+// choose finds the entry that judges a frame and measures the frame. It returns NO_SLOT if the
+// relay must decide. dead: the daemon counts as dead; frames that wait for it hold up no other.
+static __always_inline __u64 choose(struct __sk_buff *skb, enum direction_index index, struct direction *direction,
+				    struct backlog *backlog, struct handoff *c, bool rare, bool dead)
+{
+	c->apart = 0;
 	__u64 in_force = READ(direction->entry);
 	if (in_force == 0)
-		return UNDECIDED;
-	// Frames that wait for a dead daemon hold up no other frame.
-	bool dead = index == TX && !alive(direction);
+		return NO_SLOT;
 	// In front of measure: later, its byte could come to lie where a pointer was, which the
 	// verifier refuses without CAP_PERFMON.
 	bool plain = index == TX && ordinary(skb);
 	if (index == TX && !plain && !dead && encrypts_later(skb))
-		return UNDECIDED;
-	// Read done before entered. Lost frames are counted as done ahead of their turn:
-	// if done were read later, such a loss could hide a frame that still waits.
-	__u64 done = READ(backlog->done);
-	if (!dead && READ(backlog->entered) != done)
-		return UNDECIDED;
+		return NO_SLOT;
 	__u32 slot = index * ENTRIES + ((in_force - 1) & (ENTRIES - 1));
-	c->slot = slot;
 	struct entry *entry = bpf_map_lookup_elem(&entries, &slot);
-	struct count *count = count_of(slot);
-	if (!entry || !count || !measure(skb, &c->layout))
-		return UNDECIDED;
+	if (!entry)
+		return NO_SLOT;
+	bool ruled = rare && entry->rules.tuples != 0;
+	if (!ruled && !dead && busy(backlog, !rare))
+		return NO_SLOT;
+	if (!measure(skb, &c->layout))
+		return NO_SLOT;
 	c->to = entry->to;
 	// If the link is gone or its MTU is too small, the relay drops the frame and
 	// counts the reason.
-	__u32 mtu = 0;
-	if (index == TX && bpf_check_mtu(skb, c->to, &mtu, 0, skb->gso_size ? BPF_MTU_CHK_SEGS : 0) != 0)
-		return UNDECIDED;
+	if (index == TX && !fits(skb, c->to))
+		return NO_SLOT;
 	__u64 spared = !plain && skb->gso_size == 0 && entry->judge_neighbours == 0 && neighbour(skb) != 0;
 	c->spared = spared;
-	if (spared) {
+	if (!ruled)
+		return slot;
+	__u64 found = spared ? slot_of_spared(entry) : slot_of_layout(skb, entry, &c->layout);
+	c->apart = found == SLOT_LEFT;
+	if (!dead && (found >= SLOT_UNKNOWN || busy(backlog, false)))
+		return NO_SLOT;
+	return found < SLOT_NONE ? index * ENTRIES + (found & (ENTRIES - 1)) : slot;
+}
+
+// choose is in global functions, so that the verifier looks at what follows it once, and not for
+// each way through it. Only programs of tc may call the first.
+__noinline __u64 choose_tx(struct __sk_buff *skb, struct direction *direction, struct backlog *backlog, struct handoff *c, int dead)
+{
+	return direction && backlog && c ? choose(skb, TX, direction, backlog, c, true, dead) : NO_SLOT;
+}
+
+__noinline __u64 choose_rx(struct __sk_buff *skb, struct direction *direction, struct backlog *backlog, struct handoff *c)
+{
+	return direction && backlog && c ? choose(skb, RX, direction, backlog, c, true, false) : NO_SLOT;
+}
+
+__noinline __u64 choose_rx_small(struct __sk_buff *skb, struct direction *direction, struct backlog *backlog, struct handoff *c)
+{
+	return direction && backlog && c ? choose(skb, RX, direction, backlog, c, false, false) : NO_SLOT;
+}
+
+// fastpath decides about a frame and counts it. It returns UNDECIDED, without a count, if
+// the relay must decide. It does not count a relayed frame of rx, which the host may
+// refuse: deliver counts it. rare says whether the entry may have a rare stage or be that of a rule;
+// a constant, so that a program without them is small.
+static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum direction_index index,
+					     struct direction *direction, struct backlog *backlog,
+					     struct handoff *c, bool rare)
+{
+	bool dead = index == TX && !alive(direction);
+	__u64 chosen = index == TX ? choose_tx(skb, direction, backlog, c, dead)
+		     : rare	   ? choose_rx(skb, direction, backlog, c)
+				   : choose_rx_small(skb, direction, backlog, c);
+	if (chosen == NO_SLOT)
+		return UNDECIDED;
+	__u32 slot = chosen;
+	struct entry *entry = bpf_map_lookup_elem(&entries, &slot);
+	c->slot = slot;
+	struct count *count = count_here(&slot);
+	if (!entry || !count)
+		return UNDECIDED;
+	if (c->spared) {
 		if (index == TX)
 			count_spared(count, &c->layout);
 		APART;
@@ -199,7 +265,7 @@ static __always_inline enum outcome fastpath(struct __sk_buff *skb, enum directi
 	__u64 now = goes_by_clock(&entry->program) ? bpf_ktime_get_ns() : 0;
 	__u64 verdict = RELAY;
 	enum outcome outcome = rare
-		? judge(&entry->program, slot, next, c->layout.packets, now, &verdict)
+		? judge(&entry->program, c->slot, next, c->layout.packets, now, &verdict)
 		: judge_common(&entry->program, next, c->layout.packets, now, &verdict);
 	if (outcome == DROPPED) {
 		count_dropped(&slot, verdict, &c->layout);

@@ -41,6 +41,7 @@ func all(b *kernPrograms) (list []*ebpf.Program) {
 // of them is left for programs that the process executes.
 func TestHandOver(t *testing.T) {
 	near, _ := newNamespace(t)
+	must(t, probed())
 	t.Setenv(handedOver, "")
 	must(t, HandOver())
 	var want []*ebpf.Program

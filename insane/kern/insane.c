@@ -32,10 +32,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2); // by direction: tx has no room for one on the stack
 	__type(key, __u32);
 	__type(value, struct handoff);
 } handoffs SEC(".maps");
+
+static const __u32 sent = TX, received = RX;
 
 // Counters of the inflight frames, which are between the slave's ingress and the
 // interface: the kernel queues them in between (net/core/dev.c, enqueue_to_backlog).
@@ -65,6 +67,23 @@ static __always_inline struct inflight *inflight_here(void)
 // ingress.
 #define INFLIGHT 0x494e
 
+// The value of skb->tc_index by which transmit_enter knows a frame that belongs to a rule that
+// only the relay carries out.
+#define OF_THE_RELAY 0x4f52
+
+// tell_enter tells transmit_enter whether the fast path need not wait for a frame.
+static __always_inline void tell_enter(struct __sk_buff *skb, bool apart)
+{
+	__u32 index = skb->tc_index;
+	if (apart)
+		index = OF_THE_RELAY;
+	else if (index == OF_THE_RELAY)
+		index = 0;
+	// Otherwise the compiler makes one address of the two, which the verifier refuses.
+	asm volatile("" : "+r"(skb));
+	skb->tc_index = index;
+}
+
 // stamp_of returns the value of skb->tc_index by which transmit_past knows the frames that
 // the fast path sends at the slave. Cookies of sockets are unique on the machine.
 static __always_inline __u16 stamp_of(struct recall *recall)
@@ -88,18 +107,19 @@ static __always_inline void remember_through(struct __sk_buff *skb)
 static __always_inline int transmit(struct __sk_buff *skb, bool tcx)
 {
 	struct direction *direction = direction_of(TX);
-	struct handoff c;
-	if (!direction)
+	struct handoff *c = bpf_map_lookup_elem(&handoffs, &sent);
+	if (!direction || !c)
 		return TC_ACT_UNSPEC;
-	switch (fastpath(skb, TX, direction, &direction->backlogs[0], &c, true)) {
+	switch (fastpath(skb, TX, direction, &direction->backlogs[0], c, true)) {
 	case RELAYED:
 		sample_sent(skb, direction);
 		remember_through(skb);
 		// The hash of the sender's socket, by which fq_codel sorts flows, is unknown
 		// to the relay. So both leave it to be made of the packet's addresses.
 		bpf_set_hash_invalid(skb);
-		return bpf_redirect(c.to, 0);
+		return bpf_redirect(c->to, 0);
 	case UNDECIDED:
+		tell_enter(skb, c->apart);
 		// A frame that the queue has no room for is lost, as on a wire.
 		if (!full(&direction->backlogs[0]))
 			return TC_ACT_UNSPEC;
@@ -132,7 +152,7 @@ int transmit_enter(struct __sk_buff *skb)
 	remember(skb, recalled(), THROUGH);
 	if (!direction)
 		return -1;
-	if (!enter(&direction->backlogs[0]))
+	if (!enter(direction, &direction->backlogs[0], skb->tc_index == OF_THE_RELAY))
 		return 0;
 	note(skb, direction);
 	return -1;
@@ -180,11 +200,12 @@ static __always_inline struct backlog *backlog_of(struct __sk_buff *skb, struct 
 // that the device would take.
 static __always_inline int receive(struct __sk_buff *skb, enum owner owner, bool rare)
 {
-	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &zero);
+	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &received);
 	struct direction *direction = direction_of(RX);
 	if (!handoff || !direction)
 		return 0;
 	handoff->to = LEAVE;
+	handoff->apart = 0;
 	if (owner == SLAVE)
 		return 0;
 	if (!alive(direction))
@@ -204,7 +225,7 @@ static __always_inline int receive(struct __sk_buff *skb, enum owner owner, bool
 			return 0;
 	}
 	if (backlog)
-		enter(backlog);
+		enter(direction, backlog, !rare || handoff->apart);
 	return -1;
 }
 
@@ -219,7 +240,7 @@ int receive_none(struct __sk_buff *skb)
 		return 0;
 	struct backlog *backlog = backlog_of(skb, direction);
 	if (backlog)
-		enter(backlog);
+		enter(direction, backlog, true); // the stack has the frame as well
 	return -1;
 }
 
@@ -290,7 +311,7 @@ int receive_steal(struct __sk_buff *skb)
 	// get it (net/packet/af_packet.c, packet_rcv), so there is no decision about it.
 	if (skb->pkt_type == PACKET_LOOPBACK)
 		return TC_ACT_UNSPEC;
-	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &zero);
+	struct handoff *handoff = bpf_map_lookup_elem(&handoffs, &received);
 	if (!handoff || handoff->to == LEAVE)
 		return TC_ACT_UNSPEC;
 	__u32 to = handoff->to;

@@ -10,6 +10,8 @@
 //	flow.h       names the flow of a packet
 //	chain.h      random draws, and losses with memory
 //	decide.h     decides about a packet, exactly as Decide of package policy does
+//	key.h        the header fields of a packet that rules look at
+//	rules.h      finds the first rule that a packet fits
 //	direction.h  one direction: the entry in force, numbers, backlogs, counters
 //	fastpath.h   numbers, verdicts and counters of a frame that the kernel carries
 //	label.h      keeps the priority, the mark and the time of frames that wait for the relay
@@ -28,6 +30,9 @@
 //	claim.go     Claims: replaces the table that owner.h reads
 //	recall.go    turns on what recall.h remembers
 //	direction.go Direction: opens and closes the fast path
+//	rules.go     Rules: what rules.h knows of them
+//	ruletable.go the tables in which rules.h looks
+//	carry.go     Carry, Leave: the entries of rules
 //	counts.go    Counts: counts packets by what the kernel did to them
 //	backlog.go   Backlog: counts the frames that wait for the relay
 //	label.go     Labels: finds the priority, the mark and the time of a frame again
@@ -107,8 +112,7 @@ func Open(device string) (*Objects, error) {
 		return nil, explain("load the eBPF programs", err)
 	}
 	o.barrier = newCPUBarrier(o.synchronize)
-	o.tx = &Direction{objects: o, index: tx}
-	o.rx = &Direction{objects: o, index: rx}
+	o.tx, o.rx = newDirection(o, tx), newDirection(o, rx)
 	return o, nil
 }
 

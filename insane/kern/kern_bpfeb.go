@@ -52,13 +52,13 @@ type kernDirection struct {
 		Index   uint64
 		Limit   uint64
 		Entered uint64
+		Last    uint64
 		Done    uint64
 		Refused uint64
 		Left    uint64
 		Stamps  uint64
-		Unused  uint64
 	}
-	Next [256]uint64
+	Next [1024]uint64
 }
 
 type kernEntry struct {
@@ -104,6 +104,13 @@ type kernEntry struct {
 	Numbering       uint64
 	To              uint64
 	JudgeNeighbours uint64
+	NameNeighbours  uint64
+	Left            uint64
+	Rules           struct {
+		_      structs.HostLayout
+		Tuples uint64
+		First  uint64
+	}
 }
 
 type kernFlow struct {
@@ -118,10 +125,13 @@ type kernHandoff struct {
 	To     uint64
 	Slot   uint64
 	Spared uint64
+	Apart  uint64
 	Layout struct {
 		_       structs.HostLayout
 		Packets uint64
 		Bytes   uint64
+		Each    uint64
+		Last    uint64
 	}
 }
 
@@ -153,6 +163,33 @@ type kernRecall struct {
 	Unused [4]uint64
 }
 
+type kernRuleSearch struct {
+	_   structs.HostLayout
+	Key struct {
+		_     structs.HostLayout
+		Words [7]uint64
+	}
+	Tuples    uint64
+	First     uint64
+	Length    uint64
+	Flags     uint64
+	Tuple     uint64
+	Candidate uint64
+	Found     uint64
+	Ended     uint64
+}
+
+type kernTuple struct {
+	_      structs.HostLayout
+	Mask   [7]uint64
+	First  uint64
+	Table  uint64
+	Number uint64
+	Words  uint64
+	Seed   uint64
+	Filter uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
@@ -169,7 +206,11 @@ const (
 	kernMapInflights         = "inflights"
 	kernMapLabels            = "labels"
 	kernMapRecalls           = "recalls"
+	kernMapRuleTables        = "rule_tables"
+	kernMapSearches          = "searches"
+	kernMapTuples            = "tuples"
 	kernMapVersions          = "versions"
+	kernMapWords             = "words"
 	kernProgReceiveAll       = "receive_all"
 	kernProgReceiveAllSmall  = "receive_all_small"
 	kernProgReceiveArrive    = "receive_arrive"
@@ -258,7 +299,11 @@ type kernMapSpecs struct {
 	Inflights  *ebpf.MapSpec `ebpf:"inflights"`
 	Labels     *ebpf.MapSpec `ebpf:"labels"`
 	Recalls    *ebpf.MapSpec `ebpf:"recalls"`
+	RuleTables *ebpf.MapSpec `ebpf:"rule_tables"`
+	Searches   *ebpf.MapSpec `ebpf:"searches"`
+	Tuples     *ebpf.MapSpec `ebpf:"tuples"`
 	Versions   *ebpf.MapSpec `ebpf:"versions"`
+	Words      *ebpf.MapSpec `ebpf:"words"`
 }
 
 // kernVariableSpecs contains global variables before they are loaded into the kernel.
@@ -301,7 +346,11 @@ type kernMaps struct {
 	Inflights  *ebpf.Map `ebpf:"inflights"`
 	Labels     *ebpf.Map `ebpf:"labels"`
 	Recalls    *ebpf.Map `ebpf:"recalls"`
+	RuleTables *ebpf.Map `ebpf:"rule_tables"`
+	Searches   *ebpf.Map `ebpf:"searches"`
+	Tuples     *ebpf.Map `ebpf:"tuples"`
 	Versions   *ebpf.Map `ebpf:"versions"`
+	Words      *ebpf.Map `ebpf:"words"`
 }
 
 func (m *kernMaps) Close() error {
@@ -318,7 +367,11 @@ func (m *kernMaps) Close() error {
 		m.Inflights,
 		m.Labels,
 		m.Recalls,
+		m.RuleTables,
+		m.Searches,
+		m.Tuples,
 		m.Versions,
+		m.Words,
 	)
 }
 

@@ -11,6 +11,8 @@
 struct layout {
 	__u64 packets; // on the wire, ≥ 1
 	__u64 bytes;   // Ethernet bytes of all of them, with the headers that each repeats
+	__u64 each;    // bytes of each packet but the last; 0: they differ
+	__u64 last;    // bytes of the last packet
 };
 
 #define VLAN_TAG 4 // bytes of a VLAN tag, which the wire has and skb->len does not count
@@ -46,7 +48,7 @@ static __always_inline bool measure(struct __sk_buff *skb, struct layout *l)
 {
 	__u32 tag = skb->vlan_present ? VLAN_TAG : 0;
 	l->packets = 1;
-	l->bytes = skb->len + tag;
+	l->bytes = l->each = l->last = skb->len + tag;
 	if (skb->gso_size == 0)
 		return true;
 	struct walk w = { .skb = skb };
@@ -54,7 +56,10 @@ static __always_inline bool measure(struct __sk_buff *skb, struct layout *l)
 		return false;
 	__u64 payload = skb->len - w.headers;
 	l->packets = count_packets(skb, &w, payload);
-	l->bytes = payload + l->packets * (w.headers - w.jumbo + tag);
+	__u64 headers = w.headers - w.jumbo + tag;
+	l->bytes = payload + l->packets * headers;
+	l->each = skb->gso_size == BY_FRAGS ? 0 : headers + skb->gso_size;
+	l->last = l->bytes - (l->packets - 1) * l->each;
 	return l->packets != 0;
 }
 

@@ -18,10 +18,12 @@ const (
 	rx
 	directions
 
-	entries    = 256
-	numberings = 256
+	entries    = 1024
+	numberings = 1024
 	backlogs   = 2
 	memoFacts  = 128
+
+	ring = 256 // the part of entries and numberings that is not for rules
 )
 
 // These are the structures of direction.h and insane.c, in memory that the kernel writes
@@ -32,7 +34,12 @@ type (
 		numbering       uint64
 		to              uint64
 		judgeNeighbours uint64
+		nameNeighbours  uint64
+		left            uint64
+		rules           sharedRules
 	}
+
+	sharedRules struct{ tuples, first uint64 }
 
 	// sharedMemo has the states of chains that the programs have found by one entry.
 	sharedMemo [memoFacts]atomic.Uint64
@@ -42,8 +49,7 @@ type (
 	sharedProgram [unsafe.Sizeof(kernEntry{}.Program) / 8]uint64
 
 	sharedBacklog struct {
-		index, limit, entered, done, refused, left, stamps atomic.Uint64
-		_                                                  uint64
+		index, limit, entered, last, done, refused, left, stamps atomic.Uint64
 	}
 
 	sharedDirection struct {
@@ -93,6 +99,8 @@ type memory struct {
 	drops      [][directions][entries]sharedDrops // by CPU
 	inflights  []sharedInflight                   // by CPU
 	memos      [][entries]sharedMemo              // by direction
+	tuples     [][maxTuples]sharedTuple           // by direction and turn
+	words      [][maxWords]atomic.Uint64          // by direction
 	recall     *sharedRecall
 	labels     []sharedLabel  // a ring
 	version    *atomic.Uint64 // of the claims: see claims.h
@@ -114,6 +122,12 @@ func newMemory(maps *kernMaps) (m *memory, err error) {
 		return nil, err
 	}
 	if m.memos, err = shareParts[[entries]sharedMemo](maps.Facts); err != nil {
+		return nil, err
+	}
+	if m.tuples, err = shareParts[[maxTuples]sharedTuple](maps.Tuples); err != nil {
+		return nil, err
+	}
+	if m.words, err = shareParts[[maxWords]atomic.Uint64](maps.Words); err != nil {
 		return nil, err
 	}
 	if m.labels, err = share[sharedLabel](maps.Labels); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf/btf"
 
 	"github.com/seed-39a139a1/insane/policy"
+	"github.com/seed-39a139a1/insane/policy/match"
 )
 
 // camel returns the name that a field of C has in Go.
@@ -59,6 +60,7 @@ func TestMemoryIsTheKernels(t *testing.T) {
 			"counts": reflect.TypeFor[sharedCount](), "drops": reflect.TypeFor[sharedAmount](), "inflights": reflect.TypeFor[sharedInflight](),
 			"recalls":   reflect.TypeFor[sharedRecall](),
 			"labels":    reflect.TypeFor[sharedLabel](),
+			"tuples":    reflect.TypeFor[sharedTuple](),
 			"questions": reflect.TypeFor[question](),
 		} {
 			m := spec.Maps[name]
@@ -108,8 +110,9 @@ func TestMemoryInside(t *testing.T) {
 	}
 	for name, want := range map[string]uint32{
 		kernMapDirections: directions, kernMapEntries: directions * entries, kernMapCounts: directions * entries, kernMapInflights: 1,
-		kernMapDrops: directions * entries * policy.StageNumbers,
-		kernMapFacts: directions * entries * memoFacts,
+		kernMapDrops:  directions * entries * policy.StageNumbers,
+		kernMapFacts:  directions * entries * memoFacts,
+		kernMapTuples: directions * turns * maxTuples, kernMapWords: directions * maxWords, kernMapRuleTables: directions * turns * layers,
 	} {
 		if n := spec.Maps[name].MaxEntries; n != want {
 			t.Errorf("%d %s, want %d", n, name, want)
@@ -129,5 +132,15 @@ func TestTableIsThePrograms(t *testing.T) {
 	if table.Type() != want.Type || table.KeySize() != want.KeySize || table.ValueSize() != want.ValueSize ||
 		table.Flags() != want.Flags || table.MaxEntries() != want.MaxEntries {
 		t.Errorf("%v with flags %#x, want %v", table, table.Flags(), want)
+	}
+	rules, err := newRuleTable(1)
+	must(t, err)
+	defer rules.Close()
+	want = spec.Maps[kernMapRuleTables].InnerMap
+	if rules.Type() != want.Type || rules.KeySize() != want.KeySize || rules.ValueSize() != want.ValueSize || rules.Flags() != want.Flags {
+		t.Errorf("%v with flags %#x, want %v", rules, rules.Flags(), want)
+	}
+	if unsafe.Sizeof(candidate{}) != candidateSize || match.MaxRules+match.MostAdded > maxWords {
+		t.Errorf("a key is %d bytes, a value %d; %d rules", digestSize, unsafe.Sizeof(candidate{}), match.MaxRules)
 	}
 }

@@ -16,6 +16,17 @@
 #define ND_FIRST 133
 #define ND_LAST 137
 
+// An ARP packet for Ethernet and IPv4 (RFC 826).
+struct arp {
+	__be16 hardware, protocol;
+	__u8 hardware_len, protocol_len;
+	__be16 operation;
+	__u8 sender_mac[ETH_ALEN];
+	__be32 sender;
+	__u8 target_mac[ETH_ALEN];
+	__be32 target;
+} __attribute__((packed));
+
 // neighbour6 is neighbour for an IPv6 packet at offset at. A report of groups follows a
 // router alert option.
 static __always_inline bool neighbour6(struct __sk_buff *skb, __u32 at, __u8 next, __u8 hops)

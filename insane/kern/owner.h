@@ -14,17 +14,6 @@ enum owner {
 	DEVICE, // the device alone
 };
 
-// An ARP packet for Ethernet and IPv4 (RFC 826).
-struct arp {
-	__be16 hardware, protocol;
-	__u8 hardware_len, protocol_len;
-	__be16 operation;
-	__u8 sender_mac[ETH_ALEN];
-	__be32 sender;
-	__u8 target_mac[ETH_ALEN];
-	__be32 target;
-} __attribute__((packed));
-
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 

@@ -41,7 +41,7 @@ func (r *receiver) receive(filter *ebpf.Program, s sample, f frame.Frame) (kept 
 	kept, err := filter.Run(o)
 	must(r.t, err)
 	var handoffs []kernHandoff // by processor
-	must(r.t, r.bpf.Handoffs.Lookup(uint32(0), &handoffs))
+	must(r.t, r.bpf.Handoffs.Lookup(uint32(rx), &handoffs))
 	return kept, handoffs[processors()[0]]
 }
 
@@ -141,7 +141,7 @@ func TestFilterFits(t *testing.T) {
 	found, err := compiled()
 	must(t, err)
 	spec, limits := found.Copy(), map[string]uint64{
-		kernProgReceiveAutoSmall: 19 << 10, kernProgReceiveAllSmall: 19 << 10, kernProgReceiveNone: 19 << 10,
+		kernProgReceiveAutoSmall: 19 << 10, kernProgReceiveAllSmall: 19 << 10, kernProgReceiveNone: 1 << 10, // none in place of auto: 20 kB
 		kernProgReceiveAuto: 48 << 10, kernProgReceiveAll: 48 << 10,
 	}
 	for name := range spec.Programs {

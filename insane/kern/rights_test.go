@@ -4,14 +4,26 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
+// probed makes package ebpf find out what the kernel can do, which it does once in a process: a
+// thread without rights would find that it can do little.
+var probed = sync.OnceValue(func() error {
+	o, err := Open("insane")
+	if err == nil {
+		err = o.Close()
+	}
+	return err
+})
+
 // drop takes capabilities from the thread, which is never used again.
 func drop(t *testing.T, capabilities ...int) {
 	t.Helper()
+	must(t, probed())
 	runtime.LockOSThread()
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData

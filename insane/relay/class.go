@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/line"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
@@ -19,7 +20,15 @@ type class struct {
 	held    api.Count       // in the line, as the counters know it
 	at      policy.Time     // a time before which nothing leaves the line
 	place   int             // in Relay.waiting; absent: the line has nothing to do
+
+	// The kernel's part of the rule.
+	offered   uint64         // the version of the rules for which the kernel was told of this one
+	slot      int            // kern.NoSlot: none
+	numbering kern.Numbering // zero: the kernel does not know the numbers
 }
+
+// newClass makes a class that follows no rule yet.
+func newClass() *class { return &class{place: absent, slot: kern.NoSlot} }
 
 // compiled gives the class another program.
 func (c *class) compiled(program *policy.Program) {

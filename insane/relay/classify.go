@@ -42,7 +42,7 @@ func (r *Relay) judgePart(f frame.Frame, l *frame.Layout, from, end int, to *End
 	part, err := frame.Inspect(piece)
 	if err != nil {
 		c := api.Count{Packets: uint64(end - from), Bytes: l.Bytes(from, end)}
-		r.class.rule.next.Add(c.Packets)
+		r.class.rule.next.take(c.Packets)
 		add(&r.class.delta.offered, c)
 		r.class.delta.drop(DropUnreadable, c)
 		r.trouble("take a super-frame apart", err)
@@ -75,11 +75,15 @@ func (rs *Ruleset) neighbour(k *match.Key, length uint32) (place int, there bool
 // them.
 func (r *Relay) classOf(i int) *class {
 	if r.classes[i] == nil {
-		c := &class{place: absent}
+		c := newClass()
 		r.classes[i] = c
 		r.follow(c, r.rs.rules[i], r.rs.rules[i].compile(), r.now)
 	}
-	return r.touch(r.classes[i])
+	c := r.classes[i]
+	if r.rs.version != 0 {
+		r.offer(c, i)
+	}
+	return r.touch(c)
 }
 
 // settleClasses makes the lines of the rules follow a ruleset. Packets of a rule that is gone
@@ -95,6 +99,7 @@ func (r *Relay) settleClasses(rs *Ruleset, now policy.Time) {
 		switch {
 		case !there:
 			r.stopWaiting(c, now)
+			r.retire(c, nil)
 			continue
 		case rs.rules[i] != c.rule:
 			r.follow(c, rs.rules[i], rs.rules[i].compile(), now)

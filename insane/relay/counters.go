@@ -3,6 +3,7 @@ package relay
 import (
 	"sync"
 
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -36,6 +37,8 @@ type tally struct {
 	held  api.Count // of its packets
 	rule  *Rule     // whose verdicts and effects the last ones are
 	did   api.Did   // of rule; without Delay and Rate
+
+	kernel *kern.Account // what the kernel has counted; nil: it has not met the rule
 }
 
 // enter adds what a batch has done to the packets of a rule. With a new policy the counters
@@ -100,6 +103,23 @@ func (b *counters) stats() api.Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.total.stats(b.held)
+}
+
+// account returns the account of a rule in the kernel, which it makes if there is none.
+func (b *counters) account(r *Rule) *kern.Account {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r.tally.kernel == nil {
+		r.tally.kernel = new(kern.Account)
+	}
+	return r.tally.kernel
+}
+
+// hasAccount returns the account of a rule in the kernel; nil: there is none.
+func (b *counters) hasAccount(r *Rule) *kern.Account {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return r.tally.kernel
 }
 
 // statsOf reads the counters of a rule.

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -23,21 +24,43 @@ func (r *Relay) Direction(rs *Ruleset, why string, overruns uint64) api.Directio
 	if why == "" {
 		d.Path = api.PathKernel
 	}
-	kernel, here := r.kernel.Counts(), r.kernel.CountsOf(rs)
-	relayed := api.Count{Packets: kernel.RelayedPackets, Bytes: kernel.RelayedBytes}
-	add(&d.Stats.Offered, relayed)
-	add(&d.Stats.Relayed, relayed)
-	add(&d.Stats.Neighbour, api.Count{Packets: kernel.NeighbourPackets, Bytes: kernel.NeighbourBytes})
-	addDropped(&d.Stats, DropPolicy, api.Count{Packets: kernel.DroppedPackets, Bytes: kernel.DroppedBytes})
-	addDropped(&d.Stats, DropSlaveBusy, api.Count{Packets: kernel.RefusedPackets, Bytes: kernel.RefusedBytes})
-	for _, stage := range policy.Forms()[1:] { // without pass
-		sum, a := d.Stats.Stages[stage.Name], kernel.Stages[stage.Number]
-		add(&sum, api.Count{Packets: a.Packets, Bytes: a.Bytes})
-		d.Stats.Stages[stage.Name] = sum
-	}
-	d.Verdicts.Relay += here.RelayedPackets + here.RefusedPackets - here.UnjudgedPackets
-	d.Verdicts.Drop += here.DroppedPackets
+	addKernel(&d.Stats, r.kernel.Counts())
+	addVerdicts(&d.Verdicts, r.kernel.CountsOf(rs.Rule))
 	return d
+}
+
+// ruleDirection returns the state of a rule of the direction.
+func (r *Relay) ruleDirection(rule *Rule) *api.RuleDirection {
+	d := &api.RuleDirection{Policy: rule.Policy.String(), Late: rule.late.read(), Stats: r.counters.statsOf(rule)}
+	d.Verdicts, d.Did = r.counters.done(rule, r.clock())
+	d.Did.Rate = 0
+	if r.kernel == nil {
+		return d
+	}
+	var all, own kern.Counts
+	if rule.Name == "" {
+		all, own = r.kernel.CountsOfNone(), r.kernel.CountsOf(rule)
+	} else if account := r.counters.hasAccount(rule); account != nil {
+		all, own = r.kernel.CountsOfRule(account, rule)
+	}
+	addKernel(&d.Stats, all)
+	addVerdicts(&d.Verdicts, own)
+	return d
+}
+
+// addKernel adds what the kernel has counted.
+func addKernel(s *api.Stats, k kern.Counts) {
+	relayed := api.Count{Packets: k.RelayedPackets, Bytes: k.RelayedBytes}
+	add(&s.Offered, relayed)
+	add(&s.Relayed, relayed)
+	add(&s.Neighbour, api.Count{Packets: k.NeighbourPackets, Bytes: k.NeighbourBytes})
+	addDropped(s, DropPolicy, api.Count{Packets: k.DroppedPackets, Bytes: k.DroppedBytes})
+	addDropped(s, DropSlaveBusy, api.Count{Packets: k.RefusedPackets, Bytes: k.RefusedBytes})
+	for _, stage := range policy.Forms()[1:] { // without pass
+		sum, a := s.Stages[stage.Name], k.Stages[stage.Number]
+		add(&sum, api.Count{Packets: a.Packets, Bytes: a.Bytes})
+		s.Stages[stage.Name] = sum
+	}
 }
 
 // addDropped adds packets that the kernel's part dropped, as offered and as dropped.
@@ -46,6 +69,12 @@ func addDropped(s *api.Stats, why Reason, c api.Count) {
 	sum := s.Dropped[why.String()]
 	add(&sum, c)
 	s.Dropped[why.String()] = sum
+}
+
+// addVerdicts adds the verdicts of the kernel.
+func addVerdicts(v *api.Verdicts, k kern.Counts) {
+	v.Relay += k.RelayedPackets + k.RefusedPackets - k.UnjudgedPackets
+	v.Drop += k.DroppedPackets
 }
 
 // Passed returns how many packets were offered, how many were relayed, and how many messages

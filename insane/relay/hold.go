@@ -79,6 +79,7 @@ func (r *Relay) settle(rs *Ruleset, now policy.Time, ending bool) {
 // program is the same as before.
 func (r *Relay) follow(c *class, rule *Rule, program *policy.Program, now policy.Time) {
 	same := c.program == program
+	r.retire(c, rule)
 	c.rule, c.holds = rule, rule.holds
 	if same {
 		return

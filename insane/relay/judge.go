@@ -39,7 +39,7 @@ func (r *Relay) judgeAll(f frame.Frame, layout *frame.Layout, spared bool, to *E
 	all := api.Count{Packets: uint64(n), Bytes: layout.Bytes(0, n)}
 	number := uint64(0)
 	if !spared {
-		number = r.class.rule.next.Add(uint64(n)) - uint64(n)
+		number = r.class.rule.next.take(uint64(n))
 		add(&r.class.delta.offered, all)
 	}
 	waits := r.class.holds && !spared
@@ -79,7 +79,7 @@ func carriesTunnels(p port.Port) bool {
 // notJudged drops a frame of which nobody can tell the packets. It counts as one packet.
 func (r *Relay) notJudged(f frame.Frame, err error) {
 	c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
-	r.class.rule.next.Add(1)
+	r.class.rule.next.take(1)
 	add(&r.class.delta.offered, c)
 	why := DropMalformed
 	if errors.Is(err, frame.ErrUnsupported) {

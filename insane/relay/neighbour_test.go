@@ -67,15 +67,15 @@ func TestNeighboursAreSpared(t *testing.T) {
 	r, far := newRelay(t, "every 2")
 	out, s := ask(t, r, far)
 	want := api.Count{Packets: 20, Bytes: 20 * bytes}
-	if out != 30 || s.Offered != want || s.Relayed.Packets != 10 || s.Neighbour != want || r.next.Load() != 20 {
-		t.Errorf("%d came out, %d numbers: %+v", out, r.next.Load(), s)
+	if out != 30 || s.Offered != want || s.Relayed.Packets != 10 || s.Neighbour != want || r.next.peek() != 20 {
+		t.Errorf("%d came out, %d numbers: %+v", out, r.next.peek(), s)
 	}
 	if v := verdicts(r); v != (api.Verdicts{Relay: 10, Drop: 10}) {
 		t.Errorf("verdicts %+v", v)
 	}
 	r.JudgeNeighbours(true)
-	if out, s = ask(t, r, far); out != 20 || s.Offered.Packets != 60 || s.Neighbour != want || r.next.Load() != 60 {
-		t.Errorf("judged: %d came out, %d numbers: %+v", out, r.next.Load(), s)
+	if out, s = ask(t, r, far); out != 20 || s.Offered.Packets != 60 || s.Neighbour != want || r.next.peek() != 60 {
+		t.Errorf("judged: %d came out, %d numbers: %+v", out, r.next.peek(), s)
 	}
 	if v := verdicts(r); v != (api.Verdicts{Relay: 20, Drop: 20}) {
 		t.Errorf("judged: verdicts %+v", v)
@@ -89,8 +89,8 @@ func TestNeighboursAreSpared(t *testing.T) {
 		t.Errorf("%d came out of percent 0", out)
 	}
 	r.JudgeNeighbours(false)
-	if out, s = ask(t, r, far); out != 20 || s.Neighbour.Packets != 40 || r.next.Load() != 120 {
-		t.Errorf("spared again: %d came out, %d numbers: %+v", out, r.next.Load(), s)
+	if out, s = ask(t, r, far); out != 20 || s.Neighbour.Packets != 40 || r.next.peek() != 120 {
+		t.Errorf("spared again: %d came out, %d numbers: %+v", out, r.next.peek(), s)
 	}
 }
 
@@ -113,8 +113,8 @@ func TestNeighboursThatAreLost(t *testing.T) {
 			far.Fail(func(frame.Frame) error { return c.refuse })
 		}
 		_, s := ask(t, r, far)
-		if s.Offered.Packets != 40 || s.Dropped[c.why.String()] != s.Offered || s.Neighbour.Packets != 0 || r.next.Load() != 20 {
-			t.Errorf("%v: %d numbers, %+v", c.why, r.next.Load(), s)
+		if s.Offered.Packets != 40 || s.Dropped[c.why.String()] != s.Offered || s.Neighbour.Packets != 0 || r.next.peek() != 20 {
+			t.Errorf("%v: %d numbers, %+v", c.why, r.next.peek(), s)
 		}
 	}
 }

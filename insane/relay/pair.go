@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -79,13 +80,20 @@ func (p *Pair) JudgeNeighbours(on *bool) {
 // SetRules replaces the rules of both directions; see Relay.SetRules. With the present rules
 // it does nothing.
 func (p *Pair) SetRules(rules policy.Rules, epoch policy.Time) {
-	if present := p.Rules(); len(rules) == len(present) && (len(rules) == 0 || &rules[0] == &present[0]) {
+	present := p.Rules()
+	if len(rules) == len(present) && (len(rules) == 0 || &rules[0] == &present[0]) {
 		return
 	}
 	p.tx.SetRules(rules, policy.TX, epoch, p.seed)
 	p.rx.SetRules(rules, policy.RX, epoch, p.rxSeed())
 	p.edition.Store(&edition{rules, p.edition.Load().version + 1, p.tx.Ruleset(), p.rx.Ruleset()})
+	if more := len(rules) - len(present); more > manyRules || -more > manyRules {
+		go debug.FreeOSMemory() // what it took to read them, or the rules before
+	}
 }
+
+// manyRules take so much memory that it is worth the time to look for what is free.
+const manyRules = 4096
 
 // Rules returns the present rules, which the caller must not change.
 func (p *Pair) Rules() policy.Rules { return p.edition.Load().rules }
@@ -119,12 +127,4 @@ func (p *Pair) Page(from int) api.RulesPage {
 		shown.Rules = append(shown.Rules, rule)
 	}
 	return shown
-}
-
-// ruleDirection returns the state of a rule of the direction.
-func (r *Relay) ruleDirection(rule *Rule) *api.RuleDirection {
-	d := &api.RuleDirection{Policy: rule.Policy.String(), Late: rule.late.read(), Stats: r.counters.statsOf(rule)}
-	d.Verdicts, d.Did = r.counters.done(rule, r.clock())
-	d.Did.Rate = 0
-	return d
 }

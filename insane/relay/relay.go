@@ -37,7 +37,8 @@
 //	split.go      a super-frame with dropped packets
 //	label.go      priority and mark of frames, and when they arrived
 //	write.go      frames that the far port refuses, and the reason
-//	ruleset.go    the policy in force, in the relay and in the kernel
+//	ruleset.go    the policy in force
+//	kernel.go     what the kernel carries, of the direction and of each rule
 //	health.go     whether the relay works, or hangs
 //	parse.go      a policy text of a request
 //	counters.go   counts packets by what happened to them: of all, and of each rule
@@ -91,7 +92,9 @@ type End struct {
 // concurrent use.
 type Relay struct {
 	kernel   *kern.Direction // the kernel's part of the direction; nil without a fast path
-	next     *atomic.Uint64  // packet numbers of the policy that is set next
+	next     *numbers        // of the policy that is set next
+	edition  uint64          // of the ruleset that was set last
+	opened   uint64          // the edition that OpenKernel has met last
 	tally    *tally          // its counters
 	judges   bool            // the ruleset that is set next judges neighbours
 	ruleset  atomic.Pointer[Ruleset]
@@ -114,6 +117,7 @@ type Relay struct {
 	// Only the goroutine in Run uses the fields below.
 	drain     func()       // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
 	settled   *Ruleset     // the ruleset that the lines follow
+	accounted *Ruleset     // the one that account has told the kernel of
 	memory    *line.Memory // of all lines
 	own       *class       // the packets that the policy of the direction judges
 	classes   []*class     // the packets that each rule judges; nil: none has come yet
@@ -151,9 +155,9 @@ func New(o Options) *Relay {
 		o.Memory = line.NewMemory(0, nil)
 	}
 	return &Relay{
-		next: new(atomic.Uint64), judges: o.JudgeNeighbours, clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
+		next: newNumbers(new(atomic.Uint64)), judges: o.JudgeNeighbours, clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
 		often: rate.Sometimes{Interval: time.Second}, memory: o.Memory, finished: make(chan struct{}), tally: new(tally),
-		own: &class{place: absent},
+		own: newClass(),
 	}
 }
 
@@ -179,7 +183,7 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	read, owed := 0, true
 	for {
 		until := r.release()
-		if read > 0 || owed {
+		if read > 0 || owed || r.accounted != r.settled {
 			owed = r.account(backlog, read)
 		}
 		if r.ending.Load() {
@@ -197,20 +201,25 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	}
 }
 
-// account tells the kernel how many frames were read since the last call, and whether any of
-// what was read is still held.
-func (r *Relay) account(backlog *kern.Backlog, read int) (held bool) {
-	held = r.held.Packets > 0
-	if backlog == nil {
-		return held
+// account tells the kernel how many frames were read since the last call. Those that are held are
+// done with, too: by the ruleset that the lines follow, the kernel carries no other packets of
+// their rules. It returns true if there is another ruleset, by which it may: then they are not done.
+func (r *Relay) account(backlog *kern.Backlog, read int) (owed bool) {
+	r.accounted = r.settled
+	owed = r.settled != r.ruleset.Load()
+	if !owed && r.kernel != nil {
+		r.kernel.Settled(r.settled.edition)
 	}
-	if held {
+	switch {
+	case backlog == nil:
+		return owed
+	case owed:
 		backlog.Take(read)
-	} else {
+	default:
 		backlog.Done(read)
 	}
 	r.labels.Settle()
-	return held
+	return owed
 }
 
 // Finish passes on at once what is held, in order, and ends Run. It waits for that for as long

@@ -17,25 +17,32 @@ import (
 func (r *Relay) SetRules(list policy.Rules, d policy.Direction, epoch policy.Time, seed uint64) {
 	old := r.ruleset.Load()
 	rs := Ruleset{Rule: old.Rule, Program: old.Program, JudgeNeighbours: old.JudgeNeighbours}
-	var all, named []match.Match
-	var before []int32 // of each match, its place in the old ruleset
+	var named []match.Match
+	all := make([]match.Match, 0, len(list))
+	before := make([]int32, 0, len(list)) // of each match, its place in the old ruleset
+	rs.rules = make([]*Rule, 0, len(list))
 	last := match.None
 	for i := range list {
 		p := list[i].Policy(d)
 		if p == nil {
 			continue
 		}
-		rule := &Rule{Name: list[i].Name, match: list[i].Match, Policy: p, Epoch: epoch, seed: policy.RuleSeed(seed, list[i].Name)}
-		place, there := old.find(rule.Name, last+1)
-		same := match.None
+		place, there := old.find(list[i].Name, last+1)
+		rule, same := (*Rule)(nil), match.None
 		if there {
-			last = place
-			rule = rule.after(old.rules[place])
-			if rule.match.Equal(old.rules[place].match) {
+			last, rule = place, old.rules[place]
+			if rule.match.Equal(list[i].Match) {
 				same = place
 			}
-		} else {
-			rule.begin()
+		}
+		if same == match.None || rule.Policy != p {
+			next := &Rule{Name: list[i].Name, match: list[i].Match, Policy: p, Epoch: epoch, seed: policy.RuleSeed(seed, list[i].Name)}
+			if there {
+				next = next.after(rule)
+			} else {
+				next.begin()
+			}
+			rule = next
 		}
 		if rule.match.NamesNeighbours() {
 			named, rs.neighbours = append(named, rule.match), append(rs.neighbours, len(all))
@@ -49,12 +56,14 @@ func (r *Relay) SetRules(list policy.Rules, d policy.Direction, epoch policy.Tim
 // begin makes the counters of a rule that was not there before.
 func (r *Rule) begin() {
 	program := r.Policy.Compile(r.Epoch, r.seed)
-	r.holds = program.Holds()
-	both := new(struct {
-		tally tally
-		next  atomic.Uint64
+	r.holds, r.stages = program.Holds(), program.Stages
+	all := new(struct {
+		tally   tally
+		numbers numbers
+		next    atomic.Uint64
 	})
-	r.tally, r.next = &both.tally, &both.next
+	all.numbers.at.Store(&all.next)
+	r.tally, r.next = &all.tally, &all.numbers
 }
 
 // compile makes the program of a rule. Of many rules few meet packets, so it is made for the
@@ -66,11 +75,11 @@ func (r *Rule) compile() *policy.Program {
 
 // after returns the rule that follows the one of the same name.
 func (r *Rule) after(old *Rule) *Rule {
-	r.tally, r.next, r.holds, r.first = old.tally, old.next, old.holds, old.first
+	r.tally, r.next, r.holds, r.stages, r.first = old.tally, old.next, old.holds, old.stages, old.first
 	switch {
 	case *old.Policy != *r.Policy:
 		program := r.Policy.Compile(r.Epoch, r.seed)
-		r.holds, r.first = program.Holds(), r.next.Load()
+		r.holds, r.stages, r.first = program.Holds(), program.Stages, r.next.peek()
 	case old.match.Equal(r.match):
 		return old
 	default:

@@ -1,15 +1,11 @@
 package relay
 
 import (
-	"errors"
 	"sync/atomic"
 
-	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/policy"
 	"github.com/seed-39a139a1/insane/policy/match"
 )
-
-var errRules = errors.New("rules: the kernel cannot look them up")
 
 // Ruleset is a policy in the form in which a direction carries it out. It is immutable and
 // replaced as a whole: one ruleset judges all packets of a batch.
@@ -26,7 +22,9 @@ type Ruleset struct {
 	neighbours      []int
 	neighboursTable *match.Table // finds the places in neighbours; nil: there are none
 
-	holds bool // a policy makes packets wait
+	holds   bool   // a policy makes packets wait
+	edition uint64 // how many rulesets there were before
+	version uint64 // of the rules in the kernel; 0: there are none
 
 	// JudgeNeighbours makes ARP, neighbour discovery, IGMP and MLD packets like all others.
 	// Without it they are relayed with neither number nor verdict.
@@ -41,15 +39,13 @@ type Rule struct {
 	Policy *policy.Policy // never nil, and never changed
 	Epoch  policy.Time    // when the phase of the policy began, on CLOCK_MONOTONIC
 
-	seed  uint64   // with which the policy is compiled
-	first uint64   // number of its first packet
-	holds bool     // the policy makes packets wait
-	late  lateness // of packets that left while the policy was in force
-	tally *tally   // goes on when another policy comes
-
-	// next is the number of the next packet. Rules that share this counter continue one
-	// numbering. With a fast path, the kernel takes numbers from it too.
-	next *atomic.Uint64
+	seed   uint64        // with which the policy is compiled
+	first  uint64        // number of its first packet
+	holds  bool          // the policy makes packets wait
+	late   lateness      // of packets that left while the policy was in force
+	stages policy.Stages // of the policy
+	tally  *tally        // goes on when another policy comes
+	next   *numbers      // rules that share them continue one numbering
 }
 
 // Uniform reports whether all packets of a frame with this many segments get the same
@@ -75,10 +71,11 @@ func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
 		rs = *old
 	}
 	r.CloseKernel()
-	first := r.next.Load()
+	first := r.next.peek()
 	program := p.CompileAt(policy.Start{Epoch: epoch, Seed: seed, First: first})
 	rs.Program = &program
-	rs.Rule = &Rule{Policy: &p, Epoch: epoch, seed: seed, first: first, holds: program.Holds(), tally: r.tally, next: r.next}
+	rs.Rule = &Rule{Policy: &p, Epoch: epoch, seed: seed, first: first, holds: program.Holds(), stages: program.Stages,
+		tally: r.tally, next: r.next}
 	rs.compute()
 	r.SetRuleset(&rs)
 }
@@ -88,6 +85,11 @@ func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
 // new ruleset in the relay, and a later frame the old ruleset in the kernel.
 func (r *Relay) SetRuleset(rs *Ruleset) {
 	r.CloseKernel()
+	r.edition++
+	rs.edition, rs.version = r.edition, 0
+	if r.kernel != nil && len(rs.rules) > 0 {
+		rs.version = r.edition
+	}
 	r.ruleset.Store(rs)
 	r.wake()
 }
@@ -100,7 +102,8 @@ func (r *Relay) JudgeNeighbours(on bool) {
 	own := rs.Rule
 	// Another rule, so that its verdicts are counted anew.
 	rs.Rule = &Rule{
-		Policy: own.Policy, Epoch: own.Epoch, seed: own.seed, first: own.first, holds: own.holds, tally: own.tally, next: own.next,
+		Policy: own.Policy, Epoch: own.Epoch, seed: own.seed, first: own.first, holds: own.holds, stages: own.stages,
+		tally: own.tally, next: own.next,
 	}
 	r.judges, rs.JudgeNeighbours = on, on
 	r.SetRuleset(&rs)
@@ -111,9 +114,9 @@ func (r *Relay) JudgeNeighbours(on bool) {
 // OpenKernel is called.
 func (r *Relay) Reseed(seed uint64) {
 	if r.kernel != nil {
-		r.next = r.kernel.Numbers()
+		r.next = newNumbers(r.kernel.Numbers())
 	} else {
-		r.next = new(atomic.Uint64)
+		r.next = newNumbers(new(atomic.Uint64))
 	}
 	old := r.ruleset.Load()
 	rs := *old
@@ -122,70 +125,9 @@ func (r *Relay) Reseed(seed uint64) {
 	for i, rule := range old.rules {
 		rs.rules[i] = &Rule{
 			Name: rule.Name, match: rule.match, Policy: rule.Policy, Epoch: rule.Epoch, seed: policy.RuleSeed(seed, rule.Name),
-			holds: rule.holds, tally: rule.tally, next: new(atomic.Uint64),
+			holds: rule.holds, stages: rule.stages, tally: rule.tally, next: newNumbers(new(atomic.Uint64)),
 		}
 	}
 	r.ruleset.Store(&rs)
 	r.SetPolicy(*old.Policy, old.Epoch, seed)
 }
-
-// ShareWith gives the relay the kernel's part of the direction. Call it before Run, and
-// Reseed after it: from then on the kernel takes numbers too. Each batch calls drain before
-// it writes; nil: there is nothing to wait for.
-func (r *Relay) ShareWith(kernel *kern.Direction, drain func()) { r.kernel, r.drain = kernel, drain }
-
-// KeepLabels makes the relay keep the priority and the mark of the frames that it reads.
-// Call it before Run.
-func (r *Relay) KeepLabels(labels *kern.Labels) { r.labels = labels }
-
-// Kernel returns the kernel's part of the direction; nil without a fast path.
-func (r *Relay) Kernel() *kern.Direction { return r.kernel }
-
-// OpenKernel lets the kernel carry out the present ruleset and send relayed frames to the
-// link with the index to. The error names something that the kernel cannot do; then the
-// caller must call CloseKernel.
-func (r *Relay) OpenKernel(to int) error {
-	rs := r.ruleset.Load()
-	if len(rs.rules) > 0 {
-		return errRules
-	}
-	r.kernel.JudgeNeighbours(rs.JudgeNeighbours)
-	return r.kernel.Open(*rs.Program, to, rs)
-}
-
-// CloseKernel makes the kernel leave everything to the relay until OpenKernel is called.
-// Without a fast path it does nothing.
-func (r *Relay) CloseKernel() {
-	if r.kernel != nil {
-		r.kernel.Close()
-	}
-}
-
-// Yield makes the kernel leave everything to the relay if why says why it must; with "" it
-// does nothing. It waits for nothing.
-func (r *Relay) Yield(why string) {
-	if why != "" {
-		r.CloseKernel()
-	}
-}
-
-// Lead lets the kernel carry the direction to the link with the index to, unless why says
-// why the relay must carry everything. It returns the reason; "" if the kernel carries what
-// it can. Call it only with a fast path.
-func (r *Relay) Lead(why string, to int) string {
-	if why == "" {
-		if err := r.OpenKernel(to); err != nil {
-			why = err.Error()
-		}
-	}
-	r.Yield(why)
-	return why
-}
-
-// Waiting reports whether frames wait for the relay, as far as the kernel counts them;
-// false without a fast path.
-func (r *Relay) Waiting() bool { return r.kernel != nil && r.kernel.Waiting() }
-
-// SettleKernel tells the kernel that frames of the fast path which are still missing are
-// lost. Call it from time to time, and only with a fast path.
-func (r *Relay) SettleKernel() { r.kernel.Settle() }

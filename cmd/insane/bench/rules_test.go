@@ -24,7 +24,7 @@ func sets() map[string]string {
 	return map[string]string{"0": "", "1": "one: dst host 192.0.2.1 both pass\n", "65534": many, "32-shapes": shapes}
 }
 
-// BenchmarkRulesTCP sends one stream of TCP through the relay with rules.
+// BenchmarkRulesTCP sends one stream of TCP through either path with rules.
 func BenchmarkRulesTCP(b *testing.B) { eachSet(b, benchTCP) }
 
 // BenchmarkRulesPackets sends 64-byte packets as fast as one sender can through the same.
@@ -33,17 +33,19 @@ func BenchmarkRulesPackets(b *testing.B) {
 }
 
 func eachSet(b *testing.B, run func(b *testing.B, sender, receiver benchEnd)) {
-	w := newDeviceWay(b, "relay", api.PathRelay, api.ReceiveAuto)
-	w.meet(b)
-	texts := sets()
-	for _, name := range inTurn([]string{"0", "1", "32-shapes", "65534"}) {
-		text := texts[name]
-		_, err := w.daemon.Client.ChangeRules(context.Background(), api.RulesChange{Load: &text})
-		labtest.Must(b, err)
-		b.Run("rules="+name, func(b *testing.B) {
-			near, far := w.ends()
-			run(b, near, far)
-		})
+	for _, path := range inTurn([]string{api.PathKernel, api.PathRelay}) {
+		w := newDeviceWay(b, path, path, api.ReceiveAuto)
+		w.meet(b)
+		texts := sets()
+		for _, name := range inTurn([]string{"0", "1", "32-shapes", "65534"}) {
+			text := texts[name]
+			_, err := w.daemon.Client.ChangeRules(context.Background(), api.RulesChange{Load: &text})
+			labtest.Must(b, err)
+			b.Run("path="+path+"/rules="+name, func(b *testing.B) {
+				near, far := w.ends()
+				run(b, near, far)
+			})
+		}
+		w.check(b)
 	}
-	w.check(b)
 }

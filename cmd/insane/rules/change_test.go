@@ -56,27 +56,11 @@ func TestRulesChangeWhileSending(t *testing.T) {
 	}
 }
 
-// TestRulesComeAndGo: without rules the kernel carries what it can; with rules the relay does,
-// and says why.
-func TestRulesComeAndGo(t *testing.T) {
-	t.Parallel()
-	b := testbed.New(t, api.PathKernel)
-	for range 3 {
-		load(t, b, "a: udp port 9 tx percent 0\n")
-		i := labtest.Info(t, b.Daemon)
-		if i.Rules != 1 || i.TX.Path != api.PathRelay || i.TX.PathReason != "rules: the kernel cannot look them up" {
-			t.Errorf("with a rule: %d rules, path %s, %s", i.Rules, i.TX.Path, i.TX.PathReason)
-		}
-		load(t, b, "")
-		b.AwaitState(t, func(i api.Info) bool { return i.Rules == 0 && i.TX.Path == api.PathKernel })
-	}
-}
-
 // TestManyRules: as many rules as are allowed, of which the last one judges the packets. With the
 // race detector, which makes all of it ten times as slow, there are fewer.
 func TestManyRules(t *testing.T) {
 	t.Parallel()
-	b := testbed.New(t)
+	b := testbed.New(t, api.PathKernel)
 	f := b.NewFlow(t, 4)
 	most := api.MaxRules
 	if testbed.Race {
@@ -92,7 +76,11 @@ func TestManyRules(t *testing.T) {
 	t.Logf("%d rules were loaded in %v", most, time.Since(began))
 	_, a := b.Begin(t, "percent 0", 3)
 	j := judged{b, "flow"}
-	f.Carry(t, a, j.program(t, "percent 50", 3), testbed.Cargo{Count: 5000, Size: testbed.Always(100)})
+	before := b.Counters(t, b.Borea, testbed.Device).TxPackets
+	f.Carry(t, a, j.program(t, "percent 50", 3), j.afterOne(t, f, testbed.Cargo{Count: 5000, Size: testbed.Always(100)}))
+	if n := b.Counters(t, b.Borea, testbed.Device).TxPackets - before; n > 1000 {
+		t.Errorf("%d of 5000 packets went by the relay", n)
+	}
 	began = time.Now()
 	set := "flow tx pass"
 	_, err := b.Daemon.Client.ChangeRules(context.Background(), api.RulesChange{Set: &set})
