@@ -1,5 +1,7 @@
 package match
 
+import "slices"
+
 // Index finds the first match of a list that changes. It is immutable and may be used like a
 // Table; after a change, Next makes another one in a small part of the time that a Table takes.
 // It has a table of a former list, and a table of the matches that were added since.
@@ -87,7 +89,20 @@ func (x *Index) next(list []Match, before []int32) (next *Index, ok bool) {
 	if len(fresh) > 0 {
 		next.added, next.addedPlaces = NewTable(fresh), freshPlaces
 	}
-	return next, true
+	return next, !next.repeats()
+}
+
+// manyTuples are so many that those which both tables have are to be one.
+const manyTuples = 24
+
+// repeats reports whether there are many tuples, and both tables have one of them.
+func (x *Index) repeats() bool {
+	if x.added == nil || len(x.former.tuples)+len(x.added.tuples) <= manyTuples {
+		return false
+	}
+	return slices.ContainsFunc(x.added.tuples, func(t tuple) bool {
+		return slices.ContainsFunc(x.former.tuples, func(f tuple) bool { return f.mask == t.mask })
+	})
 }
 
 // moved returns the places of the n matches of a table in a new list, from those in the list

@@ -1,6 +1,7 @@
 package match
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -91,6 +92,24 @@ func TestIndexBeginsAnew(t *testing.T) {
 	}
 	if anew != smallList+2 {
 		t.Errorf("began anew %d times", anew)
+	}
+}
+
+// Many tuples are not in both tables, as a data plane may have room for few.
+func TestIndexRepeatsFewTuples(t *testing.T) {
+	var list []Match
+	var before []int32
+	for i := range 200 {
+		list, before = append(list, parse(t, fmt.Sprintf("dst net 128.0.0.0/%d dst port %d", 1+i%20, 1+i))), append(before, int32(i))
+	}
+	x := NewIndex(list)
+	for i := range 20 {
+		list, before = append(list, parse(t, fmt.Sprintf("dst net 64.0.0.0/%d dst port 9", 2+i))), append(before, None)
+		x = x.Next(list, before)
+		before[len(before)-1] = int32(len(before) - 1)
+		if layers := x.Layers(); len(layers[0].Tuples())+len(layers[1].Tuples()) > manyTuples {
+			t.Fatalf("%d and %d tuples", len(layers[0].Tuples()), len(layers[1].Tuples()))
+		}
 	}
 }
 

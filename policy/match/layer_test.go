@@ -1,8 +1,10 @@
 package match
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -83,11 +85,25 @@ func randomList(r *rand.Rand, n int) (list []Match) {
 	return list
 }
 
+// fewShapes is such a list that looks at few different fields.
+func fewShapes(r *rand.Rand, n int) (list []Match) {
+	forms := []string{"src host 192.0.2.%d", "udp dst port %d", "greater %d", "tcp src portrange %d-4000"}
+	for range n {
+		m, err := Parse(strings.Fields(fmt.Sprintf(forms[r.IntN(len(forms))], 1+r.IntN(100))))
+		if err != nil {
+			panic(err)
+		}
+		list = append(list, m)
+	}
+	return list
+}
+
 // The layers of an index find what it finds, also after changes.
 func TestLayers(t *testing.T) {
 	r, kept := rand.New(rand.NewPCG(3, 4)), 0
-	for range 200 {
-		list := randomList(r, 1+r.IntN(2*smallList))
+	for i := range 200 {
+		random := []func(*rand.Rand, int) []Match{randomList, fewShapes}[i%2]
+		list := random(r, 1+r.IntN(2*smallList))
 		x := NewIndex(list)
 		for range 3 {
 			f := newForeign(x)
@@ -106,7 +122,7 @@ func TestLayers(t *testing.T) {
 					next, before = append(next, m), append(before, int32(i))
 				}
 				if r.IntN(4) == 0 {
-					next, before = append(next, randomList(r, 1)...), append(before, None)
+					next, before = append(next, random(r, 1)...), append(before, None)
 				}
 			}
 			after := x.Next(next, before)
