@@ -22,7 +22,8 @@ type Direction struct {
 	judge      uint64         // not 0: entries that Open writes judge neighbours
 	registered [backlogs]bool // whether a backlog was ever registered
 
-	lookup lookup // mu guards version and words
+	lookup  lookup        // mu guards version and words
+	inForce atomic.Uint64 // lookup.version
 
 	mu        sync.Mutex         // guards the counters, and what follows
 	slots     [entries]entrySlot // the first of them, a ring, are what Open writes; the others are of rules

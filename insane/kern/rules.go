@@ -60,6 +60,9 @@ type lookup struct {
 // first returns the index of the first tuple of a direction.
 func (l *lookup) first(direction int) int { return (direction*turns + l.turn) * maxTuples }
 
+// RulesInForce returns the version of the rules of which the kernel can be told; 0: none.
+func (d *Direction) RulesInForce() uint64 { return d.inForce.Load() }
+
 // exchange makes rules the ones that OpenRules names. The direction must be closed. It waits for a
 // grace period: no program knows the rules before when it returns. Frames that have entered until
 // then belong to rules that the kernel may carry out now, whatever they belonged to before.
@@ -88,6 +91,7 @@ func (d *Direction) exchange(r Rules) error {
 	d.freeNumbers = append(d.freeNumbers, numbers...)
 	d.lookup = next
 	d.tell()
+	d.inForce.Store(next.version)
 	return nil
 }
 

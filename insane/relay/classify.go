@@ -80,7 +80,7 @@ func (r *Relay) classOf(i int) *class {
 		r.follow(c, r.rs.rules[i], r.rs.rules[i].compile(), r.now)
 	}
 	c := r.classes[i]
-	if r.rs.version != 0 {
+	if v := r.rs.version; c.offered != v && r.kernel.RulesInForce() == v {
 		r.offer(c, i)
 	}
 	return r.touch(c)

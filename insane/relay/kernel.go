@@ -101,9 +101,6 @@ func (r *Relay) SettleKernel() { r.kernel.Settle() }
 // that the rule held before have left then: see batch.
 func (r *Relay) offer(c *class, place int) {
 	version := r.rs.version
-	if c.offered == version {
-		return
-	}
 	if !r.kernel.Knows(c.rule.stages) || !r.number(c) {
 		if r.kernel.Leave(version, place) {
 			c.offered = version
