@@ -62,7 +62,7 @@ func TestRulesBesideARuleThatHolds(t *testing.T) {
 const heldFor = 30 * time.Millisecond
 
 func besideHolding(t *testing.T, b *testbed.Bed, text string) {
-	const seed, count = 47, 20_000
+	const seed, count = 47, 8000
 	f, slow := b.NewFlow(t, 4), b.NewFlow(t, 4)
 	port := func(f *testbed.Flow) int { return f.In.LocalAddr().(*net.UDPAddr).Port }
 	load(t, b, "")

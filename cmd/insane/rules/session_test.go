@@ -105,7 +105,6 @@ func TestNoWayBack(t *testing.T) {
 		"default": {unknown, []string{"--route", "default", "--policy", "percent 50"}, "SSH_CONNECTION"},
 		"asked":   {known, []string{"--route", "default", "--policy", "percent 50", "--no-protect"}, "also this ssh session"},
 		"known":   {known, []string{"--route", "default", "--policy", "percent 50"}, ""},
-		"pass":    {unknown, []string{"--route", "default"}, ""},
 		"way":     {unknown, []string{"--route", "10.9.0.2", "--receive", "all", "--policy", "percent 50"}, "SSH_CONNECTION"},
 	} {
 		l := labtest.New(t)
