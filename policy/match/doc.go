@@ -83,8 +83,7 @@
 // Open vSwitch describes the same search in lib/classifier.h.
 //
 // The packets of a super-frame need one look-up or two: one with the key and the length of the
-// first packet, and one with those of the last, unless the keys are the same and
-// [Table.SameLengths] says that the lengths do not matter.
+// first packet, and one with those of the last, unless both are the same.
 //
 // A list has at most [MaxRules] matches. Any number of masks is allowed, but each one costs
 // time: prefixes of many lengths make many masks.

@@ -2,9 +2,9 @@ package match
 
 import "encoding/binary"
 
-// Key has the header fields of one packet that a match can look at. It has the same bytes in
-// Go and in C: 56 bytes without padding, integers in host order, addresses in the order of
-// the wire. A field that the packet has not is zero, and Has tells it from a zero of the
+// Key has the header fields of one packet that a match can look at: 56 bytes without padding,
+// integers in host order, addresses in the order of the wire. The fast path of insane makes the
+// same [Words] of a packet (insane/kern/key.h). A field that the packet has not is zero, and Has tells it from a zero of the
 // packet. Package frame makes keys of frames; the package comment says of which headers.
 //
 // The length of a packet is no part of its key, as the last packet of a super-frame has
