@@ -125,7 +125,6 @@ func (d *Direction) RetireNumbering(n Numbering) {
 // reclaim frees a slot of a rule that no program uses. The caller holds d.mu.
 func (d *Direction) reclaim(slot int) {
 	counts := d.read(slot)
-	d.collected.add(counts)
 	d.ruled.add(counts)
 	a := d.slots[slot].account
 	a.kept.add(counts)
@@ -159,7 +158,6 @@ func (d *Direction) CountsOfNone() Counts {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	sum := d.collected
-	sum.subtract(d.ruled)
 	for slot := range d.slots[:ring] {
 		if d.slots[slot].owner != nil {
 			sum.add(d.read(slot))

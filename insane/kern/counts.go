@@ -28,20 +28,6 @@ func (c *Counts) drop(by policy.Stage, a Amount) {
 	c.Stages[by].Bytes += a.Bytes
 }
 
-// subtract is the inverse of add.
-func (c *Counts) subtract(o Counts) {
-	c.RelayedPackets -= o.RelayedPackets
-	c.RelayedBytes -= o.RelayedBytes
-	c.UnjudgedPackets -= o.UnjudgedPackets
-	c.RefusedPackets -= o.RefusedPackets
-	c.RefusedBytes -= o.RefusedBytes
-	c.NeighbourPackets -= o.NeighbourPackets
-	c.NeighbourBytes -= o.NeighbourBytes
-	for by, a := range o.Stages {
-		c.drop(policy.Stage(by), Amount{-a.Packets, -a.Bytes})
-	}
-}
-
 func (c *Counts) add(o Counts) {
 	c.RelayedPackets += o.RelayedPackets
 	c.RelayedBytes += o.RelayedBytes
@@ -103,6 +89,7 @@ func (d *Direction) Counts() Counts {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	sum := d.collected
+	sum.add(d.ruled)
 	for slot := range d.slots {
 		if d.slots[slot].owner != nil {
 			sum.add(d.read(slot))

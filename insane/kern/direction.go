@@ -28,9 +28,9 @@ type Direction struct {
 	mu        sync.Mutex         // guards the counters, and what follows
 	slots     [entries]entrySlot // the first of them, a ring, are what Open writes; the others are of rules
 	present   int                // slot of the entry that Open wrote last
-	collected Counts
-	kept      entrySlot // the part of collected that belongs to the owner of the present entry
-	ruled     Counts    // the part of collected that belongs to rules
+	collected Counts             // of entries of the ring that are gone
+	kept      entrySlot          // the part of collected that belongs to the owner of the present entry
+	ruled     Counts             // of entries of rules that are gone
 
 	free, retired               []int // slots of rules that are not in use; until the next grace period
 	freeNumbers, retiredNumbers []int // the same for numberings

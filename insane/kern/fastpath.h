@@ -161,7 +161,7 @@ static __always_inline __u64 slot_of_layout(struct __sk_buff *skb, const struct 
 	return found == SLOT_NONE && entry->left ? SLOT_LEFT : found;
 }
 
-// What choose returns in place of a slot.
+// choose returns this in place of a slot.
 #define NO_SLOT 0xffffffffULL
 
 // fits returns whether the link takes the packets of a frame. It has a stack of its own: see

@@ -67,8 +67,6 @@ static __always_inline void transport4(const struct iphdr *ip, __u32 at, struct 
 
 #define EXTENSIONS 4 // headers between IPv6 and transport that transport6 passes over
 
-#define EXTENSIONS 4 // headers between IPv6 and transport that transport6 passes over
-
 // extended finds the transport header behind the extension headers of an IPv6 packet. next is
 // the type of the header at an offset. It returns the offset, the protocol from bit 32 on, and
 // LATER for a later fragment. The kernel verifies a global function by itself, so that its

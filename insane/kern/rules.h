@@ -146,7 +146,7 @@ static __always_inline __u64 digest_of(__u64 word, __u64 factor)
 // masked returns a word of the key of a packet under the mask of a tuple.
 #define MASKED(s, tuple, w) ((s)->key.words[w] & (tuple)->mask[w] & ((w) == KEY_WORDS - 1 ? ~(s)->flags : ~0ULL))
 
-// What is to be looked at behind a candidate; else the word of its rule.
+// look_at returns one of these, or the word of a rule with IS_WORD.
 #define NEXT_TUPLE 1
 #define NEXT_CANDIDATE 2
 
