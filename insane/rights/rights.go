@@ -35,6 +35,10 @@ import (
 // next slave. CAP_BPF: the eBPF programs, which a change of the receive mode may load later.
 const needed = set(1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW | 1<<unix.CAP_BPF)
 
+// nice lets threads take a real-time priority whatever RLIMIT_RTPRIO is. A daemon needs it only
+// where it cannot have that limit.
+const nice = set(1 << unix.CAP_SYS_NICE)
+
 // override lets a process write to directories of other users.
 const override = set(1 << unix.CAP_DAC_OVERRIDE)
 
@@ -86,21 +90,10 @@ func Reduce(o Options) error {
 			return err
 		}
 	}
-	allowRealTime()
 	if err := keep.confine(); err != nil {
 		return err
 	}
 	return executeAgain()
-}
-
-// allowRealTime lets the threads of this process, and of the program that it executes, take
-// the lowest real-time priority, with which packets that wait leave in time. It does nothing
-// without CAP_SYS_RESOURCE: then they may leave a little later.
-func allowRealTime() {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_RTPRIO, &limit) == nil && limit.Cur == 0 {
-		_ = unix.Setrlimit(unix.RLIMIT_RTPRIO, &unix.Rlimit{Cur: 1, Max: max(1, limit.Max)})
-	}
 }
 
 // executeAgain executes the program of this process again. It returns only if the kernel

@@ -51,6 +51,9 @@ func (c capabilities) apply() error {
 // toKeep returns which of these capabilities, those of the calling thread, the daemon needs.
 func (c capabilities) toKeep(o Options) (set, error) {
 	keep := c.permitted & needed
+	if !mayRealTime() {
+		keep |= c.permitted & nice
+	}
 	if o.Directory == "" || c.permitted&override == 0 {
 		return keep, nil
 	}
@@ -110,4 +113,15 @@ func (s set) confine() error {
 func gainsNothing() bool {
 	n, err := unix.PrctlRetInt(unix.PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)
 	return err == nil && n == 1
+}
+
+// mayRealTime reports whether RLIMIT_RTPRIO lets the threads of this process, and of the program
+// that it executes, take the lowest real-time priority, with which packets that wait leave in
+// time. It raises the limit, if the process has CAP_SYS_RESOURCE or the hard limit allows it.
+func mayRealTime() bool {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_RTPRIO, &limit) != nil {
+		return false
+	}
+	return limit.Cur > 0 || unix.Setrlimit(unix.RLIMIT_RTPRIO, &unix.Rlimit{Cur: 1, Max: max(1, limit.Max)}) == nil
 }

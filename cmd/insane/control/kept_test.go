@@ -21,17 +21,46 @@ import (
 // (capabilities(7)).
 const keptRights = 1<<unix.CAP_NET_ADMIN | 1<<unix.CAP_NET_RAW | 1<<unix.CAP_BPF
 
+// kept are the capabilities that a daemon keeps which this process starts. Where it cannot raise
+// RLIMIT_RTPRIO, it keeps CAP_SYS_NICE.
+func kept(t *testing.T) uint64 {
+	t.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_RTPRIO, &limit); err != nil {
+		t.Fatal(err)
+	}
+	own := capabilitiesOf(t, "/proc/thread-self/status", "CapPrm")
+	if limit.Max > 0 || own&(1<<unix.CAP_SYS_RESOURCE) != 0 {
+		return keptRights
+	}
+	return keptRights | own&(1<<unix.CAP_SYS_NICE)
+}
+
+// capabilitiesOf reads a set of capabilities of a thread.
+func capabilitiesOf(t *testing.T, path, name string) uint64 {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^` + name + `:\s*(\S+)$`).FindSubmatch(text)
+	if found == nil {
+		t.Fatalf("%s has no %s:\n%s", path, name, text)
+	}
+	set, err := strconv.ParseUint(string(found[1]), 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
 // checkKept fails unless every thread of a process has exactly these capabilities, can gain
 // none, and has a filter of system calls (proc(5), status). It returns the number of
 // threads.
 func checkKept(t *testing.T, pid int, want uint64) (threads int) {
 	t.Helper()
-	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no threads of process %d: %v", pid, err)
-	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
+	for _, path := range testbed.Threads(t, pid) {
+		text, err := os.ReadFile(path + "/status")
 		if err != nil {
 			continue // the thread has ended
 		}
@@ -54,6 +83,34 @@ func checkKept(t *testing.T, pid int, want uint64) (threads int) {
 		}
 	}
 	return threads
+}
+
+// TestRealTime: while packets wait, a thread of the daemon comes before all ordinary ones, if the
+// rights allow that in any way; and none does once no policy makes packets wait.
+func TestRealTime(t *testing.T) {
+	t.Parallel()
+	l := labtest.New(t)
+	d := labtest.StartDaemon(t, l, testbed.Furnished...)
+	urgent := func() (n int) {
+		for _, path := range testbed.Threads(t, d.PID()) {
+			id, err := strconv.Atoi(filepath.Base(path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if attr, err := unix.SchedGetAttr(id, 0); err == nil && attr.Policy == unix.SCHED_FIFO && attr.Priority == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	own := capabilitiesOf(t, "/proc/thread-self/status", "CapPrm")
+	if own&(1<<unix.CAP_SYS_NICE|1<<unix.CAP_SYS_RESOURCE) == 0 {
+		t.Fatal("wants CAP_SYS_NICE or CAP_SYS_RESOURCE")
+	}
+	for text, want := range map[string]bool{"delay 1ms": true, "percent 50": false, "rate 1gbit": true, "pass": false} {
+		labtest.Set(t, d, api.Change{TX: &text})
+		labtest.Await(t, "the priority with "+text, func() bool { return urgent() > 0 == want })
+	}
 }
 
 // checkHandedOver fails unless the process has the eBPF programs that it loaded while it had
@@ -85,7 +142,7 @@ func TestKeepsFewRights(t *testing.T) {
 	if err != nil || string(name) != "insane\n" {
 		t.Errorf("the process is called %q (%v)", name, err)
 	}
-	checkKept(t, d.PID(), keptRights)
+	checkKept(t, d.PID(), kept(t))
 	checkHandedOver(t, d.PID())
 	for _, mode := range []string{api.ReceiveNone, api.ReceiveAll, api.ReceiveAuto} {
 		if i := labtest.Set(t, d, api.Change{Receive: &mode}); i.Receive != mode {
@@ -106,7 +163,7 @@ func TestKeepsFewRights(t *testing.T) {
 	})
 	testbed.KnowBorea(t, l, "10.9.0.3")
 	testbed.NewProber(t, l, "10.9.0.4", "10.9.0.3").AwaitNow(t, testbed.Device)
-	if threads := checkKept(t, d.PID(), keptRights); threads < 4 {
+	if threads := checkKept(t, d.PID(), kept(t)); threads < 4 {
 		t.Errorf("only %d threads were looked at", threads)
 	}
 	labtest.Run(t, l.Borea, "ip", "link", "del", "eth9")
@@ -131,7 +188,7 @@ func TestKeepsOverride(t *testing.T) {
 	}
 	socket := filepath.Join(directory, "insane.sock")
 	i := testbed.Start(t, l, socket, testbed.Furnished...).Ready(t)
-	checkKept(t, i.PID(), keptRights|1<<unix.CAP_DAC_OVERRIDE)
+	checkKept(t, i.PID(), kept(t)|1<<unix.CAP_DAC_OVERRIDE)
 	i.Signal(unix.SIGTERM)
 	if code := i.End(t); code != 0 {
 		t.Errorf("exit code %d\n%s", code, i.Log.String())

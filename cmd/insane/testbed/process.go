@@ -3,6 +3,7 @@ package testbed
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
@@ -75,4 +76,14 @@ func ResidentKiB(t testing.TB, pid int) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// Threads returns the directory in /proc of each thread of a process.
+func Threads(t testing.TB, pid int) []string {
+	t.Helper()
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no threads of process %d: %v", pid, err)
+	}
+	return paths
 }
