@@ -2,9 +2,12 @@ package port
 
 import (
 	"fmt"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/seed-39a139a1/insane/policy"
 )
 
 // realTime is the priority of a thread that must wake in time: the lowest that comes before
@@ -15,20 +18,27 @@ const realTime = 1
 // priority (SCHED_FIFO). A goroutine that is locked to its thread costs Go's scheduler two
 // switches whenever others may run, so the goroutine is not locked, and the priority follows
 // it. Only one goroutine may use an Urgency. The zero value is ready to use.
+//
+// A thread that takes its processor nearly all the time would keep the others from it, until the
+// kernel stops it for 50 ms of a second (sched(7), sched_rt_runtime_us). So such a thread goes
+// without the priority for a short time, again and again: see turns.
 type Urgency struct {
 	thread  int             // the thread that has the priority; 0: none
 	before  *unix.SchedAttr // how that was scheduled before
 	refused bool            // the rights do not allow it
+	turns   turns
 }
 
-// Set gives the present thread the priority, or takes it back. Call it again before each
-// wait, since the goroutine may have got another thread. The priority needs CAP_SYS_NICE or
-// an RLIMIT_RTPRIO of 1: without them the first call returns an error, and later ones do
-// nothing. Threads that the thread starts do not have the priority.
-func (u *Urgency) Set(on bool) error {
+// Set gives the present thread the priority, or takes it back. now is the time, or one that is
+// not long past. Call it again before each wait, since the goroutine may have got another
+// thread. The priority needs CAP_SYS_NICE or an RLIMIT_RTPRIO of 1: without them the first call
+// returns an error, and later ones do nothing. Threads that the thread starts do not have the
+// priority.
+func (u *Urgency) Set(on bool, now policy.Time) error {
 	if u.refused || !on && u.thread == 0 {
 		return nil
 	}
+	on = on && u.turns.urgent(now, processorTime)
 	self := 0
 	if on {
 		if self = unix.Gettid(); self == u.thread {
@@ -47,6 +57,7 @@ func (u *Urgency) Set(on bool) error {
 		return fmt.Errorf("set real-time priority: %w", err)
 	}
 	u.thread = self
+	u.turns.begin(now, processorTime())
 	return nil
 }
 
@@ -62,4 +73,57 @@ func (u *Urgency) give(thread int) error {
 		Size:   uint32(unsafe.Sizeof(unix.SchedAttr{})),
 		Policy: unix.SCHED_FIFO, Priority: realTime, Flags: unix.SCHED_FLAG_RESET_ON_FORK,
 	}, 0)
+}
+
+const (
+	// busySpan is how long a thread with the priority may be busy before it goes without it for
+	// restSpan. That leaves other threads more than the twentieth of each second that the kernel
+	// keeps for them, and in pieces that delay nobody for long.
+	busySpan = policy.Time(10 * time.Millisecond)
+	restSpan = policy.Time(time.Millisecond)
+)
+
+// turns divides the time of a thread into spans with the priority and short ones without. The
+// zero value is that of a thread without the priority.
+type turns struct {
+	began policy.Time // the present span
+	used  policy.Time // processor time of the thread when the span began
+	rests policy.Time // the thread goes without the priority until then
+}
+
+// begin begins a span with the priority.
+func (u *turns) begin(now, used policy.Time) { u.began, u.used = now, used }
+
+// urgent reports whether a thread that asks for the priority may have it now. used returns the
+// processor time that the thread has taken.
+func (u *turns) urgent(now policy.Time, used func() policy.Time) bool {
+	if now < u.rests {
+		return false
+	}
+	if u.rests != 0 {
+		u.rests = 0
+		u.begin(now, used())
+	}
+	if now < u.began+busySpan {
+		return true
+	}
+	taken, span := used(), now-u.began
+	if taken > u.used && taken-u.used > span-span/busyShare {
+		u.rests = now + restSpan
+		return false
+	}
+	u.begin(now, taken)
+	return true
+}
+
+// busyShare: a thread is busy if it takes all of its time but one busyShare-th.
+const busyShare = 10
+
+// processorTime returns how long the present thread has run.
+func processorTime() policy.Time {
+	var ts unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) != nil {
+		return 0 // cannot be: the clock exists on every Linux
+	}
+	return policy.Time(ts.Nano())
 }

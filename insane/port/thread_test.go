@@ -25,10 +25,10 @@ func TestUrgency(t *testing.T) {
 	}
 	before := schedule()
 	var u Urgency
-	must(t, u.Set(false))
+	must(t, u.Set(false, 0))
 	for range 2 {
-		if err := u.Set(true); errors.Is(err, unix.EPERM) {
-			if err := u.Set(true); err != nil || schedule().Policy != before.Policy {
+		if err := u.Set(true, clock()); errors.Is(err, unix.EPERM) {
+			if err := u.Set(true, clock()); err != nil || schedule().Policy != before.Policy {
 				t.Errorf("without the right: %v, %+v", err, schedule())
 			}
 			return
@@ -39,7 +39,7 @@ func TestUrgency(t *testing.T) {
 			t.Errorf("urgent: %+v", now)
 		}
 	}
-	must(t, u.Set(false))
+	must(t, u.Set(false, 0))
 	if now := schedule(); now.Policy != before.Policy || now.Nice != before.Nice {
 		t.Errorf("%+v, was %+v before", now, before)
 	}
@@ -52,7 +52,7 @@ func TestUrgencyFollows(t *testing.T) {
 	first, second := make(chan int), make(chan struct{})
 	go func() {
 		runtime.LockOSThread()
-		if u.Set(true) != nil {
+		if u.Set(true, clock()) != nil {
 			close(first)
 			return
 		}
@@ -64,14 +64,46 @@ func TestUrgencyFollows(t *testing.T) {
 		return // the rights do not allow it: see TestUrgency
 	}
 	runtime.LockOSThread()
-	must(t, u.Set(true))
+	must(t, u.Set(true, clock()))
 	for thread, want := range map[int]uint32{old: unix.SCHED_NORMAL, unix.Gettid(): unix.SCHED_FIFO} {
 		if attr, err := unix.SchedGetAttr(thread, 0); err != nil || attr.Policy != want {
 			t.Errorf("thread %d: %+v, %v; want policy %d", thread, attr, err, want)
 		}
 	}
-	must(t, u.Set(false))
+	must(t, u.Set(false, 0))
 	close(second)
+}
+
+// A thread that is busy all the time goes without the priority for a short time, again and again.
+// One that leaves a fifth of its time to others never does.
+func TestUrgencyTurns(t *testing.T) {
+	for _, c := range []struct {
+		busy          float64 // share of the time that the thread takes
+		least, most   float64 // share of the time without the priority
+		longestUrgent time.Duration
+	}{{1, 0.06, 0.13, 11 * time.Millisecond}, {0.8, 0, 0, time.Hour}, {0, 0, 0, time.Hour}} {
+		var u turns
+		const step, span = policy.Time(100 * time.Microsecond), policy.Time(time.Second)
+		now, used, without, urgentFor, longest := policy.Time(time.Hour), policy.Time(0), policy.Time(0), policy.Time(0), policy.Time(0)
+		u.begin(now, used)
+		urgent := true
+		for end := now + span; now < end; now += step {
+			used += policy.Time(c.busy * float64(step))
+			was := urgent
+			if urgent = u.urgent(now, func() policy.Time { return used }); urgent && !was {
+				u.begin(now, used)
+			}
+			if urgent {
+				urgentFor += step
+			} else {
+				without, urgentFor = without+step, 0
+			}
+			longest = max(longest, urgentFor)
+		}
+		if share := float64(without) / float64(span); share < c.least || share > c.most || longest > policy.Time(c.longestUrgent) {
+			t.Errorf("busy %v: %.3f of the time without the priority, with it for %v at most", c.busy, share, time.Duration(longest))
+		}
+	}
 }
 
 // Wake makes the Read that waits return, or else the next one, once. Frames are not lost by it.

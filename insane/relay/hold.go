@@ -40,7 +40,7 @@ func (r *Relay) release() (until policy.Time) {
 	ending := r.ending.Load()
 	holds := rs.Holds() && !ending
 	r.stamp(holds)
-	if err := r.urgency.Set(holds); err != nil {
+	if err := r.urgency.Set(holds, r.began); err != nil {
 		r.log.Debug("wake with the priority of other threads", "err", err)
 	}
 	now := policy.Time(0)

@@ -178,7 +178,7 @@ func (r *Relay) Run(from port.Port, backlog *kern.Backlog) error {
 	defer func() {
 		r.from.Store(nil)
 		r.stamp(false)
-		_ = r.urgency.Set(false)
+		_ = r.urgency.Set(false, 0)
 	}()
 	read, owed := 0, true
 	for {

@@ -41,6 +41,11 @@ func BenchmarkHeldLate(b *testing.B) {
 				stop := near.stream(b, far, beside)
 				benchLate(b, near, far, c.delay)
 				b.ReportMetric(stop(), "beside-bit/s")
+				if c.daemon != nil {
+					own := labtest.Info(b, c.daemon).TX.Late
+					b.ReportMetric(float64(own.P50)/1000, "release-p50-us")
+					b.ReportMetric(float64(own.P99)/1000, "release-p99-us")
+				}
 			})
 			c.fault(b, c.Borea, "pass")
 		}
