@@ -32,6 +32,7 @@ import (
 type Device struct {
 	name      string
 	namespace string // of the network, as /proc shows it
+	outside   string // that from which the daemon was started, if it is another one
 	log       *slog.Logger
 	clock     func() policy.Time
 	near      port.Port

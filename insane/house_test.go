@@ -32,7 +32,7 @@ var rooms = map[string][]string{
 	"policy/unit":          {},
 	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/kern", "insane/observe", "insane/ownership",
 		"insane/line", "insane/port", "insane/relay", "insane/session", "insane/slave", "insane/watchdog", "insanely/api"},
-	"insane/cli":           {"policy", "policy/unit", "insane", "insanely", "insane/kern", "insane/lab", "insane/rights", "insane/session", "insanely/api"},
+	"insane/cli":           {"policy", "policy/unit", "insane", "insanely", "insane/host", "insane/kern", "insane/lab", "insane/rights", "insane/session", "insanely/api"},
 	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/decide":        {"insane/host", "insane/kern", "insane/observe", "insanely/api"},
 	"insane/frame":         {"policy/match"},

@@ -39,6 +39,7 @@ type Config struct {
 	Path      string         // api.PathAuto, PathRelay or PathKernel; "": relay
 	Socket    string         // path of the control socket; "": none
 	Group     *uint32        // members of this group may change the device, like root and the daemon's own user
+	Outside   string         // the network namespace from which the daemon was put into this one; "": it was not
 
 	// Listening is called when the control socket is there, before the rest of the device is.
 	// leave removes the file of the socket and stops listening; it waits for nothing, and may
@@ -126,7 +127,7 @@ func open(c Config) (d *Device, err error) {
 	near.RXPolicy = policy.Policy{} // Set checks it together with the receive mode
 	d = newDevice(tap, near)
 	d.links, d.tap, d.iface, d.control, d.members, d.logDropped = links, tap, iface, control, c.Group, c.LogDropped
-	d.namespace = host.Namespace()
+	d.namespace, d.outside = host.Namespace(), c.Outside
 	return d, nil
 }
 

@@ -67,7 +67,7 @@ func (d *Device) observer() *observe.Observer {
 func (d *Device) State() api.Info {
 	s := d.shown.Load()
 	info := api.Info{
-		Name: api.ShowName(d.name), Slave: s.slave, SlaveState: s.slaveState, Namespace: d.namespace,
+		Name: api.ShowName(d.name), Slave: s.slave, SlaveState: s.slaveState, Namespace: d.namespace, Outside: d.outside,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed, SeedText: strconv.FormatUint(s.seed, 10),
 		JudgeNeighbours: s.tx.JudgeNeighbours, Rules: d.pair.Changed().Total,
 		Warnings: append([]api.Warning{}, s.warnings...), // never null in JSON

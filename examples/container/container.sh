@@ -1,16 +1,18 @@
 #!/bin/sh
-# Faults for containers. Three recipes, each beside the firewall rules that
+# Faults for containers. Four recipes, each beside the firewall rules that
 # engines write, some of which go by the names of interfaces:
 #
 #   RECIPE=own     a container of podman, in its own network: insane runs inside
 #                  it, with the few rights that it needs
+#   RECIPE=beside  the same from outside, for a container that runs already and has
+#                  no rights
 #   RECIPE=bridge  one of two containers on a bridge, with the rules of Docker:
 #                  which rules to add for insane in front of the bridge
 #   RECIPE=node    all that a node with containers exchanges with other networks:
 #                  which address to give to insane
 #
 # Run it as root, with insane and insanely in the PATH or the commands in bin/ of
-# this project; own needs podman with runc and netavark, the others iptables and
+# this project; own and beside need podman with runc and netavark, the others iptables and
 # iperf3. The host, borea, is a network namespace; when the script ends, however
 # it ends, it is gone, and all containers with it. Only after kill -9 does the
 # engine leave empty control groups behind.
@@ -113,9 +115,7 @@ transfers() { # WHAT SERVER CLIENT ARG...
 own() {
     ip link set lo up
     ip addr add 198.51.100.1/32 dev lo # the rest of the world
-    mkdir -p image/usr image/etc
-    for d in bin sbin lib lib64; do ln -s "usr/$d" "image/$d"; done
-    tar -C image -c . | engine import - programs-of-borea >/dev/null 2>&1
+    image
     for profile in seccomp=unconfined ''; do
         say run --detach --name one --device /dev/net/tun --cap-add NET_ADMIN,NET_RAW,BPF \
             ${profile:+--security-opt $profile} programs-of-borea \
@@ -125,6 +125,38 @@ own() {
         pings "${profile:-the default profile}" engine exec one ping 198.51.100.1
         engine rm --force --time 10 one >/dev/null
     done
+}
+
+# beside: insane runs on the host, as root, and its device in the network of the container. It
+# ends with the container.
+beside() {
+    INSANE_SOCKET=/run/container.sock # an abstract one would be in the network of the container
+    ip link set lo up
+    ip addr add 198.51.100.1/32 dev lo # the rest of the world
+    image
+    run --detach --name one --cap-drop all programs-of-borea sleep 600 >/dev/null
+    one=$(say engine inspect --format '{{.State.Pid}}' one)
+    faults 0.0.0.0/0 --netns "$one" --slave eth0 --route default --policy 'percent 80'
+    pings 'one to the world' ping_in "$one" 198.51.100.1
+    say insanely eth0 pass >/dev/null
+    pings 'one without faults' ping_in "$one" 198.51.100.1
+    engine rm --force --time 0 one >/dev/null
+    wait $insane
+    echo "the device ended with the container"
+}
+
+# ping_in runs ping in the network of a container, which need not have one.
+ping_in() { # PID ARG...
+    at=$1
+    shift
+    on "$at" ping "$@"
+}
+
+# image makes an image without any file of its own.
+image() {
+    mkdir -p image/usr image/etc
+    for d in bin sbin lib lib64; do ln -s "usr/$d" "image/$d"; done
+    tar -C image -c . | engine import - programs-of-borea >/dev/null 2>&1
 }
 
 # engine is podman with everything that it keeps below /mnt and /run.
@@ -263,7 +295,7 @@ RULES
 
 commands=$(dirname "$(readlink -f "$(command -v insane)")")
 case $RECIPE in
-own) own ;;
+own | beside) $RECIPE ;;
 bridge | node)
     ip link set lo up
     $RECIPE
@@ -273,7 +305,7 @@ bridge | node)
     wait $insane
     ;;
 *)
-    echo "RECIPE=$RECIPE: want own, bridge or node" >&2
+    echo "RECIPE=$RECIPE: want own, beside, bridge or node" >&2
     exit 2
     ;;
 esac

@@ -4,7 +4,7 @@
 // config.go makes a Config from the flags and checks everything before anything is created;
 // parse.go reads what they say; directions.go reads the policies and the receive mode; rules.go
 // reads the file of rules, and hands it to the program that the daemon executes; daemon.go runs the device; queue.go hands the log on, so that nothing waits for who reads
-// it; manager.go speaks with the service manager; advice.go says what to do about an error;
+// it; netns.go puts the daemon into another network namespace; manager.go speaks with the service manager; advice.go says what to do about an error;
 // lab.go runs package lab; help.go has the manual; cli.go has the rest.
 package cli
 

@@ -22,6 +22,7 @@ import (
 func daemonFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "name", Value: api.DefaultName, EnvVars: []string{"INSANE_NAME"}},
+		&cli.StringFlag{Name: "netns"},
 		&cli.StringFlag{Name: "slave"},
 		&cli.StringSliceFlag{Name: "address"},
 		&cli.StringSliceFlag{Name: "route"},
@@ -96,7 +97,14 @@ func network(c *cli.Context, conf *insane.Config) (err error) {
 	if conf.Addresses, err = addresses(c.StringSlice("address")); err != nil {
 		return err
 	}
-	if conf.Routes, err = routes(c.Context, c.StringSlice("route")); err != nil {
+	var taken bool
+	if conf.Routes, taken, err = takeRoutes(); err != nil {
+		return err
+	}
+	if !taken {
+		conf.Routes, err = routes(c.Context, c.StringSlice("route"))
+	}
+	if err != nil {
 		return err
 	}
 	conf.Path = c.String("path")

@@ -19,7 +19,6 @@ import (
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/rights"
 	"github.com/seed-39a139a1/insane/insanely/api"
-	"github.com/seed-39a139a1/insane/policy"
 )
 
 // endPatience is how long the daemon waits, after the signal that ends it, until the device
@@ -49,7 +48,13 @@ func (p *program) daemon(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p.reduce(conf)
+	ns, err := otherNetns(c, &conf)
+	if err != nil {
+		return err
+	}
+	if err := p.reduce(conf, ns); err != nil {
+		return err
+	}
 	if p.own {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + relays)
 	}
@@ -58,6 +63,8 @@ func (p *program) daemon(c *cli.Context) error {
 	}
 	ctx, stop := untilSignal(c.Context)
 	defer stop()
+	ctx, leave := ns.until(ctx, &conf)
+	defer leave()
 	conf.LogDropped = p.err.Dropped
 	p.err.tell(func(lines uint64) { conf.Log.Warn("lines of the log were dropped", "lines", lines) })
 	var signalled time.Time
@@ -164,27 +171,33 @@ func (s *service) run(ctx context.Context) error {
 	return nil
 }
 
-// reduce leaves the process the capabilities that it needs. It does not return while it has
-// others: the program starts again with fewer.
-func (p *program) reduce(conf insane.Config) {
+// reduce leaves the process the capabilities that it needs, and puts it into the network namespace
+// of the device. It does not return while it has others: the program starts again with fewer.
+func (p *program) reduce(conf insane.Config, ns *netns) error {
 	if !p.own {
-		return
+		return ns.check(nil)
 	}
-	o := rights.Options{Before: func() error { return handOver(conf.Rules) }}
+	o := rights.Options{Before: func() error { return errors.Join(handOver(conf), ns.enter()) }}
 	if !strings.HasPrefix(conf.Socket, "@") {
 		o.Directory = filepath.Dir(conf.Socket)
 	}
-	if err := rights.Reduce(o); err != nil {
+	err := rights.Reduce(o)
+	if failed := ns.check(err); failed != nil {
+		return failed
+	}
+	if err != nil {
 		conf.Log.Warn("the daemon keeps all its capabilities", "err", err)
 	}
+	return nil
 }
 
 // handOver loads the eBPF programs, while the process may load them best, for the program that
 // it executes next. If that fails, the device finds the same error and says what it means. It
-// also hands over the rules: their file may be standard input, or readable to this process only.
-func handOver(rules policy.Rules) error {
+// also hands over the rules: their file may be standard input, or readable to this process only;
+// and the routes, as names of hosts may mean others, or nothing, to that program.
+func handOver(conf insane.Config) error {
 	_ = kern.HandOver()
-	return handRules(rules)
+	return errors.Join(handRules(conf.Rules), handRoutes(conf.Routes))
 }
 
 // filter leaves the process the system calls that it needs.

@@ -17,6 +17,9 @@ and its addresses and routes with it.
 
 FLAGS
   --name NAME        of the interface (default insane, or $INSANE_NAME)
+  --netns NETNS      network namespace of the device and its slave: a name as of
+                     ip netns, a path, or the number of a process there, such as
+                     one of a container; the device ends with it
   --slave LINK       that does the sending and receiving: Ethernet, or loopback
                      with --receive none
   --address ADDR     that the interface gets, such as 10.9.0.1/32; repeatable

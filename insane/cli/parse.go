@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/seed-39a139a1/insane/insane/rights"
 )
 
 // seed returns the given seed, or else 32 random bits. 32 bits are few enough for a user to
@@ -70,6 +72,31 @@ func routes(ctx context.Context, texts []string) (list []netip.Prefix, err error
 		}
 	}
 	return list, nil
+}
+
+// leftRoutes is the name under which the routes are left to the program that the daemon executes.
+const leftRoutes = "INSANE_ROUTES"
+
+// handRoutes leaves the routes to that program.
+func handRoutes(list []netip.Prefix) error {
+	var texts []string
+	for _, p := range list {
+		texts = append(texts, p.String())
+	}
+	return rights.Leave(leftRoutes, strings.Join(texts, " "))
+}
+
+// takeRoutes returns the routes that the program before has left to this one.
+func takeRoutes() (list []netip.Prefix, taken bool, err error) {
+	text, taken, err := rights.Take(leftRoutes)
+	for _, word := range strings.Fields(text) {
+		p, err := netip.ParsePrefix(word)
+		if err != nil {
+			return nil, true, fmt.Errorf("take over routes: %w", err)
+		}
+		list = append(list, p)
+	}
+	return list, taken, err
 }
 
 // resolve returns a route for each address of a host.

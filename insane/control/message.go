@@ -100,9 +100,9 @@ func refuseMethod(w http.ResponseWriter, r *http.Request, allow string) {
 }
 
 // checkNamespace returns an error if a request names links of another network namespace than
-// the device's. asked is the value of api.HeaderNamespace; "" is right everywhere.
+// the device's and of the one in which its daemon was started. asked is the value of api.HeaderNamespace; "" is right everywhere.
 func checkNamespace(asked string, i api.Info) error {
-	if asked == "" || i.Namespace == "" || asked == i.Namespace {
+	if asked == "" || i.Namespace == "" || asked == i.Namespace || asked == i.Outside {
 		return nil
 	}
 	return api.Errorf(api.ErrNamespace, "namespace",

@@ -37,6 +37,7 @@
 //   - self_linux.go: which link that interface is
 //   - ipv6_linux.go: the settings of IPv6 on that interface
 //   - control_linux.go: the listening control socket
+//   - netns_linux.go: another network namespace: the way in, and its end
 //   - directory_linux.go: its directory, in which nobody else can replace it
 //   - lock_linux.go: a lock among daemons, which no other user can hold
 //   - accept_linux.go: the connections of the control socket

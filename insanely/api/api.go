@@ -43,7 +43,8 @@ const (
 
 // HeaderNamespace is a header of PUT: the network namespace that the links of the request
 // are named in, in the form of Info.Namespace. If the device is in another one, the daemon
-// refuses with ErrNamespace. Without the header any namespace is right.
+// refuses with ErrNamespace, unless it was started in that one. Without the header any namespace
+// is right.
 const HeaderNamespace = "Insane-Namespace"
 
 // The limits that both sides keep.
@@ -124,6 +125,10 @@ type Info struct {
 	// Namespace is the network namespace of the daemon and its slave, as
 	// `readlink /proc/PID/ns/net` shows it. A daemon of an earlier version does not tell: "".
 	Namespace string `json:"namespace"`
+
+	// Outside is the network namespace in which the daemon was started with --netns. Changes
+	// from there are as right as those from Namespace. "": the daemon was started in Namespace.
+	Outside string `json:"outside,omitempty"`
 
 	// Rules is how many rules there are, without the policies of the directions.
 	Rules int `json:"rules"`

@@ -21,7 +21,7 @@ import (
 	"github.com/seed-39a139a1/insane/insanely"
 )
 
-// Instance is an insane process in borea that a test may end at any moment, also before it
+// Instance is an insane process, in borea unless a test says otherwise, that a test may end at any moment, also before it
 // answers. Tests that only need a device use lab.Daemon.
 type Instance struct {
 	Client *insanely.Client
@@ -49,11 +49,22 @@ func StartWith(t testing.TB, l *lab.Lab, env []string, socket string, args ...st
 // nil or stay open until the process ends; with nil they go to Log.
 func StartInto(t testing.TB, l *lab.Lab, output *os.File, env []string, socket string, args ...string) *Instance {
 	t.Helper()
+	return startOn(t, l.Borea, output, env, socket, "insane", append([]string{"--socket", socket}, args...)...)
+}
+
+// StartOn is Start on another host than borea, by a command that becomes insane with this socket.
+func StartOn(t testing.TB, h *lab.Host, socket, name string, args ...string) *Instance {
+	t.Helper()
+	return startOn(t, h, nil, nil, socket, name, args...)
+}
+
+func startOn(t testing.TB, h *lab.Host, output *os.File, env []string, socket, name string, args ...string) *Instance {
+	t.Helper()
 	i := &Instance{Socket: socket, Exited: make(chan struct{})}
 	i.Client = insanely.NewClient(func(ctx context.Context) (net.Conn, error) {
-		return DialFrom(ctx, l.Borea, socket)
+		return DialFrom(ctx, h, socket)
 	})
-	i.cmd = l.Borea.Command(context.Background(), "insane", append([]string{"--socket", socket}, args...)...)
+	i.cmd = h.Command(context.Background(), name, args...)
 	// The race detector would sleep for a second at the end of every process.
 	i.cmd.Env = append(append(os.Environ(), "GORACE=atexit_sleep_ms=10"), env...)
 	i.cmd.Stdout, i.cmd.Stderr = &i.Log, &i.Log
