@@ -55,7 +55,7 @@ generate: ## compile the eBPF programs (root, if the compiler is missing)
 # PACKAGE:TARGET. Minimising what was found interesting is bounded: otherwise
 # it takes most of the time.
 FUZZTIME    ?= 30s
-FUZZTARGETS := ./policy:FuzzParse ./policy:FuzzRules ./policy/match:FuzzMatch ./policy/unit:FuzzNumber ./policy/unit:FuzzPercent ./policy/unit:FuzzMean ./policy/unit:FuzzSpan ./policy/unit:FuzzRate ./policy/unit:FuzzSize ./insane/control:FuzzDecode ./insane/control:FuzzDecodeRules ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive ./insane/frame:FuzzFlip ./insane/frame:FuzzKey ./insane/line:FuzzLine
+FUZZTARGETS := ./policy:FuzzParse ./policy:FuzzRules ./policy/match:FuzzMatch ./policy/unit:FuzzNumber ./policy/unit:FuzzPercent ./policy/unit:FuzzMean ./policy/unit:FuzzSpan ./policy/unit:FuzzRate ./policy/unit:FuzzSize ./insane/control:FuzzDecode ./insane/control:FuzzDecodeRules ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive ./insane/frame:FuzzFlip ./insane/frame:FuzzKey ./insane/line:FuzzLine ./insane/lease:FuzzLease
 
 fuzz: ## search for inputs that break a parser, FUZZTIME for each
 	@for t in $(FUZZTARGETS); do \
@@ -100,6 +100,7 @@ soak: tools ## the tests as often as figures of reliability want: hours (root)
 	INSANE_CHANGES=50000 go test -p 1 -count 1 -timeout 1h -v -run 'TestChangesAreWhole|TestManyRoutes|TestManyRules' ./cmd/insane/...
 	@# The race detector would falsify times, and takes too long for so many packets.
 	INSANE_SOAK=1 go test -p 1 -parallel 1 -count 1 -timeout 1h -v -run 'Spread|EachSecond|ManyChanges' ./cmd/insane/hold
+	INSANE_SOAK=1 go test -p 1 -parallel 1 -count 1 -timeout 1h -v -run EndsOnTime ./cmd/insane/lease
 	INSANE_PACKETS=10000000 go test -p 1 -parallel 1 -count 1 -timeout 3h -v -run 'HeldIsWhole|KeepsOrder|Extent' ./cmd/insane/hold ./insane/line
 	$(MAKE) fuzz FUZZTIME=1h
 

@@ -18,7 +18,7 @@ func (d *Device) config() decide.Config {
 	s := &d.slave
 	return decide.Config{
 		Name: api.ShowName(d.name), Slave: api.ShowName(s.Name), Link: s.Link, Queues: s.Queues, Open: s.IsOpen(),
-		Receive: d.receive.mode, Uneven: !d.tx.Ruleset().Uniform(2), Moved: d.moved,
+		Receive: d.receive.Mode, Uneven: !d.tx.Ruleset().Uniform(2), Moved: d.moved,
 		Bypasses: d.given.Bypasses(),
 	}
 }
@@ -73,7 +73,8 @@ func (d *Device) apply(seen observe.Host) (again bool) {
 	routes := seen.Routes
 	seen.Routes = nil
 	d.seen = seen
-	d.path.observe(seen.Interface)
+	self := seen.Interface
+	d.path.Observe(self.Away, self.Link.QueueLen)
 	if w.Step != decide.KeepSlave {
 		again = d.applyStep(w)
 		w = decide.Decide(d.config(), seen)
@@ -140,17 +141,17 @@ func (d *Device) applySlave(w decide.Wanted) {
 // if the new claims differ from the old ones. Without eBPF objects the kernel takes no
 // frame; the reason is shown nevertheless.
 func (d *Device) applyOwnership(w decide.Wanted) {
-	d.receive.idle = w.Idle
-	if !d.receive.loaded() {
+	d.receive.Idle = w.Idle
+	if !d.receive.Loaded() {
 		return
 	}
 	claims := d.seen.Ownership
 	err := claims.Err
-	if w.Claims != nil && !w.Claims.Equal(d.receive.claims) {
-		err = errors.Join(err, d.receive.claim(w.Claims, claims.Takes))
+	if w.Claims != nil && !w.Claims.Equal(d.receive.Claims) {
+		err = errors.Join(err, d.receive.Claim(w.Claims, claims.Takes))
 	}
 	err = errors.Join(err, d.slave.SetPromiscuous(w.Promiscuous))
-	d.receive.arm(w.Armed)
+	d.receive.Arm(w.Armed)
 	if err != nil {
 		d.fail("follow addresses and routes", "err", err)
 	}
@@ -160,9 +161,9 @@ func (d *Device) applyOwnership(w decide.Wanted) {
 // only function that opens the kernel's part of a direction. Every change closes that part
 // first, so that each frame meets either the old state or the new one.
 func (d *Device) steer(w decide.Wanted) {
-	if d.path.exists() {
-		d.path.tx = d.tx.Lead(w.RelayTX, d.slave.Index())
-		d.path.rx = d.rx.Lead(w.RelayRX, d.iface.Index())
+	if d.path.Exists() {
+		d.path.TX = d.tx.Lead(w.RelayTX, d.slave.Index())
+		d.path.RX = d.rx.Lead(w.RelayRX, d.iface.Index())
 	}
 	control.LogWarnings(d.log, d.warnings, w.Warnings)
 	d.warnings = w.Warnings
@@ -174,10 +175,10 @@ func (d *Device) steer(w decide.Wanted) {
 func (d *Device) reattach(link host.Link) error {
 	err := slave.CheckType(link)
 	if err == nil {
-		err = d.checkReceive(d.receive.mode, link, *d.rx.Ruleset().Policy)
+		err = d.checkReceive(d.receive.Mode, link, *d.rx.Ruleset().Policy)
 	}
 	if err != nil {
 		return fmt.Errorf("look up: %w", err)
 	}
-	return d.attach(link, d.receive.mode)
+	return d.attach(link, d.receive.Mode)
 }

@@ -16,6 +16,7 @@ import (
 // member does not change.
 type plan struct {
 	slave   *host.Link // nil: the slave stays
+	detach  bool       // without a new slave: there is none afterwards
 	receive string     // the receive mode after the change
 	tx, rx  *policy.Policy
 	seed    *uint64
@@ -27,36 +28,55 @@ type plan struct {
 // change. The error is an *api.Error if the request is at fault. Set waits like Change and
 // may be called at any time, by any goroutine.
 func (d *Device) Set(c api.Change) (api.Info, error) {
-	_, after, err := d.Change(c)
+	_, after, err := d.Change(c, nil)
 	return after, err
 }
 
-// Change does the same as Set and also returns the state before the change; no other change
-// comes in between. It takes three steps: check finds errors before anything has changed;
-// connect does what the kernel can refuse, and undoes it if the kernel refuses; swap cannot
-// fail. A change of policies alone does not look at the host. Change waits for other
-// changes and for the kernel; State does not wait for Change.
-func (d *Device) Change(c api.Change) (before, after api.Info, err error) {
+// Change does the same as Set for somebody, and also returns the state before the change; no
+// other change comes in between. With a lease, the device returns by itself (package lease).
+// Change waits for other changes and for the kernel; State does not wait for Change.
+func (d *Device) Change(c api.Change, by *api.Peer) (before, after api.Info, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed.Load() {
-		return before, after, api.Errorf(api.ErrInternal, "", "%s is being taken down", d.name)
+	if err := d.begin(); err != nil {
+		return before, after, err
 	}
 	p, err := d.check(c)
 	if err != nil {
 		return before, after, err
 	}
 	before = d.State()
+	err = d.carry(p, func() {
+		d.leases.Changed(c, by, before, leased{d}.State(), d.passing(c.Session, p, before.Rules))
+	})
+	return before, d.State(), err
+}
+
+// begin has the leases ended whose time has come, so that a change finds what should be there.
+// The error says that the device is closed.
+func (d *Device) begin() error {
+	if d.closed.Load() {
+		return api.Errorf(api.ErrInternal, "", "%s is being taken down", d.name)
+	}
+	d.leases.Expire(leased{d})
+	return nil
+}
+
+// carry carries a plan out, or nothing of it. It takes two steps: connect does what the kernel
+// can refuse, and undoes it if the kernel refuses; swap cannot fail. done is called before others
+// see the new policies. A change of policies alone does not look at the host.
+func (d *Device) carry(p plan, done func()) error {
 	moved, err := d.connect(p)
 	if err != nil {
-		return before, after, err
+		return err
 	}
 	d.swap(p)
+	done()
 	if moved || d.apply(d.seen) {
 		d.refresh()
 		d.reread()
 	}
-	return before, d.State(), nil
+	return nil
 }
 
 // check finds out whether each member of a change is possible. It changes nothing, except
@@ -67,6 +87,9 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 		return plan{}, err
 	}
 	if p.rx, err = relay.ParsePolicy("rx", c.RX); err != nil {
+		return plan{}, err
+	}
+	if _, err := c.Term(); err != nil {
 		return plan{}, err
 	}
 	p.judge = c.JudgeNeighbours
@@ -104,7 +127,7 @@ func (d *Device) protect(text *string, p plan, rules policy.Rules) (policy.Rules
 func (d *Device) checkReceiving(c api.Change, p plan) (mode string, err error) {
 	mode, rx, link := api.ReceiveNone, *d.rx.Ruleset().Policy, host.Link{}
 	if d.tap != nil {
-		mode, link = d.receive.mode, d.slave.Link
+		mode, link = d.receive.Mode, d.slave.Link
 	}
 	if c.Receive == nil && p.slave == nil && p.rx == nil {
 		return mode, nil
@@ -128,6 +151,9 @@ func (d *Device) connect(p plan) (moved bool, err error) {
 	switch {
 	case p.slave != nil:
 		err = d.attach(*p.slave, p.receive)
+	case p.detach:
+		d.detach()
+		fallthrough
 	case d.tap != nil:
 		err = d.switchMode(p.receive)
 	}
@@ -149,23 +175,26 @@ func (d *Device) swap(p plan) {
 
 // ChangeRules changes the rules as a whole or not at all. It waits like Change, and may be
 // called like it.
-func (d *Device) ChangeRules(c api.RulesChange) (api.RulesChanged, error) {
+func (d *Device) ChangeRules(c api.RulesChange, by *api.Peer) (changed api.RulesChanged, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed.Load() {
-		return api.RulesChanged{}, api.Errorf(api.ErrInternal, "", "%s is being taken down", d.name)
+	if err := d.begin(); err != nil {
+		return changed, err
 	}
-	rules, err := d.pair.Edit(c)
+	before, p := d.pair.Rules(), plan{receive: d.receive.Mode}
+	if p.rules, err = d.pair.Edit(c); err != nil {
+		return changed, err
+	}
+	edited := len(p.rules)
+	leases, err := d.leases.Edit(c, before, p.rules)
 	if err == nil {
-		rules, err = d.protect(c.Session, plan{receive: d.receive.mode}, rules)
+		p.rules, err = d.protect(c.Session, p, p.rules)
 	}
-	if err != nil {
-		return api.RulesChanged{}, err
+	if err == nil {
+		err = d.carry(p, func() {
+			changed = d.pair.Changed()
+			d.leases.RulesChanged(c, by, leases, len(before), changed.Total, d.passing(c.Session, p, edited))
+		})
 	}
-	d.pair.SetRules(rules, d.clock())
-	if d.apply(d.seen) {
-		d.refresh()
-		d.reread()
-	}
-	return d.pair.Changed(), nil
+	return changed, err
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/control"
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/keeper"
+	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/line"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
@@ -54,6 +56,8 @@ type Device struct {
 	lost  losses
 	heard observe.Replies // whether anything comes back
 
+	leases *keeper.Keeper // and the log of changes
+
 	failed atomic.Bool // the last pass failed in part; the next pass tries everything again
 	closed atomic.Bool // set before anything is closed: no change begins, and no pass complains
 
@@ -61,8 +65,8 @@ type Device struct {
 	given    host.Given
 	slave    slave.Slave
 	adopted  host.Link // MTU and link-layer address that the device last gave the interface
-	receive  receiving
-	path     path
+	receive  slave.Receiving
+	path     kern.Path
 	seen     observe.Host  // the host, as of the last pass
 	reread   func()        // has the tables of the host read; nothing before Run
 	changes  uint64        // how often the slave, the receive mode or a requested route changed
@@ -87,7 +91,7 @@ func newDevice(near port.Port, c Config) *Device {
 	d := &Device{
 		name: c.Name, log: c.Log, clock: c.Clock, near: near,
 		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
-		receive: newReceiving(), reread: func() {},
+		receive: slave.NewReceiving(), reread: func() {}, leases: keeper.New(c.Clock, c.Log),
 	}
 	d.pair = relay.NewPair(d.tx, d.rx, c.Seed)
 	d.source = relay.NewSource(d.rx, &d.group)
@@ -107,8 +111,9 @@ func (d *Device) Run(outer context.Context) error {
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	d.group.Go(func() {
-		cancel(fmt.Errorf("read from %s: %w", d.name, d.tx.Run(d.near, d.path.queue)))
+		cancel(fmt.Errorf("read from %s: %w", d.name, d.tx.Run(d.near, d.path.Queue)))
 	})
+	d.group.Go(func() { d.leases.Run(ctx, d.expire) })
 	err := d.serve(ctx, cancel)
 	if err == nil {
 		<-ctx.Done()
@@ -163,7 +168,7 @@ func (d *Device) Close() error {
 		err = errors.Join(err, far.Close())
 	}
 	d.ticker.End()
-	err = errors.Join(err, d.source.Close(), d.slave.Close(), d.path.close(), d.receive.close())
+	err = errors.Join(err, d.source.Close(), d.slave.Close(), d.path.Close(), d.receive.Close())
 	d.mu.Unlock()
 	d.group.Wait()
 	if d.links != nil {

@@ -7,16 +7,8 @@
 //	                                 └ packet socket → relay → TAP ↗
 //
 // [Open] makes a device with an interface and a slave in the kernel, [New] makes one of any
-// two ports; [Device.Run] runs it. The device connects packages that do not import it:
-//
-//	relay      one direction in user space
-//	kern       the eBPF programs: receive filter and fast path
-//	port       the two ends; host: questions to the host, and changes of it
-//	observe    reads the part of the host's state that a device needs; ownership: which frames are the device's
-//	decide     the wanted state of the device
-//	slave      which link can be the NIC, and the sockets on it
-//	control    requests on the control socket
-//	watchdog   gives the frames back to the slave when the daemon hangs
+// two ports; [Device.Run] runs it. The device connects packages that do not import it;
+// ARCHITECTURE.md lists them.
 //
 // Every change takes the same three steps, no matter where it comes from: observe (all
 // look-ups, without the lock of the device), decide (a pure function of the request and of
@@ -30,6 +22,7 @@
 //	device.go     goroutines, life and end
 //	reconcile.go  the loop that follows the host: events, ticks, passes
 //	change.go     a change that a user asks for: checked, then applied as a whole
+//	lease.go      changes that end by themselves
 //	apply.go      applies the difference between the wanted state and the present one
 //	interface.go  applies what is wanted of the interface itself
 //	slave.go      attaches a slave, and replaces one by another
@@ -52,8 +45,4 @@
 //     filter and the memberships of the packet socket belong to file descriptors.
 //     Only the file of the control socket can stay behind, and on old kernels a
 //     filter that does nothing (package kern); the next start replaces them.
-//
-// The kernel decides once for each received frame who owns it (package kern). A
-// frame of the device then takes the path rx above. The fast path is in the kernel too: it
-// carries every frame whose bytes need no change.
 package insane

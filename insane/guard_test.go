@@ -48,7 +48,7 @@ func TestUnknownStageIsTheRelays(t *testing.T) {
 	b := newBorea(t)
 	d := b.openFast()
 	// Otherwise frames would wait in the interface's queue, and hold up later frames.
-	d.group.Go(func() { d.tx.Run(d.near, d.path.queue) })
+	d.group.Go(func() { d.tx.Run(d.near, d.path.Queue) })
 	set := func(r *relay.Relay, stages policy.Stages) api.Info {
 		d.mu.Lock()
 		defer d.mu.Unlock()

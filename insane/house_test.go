@@ -30,13 +30,15 @@ var rooms = map[string][]string{
 	"policy/dist/disttest": {},
 	"policy/match":         {"policy/unit"},
 	"policy/unit":          {},
-	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/kern", "insane/observe", "insane/ownership",
-		"insane/line", "insane/port", "insane/relay", "insane/session", "insane/slave", "insane/watchdog", "insanely/api"},
+	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/keeper", "insane/kern", "insane/observe", "insane/ownership",
+		"insane/lease", "insane/line", "insane/port", "insane/relay", "insane/session", "insane/slave", "insane/watchdog", "insanely/api"},
 	"insane/cli":           {"policy", "policy/unit", "insane", "insanely", "insane/host", "insane/kern", "insane/lab", "insane/rights", "insane/session", "insanely/api"},
 	"insane/control":       {"insane/host", "insanely/api"},
 	"insane/decide":        {"insane/host", "insane/kern", "insane/observe", "insanely/api"},
 	"insane/frame":         {"policy/match"},
+	"insane/keeper":        {"policy", "insane/lease", "insanely/api"},
 	"insane/kern":          {"policy", "policy/match"},
+	"insane/lease":         {"policy", "insanely/api"},
 	"insane/line":          {"policy", "insane/frame"},
 	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
 	"insane/lab/probe":     {},
@@ -48,7 +50,7 @@ var rooms = map[string][]string{
 	"insane/rights":        {},
 	"insane/relay":         {"policy", "policy/match", "insane/frame", "insane/kern", "insane/line", "insane/port", "insanely/api"},
 	"insane/session":       {"policy", "policy/match", "insanely/api"},
-	"insane/slave":         {"insane/decide", "insane/host", "insane/kern", "insane/port", "insane/relay", "insanely/api"},
+	"insane/slave":         {"insane/decide", "insane/host", "insane/kern", "insane/port", "insane/relay", "insane/watchdog", "insanely/api"},
 	"insanely":             {"insanely/api"},
 	"insanely/cli":         {"policy", "policy/match", "policy/unit", "insanely", "insanely/api"},
 	"insanely/api":         {},
@@ -62,6 +64,7 @@ var rooms = map[string][]string{
 	"cmd/insane/control": {},
 	"cmd/insane/crash":   {},
 	"cmd/insane/hold":    {},
+	"cmd/insane/lease":   {},
 	"cmd/insane/owner":   {},
 	"cmd/insane/path":    {},
 	"cmd/insane/rules":   {},
@@ -244,7 +247,7 @@ func TestFileLength(t *testing.T) {
 var neverUp = []string{
 	"insane/relay", "insane/ownership", "insane/decide", "insane/observe", "insane/slave",
 	"insane/watchdog", "insane/control", "insane/kern", "insane/host", "insane/port", "insane/frame", "insane/line",
-	"insane/rights",
+	"insane/rights", "insane/lease", "insane/keeper",
 }
 
 // pureRooms only compute: they may import other packages that compute, and some packages
@@ -253,6 +256,7 @@ var pureRooms = map[string][]string{
 	"insane/ownership": {"cmp", "maps", "net/netip", "slices"},
 	"insane/decide":    {"cmp", "fmt"},
 	"insane/frame":     {"encoding/binary", "errors", "fmt", "hash/crc32", "math/bits", "slices"},
+	"insane/lease":     {"fmt", "math", "slices", "strconv", "strings", "time"},
 	"insane/line":      {"encoding/binary", "math/bits", "sync/atomic"},
 }
 

@@ -86,8 +86,8 @@ func (d *Device) renew() (done bool) {
 	d.given.Doubt()
 	d.changes++ // the tables may have been read while it was away
 	err := d.iface.Renew()
-	if d.path.exists() {
-		err = errors.Join(err, d.path.close(), d.path.attach(d.iface, d.receive.objects))
+	if d.path.Exists() {
+		err = errors.Join(err, d.path.Close(), d.path.Attach(d.iface, d.receive.Objects))
 	}
 	if err != nil {
 		d.fail("set up the interface after its return", "err", err)

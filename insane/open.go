@@ -81,8 +81,8 @@ func Open(c Config) (*Device, error) {
 		d.Close()
 		return nil, err
 	}
-	if !d.path.exists() && c.Path == api.PathAuto {
-		d.log.Info("no fast path: the relay carries everything", "reason", d.path.none)
+	if !d.path.Exists() && c.Path == api.PathAuto {
+		d.log.Info("no fast path: the relay carries everything", "reason", d.path.None)
 	}
 	return d, nil
 }

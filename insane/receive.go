@@ -12,62 +12,11 @@ import (
 	"github.com/seed-39a139a1/insane/policy"
 )
 
-// receiving is how a device handles the frames that arrive at its slave. Device.mu guards
-// it.
-type receiving struct {
-	mode     string             // one of the api.Receive… modes
-	objects  *kern.Objects      // nil until a mode, or the fast path, needs them
-	watchdog *watchdog.Watchdog // of rx; nil while objects is nil
-	claims   kern.Claims        // the claims in force
-	words    api.Takes          // the claims in force, in words
-	idle     string             // why nothing is taken; "" if the device takes what it should
-}
-
-// newReceiving returns the state of a new device: no frames, and no eBPF objects.
-func newReceiving() receiving { return receiving{mode: api.ReceiveNone} }
-
-// loaded reports whether the eBPF objects are loaded.
-func (r *receiving) loaded() bool { return r.objects != nil }
-
-// takesFrames reports whether the mode takes frames.
-func (r *receiving) takesFrames() bool { return r.loaded() && r.mode != api.ReceiveNone }
-
-// claim replaces the claims in force; words are the same. It waits for an RCU grace period.
-func (r *receiving) claim(claims kern.Claims, words api.Takes) error {
-	err := r.objects.Claim(claims)
-	if err == nil {
-		r.claims, r.words = claims, words
-	}
-	return err
-}
-
-// arm makes the kernel take frames as long as the relay of rx works; with false the kernel
-// takes none. It must not be called before the objects are loaded.
-func (r *receiving) arm(on bool) { r.watchdog.Arm(on) }
-
-// close releases the eBPF objects.
-func (r *receiving) close() error {
-	if !r.loaded() {
-		return nil
-	}
-	return r.objects.Close()
-}
-
-// takes describes for a user which frames the device takes.
-func (r *receiving) takes() api.Takes {
-	t := api.Takes{To: []string{}, From: []string{}}
-	if r.mode == api.ReceiveAuto && r.claims != nil {
-		t = r.words
-	}
-	t.Idle = r.idle
-	return t
-}
-
 // load loads the eBPF objects, unless they are loaded. They stay loaded until the device is
 // closed, also if the receive mode changes. load also starts the ticker, which has no work
 // without them. The caller is Open, or holds d.mu.
 func (d *Device) load() error {
-	if d.receive.loaded() {
+	if d.receive.Loaded() {
 		return nil
 	}
 	objects, err := kern.Open(d.name)
@@ -77,8 +26,8 @@ func (d *Device) load() error {
 	if err := errors.Join(d.tap.SetFilter(objects.Leave()), d.tap.SetSteering(objects.Steer())); err != nil {
 		return errors.Join(err, objects.Close())
 	}
-	d.receive.objects = objects
-	d.receive.watchdog = d.keepWatch(objects.RX(), d.rx)
+	d.receive.Objects = objects
+	d.receive.Watchdog = d.keepWatch(objects.RX(), d.rx)
 	d.group.Go(d.ticker.Run)
 	return nil
 }
@@ -119,17 +68,17 @@ func (d *Device) checkReceive(mode string, link host.Link, rx policy.Policy) err
 // in the old mode or in the new one. The caller refreshes the device afterwards.
 func (d *Device) switchMode(mode string) error {
 	r := &d.receive
-	if mode == r.mode {
+	if mode == r.Mode {
 		return nil
 	}
 	if d.slave.IsOpen() {
 		// Replacing the claims waits until no program uses the old ones.
-		quiet := func() error { return r.claim(nil, api.Takes{}) }
-		if err := d.slave.SwitchMode(r.objects, mode, quiet); err != nil {
+		quiet := func() error { return r.Claim(nil, api.Takes{}) }
+		if err := d.slave.SwitchMode(r.Objects, mode, quiet); err != nil {
 			return err
 		}
 	}
-	r.mode = mode
+	r.Mode = mode
 	d.changes++
 	d.publish() // so that no event is passed over while the host is looked at
 	d.log.Info("receive mode changed", "receive", mode)

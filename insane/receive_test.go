@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/ownership"
+	"github.com/seed-39a139a1/insane/insane/slave"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -28,8 +29,8 @@ func TestTakes(t *testing.T) {
 		netip.MustParsePrefix("fd00::9/128"):    kern.Own,
 		netip.MustParsePrefix("::/0"):           kern.Routed,
 	}
-	r := receiving{mode: api.ReceiveAuto, claims: claims, words: ownership.Describe(claims, api.MaxTakes)}
-	got := r.takes()
+	r := slave.Receiving{Mode: api.ReceiveAuto, Claims: claims, Words: ownership.Describe(claims, api.MaxTakes)}
+	got := r.Takes()
 	if want := []string{"10.9.0.1", "fd00::9"}; !slices.Equal(got.To, want) {
 		t.Errorf("to %v, want %v", got.To, want)
 	}
@@ -40,8 +41,8 @@ func TestTakes(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	for _, mode := range []string{api.ReceiveNone, api.ReceiveAll} {
-		r.mode, r.idle = mode, "why"
-		if got := r.takes(); len(got.To)+len(got.From) > 0 || got.To == nil || got.From == nil || got.Idle != "why" {
+		r.Mode, r.Idle = mode, "why"
+		if got := r.Takes(); len(got.To)+len(got.From) > 0 || got.To == nil || got.From == nil || got.Idle != "why" {
 			t.Errorf("%s: %+v, want empty lists", mode, got)
 		}
 	}
@@ -49,13 +50,13 @@ func TestTakes(t *testing.T) {
 
 // The answer has a limited size, and says how many entries are left out.
 func TestTakesMuch(t *testing.T) {
-	r := receiving{mode: api.ReceiveAuto, claims: make(kern.Claims)}
+	r := slave.Receiving{Mode: api.ReceiveAuto, Claims: make(kern.Claims)}
 	const many = 3 * api.MaxTakes
 	for i := range many {
-		r.claims[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), 16)] = kern.Routed
+		r.Claims[netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i), 0, 0}), 16)] = kern.Routed
 	}
-	r.words = ownership.Describe(r.claims, ownership.MaxTakes)
-	if got := r.takes(); len(got.From) != api.MaxTakes || got.More != many-api.MaxTakes {
+	r.Words = ownership.Describe(r.Claims, ownership.MaxTakes)
+	if got := r.Takes(); len(got.From) != api.MaxTakes || got.More != many-api.MaxTakes {
 		t.Errorf("%d prefixes and %d more, want %d and the rest", len(got.From), got.More, api.MaxTakes)
 	}
 }
@@ -87,7 +88,7 @@ func TestIdle(t *testing.T) {
 		if got := idleOf(d); got != want {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
-		if armed := d.receive.watchdog.Armed(); armed != (want == "") {
+		if armed := d.receive.Watchdog.Armed(); armed != (want == "") {
 			t.Errorf("%s: the watchdog is armed: %v", what, armed)
 		}
 	}

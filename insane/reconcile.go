@@ -232,10 +232,10 @@ func (d *Device) pass(which observe.Parts, tell func(*observe.Observer)) {
 func (d *Device) settleWaiting() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed.Load() || !d.path.exists() {
+	if d.closed.Load() || !d.path.Exists() {
 		return
 	}
-	d.path.settle(d.tx.Idle())
+	d.path.Settle(d.tx.Idle())
 	d.rx.SettleKernel()
 	d.slave.Settle(d.rx.Idle())
 }

@@ -35,7 +35,7 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 		return err
 	}
 	s, err := slave.Open(slave.Options{
-		Link: link, Receive: mode, Objects: d.receive.objects, Kernel: d.rx.Kernel(), Before: &d.slave,
+		Link: link, Receive: mode, Objects: d.receive.Objects, Kernel: d.rx.Kernel(), Before: &d.slave,
 	})
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 	}
 	d.adopted = link
 	d.rx.SetAddress(link.MAC)
-	d.receive.mode = mode
+	d.receive.Mode = mode
 	d.exchange(s)
 	d.source.Next(s.Port, s.Backlog())
 	d.log.Info("slave attached", "slave", api.ShowName(link.Name), "index", link.Index, "receive", mode)
@@ -54,6 +54,14 @@ func (d *Device) attach(link host.Link, mode string) (err error) {
 		d.log.Warn("answers of hosts routed through the device are the device's, also those to sockets bound to the slave", "why", err)
 	}
 	return nil
+}
+
+// detach makes the device one without a slave, as before the first. The caller refreshes it.
+func (d *Device) detach() {
+	err := errors.Join(d.iface.SetAlias(""), d.tap.SetCarrier(false))
+	d.exchange(slave.Slave{})
+	d.source.Nothing()
+	d.log.Info("slave let go", "err", err)
 }
 
 // restore undoes what a failed attach did to the interface. It logs its own errors: the

@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/decide"
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/lease"
 	"github.com/seed-39a139a1/insane/insane/observe"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insane/relay"
@@ -26,22 +27,32 @@ type shown struct {
 	port              *port.Slave // nil if the link is gone
 	self              host.Link   // the interface, as of the last pass
 	warnings          []api.Warning
+	rules             int
+	leases            lease.Leases
 }
 
 // publish makes the present state the one that State returns. The caller holds d.mu.
 func (d *Device) publish() {
+	d.shown.Store(d.show())
+	if d.tap != nil {
+		d.about.Store(d.observer())
+	}
+}
+
+// show returns what publish makes State return. The caller holds d.mu.
+func (d *Device) show() *shown {
 	s := &shown{
-		slaveState: api.SlaveNone, receive: d.receive.mode, takes: d.receive.takes(),
+		slaveState: api.SlaveNone, receive: d.receive.Mode, takes: d.receive.Takes(),
 		seed: d.pair.Seed(), tx: d.tx.Ruleset(), rx: d.rx.Ruleset(), end: d.tx.End(), warnings: d.warnings,
+		rules: len(d.pair.Rules()), leases: d.leases.Present(),
 	}
 	if d.tap != nil {
 		s.slave, s.slaveState = api.ShowName(d.slave.Name), d.slave.State()
 		self := d.seen.Interface
 		s.end, s.port, s.self = d.slave.End(), d.slave.Port, self.Link
-		s.txRelay, s.rxRelay = d.path.reasons()
-		d.about.Store(d.observer())
+		s.txRelay, s.rxRelay = d.path.Reasons()
 	}
-	d.shown.Store(s)
+	return s
 }
 
 // observer returns an observer with a copy of the present configuration. The caller holds
@@ -49,10 +60,10 @@ func (d *Device) publish() {
 func (d *Device) observer() *observe.Observer {
 	o := &observe.Observer{
 		Name: d.name, Links: d.links, Iface: d.iface, Index: d.iface.Index(),
-		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.given.Destinations, Takes: d.receive.takesFrames(), Kernel: d.receive.objects,
+		Slave: d.slave.Name, On: d.slave.Index(), Routes: d.given.Destinations, Takes: d.receive.TakesFrames(), Kernel: d.receive.Objects,
 	}
-	if d.path.exists() {
-		o.Chains = d.receive.objects
+	if d.path.Exists() {
+		o.Chains = d.receive.Objects
 	}
 	if d.slave.IsOpen() {
 		o.Sockets = d.slave.Port
@@ -64,13 +75,14 @@ func (d *Device) observer() *observe.Observer {
 // before. It does not wait for a change or for another process that changes the network: it
 // reads counters from memory, and the interface without the kernel's lock on network
 // configuration. It may be called at any time, by any goroutine.
-func (d *Device) State() api.Info {
-	s := d.shown.Load()
+func (d *Device) State() api.Info { return d.tell(d.shown.Load()) }
+
+func (d *Device) tell(s *shown) api.Info {
 	info := api.Info{
 		Name: api.ShowName(d.name), Slave: s.slave, SlaveState: s.slaveState, Namespace: d.namespace, Outside: d.outside,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed, SeedText: strconv.FormatUint(s.seed, 10),
-		JudgeNeighbours: s.tx.JudgeNeighbours, Rules: d.pair.Changed().Total,
-		Warnings: append([]api.Warning{}, s.warnings...), // never null in JSON
+		JudgeNeighbours: s.tx.JudgeNeighbours, Rules: s.rules,
+		Warnings: append([]api.Warning{}, s.warnings...), Leases: s.leases.Show(d.clock()), // never null in JSON
 	}
 	if d.logDropped != nil {
 		info.LogDropped = d.logDropped()
@@ -114,7 +126,7 @@ func (d *Device) overruns() (tx, rx uint64) {
 	if far := d.shown.Load().port; far != nil {
 		rx += far.Overruns()
 	}
-	if queue := d.path.queue; queue != nil {
+	if queue := d.path.Queue; queue != nil {
 		tx += queue.Refused()
 		rx += d.rx.LostInKernel()
 	}

@@ -12,6 +12,7 @@
 //
 //	client.go  the client of one daemon
 //	rules.go   the rules of a device
+//	lease.go   confirmations, and the log of changes
 //	dial.go    connecting to a daemon whose queue is full
 //	wait.go    waiting until a daemon answers
 //	list.go    the daemons of this host
@@ -117,8 +118,13 @@ func (c *Client) Stats(ctx context.Context) (api.DeviceStats, error) {
 }
 
 func (c *Client) info(ctx context.Context, method string, body []byte) (api.Info, error) {
+	return c.infoFrom(ctx, method, api.PathInfo, body)
+}
+
+// infoFrom sends a request whose answer is the state of the device.
+func (c *Client) infoFrom(ctx context.Context, method, path string, body []byte) (api.Info, error) {
 	var info api.Info
-	if err := c.do(ctx, method, api.PathInfo, body, &info); err != nil {
+	if err := c.do(ctx, method, path, body, &info); err != nil {
 		return api.Info{}, err
 	}
 	if info.Name == "" {

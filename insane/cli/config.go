@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -34,6 +35,7 @@ func daemonFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-protect"},
 		&cli.StringFlag{Name: "seed"},
 		&cli.BoolFlag{Name: "judge-neighbours"},
+		&cli.StringFlag{Name: "for"},
 		&cli.StringFlag{Name: "memory", Value: unit.Size(insane.UsualMemory).String()},
 		&cli.StringFlag{Name: "socket", EnvVars: []string{"INSANE_SOCKET"}},
 		&cli.StringFlag{Name: "group"},
@@ -157,6 +159,18 @@ func draws(c *cli.Context, conf *insane.Config) (err error) {
 	conf.JudgeNeighbours = c.Bool("judge-neighbours")
 	conf.Seed, err = seed(c)
 	return err
+}
+
+// span reads after how long the device ends by itself; 0: it does not.
+func span(c *cli.Context) (time.Duration, error) {
+	if !c.IsSet("for") {
+		return 0, nil
+	}
+	d, err := api.ParseLease(c.String("for"))
+	if err != nil {
+		return 0, usagef("for: %q: %v", c.String("for"), err)
+	}
+	return d, nil
 }
 
 // memory reads how much memory packets may need while they wait.

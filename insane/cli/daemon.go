@@ -48,6 +48,10 @@ func (p *program) daemon(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	life, err := span(c)
+	if err != nil {
+		return err
+	}
 	ns, err := otherNetns(c, &conf)
 	if err != nil {
 		return err
@@ -61,14 +65,15 @@ func (p *program) daemon(c *cli.Context) error {
 	if warning := wayBack(c, &conf); warning != "" {
 		conf.Log.Warn(warning)
 	}
-	ctx, stop := untilSignal(c.Context)
+	outer, end := context.WithCancel(c.Context)
+	defer end()
+	ctx, stop := untilSignal(outer)
 	defer stop()
-	ctx, leave := ns.until(ctx, &conf)
-	defer leave()
+	ns.watch(ctx, &conf, end)
 	conf.LogDropped = p.err.Dropped
 	p.err.tell(func(lines uint64) { conf.Log.Warn("lines of the log were dropped", "lines", lines) })
 	var signalled time.Time
-	s := &service{program: p, conf: conf, manager: openManager(conf.Log)}
+	s := &service{program: p, conf: conf, manager: openManager(conf.Log), life: life, end: end}
 	err = endsInTime(ctx, s.run, func() { signalled = time.Now(); s.stopping() }, s.leave)
 	s.manager.close()
 	if !signalled.IsZero() {
@@ -100,6 +105,8 @@ type service struct {
 	manager *manager
 	socket  atomic.Pointer[func() error] // removes the file of the control socket; nil until there is one
 	left    atomic.Bool                  // whether the file is to be removed as soon as it is there
+	life    time.Duration                // the device ends by itself after it; 0: it does not
+	end     context.CancelFunc           // ends the device as a signal does
 	ending  atomic.Bool                  // whether the manager was told
 }
 
@@ -162,6 +169,7 @@ func (s *service) run(ctx context.Context) error {
 	announce(s.conf)
 	s.manager.tell(daemon.SdNotifyReady)
 	s.manager.keepAlive(d.Works, ctx.Done())
+	defer s.limit()()
 	err = d.Run(ctx)
 	s.stopping()
 	if err != nil {
@@ -169,6 +177,18 @@ func (s *service) run(ctx context.Context) error {
 	}
 	s.conf.Log.Info("device is gone", "name", api.ShowName(s.conf.Name))
 	return nil
+}
+
+// limit ends the device when its time is over, counted from now. The caller calls stop when the
+// device has ended.
+func (s *service) limit() (stop func() bool) {
+	if s.life == 0 {
+		return func() bool { return true }
+	}
+	return time.AfterFunc(s.life, func() {
+		s.conf.Log.Info("the time of the device is over", "for", s.life)
+		s.end()
+	}).Stop
 }
 
 // reduce leaves the process the capabilities that it needs, and puts it into the network namespace

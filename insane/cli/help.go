@@ -52,6 +52,8 @@ FLAGS
                      (default: a random one, which insanely shows)
   --judge-neighbours policies apply to ARP, neighbour discovery, IGMP and MLD as
                      well, which otherwise take neither number nor verdict
+  --for DURATION     the device ends by itself after this time, such as 10m, as
+                     with SIGTERM
   --memory SIZE      that packets may need while they wait, in both directions
                      (default 512MB); what finds none is lost and counted
   --socket PATH      control socket, or @NAME for an abstract one

@@ -87,16 +87,15 @@ func (n *netns) check(err error) error {
 	return err
 }
 
-// until returns a context that ends when the namespace is gone.
-func (n *netns) until(outer context.Context, conf *insane.Config) (ctx context.Context, stop func()) {
-	ctx, stop = context.WithCancel(outer)
-	if n != nil {
-		go func() {
-			if n.Watch(ctx) {
-				conf.Log.Info("the network namespace is gone: the device ends", "netns", n.String())
-				stop()
-			}
-		}()
+// watch calls end when the namespace is gone. It looks until ctx ends. nil: it does nothing.
+func (n *netns) watch(ctx context.Context, conf *insane.Config, end func()) {
+	if n == nil {
+		return
 	}
-	return ctx, stop
+	go func() {
+		if n.Watch(ctx) {
+			conf.Log.Info("the network namespace is gone: the device ends", "netns", n.String())
+			end()
+		}
+	}()
 }

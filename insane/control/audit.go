@@ -41,16 +41,26 @@ func transitions(before, after api.Info) []any {
 // wishes shows each member that a change of the rules has, as the arguments of a log line. Of
 // the text of a file it shows the length.
 func wishes(c api.RulesChange) (args []any) {
-	for _, member := range []struct {
-		name string
-		text *string
-	}{{"add", c.Add}, {"before", c.Before}, {"set", c.Set}, {"delete", c.Delete}, {"session", c.Session}} {
-		if member.text != nil {
-			args = append(args, member.name, cut(*member.text, mostLogged))
-		}
-	}
+	args = appendTexts(nil, named{"add", c.Add}, named{"before", c.Before}, named{"set", c.Set}, named{"delete", c.Delete},
+		named{"session", c.Session}, named{"for", c.For}, named{"confirm", c.Confirm})
 	if c.Load != nil {
 		args = append(args, "load", fmt.Sprintf("%d bytes", len(*c.Load)))
+	}
+	return args
+}
+
+// named is an optional member of a change; nil: it is absent.
+type named struct {
+	name string
+	text *string
+}
+
+// appendTexts appends the members that are present to the arguments of a log line.
+func appendTexts(args []any, members ...named) []any {
+	for _, m := range members {
+		if m.text != nil {
+			args = append(args, m.name, cut(*m.text, mostLogged))
+		}
 	}
 	return args
 }

@@ -15,7 +15,7 @@ import (
 func TestEveryMemberIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	s := newServer(newFake(), Options{Name: "insane", Log: slog.New(slog.NewTextHandler(&log, nil))})
-	ask(s, root, http.MethodPut, api.PathInfo, `{"receive":"none","session":"192.0.2.7 50000 10.9.0.1 22"}`)
+	ask(s, root, http.MethodPut, api.PathInfo, `{"receive":"none","session":"192.0.2.7 50000 10.9.0.1 22","for":"10m","confirm":"20s"}`)
 	change := reflect.TypeFor[api.Change]()
 	for n := range change.NumField() {
 		name, _, _ := strings.Cut(change.Field(n).Tag.Get("json"), ",")
@@ -24,7 +24,7 @@ func TestEveryMemberIsLogged(t *testing.T) {
 			t.Errorf("no %s= in %s", name, &log)
 		}
 	}
-	if want := `uid=0 gid=0 pid=0 slave=eth0 receive="all -> none"`; !strings.Contains(log.String(), want) {
+	if want := `uid=0 gid=0 pid=0 command=(unknown) slave=eth0 receive="all -> none"`; !strings.Contains(log.String(), want) {
 		t.Errorf("no %s in %s", want, &log)
 	}
 }

@@ -2,13 +2,14 @@
 // uses the device through the interface [Device] only.
 //
 // control.go serves the requests and decides who may make a change; rules.go serves those
-// about rules; message.go reads and writes the JSON; audit.go tells the log what has changed;
+// about rules; log.go those about the log of changes and confirmations; message.go reads and writes the JSON; audit.go tells the log what has changed;
 // limiter.go bounds the connections and gives each the credentials of its peer; pool.go
 // shares the places for connections among users; turn.go lets those who may not make changes
 // wait for each other; metrics.go shows the state to Prometheus, rulemetrics.go the rules.
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -44,7 +45,7 @@ type Device interface {
 	// Change carries out a change as a whole or not at all, and returns the
 	// state just before and just after it. The error is an *api.Error if the
 	// request is at fault; any other error is answered as api.ErrInternal.
-	Change(api.Change) (before, after api.Info, err error)
+	Change(c api.Change, by *api.Peer) (before, after api.Info, err error)
 
 	// Rules returns the rules from the given number on, at most api.MaxRulesPage, with their
 	// counters; none from behind the last one. The caller may change the result. It must not
@@ -57,7 +58,15 @@ type Device interface {
 
 	// ChangeRules carries out a change of the rules as a whole or not at all. The error is
 	// as in Change.
-	ChangeRules(api.RulesChange) (api.RulesChanged, error)
+	ChangeRules(c api.RulesChange, by *api.Peer) (api.RulesChanged, error)
+
+	// Confirm keeps what waits for a confirmation, and returns the state after it. The error
+	// is as in Change.
+	Confirm(by *api.Peer) (api.Info, error)
+
+	// Log returns the last changes from a number on, at most api.MaxLogPage; none from behind
+	// the last one. It must not wait for a change.
+	Log(from uint64) api.LogPage
 }
 
 // Options are the parameters of Serve besides the listener and the device.
@@ -130,6 +139,8 @@ func (s *server) handler() http.Handler {
 		api.PathMetrics:   readOnly(metrics.ServeHTTP),
 		api.PathRules:     s.rules,
 		api.PathRulesFile: s.rulesFile,
+		api.PathConfirm:   s.confirm,
+		api.PathLog:       readOnly(s.log),
 	}
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		if serve, ok := paths[r.URL.Path]; ok {
@@ -157,24 +168,25 @@ func readOnly(f http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// permit returns a log about the peer of a request if it may make changes. Otherwise it
-// refuses the request.
-func (s *server) permit(w http.ResponseWriter, r *http.Request) (who *slog.Logger, ok bool) {
+// permit returns the peer of a request, and a log about it, if it may make changes. Otherwise
+// it refuses the request.
+func (s *server) permit(w http.ResponseWriter, r *http.Request) (by *api.Peer, who *slog.Logger, ok bool) {
 	peer := peerOf(r.Context())
 	who = s.Log.With("uid", peer.UID, "gid", peer.GID, "pid", peer.PID)
 	if s.mayChange(peer) {
-		return who, true
+		by = &api.Peer{UID: peer.UID, GID: peer.GID, PID: peer.PID, Command: commandOf(r.Context())}
+		return by, who.With("command", cmp.Or(by.Command, "(unknown)")), true
 	}
 	// Every user of the machine can ask, so these lines are limited.
 	s.refused.Do(func() { who.Warn("change refused: not permitted") })
 	refuse(w, api.Errorf(api.ErrForbidden, "",
 		"uid %d may not change %s: that wants root or the user or group of its daemon", peer.UID, s.Name))
-	return who, false
+	return nil, who, false
 }
 
 // put carries out a change and logs the peer that asked for it.
 func (s *server) put(w http.ResponseWriter, r *http.Request) {
-	who, ok := s.permit(w, r)
+	by, who, ok := s.permit(w, r)
 	if !ok {
 		return
 	}
@@ -187,16 +199,14 @@ func (s *server) put(w http.ResponseWriter, r *http.Request) {
 		refuse(w, err)
 		return
 	}
-	before, after, err := s.device.Change(change)
+	before, after, err := s.device.Change(change, by)
 	if err != nil {
 		who.Warn("change refused", "err", err)
 		refuse(w, err)
 		return
 	}
 	args := transitions(before, after)
-	if change.Session != nil {
-		args = append(args, "session", cut(*change.Session, mostLogged))
-	}
+	args = appendTexts(args, named{"session", change.Session}, named{"for", change.For}, named{"confirm", change.Confirm})
 	who.Info("changed", args...)
 	answer(w, after)
 }

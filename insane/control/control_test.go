@@ -27,12 +27,15 @@ type fake struct {
 	err     error
 	changes int             // calls of Change and ChangeRules
 	asked   api.RulesChange // the last argument of ChangeRules
+	by      *api.Peer       // who has asked for the last change
+	log     []api.LogEntry
 }
 
 func (f *fake) State() api.Info { return f.info }
 
-func (f *fake) Change(c api.Change) (before, after api.Info, err error) {
+func (f *fake) Change(c api.Change, by *api.Peer) (before, after api.Info, err error) {
 	f.changes++
+	f.by = by
 	if f.err != nil {
 		return before, after, f.err
 	}
@@ -59,10 +62,20 @@ func (f *fake) Rules(from int) api.RulesPage {
 
 func (f *fake) RulesFile() string { return strings.Clone(f.file) }
 
-func (f *fake) ChangeRules(c api.RulesChange) (api.RulesChanged, error) {
+func (f *fake) ChangeRules(c api.RulesChange, by *api.Peer) (api.RulesChanged, error) {
 	f.changes++
-	f.asked = c
+	f.asked, f.by = c, by
 	return api.RulesChanged{Total: len(f.rules) - 1, Version: 6}, f.err
+}
+
+func (f *fake) Confirm(by *api.Peer) (api.Info, error) {
+	f.changes++
+	f.by = by
+	return f.info, f.err
+}
+
+func (f *fake) Log(from uint64) api.LogPage {
+	return api.LogPage{Entries: f.log[min(int(from), len(f.log)):], Last: uint64(len(f.log))}
 }
 
 // newFake makes a device in which all numbers that an answer shows differ.
@@ -121,6 +134,22 @@ func TestRefusals(t *testing.T) {
 		{"PUT", api.PathInfo, `[]`, root, api.ErrInvalid, "", "body: array: want a JSON object"},
 		{"PUT", api.PathInfo, strings.Repeat("[", 50000), root, api.ErrInvalid, "", "body"},
 		{"PUT", api.PathInfo, long, root, api.ErrTooLarge, "", "65536"},
+		{"POST", api.PathRules, `{"add":"dns udp tx pass","for":"0s"}`, root, api.ErrInvalid, "for", `for: "0s": want a time from 1ms to 8760h`},
+		{"POST", api.PathRules, `{"delete":"dns","confirm":"9000h"}`, root, api.ErrInvalid, "confirm", `confirm: "9000h": want a time`},
+		{"POST", api.PathRules, `{"for":"10m"}`, root, api.ErrInvalid, "", "has 0 of add"},
+		{"POST", api.PathRules, `{"delete":"dns","for":600}`, root, api.ErrInvalid, "for", "for: 600: want text in quotes"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0","for":600}`, root, api.ErrInvalid, "for", "for: 600: want text in quotes"},
+		{"PUT", api.PathInfo, `{"tx":"percent 0","lease":"10m"}`, root, api.ErrInvalid, "", "lease"},
+		{"PUT", api.PathRulesFile + "?for=10m", `dns: udp tx pass`, root, api.ErrInvalid, "", `query: "for=10m": want none; POST /v1/rules takes more`},
+		{"POST", api.PathConfirm, ``, nobody, api.ErrForbidden, "", "may not change insane"},
+		{"POST", api.PathConfirm, `{"tx":"pass"}`, root, api.ErrInvalid, "", "tx"},
+		{"POST", api.PathConfirm, `all`, root, api.ErrInvalid, "", "body"},
+		{"POST", api.PathConfirm, `[]`, root, api.ErrInvalid, "", "want a JSON object"},
+		{"PUT", api.PathConfirm, ``, root, api.ErrMethod, "", "want POST"},
+		{"GET", api.PathConfirm, ``, root, api.ErrMethod, "", "want POST"},
+		{"PUT", api.PathLog, `{}`, root, api.ErrMethod, "", "PUT"},
+		{"GET", api.PathLog + "?from=x", ``, nobody, api.ErrInvalid, "from", `from: "x"`},
+		{"GET", api.PathLog + "?to=1", ``, nobody, api.ErrInvalid, "", `query: "to": no such parameter`},
 		{"POST", api.PathInfo, `{}`, root, api.ErrMethod, "", "POST"},
 		{"PUT", api.PathStats, `{}`, root, api.ErrMethod, "", "PUT"},
 		{"DELETE", api.PathMetrics, ``, root, api.ErrMethod, "", "DELETE"},

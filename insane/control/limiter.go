@@ -9,6 +9,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // The limits of connections at the same time, if the process may open many files. Peers that
@@ -141,15 +142,28 @@ func (c *conn) Close() error {
 	return c.UnixConn.Close()
 }
 
-type peerKey struct{}
+// The keys of a peer's credentials and of its connection in the context of a request.
+type (
+	peerKey struct{}
+	connKey struct{}
+)
 
-// withPeer puts the credentials of a connection's peer into the context of its
-// requests.
+// withPeer puts the credentials of a connection's peer, and the connection, into the context
+// of its requests.
 func withPeer(ctx context.Context, nc net.Conn) context.Context {
 	if c, ok := nc.(*conn); ok {
-		return context.WithValue(ctx, peerKey{}, c.peer)
+		return context.WithValue(context.WithValue(ctx, peerKey{}, c.peer), connKey{}, c)
 	}
 	return ctx
+}
+
+// commandOf returns the name of the process that has made the connection of a request, as it
+// is shown; "" if it is not known. It waits for nothing.
+func commandOf(ctx context.Context) string {
+	if c, ok := ctx.Value(connKey{}).(*conn); ok {
+		return api.ShowName(host.CommandOf(c.UnixConn))
+	}
+	return ""
 }
 
 // nobody is the peer of a request whose context has no credentials. It may not make

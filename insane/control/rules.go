@@ -37,6 +37,10 @@ func (s *server) rulesFile(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		io.WriteString(w, s.file.share(s.device.RulesFile())) // fails only if the peer has closed the connection
 	case http.MethodPut:
+		if r.URL.RawQuery != "" { // such as a lease: to ignore it would be dangerous
+			refuse(w, api.Errorf(api.ErrInvalid, "", "query: %s: want none; POST %s takes more than a file", brief(r.URL.RawQuery), api.PathRules))
+			return
+		}
 		s.changeRules(w, r, readRulesFile)
 	default:
 		refuseMethod(w, r, "GET, HEAD, PUT")
@@ -46,7 +50,7 @@ func (s *server) rulesFile(w http.ResponseWriter, r *http.Request) {
 // changeRules carries out the change that read makes of the body, and logs the peer that
 // asked for it.
 func (s *server) changeRules(w http.ResponseWriter, r *http.Request, read func(io.Reader) (api.RulesChange, error)) {
-	who, ok := s.permit(w, r)
+	by, who, ok := s.permit(w, r)
 	if !ok {
 		return
 	}
@@ -55,7 +59,7 @@ func (s *server) changeRules(w http.ResponseWriter, r *http.Request, read func(i
 		refuse(w, err)
 		return
 	}
-	changed, err := s.device.ChangeRules(change)
+	changed, err := s.device.ChangeRules(change, by)
 	if err != nil {
 		who.Warn("change of rules refused", "err", err)
 		refuse(w, err)

@@ -229,10 +229,14 @@ func TestRulesAreLogged(t *testing.T) {
 		if name == "before" || name == "session" {
 			body = fmt.Sprintf(`{"add":"a",%q:"web tcp both pass"}`, name)
 		}
-		want := "uid=0 gid=0 pid=0"
+		isTime := name == "for" || name == "confirm"
+		if isTime {
+			body = fmt.Sprintf(`{"add":"a",%q:"10m"}`, name)
+		}
+		want := "uid=0 gid=0 pid=0 command=(unknown)"
 		if name == "load" {
 			want += ` load="17 bytes" total=2`
-		} else if name != "before" && name != "session" {
+		} else if name != "before" && name != "session" && !isTime {
 			want += " " + name + `="web tcp both pass" total=2`
 		}
 		var log bytes.Buffer

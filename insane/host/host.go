@@ -43,6 +43,7 @@
 //   - accept_linux.go: the connections of the control socket
 //   - await_linux.go: waits for the socket of a daemon that ends
 //   - peer_linux.go: the credentials of the peer of a control connection
+//   - command_linux.go: the name of its process
 //   - alias.go: the alias by which devices know each other
 //   - clock.go: the kernel's monotonic clock
 package host

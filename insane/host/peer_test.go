@@ -76,6 +76,40 @@ func TestPeerOf(t *testing.T) {
 	}
 }
 
+// The name of the peer's process is known as long as that runs.
+func TestCommandOf(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	if _, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PEERPIDFD); errors.Is(err, unix.ENOPROTOOPT) {
+		t.Log("the kernel does not know SO_PEERPIDFD: no name is known")
+		return
+	}
+	l := listen(t, filepath.Join(t.TempDir(), "insane.sock"))
+	name := filepath.Join(t.TempDir(), "a\x1b b)") // a process may have any name
+	self, err := os.Executable()
+	must(t, err)
+	must(t, os.Symlink(self, name))
+	cmd := exec.CommandContext(t.Context(), name, "role-client", l.Name())
+	cmd.Stderr = os.Stderr
+	must(t, cmd.Start())
+	conn, err := l.Accept(func(Peer) bool { return true })
+	must(t, err)
+	defer conn.Close()
+	if got := CommandOf(conn); got != filepath.Base(name) {
+		t.Errorf("%q, want %q", got, filepath.Base(name))
+	}
+	must(t, cmd.Process.Kill())
+	cmd.Wait()
+	if got := CommandOf(conn); got != "" {
+		t.Errorf("%q of a process that has ended", got)
+	}
+	conn.Close()
+	if got := CommandOf(conn); got != "" {
+		t.Errorf("%q of a connection that is closed", got)
+	}
+}
+
 // Connections that are not admitted are closed, and the next one is returned.
 func TestAcceptRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "insane.sock")

@@ -33,6 +33,7 @@
 //	rules.go     Rules: what rules.h knows of them
 //	ruletable.go the tables in which rules.h looks
 //	carry.go     Carry, Leave: the entries of rules
+//	path.go      Path: the fast path of a device, and why there is none
 //	counts.go    Counts: counts packets by what the kernel did to them
 //	backlog.go   Backlog: counts the frames that wait for the relay
 //	label.go     Labels: finds the priority, the mark and the time of a frame again

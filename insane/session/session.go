@@ -47,6 +47,15 @@ func (w Way) Protect(text *string, rules policy.Rules) (policy.Rules, error) {
 	return rules, nil
 }
 
+// Add returns rules with one more in front. If one of this name is there, or there is no room,
+// they stay as they are.
+func Add(r policy.Rule, rules policy.Rules) policy.Rules {
+	if _, there := rules.Find(r.Name); there || len(rules) >= policy.MaxRules {
+		return rules
+	}
+	return append(policy.Rules{r}, rules...)
+}
+
 // inFront returns the rules behind one that passes the session.
 func inFront(s api.Session, rules policy.Rules) (policy.Rules, error) {
 	m, err := match.Parse(strings.Fields(fmt.Sprintf("tcp host %v port %d host %v port %d",

@@ -5,6 +5,7 @@
 //	find.go   looks up links that can be a slave
 //	open.go   opens the sockets of a slave, switches the receive mode, closes
 //	slave.go  Slave and its state
+//	receiving.go  Receiving: how what arrives is handled
 package slave
 
 import (

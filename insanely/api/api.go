@@ -14,6 +14,9 @@
 //	GET  /v1/rules/file               the rules as text
 //	PUT  /v1/rules/file               text that replaces all rules; the answer is RulesChanged
 //
+//	POST /v1/confirm    Info         keeps what waits for a confirmation; the answer is the Info after it
+//	GET  /v1/log        LogPage      the last changes
+//
 // Every user may read. Root, the daemon's own user and members of the daemon's control
 // group may make changes.
 //
@@ -24,6 +27,8 @@
 //	name.go     names that an interface can have
 //	show.go     names as they are shown
 //	seed.go     the seed of a change
+//	lease.go    changes that end by themselves
+//	log.go      the log of changes
 //	session.go  the ssh session of the person who asks
 //	warning.go  what is wrong although the device works
 package api
@@ -136,6 +141,10 @@ type Info struct {
 	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
 	// in time or they could not be written.
 	LogDropped uint64 `json:"logDropped"`
+
+	// Leases are the members that return by themselves to what they were, in the order of
+	// Members.
+	Leases []Lease `json:"leases"`
 }
 
 // Takes says which of the frames that arrive at the slave belong to the device.
@@ -228,4 +237,9 @@ type Change struct {
 	// it: address and port of the client, address and port of the server. If its packets go
 	// through the device and would be faulted, a rule "ssh-session" passes them.
 	Session *string `json:"session,omitempty"`
+	// For makes the change end by itself after a time: then each member of it returns to what
+	// it was. Confirm makes it end after a time unless a request of PathConfirm comes before.
+	// Both are texts that ParseLease reads.
+	For     *string `json:"for,omitempty"`
+	Confirm *string `json:"confirm,omitempty"`
 }

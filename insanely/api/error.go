@@ -20,6 +20,7 @@ const (
 	CodeWrongType = "wrong-type" // 422: a link that cannot be a slave (EINVAL)
 	CodeLoop      = "loop"       // 422: the device would be its own slave
 	CodeNoReceive = "no-receive" // 422: the kernel, or the rights of the daemon, allow no receive filter
+	CodeNoLease   = "no-lease"   // 409: nothing waits for a confirmation
 	CodeNamespace = "namespace"  // 412: the device is not in the network namespace of HeaderNamespace
 	CodeTooLarge  = "too-large"  // 413: the body exceeds MaxBody, or MaxRulesFile
 	CodeInternal  = "internal"   // 500: the kernel refused; the message says what
@@ -35,6 +36,7 @@ var (
 	ErrWrongType = &Error{Code: CodeWrongType, Message: "not Ethernet or loopback"}
 	ErrLoop      = &Error{Code: CodeLoop, Message: "the device would be its own slave"}
 	ErrNoReceive = &Error{Code: CodeNoReceive, Message: "no receive filter"}
+	ErrNoLease   = &Error{Code: CodeNoLease, Message: "nothing waits for a confirmation"}
 	ErrNamespace = &Error{Code: CodeNamespace, Message: "another network namespace"}
 	ErrTooLarge  = &Error{Code: CodeTooLarge, Message: "request too large"}
 	ErrInternal  = &Error{Code: CodeInternal, Message: "internal error"}
@@ -65,6 +67,8 @@ func (e *Error) Status() int {
 		return 404
 	case CodeMethod:
 		return 405
+	case CodeNoLease:
+		return 409
 	case CodeNamespace:
 		return 412
 	case CodeTooLarge:

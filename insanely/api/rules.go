@@ -62,9 +62,12 @@ type RulesChange struct {
 	Load   *string `json:"load,omitempty"`   // text of a file of rules, which replace all
 
 	Session *string `json:"session,omitempty"` // with any of these, as in Change
+	For     *string `json:"for,omitempty"`     // the same
+	Confirm *string `json:"confirm,omitempty"` // the same
 }
 
-// Check returns an error if a change does not ask for exactly one thing. It is an *Error.
+// Check returns an error if a change does not ask for exactly one thing, or not for a time that
+// can be. It is an *Error.
 func (c RulesChange) Check() error {
 	n := 0
 	for _, member := range []*string{c.Add, c.Set, c.Delete, c.Load} {
@@ -78,7 +81,8 @@ func (c RulesChange) Check() error {
 	case c.Before != nil && c.Add == nil:
 		return Errorf(ErrInvalid, "before", "before: %.64q: only with add", *c.Before)
 	}
-	return nil
+	_, err := c.Term()
+	return err
 }
 
 // RulesChanged is the answer to RulesChange.

@@ -27,7 +27,7 @@ func modeNames() (names []string) {
 
 // changeFlags are the flags that belong to a change. A subcommand that only shows something
 // refuses them.
-var changeFlags = append([]string{noProtect}, deviceFlags...)
+var changeFlags = append([]string{noProtect, leaseFor, leaseConfirm}, deviceFlags...)
 
 // deviceFlags are those of them that do not belong to a change of the rules.
 var deviceFlags = []string{anyNetns, "receive", "seed", "judge-neighbours"}
@@ -63,14 +63,14 @@ func requested(c *cli.Context) (change api.Change, err error) {
 		change.JudgeNeighbours = &on
 	}
 	if !c.IsSet("seed") {
-		return change, nil
+		return change, readLease(c, &change.For, &change.Confirm, change == api.Change{})
 	}
 	if change == (api.Change{}) {
 		return change, usagef("seed", "flag --seed: only with a change, as in \"insanely --seed 7 eth0 %s\"", policy.Example)
 	}
 	seed := c.Uint64("seed")
 	change.Seed = &seed
-	return change, nil
+	return change, readLease(c, &change.For, &change.Confirm, false)
 }
 
 // parseChange makes a change from the words SLAVE [DIRECTION] [POLICY…]. It does not check

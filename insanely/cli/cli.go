@@ -22,6 +22,8 @@
 //	list.go        the devices of this host
 //	completion.go  the words that a shell completes
 //	rulewords.go   those behind rule
+//	lease.go       changes that end by themselves, and confirmations
+//	log.go         the log of changes, printed
 //	fail.go        errors: one line and an exit code
 //	help.go        the manual
 package cli
@@ -102,6 +104,8 @@ func globalFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "judge-neighbours"},
 		&cli.BoolFlag{Name: noProtect},
 		&cli.GenericFlag{Name: "receive", Value: new(receiveMode)},
+		&cli.GenericFlag{Name: leaseFor, Value: new(leaseTime)},
+		&cli.GenericFlag{Name: leaseConfirm, Value: new(leaseTime)},
 		cli.HelpFlag,
 		cli.VersionFlag,
 	}
@@ -117,6 +121,8 @@ func (p *program) commands() []*cli.Command {
 		}},
 		{Name: "rule", Action: p.rule},
 		{Name: "rules", Action: p.rules},
+		{Name: "confirm", Action: p.confirm},
+		{Name: "log", Action: p.log},
 		{Name: "list", Action: p.list},
 		{Name: "completion", Action: p.completion},
 		{Name: "help", Action: cli.ShowAppHelp},

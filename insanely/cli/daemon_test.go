@@ -23,6 +23,7 @@ type daemon struct {
 	info     api.Info
 	rules    policy.Rules
 	version  uint64                // of the rules
+	asked    api.RulesChange       // the last change of the rules
 	refusals map[string]*api.Error // by slave or receive mode; "any rule": of changes of the rules
 }
 
@@ -46,6 +47,8 @@ func startDaemon(socket, mood string, info api.Info) (*daemon, error) {
 	mux.HandleFunc("POST "+api.PathRules, d.postRules)
 	mux.HandleFunc("GET "+api.PathRulesFile, d.rulesFile)
 	mux.HandleFunc("PUT "+api.PathRulesFile, d.putRules)
+	mux.HandleFunc("POST "+api.PathConfirm, d.confirm)
+	mux.HandleFunc("GET "+api.PathLog, d.log)
 	d.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.requests.Add(1)
 		mux.ServeHTTP(w, r)
@@ -104,6 +107,7 @@ func (d *daemon) changed(change api.Change) (api.Info, *api.Error) {
 	if change.Seed != nil {
 		info.Seed = *change.Seed
 	}
+	info.Leases = leasesOf(d.info, change)
 	info.Takes = takesOf(info)
 	return info, nil
 }

@@ -74,6 +74,9 @@ func deviceText(info api.Info) string {
 	if info.Rules > 0 {
 		blocks.add("rules", fmt.Sprintf("%d, in front of the policies below: see insanely rule", info.Rules))
 	}
+	if len(info.Leases) > 0 {
+		blocks.add("lease", leaseLines(info.Leases)...)
+	}
 	counters := newCounters(info.TX.Stats, info.RX.Stats)
 	blocks.add("tx", directionLines(info.TX, counters)...)
 	blocks.add("rx", directionLines(info.RX, counters)...)

@@ -83,6 +83,8 @@ const manual = `insanely - control a fault-injecting network device
   insanely [FLAG...] rule del NAME           delete it
   insanely [FLAG...] rules load FILE         replace all rules; - is stdin
   insanely [FLAG...] rules save              print them as such a file
+  insanely [FLAG...] confirm                 keep what waits for a confirmation
+  insanely [FLAG...] log                     show the last changes, and whose
   insanely [FLAG...] list                    show the devices of this host
   insanely completion bash|zsh|fish          print a completion script
   insanely help                              print this page
@@ -99,6 +101,15 @@ RULES: the first rule whose match a packet fits judges it; the policy of the
 direction judges the others. In a file, each line has one, NAME: MATCH
 tx|rx|both POLICY..., or a comment behind a #. All parts of a MATCH must fit:
 %s
+LEASES: a device has two states, the one in force and the one to return to. A
+change with --for or --confirm is made to the state in force only, any other to
+both: what is set without them stays. When the time is over, the daemon returns
+what the change has set, whatever has become of this command. A second change of
+the same sets the time anew, and does not change what it returns to. With both
+flags, what is not confirmed in time returns then, and the rest after --for. All
+rules are one such value; an edit of one rule without a time is also made in the
+rules to return to. When the daemon ends, nothing is left to return to.
+
 RECEIVE MODE: what of all that arrives at the slave is the device's instead of
 the slave's
   auto            what is for an address that only the device has, and what
@@ -113,6 +124,8 @@ FLAGS (anywhere on the line)
                    (default /run/insane/NAME.sock, or $INSANE_SOCKET); goes
                    before --name, and list looks in its directory
   --receive MODE   set the receive mode: auto, none or all
+  --for DURATION   with a change: it ends by itself after this time
+  --confirm D      with a change: it ends after this time unless confirmed
   --seed N         with a change: restart the random draws with this seed
   --judge-neighbours
                    make the policies apply to ARP, neighbour discovery, IGMP and
@@ -136,6 +149,8 @@ EXAMPLES
   insanely eth0 pass                tx: no more faults
   insanely --receive none           whatever arrives is the slave's again
   insanely --receive all eth0 pass  slave, receive mode and tx policy at once
+  insanely --for 10m eth0 percent 80  lossy for ten minutes, whatever happens
+  insanely --confirm 20s eth0 percent 0  taken back unless confirmed in time
   insanely --seed 7 eth0 percent 9  the same packets are lost each time
   insanely rule add dns udp port 53 both delay 200ms  DNS is slow, nothing else
   insanely rule add big before dns greater 1400 tx percent 0  a black hole

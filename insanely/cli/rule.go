@@ -24,6 +24,9 @@ func (p *program) rule(c *cli.Context) error {
 	// A match or a policy may be given as one word, in quotes.
 	words := strings.Fields(strings.Join(c.Args().Slice(), " "))
 	if len(words) == 0 {
+		if err := refuseLease(c); err != nil {
+			return err
+		}
 		return p.listRules(c)
 	}
 	change, err := ruleChange(words[0], words[1:])
@@ -82,6 +85,9 @@ func (p *program) changeRules(c *cli.Context, change api.RulesChange) error {
 	}
 	defer client.Close()
 	change.Session = p.session(c)
+	if err := readLease(c, &change.For, &change.Confirm, false); err != nil {
+		return err
+	}
 	changed, err := client.ChangeRules(c.Context, change)
 	if err != nil {
 		return err

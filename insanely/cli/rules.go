@@ -24,6 +24,9 @@ func (p *program) rules(c *cli.Context) error {
 	case len(words) == 2 && words[0] == "load":
 		return p.loadRules(c, words[1])
 	case len(words) == 1 && words[0] == "save":
+		if err := refuseLease(c); err != nil {
+			return err
+		}
 		return p.saveRules(c)
 	case slices.Equal(words, []string{"load"}):
 		return usagef("file", "rules load \"\": want the name of a file, or - for standard input")

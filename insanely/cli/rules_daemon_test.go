@@ -74,6 +74,7 @@ func (d *daemon) changeRules(w http.ResponseWriter, change api.RulesChange) {
 		d.refuse(w, refusal)
 		return
 	}
+	d.asked = change
 	rules, err := changedRules(d.rules, change)
 	if err != nil {
 		field := ""

@@ -164,11 +164,11 @@ func checkMayRules(t *testing.T, c *insanely.Client, may bool) {
 func checkChangeLog(t *testing.T, log string) {
 	t.Helper()
 	for _, want := range []string{
-		`msg=changed uid=0 gid=0 pid=\d+ slave=eth0 receive=auto tx="percent 50 -> percent 51" rx=pass seed="3 -> 4"`,
+		`msg=changed uid=0 gid=0 pid=\d+ command=\S+ slave=eth0 receive=auto tx="percent 50 -> percent 51" rx=pass seed="3 -> 4"`,
 		`level=WARN msg="change refused: not permitted" uid=65534 gid=65534 pid=\d+`,
-		`msg="rules changed" uid=65534 gid=4242 pid=\d+ add="a tcp tx pass" before=dns total=3`,
-		`msg="rules changed" uid=0 gid=0 pid=\d+ load="0 bytes" total=0`,
-		`msg=changed uid=65534 gid=4242 pid=\d+ slave=eth0 receive=auto tx="percent 51 -> percent 52"`,
+		`msg="rules changed" uid=65534 gid=4242 pid=\d+ command=\S+ add="a tcp tx pass" before=dns total=3`,
+		`msg="rules changed" uid=0 gid=0 pid=\d+ command=\S+ load="0 bytes" total=0`,
+		`msg=changed uid=65534 gid=4242 pid=\d+ command=\S+ slave=eth0 receive=auto tx="percent 51 -> percent 52"`,
 	} {
 		if !regexp.MustCompile(want).MatchString(log) {
 			t.Errorf("no line of the log is like\n%s\nin\n%s", want, log)
