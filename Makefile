@@ -55,7 +55,7 @@ generate: ## compile the eBPF programs (root, if the compiler is missing)
 # PACKAGE:TARGET. Minimising what was found interesting is bounded: otherwise
 # it takes most of the time.
 FUZZTIME    ?= 30s
-FUZZTARGETS := ./policy:FuzzParse ./policy:FuzzRules ./policy/match:FuzzMatch ./policy/unit:FuzzNumber ./policy/unit:FuzzPercent ./policy/unit:FuzzMean ./policy/unit:FuzzSpan ./policy/unit:FuzzRate ./policy/unit:FuzzSize ./insane/control:FuzzDecode ./insane/control:FuzzDecodeRules ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive ./insane/frame:FuzzFlip ./insane/frame:FuzzKey ./insane/line:FuzzLine ./insane/lease:FuzzLease
+FUZZTARGETS := ./policy:FuzzParse ./policy:FuzzRules ./policy/match:FuzzMatch ./policy/unit:FuzzNumber ./policy/unit:FuzzPercent ./policy/unit:FuzzMean ./policy/unit:FuzzSpan ./policy/unit:FuzzRate ./policy/unit:FuzzSize ./insane/control:FuzzDecode ./insane/control:FuzzDecodeRules ./insane/frame:FuzzInspect ./insane/frame:FuzzSplit ./insane/frame:FuzzReceive ./insane/frame:FuzzFlip ./insane/frame:FuzzKey ./insane/line:FuzzLine ./insane/lease:FuzzLease ./insane/ledger:FuzzStream ./insane/ledger/pcapng:FuzzRead ./insane/replay:FuzzParse ./insanely/verify/packet:FuzzFrame
 
 fuzz: ## search for inputs that break a parser, FUZZTIME for each
 	@for t in $(FUZZTARGETS); do \
@@ -102,6 +102,8 @@ soak: tools ## the tests as often as figures of reliability want: hours (root)
 	INSANE_SOAK=1 go test -p 1 -parallel 1 -count 1 -timeout 1h -v -run 'Spread|EachSecond|ManyChanges' ./cmd/insane/hold
 	INSANE_SOAK=1 go test -p 1 -parallel 1 -count 1 -timeout 1h -v -run EndsOnTime ./cmd/insane/lease
 	INSANE_PACKETS=10000000 go test -p 1 -parallel 1 -count 1 -timeout 3h -v -run 'HeldIsWhole|KeepsOrder|Extent' ./cmd/insane/hold ./insane/line
+	INSANE_PACKETS=1000000 go test -p 1 -parallel 1 -count 1 -timeout 6h -v -run 'Whole' ./cmd/insane/record
+	INSANE_SEEDS=300 go test -count 1 -timeout 3h -v -run FindsErrors ./insanely/verify
 	$(MAKE) fuzz FUZZTIME=1h
 
 # What depends on the kernel, under others than this machine's. KERNELS="6.1 newest",

@@ -19,7 +19,7 @@ func (d *Device) config() decide.Config {
 	return decide.Config{
 		Name: api.ShowName(d.name), Slave: api.ShowName(s.Name), Link: s.Link, Queues: s.Queues, Open: s.IsOpen(),
 		Receive: d.receive.Mode, Uneven: !d.tx.Ruleset().Uniform(2), Moved: d.moved,
-		Bypasses: d.given.Bypasses(),
+		Bypasses: d.given.Bypasses(), Recorded: len(d.recordings.list) > 0, Replayed: d.pair.Replayed() != nil,
 	}
 }
 

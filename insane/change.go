@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insane/host"
 	"github.com/seed-39a139a1/insane/insane/relay"
+	"github.com/seed-39a139a1/insane/insane/replay"
 	"github.com/seed-39a139a1/insane/insane/session"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
@@ -22,6 +23,7 @@ type plan struct {
 	seed    *uint64
 	judge   *bool // neighbours
 	rules   policy.Rules
+	replay  *replay.Table // nil: none begins
 }
 
 // Set changes the device: either all members of c or none. It returns the state after the
@@ -36,20 +38,38 @@ func (d *Device) Set(c api.Change) (api.Info, error) {
 // other change comes in between. With a lease, the device returns by itself (package lease).
 // Change waits for other changes and for the kernel; State does not wait for Change.
 func (d *Device) Change(c api.Change, by *api.Peer) (before, after api.Info, err error) {
+	return d.change(c, by, nil)
+}
+
+// change is Change, and Replay with a recording that is not nil.
+func (d *Device) change(c api.Change, by *api.Peer, r *replayed) (before, after api.Info, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.begin(); err != nil {
 		return before, after, err
 	}
-	p, err := d.check(c)
+	p, err := d.check(c, r)
 	if err != nil {
 		return before, after, err
 	}
 	before = d.State()
-	err = d.carry(p, func() {
-		d.leases.Changed(c, by, before, leased{d}.State(), d.passing(c.Session, p, before.Rules))
-	})
+	err = d.carry(p, func() { d.noted(c, by, p, r, before) })
 	return before, d.State(), err
+}
+
+// noted notes a change that was carried out by a plan, for its leases and the log. A replay changes the
+// rules as a file of rules does.
+func (d *Device) noted(c api.Change, by *api.Peer, p plan, r *replayed, before api.Info) {
+	after := leased{d}.State()
+	pass := d.passing(c.Session, p, before.Rules)
+	if r != nil {
+		load := api.RulesChange{Load: &r.name}
+		pass = d.passing(c.Session, p, len(r.rules))
+		leases, _ := d.leases.Edit(load, nil, p.rules) // cannot fail: nothing is left to return to
+		d.leases.RulesChanged(load, by, leases, before.Rules, after.Rules, pass)
+		after.Rules = before.Rules // told already
+	}
+	d.leases.Changed(c, by, before, after, pass)
 }
 
 // begin has the leases ended whose time has come, so that a change finds what should be there.
@@ -80,9 +100,10 @@ func (d *Device) carry(p plan, done func()) error {
 }
 
 // check finds out whether each member of a change is possible. It changes nothing, except
-// that it loads the eBPF objects if a receive mode needs them. The error is an *api.Error
-// that names the member, unless the kernel fails.
-func (d *Device) check(c api.Change) (p plan, err error) {
+// that it loads the eBPF objects if a receive mode needs them. r is a recording that is to be
+// replayed; nil: there is none. The error is an *api.Error that names the member, unless the kernel
+// fails.
+func (d *Device) check(c api.Change, r *replayed) (p plan, err error) {
 	if p.tx, err = relay.ParsePolicy("tx", c.TX); err != nil {
 		return plan{}, err
 	}
@@ -109,7 +130,11 @@ func (d *Device) check(c api.Change) (p plan, err error) {
 	if p.receive, err = d.checkReceiving(c, p); err != nil {
 		return p, err
 	}
-	p.rules, err = d.protect(c.Session, p, d.pair.Rules())
+	rules := d.pair.Rules()
+	if r != nil {
+		p.replay, rules = r.table, r.rules
+	}
+	p.rules, err = d.protect(c.Session, p, rules)
 	return p, err
 }
 
@@ -160,7 +185,7 @@ func (d *Device) connect(p plan) (moved bool, err error) {
 	return d.changes != before, err
 }
 
-// swap sets the policies and the seed of the plan. It cannot fail. A policy begins a new
+// swap sets the policies, the seed and the replay of the plan. It cannot fail. A policy begins a new
 // phase even if its text is the same as before, and the packet numbers continue. A seed
 // restarts the packet numbers at 0, and the phase continues.
 func (d *Device) swap(p plan) {
@@ -171,6 +196,9 @@ func (d *Device) swap(p plan) {
 	}
 	d.pair.SetRules(p.rules, now)
 	d.pair.SetPolicies(p.tx, p.rx, now)
+	if p.replay != nil {
+		d.pair.Replay(p.replay)
+	}
 }
 
 // ChangeRules changes the rules as a whole or not at all. It waits like Change, and may be

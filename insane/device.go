@@ -73,6 +73,8 @@ type Device struct {
 	moved    bool          // the interface was in another network namespace, and is not set up again yet
 	warnings []api.Warning // problems that are shown to the user
 	source   relay.Source  // what the relay of rx reads
+
+	recordings recordings
 }
 
 // newDevice makes a device without a slave. It relays nothing before Run. With a fast path,
@@ -92,6 +94,7 @@ func newDevice(near port.Port, c Config) *Device {
 		name: c.Name, log: c.Log, clock: c.Clock, near: near,
 		tx: direction("tx"), rx: direction("rx"), ticker: watchdog.NewTicker(),
 		receive: slave.NewReceiving(), reread: func() {}, leases: keeper.New(c.Clock, c.Log),
+		recordings: recordings{ended: make(chan struct{})},
 	}
 	d.pair = relay.NewPair(d.tx, d.rx, c.Seed)
 	d.source = relay.NewSource(d.rx, &d.group)
@@ -191,6 +194,7 @@ func (d *Device) letGo() {
 		})
 	}
 	both.Wait()
+	d.recordings.end()
 }
 
 // Leave removes the file of the control socket and stops listening. It waits for nothing, and

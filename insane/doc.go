@@ -21,11 +21,13 @@
 //	open.go       the device with its parts in the kernel
 //	device.go     goroutines, life and end
 //	reconcile.go  the loop that follows the host: events, ticks, passes
+//	replay.go     a recording whose packets get the verdicts that they had
 //	change.go     a change that a user asks for: checked, then applied as a whole
 //	lease.go      changes that end by themselves
 //	apply.go      applies the difference between the wanted state and the present one
 //	interface.go  applies what is wanted of the interface itself
 //	slave.go      attaches a slave, and replaces one by another
+//	record.go     recordings of each packet
 //	state.go      the state that the device reports
 //	path.go       the fast path
 //	receive.go    the receive modes

@@ -31,14 +31,16 @@ var rooms = map[string][]string{
 	"policy/match":         {"policy/unit"},
 	"policy/unit":          {},
 	"insane": {"policy", "insane/control", "insane/host", "insane/decide", "insane/keeper", "insane/kern", "insane/observe", "insane/ownership",
-		"insane/lease", "insane/line", "insane/port", "insane/relay", "insane/session", "insane/slave", "insane/watchdog", "insanely/api"},
+		"insane/lease", "insane/ledger", "insane/line", "insane/port", "insane/relay", "insane/replay", "insane/session", "insane/slave", "insane/watchdog", "insanely/api"},
 	"insane/cli":           {"policy", "policy/unit", "insane", "insanely", "insane/host", "insane/kern", "insane/lab", "insane/rights", "insane/session", "insanely/api"},
-	"insane/control":       {"insane/host", "insanely/api"},
+	"insane/control":       {"insane/host", "insane/ledger", "insane/replay", "insanely/api"},
 	"insane/decide":        {"insane/host", "insane/kern", "insane/observe", "insanely/api"},
 	"insane/frame":         {"policy/match"},
 	"insane/keeper":        {"policy", "insane/lease", "insanely/api"},
 	"insane/kern":          {"policy", "policy/match"},
 	"insane/lease":         {"policy", "insanely/api"},
+	"insane/ledger":        {"policy", "policy/match", "insane/frame"},
+	"insane/ledger/pcapng": {"policy", "insane/ledger"},
 	"insane/line":          {"policy", "insane/frame"},
 	"insane/lab":           {"policy", "insane/lab/probe", "insanely", "insanely/api"},
 	"insane/lab/probe":     {},
@@ -48,15 +50,22 @@ var rooms = map[string][]string{
 	"insane/host":          {"policy"},
 	"insane/port":          {"policy", "insane/frame"},
 	"insane/rights":        {},
-	"insane/relay":         {"policy", "policy/match", "insane/frame", "insane/kern", "insane/line", "insane/port", "insanely/api"},
+	"insane/relay":         {"policy", "policy/match", "insane/frame", "insane/kern", "insane/ledger", "insane/line", "insane/port", "insane/replay", "insanely/api"},
+	"insane/replay":        {"policy", "policy/match", "insane/frame", "insane/ledger", "insane/session", "insanely/api"},
 	"insane/session":       {"policy", "policy/match", "insanely/api"},
 	"insane/slave":         {"insane/decide", "insane/host", "insane/kern", "insane/port", "insane/relay", "insane/watchdog", "insanely/api"},
-	"insanely":             {"insanely/api"},
-	"insanely/cli":         {"policy", "policy/match", "policy/unit", "insanely", "insanely/api"},
-	"insanely/api":         {},
-	"cmd/insane":           {"insane/cli"},
-	"cmd/insanely":         {"insanely/cli"},
-	"insane/port/porttest": {"policy", "insane/frame"},
+	"insanely":             {"insane/ledger", "insanely/api"},
+	"insanely/cli":         {"policy", "policy/match", "policy/unit", "insane/ledger", "insane/ledger/pcapng", "insane/replay", "insanely", "insanely/api", "insanely/verify"},
+	// The witness shares no code with the device that it judges, not even that for frames.
+	"insanely/verify": {"policy", "policy/dist", "policy/match", "policy/unit", "insanely/api", "insanely/verify/packet",
+		"insanely/verify/stat", "insanely/verify/witness"},
+	"insanely/verify/packet":  {"policy/match"},
+	"insanely/verify/stat":    {},
+	"insanely/verify/witness": {"policy/match", "insanely/verify/packet"},
+	"insanely/api":            {},
+	"cmd/insane":              {"insane/cli"},
+	"cmd/insanely":            {"insanely/cli"},
+	"insane/port/porttest":    {"policy", "insane/frame"},
 
 	"insane/lab/labtest": {"insane/lab", "insanely/api"},
 	"cmd/insane/testbed": {"policy", "insane/cli", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "insanely", "insanely/api", "insanely/cli"},
@@ -67,14 +76,18 @@ var rooms = map[string][]string{
 	"cmd/insane/lease":   {},
 	"cmd/insane/owner":   {},
 	"cmd/insane/path":    {},
+	"cmd/insane/record":  {},
+	"cmd/insane/replay":  {},
 	"cmd/insane/rules":   {},
 	"cmd/insane/slave":   {},
+	"cmd/insane/verify":  {},
 	"cmd/insane/wire":    {},
 }
 
 // linuxRooms may make system calls. Other packages may name an errno or a signal; for that
 // the standard library's syscall is enough.
-var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/rights", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed"}
+var linuxRooms = []string{"insane/host", "insane/port", "insane/kern", "insane/rights", "insane/lab", "insane/lab/labtest", "insane/lab/probe", "cmd/insane/testbed",
+	"insanely/verify/witness"}
 
 // policyImports are the only imports of the fault engine. Several goroutines use one memo, which
 // takes sync/atomic and waits for nobody.
@@ -247,7 +260,7 @@ func TestFileLength(t *testing.T) {
 var neverUp = []string{
 	"insane/relay", "insane/ownership", "insane/decide", "insane/observe", "insane/slave",
 	"insane/watchdog", "insane/control", "insane/kern", "insane/host", "insane/port", "insane/frame", "insane/line",
-	"insane/rights", "insane/lease", "insane/keeper",
+	"insane/rights", "insane/lease", "insane/ledger", "insane/replay", "insane/keeper",
 }
 
 // pureRooms only compute: they may import other packages that compute, and some packages
@@ -257,7 +270,12 @@ var pureRooms = map[string][]string{
 	"insane/decide":    {"cmp", "fmt"},
 	"insane/frame":     {"encoding/binary", "errors", "fmt", "hash/crc32", "math/bits", "slices"},
 	"insane/lease":     {"fmt", "math", "slices", "strconv", "strings", "time"},
+	"insane/ledger":    {"bufio", "encoding/binary", "encoding/json", "errors", "fmt", "io", "net/netip", "strconv", "sync/atomic"},
+	"insane/replay":    {"bytes", "cmp", "encoding/binary", "encoding/json", "errors", "fmt", "math/bits", "slices", "strings", "sync", "sync/atomic"},
 	"insane/line":      {"encoding/binary", "math/bits", "sync/atomic"},
+
+	"insanely/verify/packet": {"encoding/binary", "hash/maphash"},
+	"insanely/verify/stat":   {"math", "slices"},
 }
 
 // No package below the device imports the device. The pure packages import nothing that

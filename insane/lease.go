@@ -19,7 +19,7 @@ func (l leased) Return(c api.Change, rules policy.Rules, done func()) error {
 	if detach {
 		c.Slave = nil
 	}
-	p, err := l.check(c)
+	p, err := l.check(c, nil)
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (d *Device) tell(s *shown) api.Info {
 	info := api.Info{
 		Name: api.ShowName(d.name), Slave: s.slave, SlaveState: s.slaveState, Namespace: d.namespace, Outside: d.outside,
 		Receive: s.receive, Takes: s.takes, Seed: s.seed, SeedText: strconv.FormatUint(s.seed, 10),
-		JudgeNeighbours: s.tx.JudgeNeighbours, Rules: s.rules,
+		JudgeNeighbours: s.tx.JudgeNeighbours, Rules: s.rules, Replay: replayInfo(s.tx.Replay()),
 		Warnings: append([]api.Warning{}, s.warnings...), Leases: s.leases.Show(d.clock()), // never null in JSON
 	}
 	if d.logDropped != nil {

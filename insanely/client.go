@@ -13,6 +13,8 @@
 //	client.go  the client of one daemon
 //	rules.go   the rules of a device
 //	lease.go   confirmations, and the log of changes
+//	record.go  a recording of each packet
+//	replay.go  a recording whose packets get the verdicts that they had
 //	dial.go    connecting to a daemon whose queue is full
 //	wait.go    waiting until a daemon answers
 //	list.go    the daemons of this host
@@ -39,6 +41,8 @@ import (
 const (
 	Timeout      = 2 * time.Second
 	RulesTimeout = 10 * time.Second // for each request about rules, of which there may be ten thousands
+
+	RecordTimeout = 10 * time.Second // until a recording begins, for which the packets change their path
 )
 
 // Client talks to one daemon. All methods may be called from any goroutine.
@@ -142,7 +146,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, v any
 type request struct {
 	method, path string
 	body         []byte
-	isText       bool            // the body is text, else JSON
+	content      string          // type of the body; "": JSON
 	timeout      time.Duration   // from connecting to the last byte of the answer
 	limit        int             // bytes of the answer
 	over         *http.Transport // nil: that of the client
@@ -159,8 +163,8 @@ func (c *Client) ask(ctx context.Context, r request, v any) error {
 		return fmt.Errorf("make request: %w", err)
 	}
 	switch {
-	case r.isText:
-		req.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	case r.content != "":
+		req.Header.Set("Content-Type", r.content)
 	case r.body != nil:
 		req.Header.Set("Content-Type", "application/json")
 	}

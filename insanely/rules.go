@@ -70,7 +70,7 @@ func (c *Client) ChangeRules(ctx context.Context, change api.RulesChange) (api.R
 	r := request{method: http.MethodPost, path: api.PathRules, timeout: RulesTimeout, limit: api.MaxBody}
 	if load := change.Load; load != nil && change == (api.RulesChange{Load: load}) {
 		// As text, it arrives as it is, whatever its bytes are.
-		r.method, r.path, r.body, r.isText = http.MethodPut, api.PathRulesFile, []byte(*load), true
+		r.method, r.path, r.body, r.content = http.MethodPut, api.PathRulesFile, []byte(*load), "text/plain; charset=utf-8"
 	} else {
 		body, err := json.Marshal(change)
 		if err != nil {

@@ -27,6 +27,7 @@
 //	rule.go        Rule: a name, a match, and a policy for one direction or both
 //	rules.go       Rules: the ordered list, and how it is edited
 //	rulesfile.go   text to Rules and back
+//	why.go         what a verdict depends on, in words
 //	words.go       policies in words: for help, completion, sentences and tables
 //	error.go       FieldError, which refuses a text
 //

@@ -150,3 +150,13 @@ func (s Stages) String() string {
 	}
 	return text
 }
+
+// StageOf returns the stage with a name. It returns false if there is none.
+func StageOf(name string) (Stage, bool) {
+	for _, r := range table {
+		if r.name == name {
+			return r.number, true
+		}
+	}
+	return Relay, false
+}

@@ -2,7 +2,8 @@
 // uses the device through the interface [Device] only.
 //
 // control.go serves the requests and decides who may make a change; rules.go serves those
-// about rules; log.go those about the log of changes and confirmations; message.go reads and writes the JSON; audit.go tells the log what has changed;
+// about rules, log.go those about the log of changes and confirmations; record.go sends recordings, replay.go
+// takes them; message.go reads and writes the JSON; audit.go tells the log what has changed;
 // limiter.go bounds the connections and gives each the credentials of its peer; pool.go
 // shares the places for connections among users; turn.go lets those who may not make changes
 // wait for each other; metrics.go shows the state to Prometheus, rulemetrics.go the rules.
@@ -24,6 +25,8 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/ledger"
+	"github.com/seed-39a139a1/insane/insane/replay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -67,6 +70,12 @@ type Device interface {
 	// Log returns the last changes from a number on, at most api.MaxLogPage; none from behind
 	// the last one. It must not wait for a change.
 	Log(from uint64) api.LogPage
+
+	// Record begins a recording. The error is as in Change.
+	Record(ledger.Filter) (*Recording, error)
+
+	// Replay replays a recording, and returns what Change does. The error is as in Change.
+	Replay(t *replay.Table, by *api.Peer) (before, after api.Info, err error)
 }
 
 // Options are the parameters of Serve besides the listener and the device.
@@ -83,10 +92,11 @@ type server struct {
 	refused rate.Sometimes // log lines about peers that may not make a change
 	turns   turns
 	file    shared // the text of the rules
+	streams streams
 }
 
 // Serve answers requests about d that come over l. When ctx ends, it closes every
-// connection. It returns nil once the caller has closed l, which it never does itself, and
+// connection; recordings may end before, for 300 ms. It returns nil once the caller has closed l, which it never does itself, and
 // an error if l fails before that.
 func Serve(ctx context.Context, l Listener, d Device, o Options) error {
 	s := newServer(d, o)
@@ -100,8 +110,17 @@ func Serve(ctx context.Context, l Listener, d Device, o Options) error {
 		ErrorLog:          log.New(io.Discard, "", 0), // errors of clients do not belong into the log
 		ConnContext:       withPeer,
 	}
-	stop := context.AfterFunc(ctx, func() { srv.Close() })
-	defer stop()
+	over := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		s.streams.wait(lastStreams)
+		srv.Close()
+		close(over)
+	})
+	defer func() {
+		if !stop() {
+			<-over
+		}
+	}()
 	err := srv.Serve(newLimiter(l, s.mayChange))
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
 		return nil
@@ -137,6 +156,8 @@ func (s *server) handler() http.Handler {
 			answer(w, api.DeviceStats{TX: info.TX.Stats, RX: info.RX.Stats})
 		}),
 		api.PathMetrics:   readOnly(metrics.ServeHTTP),
+		api.PathRecord:    s.record,
+		api.PathReplay:    s.replay,
 		api.PathRules:     s.rules,
 		api.PathRulesFile: s.rulesFile,
 		api.PathConfirm:   s.confirm,

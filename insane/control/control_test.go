@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/seed-39a139a1/insane/insane/host"
+	"github.com/seed-39a139a1/insane/insane/ledger"
+	"github.com/seed-39a139a1/insane/insane/replay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
@@ -29,6 +31,9 @@ type fake struct {
 	asked   api.RulesChange // the last argument of ChangeRules
 	by      *api.Peer       // who has asked for the last change
 	log     []api.LogEntry
+
+	recording *Recording
+	filter    ledger.Filter // the last argument of Record
 }
 
 func (f *fake) State() api.Info { return f.info }
@@ -76,6 +81,20 @@ func (f *fake) Confirm(by *api.Peer) (api.Info, error) {
 
 func (f *fake) Log(from uint64) api.LogPage {
 	return api.LogPage{Entries: f.log[min(int(from), len(f.log)):], Last: uint64(len(f.log))}
+}
+
+func (f *fake) Replay(t *replay.Table, by *api.Peer) (before, after api.Info, err error) {
+	f.changes++
+	f.by = by
+	before, after = f.State(), f.State()
+	c := t.Counts()
+	after.Replay = &api.Replay{Name: t.Head().Name, Flows: c.Connections, Packets: c.Packets}
+	return before, after, f.err
+}
+
+func (f *fake) Record(filter ledger.Filter) (*Recording, error) {
+	f.filter = filter
+	return f.recording, f.err
 }
 
 // newFake makes a device in which all numbers that an answer shows differ.
@@ -150,6 +169,13 @@ func TestRefusals(t *testing.T) {
 		{"PUT", api.PathLog, `{}`, root, api.ErrMethod, "", "PUT"},
 		{"GET", api.PathLog + "?from=x", ``, nobody, api.ErrInvalid, "from", `from: "x"`},
 		{"GET", api.PathLog + "?to=1", ``, nobody, api.ErrInvalid, "", `query: "to": no such parameter`},
+		{"PUT", api.PathReplay, replay.Magic, nobody, api.ErrForbidden, "", "may not change insane"},
+		{"PUT", api.PathReplay, ``, root, api.ErrInvalid, "replay", "does not begin as one of this version"},
+		{"PUT", api.PathReplay, "insaneR\x02", root, api.ErrInvalid, "replay", "does not begin as one of this version"},
+		{"PUT", api.PathReplay, replay.Magic + "\x02[]", root, api.ErrInvalid, "replay", "its head makes no sense"},
+		{"PUT", api.PathReplay, replay.Magic + "\x02{}", root, api.ErrInvalid, "replay", "cut off"},
+		{"PUT", api.PathReplay, strings.Repeat("x", api.MaxReplay+1), root, api.ErrTooLarge, "", "33554432"},
+		{"GET", api.PathReplay, ``, root, api.ErrMethod, "", "want PUT"},
 		{"POST", api.PathInfo, `{}`, root, api.ErrMethod, "", "POST"},
 		{"PUT", api.PathStats, `{}`, root, api.ErrMethod, "", "PUT"},
 		{"DELETE", api.PathMetrics, ``, root, api.ErrMethod, "", "DELETE"},

@@ -30,6 +30,8 @@ type Config struct {
 	Moved   bool      // the interface was in another network namespace, and is not set up again yet
 
 	Bypasses []host.Bypass // of the routes that the user asked for
+	Recorded bool          // somebody records each packet
+	Replayed bool          // packets have the verdicts of a recording
 }
 
 // Step is what the device must do about the slave before anything else.
@@ -141,7 +143,7 @@ func noFastTX(c Config, o observe.Host) string {
 		// The relay's socket and the host's may choose different queues.
 		return fmt.Sprintf("%s has %d transmit queues, in which packets of one super-frame could overtake the next", c.Slave, c.Queues)
 	}
-	return cmp.Or(o.Interface.Watched, o.Slave.Watched)
+	return cmp.Or(recordedReason(c), o.Interface.Watched, o.Slave.Watched)
 }
 
 // noFastRX returns why the kernel must leave rx to the relay; "" if it need not.
@@ -154,7 +156,19 @@ func noFastRX(c Config, idle string, o observe.Host) string {
 	case c.Moved:
 		return movedReason
 	}
-	return cmp.Or(idle, o.Interface.Guarded, o.Slave.Guarded)
+	return cmp.Or(idle, recordedReason(c), o.Interface.Guarded, o.Slave.Guarded)
+}
+
+// recordedReason is why nothing is carried by the kernel while somebody records, or a recording is
+// replayed; "" if neither is so.
+func recordedReason(c Config) string {
+	switch {
+	case c.Replayed:
+		return "replay: the relay gives each packet its recorded verdict"
+	case c.Recorded:
+		return "recorded: insanely record sees each packet in the relay"
+	}
+	return ""
 }
 
 // movedReason is why nothing is carried by the kernel between the return of the interface

@@ -90,6 +90,16 @@ func TestDecide(t *testing.T) {
 			func(w *Wanted) { w.RelayRX = "insane has XDP" }},
 		{"a hook of the slave is for all that arrives", func(_ *Config, h *observe.Host) { h.Slave.Guarded = "eth0 has a program" },
 			func(w *Wanted) { w.RelayRX = "eth0 has a program" }},
+		{"somebody records", func(c *Config, _ *observe.Host) { c.Recorded = true },
+			func(w *Wanted) {
+				const why = "recorded: insanely record sees each packet in the relay"
+				w.RelayTX, w.RelayRX = why, why
+			}},
+		{"a recording is replayed, and somebody records", func(c *Config, _ *observe.Host) { c.Recorded, c.Replayed = true, true },
+			func(w *Wanted) {
+				const why = "replay: the relay gives each packet its recorded verdict"
+				w.RelayTX, w.RelayRX = why, why
+			}},
 		{"a default queueing discipline", func(_ *Config, h *observe.Host) { h.Interface.Spare = true },
 			func(w *Wanted) { w.SkipQdisc = true }},
 		{"promiscuous, receive auto", func(_ *Config, h *observe.Host) { h.Interface.Link.Promiscuity = 1 }, func(*Wanted) {}},

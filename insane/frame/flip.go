@@ -44,23 +44,22 @@ func finishChecksum(f Frame) {
 		if field+2 > len(e) {
 			return
 		}
-		check := ^longSum(e[start:])
-		if check == 0 {
-			check = 0xffff // the same number, and not the 0 by which UDP says that there is none
-		}
-		binary.BigEndian.PutUint16(e[field:], check)
+		binary.BigEndian.PutUint16(e[field:], finished(e[start:]))
 	}
 	h.Flags &^= NeedsCsum | DataValid
 	h.CsumStart, h.CsumOffset = 0, 0
 	f.SetHeader(h)
 }
 
-// longSum is sum for any length.
+// longSum is sum for any length. It takes two words at once, whose sum is the same when the carries
+// are added to the lower half.
 func longSum(p []byte) uint16 {
-	const most = 1 << 16
-	var n uint32
-	for ; len(p) > most; p = p[most:] {
-		n = uint32(fold(n + uint32(sum(p[:most]))))
+	var n uint64
+	for ; len(p) >= 16; p = p[16:] {
+		n += uint64(binary.BigEndian.Uint32(p)) + uint64(binary.BigEndian.Uint32(p[4:])) +
+			uint64(binary.BigEndian.Uint32(p[8:])) + uint64(binary.BigEndian.Uint32(p[12:]))
 	}
-	return fold(n + uint32(sum(p)))
+	n = n>>32 + n&0xffffffff
+	n = n>>32 + n&0xffffffff
+	return fold(uint32(fold(uint32(n))) + uint32(sum(p)))
 }

@@ -23,7 +23,8 @@
 // packets, and cut.go takes a few out; rewrite.go and wrap.go correct their headers. tunnelmark.go
 // marks super-frames of tunnels for a port that carries them in one piece. tag.go, partial.go,
 // destination.go and crc.go prepare received frames. neighbour.go knows ARP and its kin. key.go
-// finds what rules look at. ecn.go marks packets, flip.go damages them.
+// finds what rules look at, icmp.go what identifies a ping. wire.go shows packets as they are on the wire.
+// ecn.go marks packets, flip.go damages them.
 //
 // # Frames that arrive
 //

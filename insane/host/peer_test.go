@@ -10,6 +10,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -100,9 +101,14 @@ func TestCommandOf(t *testing.T) {
 		t.Errorf("%q, want %q", got, filepath.Base(name))
 	}
 	must(t, cmd.Process.Kill())
+	for end := time.Now().Add(10 * time.Second); CommandOf(conn) != ""; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) { // /proc still has its name, as nobody has waited for it
+			t.Fatal("the name of a process that has ended")
+		}
+	}
 	cmd.Wait()
 	if got := CommandOf(conn); got != "" {
-		t.Errorf("%q of a process that has ended", got)
+		t.Errorf("%q of a process that is gone", got)
 	}
 	conn.Close()
 	if got := CommandOf(conn); got != "" {

@@ -139,7 +139,7 @@ func (l *Line) passBy(h, out *held) {
 // leave makes a part of packets that leave at a time.
 func (l *Line) leave(h *held, at policy.Time) Part {
 	p := Part{
-		Packets: int(h.to - h.from), Bytes: h.span(h.from, h.to),
+		From: int(h.from), Packets: int(h.to - h.from), Bytes: h.span(h.from, h.to),
 		Due: at, Last: h.to == h.end, Tag: h.tag,
 	}
 	l.packets -= uint64(p.Packets)

@@ -10,7 +10,7 @@ import (
 type Tag struct {
 	Priority, Mark uint32 // the label of the frame
 	Number         uint64 // of its first packet
-	Flags          uint32 // whatever the caller wants to know when the frame leaves
+	Flags, Origin  uint32 // whatever the caller wants to know when the frame leaves
 }
 
 // Item is a frame that is to wait. All its packets have one verdict.
@@ -22,11 +22,14 @@ type Item struct {
 	Delay   policy.Time // how long it waits behind the link
 	Behind  uint32      // how many later packets leave before each of its packets
 	Tag     Tag
+
+	Admitted bool // the queue takes it, however long it is already
 }
 
 // Part is what leaves at one moment: one packet or more of one item, as one frame.
 type Part struct {
 	Frame   frame.Frame // valid until Release; the caller may change it
+	From    int         // the first of them, counted from that of the item
 	Packets int         // how many packets these are
 	Bytes   uint64      // of these packets, as Layout.Bytes counts them
 	Due     policy.Time // when they were to leave
@@ -121,8 +124,8 @@ func (l *Line) Push(it *Item) (kept int, why Refusal) {
 	h.to, h.end = h.packets, h.packets
 	if l.link.rate != 0 {
 		l.serve(it.Arrival)
-		if h.to = l.link.room(h); h.to < h.packets {
-			h.end, why = h.to, QueueFull
+		if room := l.link.room(h); room < h.packets && !it.Admitted {
+			h.to, h.end, why = room, room, QueueFull
 		}
 		if h.to == 0 {
 			return 0, why

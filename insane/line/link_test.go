@@ -72,6 +72,24 @@ func TestQueueCutsSupers(t *testing.T) {
 	}
 }
 
+// What is admitted finds room in any queue, and takes room from others. It waits for the link as they do.
+func TestAdmitted(t *testing.T) {
+	l := open(line.Settings{Rate: 1_000_000, QueuePackets: 3})
+	f, layout := inspected(t, super(10, 83, 83)) // 125 Ethernet bytes each
+	if kept, why := l.Push(&line.Item{Frame: f, Layout: &layout, Admitted: true}); kept != 10 || why != line.Taken {
+		t.Errorf("kept %d, %d", kept, why)
+	}
+	if got := flood(l, 0, 5); got != 0 {
+		t.Errorf("%d others are kept", got)
+	}
+	push(t, l, line.Item{Frame: f, Layout: &layout, Admitted: true})
+	for i := range 20 {
+		if p, ok := l.Pop(second); !ok || p.Due != policy.Time(i+1)*millisecond {
+			t.Errorf("packet %d left at %d", i, p.Due)
+		}
+	}
+}
+
 // Packets that begin behind more than the mark are marked, if they are capable; one that begins
 // at the mark is not.
 func TestQueueMark(t *testing.T) {

@@ -31,7 +31,7 @@ func (r *Relay) batch(frames []frame.Frame) {
 		rs = r.ruleset.Load()
 	}
 	now, to := r.clock(), r.to.Load()
-	r.rs, r.now, r.began = rs, now, now
+	r.rs, r.now, r.began, r.tape = rs, now, now, r.recording.Load()
 	r.since.Store(int64(now))
 	defer r.since.Store(0)
 	r.clear()

@@ -42,8 +42,9 @@ func (r *Relay) judgePart(f frame.Frame, l *frame.Layout, from, end int, to *End
 	part, err := frame.Inspect(piece)
 	if err != nil {
 		c := api.Count{Packets: uint64(end - from), Bytes: l.Bytes(from, end)}
-		r.class.rule.next.take(c.Packets)
+		number := r.class.rule.next.take(c.Packets)
 		add(&r.class.delta.offered, c)
+		r.seen(piece, number, DropUnreadable.String())
 		r.class.delta.drop(DropUnreadable, c)
 		r.trouble("take a super-frame apart", err)
 		return

@@ -25,6 +25,10 @@ type share struct {
 	api.Count
 	class  *class
 	spared bool
+	marked bool   // it was marked while it waited
+	room   bool   // the queue of the link had room for it when it was recorded, if not noRoom
+	noRoom bool   // and had none
+	origin origin // of its first packet
 }
 
 // relay counts a frame that was relayed.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"github.com/seed-39a139a1/insane/insane/frame"
+	"github.com/seed-39a139a1/insane/insane/ledger"
 	"github.com/seed-39a139a1/insane/insane/line"
 	"github.com/seed-39a139a1/insane/insane/port"
 	"github.com/seed-39a139a1/insane/insanely/api"
@@ -10,14 +11,21 @@ import (
 
 // hold puts packets with one verdict into the line. What finds the queue of the link full is
 // lost. It returns those that found no memory.
-func (r *Relay) hold(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Count) (lost api.Count) {
+func (r *Relay) hold(f frame.Frame, l *frame.Layout, v policy.Verdict, s share) (lost api.Count) {
+	c := s.Count
 	item := line.Item{
 		Frame: f, Arrival: r.arrived, Delay: v.Delay, Behind: v.Behind,
-		Tag: line.Tag{Priority: r.label.Priority, Mark: r.label.Mark, Flags: r.mtu},
+		Tag: line.Tag{Priority: r.label.Priority, Mark: r.label.Mark, Number: s.origin.number, Flags: r.mtu, Origin: s.origin.of},
 	}
 	if c.Packets > 1 {
 		item.Layout = l
 	}
+	if s.noRoom {
+		r.gone(f, s, ledger.WhyQueue, r.now)
+		r.class.delta.dropBy(policy.ByQueue, c)
+		return api.Count{}
+	}
+	item.Admitted = s.room
 	kept, why := r.class.line.Push(&item)
 	if why == line.Taken {
 		return api.Count{}
@@ -27,9 +35,11 @@ func (r *Relay) hold(f frame.Frame, l *frame.Layout, v policy.Verdict, c api.Cou
 		lost = api.Count{Packets: c.Packets - uint64(kept), Bytes: l.Bytes(kept, int(c.Packets))}
 	}
 	if why == line.QueueFull {
+		r.goneFrom(kept, f, s, ledger.WhyQueue, r.now)
 		r.class.delta.dropBy(policy.ByQueue, lost)
 		return api.Count{}
 	}
+	r.goneFrom(kept, f, s, ledger.WhyMemory, r.now)
 	return lost
 }
 
@@ -109,7 +119,7 @@ func (r *Relay) stopWaiting(c *class, now policy.Time) {
 
 // releaseDue passes on a batch of what is due now.
 func (r *Relay) releaseDue(now policy.Time) {
-	r.began = now
+	r.began, r.tape = now, r.recording.Load()
 	r.clear()
 	r.parts = r.parts[:0]
 	to := r.to.Load()
@@ -154,11 +164,13 @@ func (r *Relay) leave(c *class, p line.Part, to *End) {
 	if p.Marked {
 		add(&c.delta.marked[policy.ByQueue], n)
 	}
+	s := share{Count: n, class: c, marked: p.Marked, origin: origin{p.Tag.Number + uint64(p.From), p.Tag.Origin}}
 	if to.MTU > 0 && int(p.Tag.Flags) > to.MTU {
-		r.refuse(DropTooBig, share{Count: n, class: c})
+		r.gone(p.Frame, s, DropTooBig.String(), r.began)
+		c.delta.refuse(DropTooBig, s)
 		return
 	}
 	r.readdress(p.Frame)
-	r.pass(p.Frame, share{Count: n, class: c})
+	r.pass(p.Frame, s)
 	r.outLabels = append(r.outLabels, port.Label{Priority: p.Tag.Priority, Mark: p.Tag.Mark})
 }

@@ -31,6 +31,9 @@ func (r *Relay) judge(f frame.Frame, to *End) {
 
 // judgeAll decides about a frame whose packets belong to r.class.
 func (r *Relay) judgeAll(f frame.Frame, layout *frame.Layout, spared bool, to *End) {
+	if r.rs.replay != nil && !spared && r.replay(f, layout, to) {
+		return
+	}
 	changes := r.class.program.Stages&^policy.Losses != 0
 	if !layout.Whole() && !changes && carriesTunnels(to.Port) {
 		layout.Mark(f) // what waits may leave through another port, and is taken apart
@@ -45,28 +48,40 @@ func (r *Relay) judgeAll(f frame.Frame, layout *frame.Layout, spared bool, to *E
 	waits := r.class.holds && !spared
 	switch {
 	case !waits && to.Port == nil:
-		r.refuse(to.Why, share{all, r.class, spared})
+		r.refuse(f, number, to.Why, share{Count: all, class: r.class, spared: spared})
 	case !waits && to.MTU > 0 && layout.MTU() > to.MTU:
-		r.refuse(DropTooBig, share{all, r.class, spared})
+		r.refuse(f, number, DropTooBig, share{Count: all, class: r.class, spared: spared})
 	case spared:
-		r.pass(f, share{all, r.class, spared})
+		r.pass(f, share{Count: all, class: r.class, spared: true, origin: r.seenNeighbour(f, "")})
 	case changes:
 		r.carry(f, layout, number)
 	case r.class.program.Uniform(uint32(n)):
 		v := r.decide(number, uint64(n), false)
+		r.seen(f, number, "", v)
 		switch {
 		case v.Lost():
 			r.class.delta.dropBy(v.By, all)
 		case layout.Whole():
-			r.pass(f, share{Count: all, class: r.class})
+			r.pass(f, share{Count: all, class: r.class, origin: r.origin(number, 0)})
 		default:
 			r.same(v, n)
-			r.split(f, layout)
+			r.split(f, layout, number)
 		}
 	default:
 		r.decideEach(number, n, false)
-		r.split(f, layout)
+		r.seen(f, number, "", r.verdicts...)
+		r.split(f, layout, number)
 	}
+}
+
+// refuse drops a frame that nothing was decided about, for a reason that is not the policy.
+func (r *Relay) refuse(f frame.Frame, number uint64, why Reason, s share) {
+	if s.spared {
+		r.seenNeighbour(f, why.String())
+	} else {
+		r.seen(f, number, why.String())
+	}
+	s.class.delta.refuse(why, s)
 }
 
 // carriesTunnels reports whether a port, which may be nil, carries super-frames of UDP tunnels
@@ -79,12 +94,13 @@ func carriesTunnels(p port.Port) bool {
 // notJudged drops a frame of which nobody can tell the packets. It counts as one packet.
 func (r *Relay) notJudged(f frame.Frame, err error) {
 	c := api.Count{Packets: 1, Bytes: uint64(max(0, len(f)-frame.HeaderLen))}
-	r.class.rule.next.take(1)
+	number := r.class.rule.next.take(1)
 	add(&r.class.delta.offered, c)
 	why := DropMalformed
 	if errors.Is(err, frame.ErrUnsupported) {
 		why = DropUnreadable
 	}
+	r.seen(f, number, why.String())
 	r.class.delta.drop(why, c)
 	r.trouble("drop frame", err)
 }
@@ -95,12 +111,17 @@ func (r *Relay) decide(number, n uint64, capable bool) policy.Verdict {
 	if v.Mark {
 		v = v.Settle(capable)
 	}
+	r.judged(v, n)
+	return v
+}
+
+// judged counts a verdict on n packets.
+func (r *Relay) judged(v policy.Verdict, n uint64) {
 	if v.Lost() {
 		r.class.delta.verdicts.Drop += n
 	} else {
 		r.class.delta.verdicts.Relay += n
 	}
-	return v
 }
 
 // pass adds a frame to the frames that this batch relays.

@@ -8,12 +8,22 @@ import (
 )
 
 // numbers number the packets of a rule. Only the relay and the kernel take numbers.
-type numbers struct{ at atomic.Pointer[atomic.Uint64] }
+type numbers struct {
+	at     atomic.Pointer[atomic.Uint64]
+	series uint32 // tells these numbers from those of other rules, and from those of another seed
+}
 
-func newNumbers(at *atomic.Uint64) *numbers {
-	n := new(numbers)
+// newNumbers makes numbers that count in at.
+func (r *Relay) newNumbers(at *atomic.Uint64) *numbers {
+	n := &numbers{series: r.nextSeries()}
 	n.at.Store(at)
 	return n
+}
+
+// nextSeries returns another series than the calls before.
+func (r *Relay) nextSeries() uint32 {
+	r.series++
+	return r.series
 }
 
 // take takes the numbers of so many packets and returns the first one.

@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
+	"github.com/seed-39a139a1/insane/insane/replay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -50,6 +51,7 @@ func (p *Pair) Seed() uint64 { return p.seed }
 
 // Reseed sets the seed of all draws, and restarts the numbers of packets at 0.
 func (p *Pair) Reseed(seed uint64) {
+	p.endReplay()
 	p.seed = seed
 	p.tx.Reseed(seed)
 	p.rx.Reseed(p.rxSeed())
@@ -59,6 +61,9 @@ func (p *Pair) Reseed(seed uint64) {
 // SetPolicies sets the policies of the directions, whose phases begin at epoch; nil: the
 // policy stays as it is.
 func (p *Pair) SetPolicies(tx, rx *policy.Policy, epoch policy.Time) {
+	if tx != nil || rx != nil {
+		p.endReplay()
+	}
 	if tx != nil {
 		p.tx.SetPolicy(*tx, epoch, p.seed)
 	}
@@ -71,6 +76,7 @@ func (p *Pair) SetPolicies(tx, rx *policy.Policy, epoch policy.Time) {
 // JudgeNeighbours sets whether neighbours are judged; nil: that stays as it is.
 func (p *Pair) JudgeNeighbours(on *bool) {
 	if on != nil {
+		p.endReplay()
 		p.tx.JudgeNeighbours(*on)
 		p.rx.JudgeNeighbours(*on)
 		p.publish()
@@ -84,12 +90,36 @@ func (p *Pair) SetRules(rules policy.Rules, epoch policy.Time) {
 	if len(rules) == len(present) && (len(rules) == 0 || &rules[0] == &present[0]) {
 		return
 	}
+	p.endReplay()
 	p.tx.SetRules(rules, policy.TX, epoch, p.seed)
 	p.rx.SetRules(rules, policy.RX, epoch, p.rxSeed())
 	p.edition.Store(&edition{rules, p.edition.Load().version + 1, p.tx.Ruleset(), p.rx.Ruleset()})
 	if more := len(rules) - len(present); more > manyRules || -more > manyRules {
 		go debug.FreeOSMemory() // what it took to read them, or the rules before
 	}
+}
+
+// Replay gives packets that were recorded the verdicts that they had then, until a policy, the
+// rules, the seed or what is judged of neighbours is set. Call it like SetPolicies.
+func (p *Pair) Replay(t *replay.Table) {
+	p.tx.SetReplay(t, policy.TX)
+	p.rx.SetReplay(t, policy.RX)
+	p.publish()
+}
+
+// endReplay ends what Replay has begun.
+func (p *Pair) endReplay() {
+	if p.Replayed() != nil {
+		p.Replay(nil)
+	}
+}
+
+// Replayed returns the recording that is replayed; nil: there is none.
+func (p *Pair) Replayed() *replay.Table {
+	if tx := p.tx.Ruleset(); tx != nil {
+		return tx.Replay()
+	}
+	return nil
 }
 
 // manyRules take so much memory that it is worth the time to look for what is free.

@@ -34,8 +34,10 @@
 //	rules.go      the rules of a direction
 //	address.go    the host's address, after the slave was exchanged
 //	carry.go      packets that are marked, damaged, copied or made to wait
+//	replay.go     packets that have the verdicts of a recording
 //	split.go      a super-frame with dropped packets
 //	label.go      priority and mark of frames, and when they arrived
+//	record.go     the ledger of each packet, while somebody records
 //	write.go      frames that the far port refuses, and the reason
 //	ruleset.go    the policy in force
 //	kernel.go     what the kernel carries, of the direction and of each rule
@@ -61,6 +63,7 @@ import (
 	"github.com/seed-39a139a1/insane/insane/kern"
 	"github.com/seed-39a139a1/insane/insane/line"
 	"github.com/seed-39a139a1/insane/insane/port"
+	"github.com/seed-39a139a1/insane/insane/replay"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -91,62 +94,69 @@ type End struct {
 // SetRuleset, JudgeNeighbours, Reseed, ShareWith, OpenKernel and CloseKernel. All other methods are safe for
 // concurrent use.
 type Relay struct {
-	kernel   *kern.Direction // the kernel's part of the direction; nil without a fast path
-	next     *numbers        // of the policy that is set next
-	edition  uint64          // of the ruleset that was set last
-	opened   uint64          // the edition that OpenKernel has met last
-	tally    *tally          // its counters
-	judges   bool            // the ruleset that is set next judges neighbours
-	ruleset  atomic.Pointer[Ruleset]
-	to       atomic.Pointer[End]
-	counters counters
-	clock    func() policy.Time
-	limit    policy.Time
-	log      *slog.Logger
-	often    rate.Sometimes             // limits the rate of log lines about frames
-	sampling atomic.Bool                // the source of the next packet is wanted
-	source   atomic.Pointer[netip.Addr] // of a packet, until somebody asks
-	address  atomic.Pointer[address]    // nil: it never changes
-	since    atomic.Int64               // when the present batch began; 0: Run waits for a batch
-	health   health
-	from     atomic.Pointer[port.Port] // what Run reads; nil: it does not run
-	ending   atomic.Bool               // Finish was called
-	finished chan struct{}             // closed when what was held then has left
-	finish   sync.Once                 // closes finished
+	kernel    *kern.Direction // the kernel's part of the direction; nil without a fast path
+	next      *numbers        // of the policy that is set next
+	edition   uint64          // of the ruleset that was set last
+	opened    uint64          // the edition that OpenKernel has met last
+	tally     *tally          // its counters
+	judges    bool            // the ruleset that is set next judges neighbours
+	ruleset   atomic.Pointer[Ruleset]
+	to        atomic.Pointer[End]
+	counters  counters
+	clock     func() policy.Time
+	limit     policy.Time
+	log       *slog.Logger
+	often     rate.Sometimes             // limits the rate of log lines about frames
+	sampling  atomic.Bool                // the source of the next packet is wanted
+	source    atomic.Pointer[netip.Addr] // of a packet, until somebody asks
+	address   atomic.Pointer[address]    // nil: it never changes
+	recording atomic.Pointer[recording]  // nil: nobody records
+	series    uint32                     // of the numbers that were made last
+	since     atomic.Int64               // when the present batch began; 0: Run waits for a batch
+	health    health
+	from      atomic.Pointer[port.Port] // what Run reads; nil: it does not run
+	ending    atomic.Bool               // Finish was called
+	finished  chan struct{}             // closed when what was held then has left
+	finish    sync.Once                 // closes finished
 
 	// Only the goroutine in Run uses the fields below.
-	drain     func()       // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
-	settled   *Ruleset     // the ruleset that the lines follow
-	accounted *Ruleset     // the one that account has told the kernel of
-	memory    *line.Memory // of all lines
-	own       *class       // the packets that the policy of the direction judges
-	classes   []*class     // the packets that each rule judges; nil: none has come yet
-	class     *class       // of the present frame
-	touched   []*class     // by the present batch
-	waiting   waiting      // for something to leave
-	held      api.Count    // by all lines
-	urgency   port.Urgency
-	rs        *Ruleset      // of the present batch
-	now       policy.Time   // of the present batch
-	stamper   port.Stamper  // of the port that Run reads; nil: it has none
-	stamps    bool          // the kernel notes when frames arrive
-	arrivals  []policy.Time // of the frames of the present batch; empty: not known
-	arrived   policy.Time   // when the present frame arrived; no earlier one came later
-	label     port.Label    // of the present frame
-	mtu       uint32        // what the present frame needs
-	parts     []leaving     // of a batch of the lines
-	pieces    []frame.Frame
-	places    []uint64 // of the bits to flip
-	scratch   []byte   // copies of frames in this batch
-	splitter  frame.Splitter
-	verdicts  []policy.Verdict // of the packets of one frame
-	keep      []bool           // whether the packet of each verdict is relayed
-	out       []frame.Frame    // the frames that this batch relays
-	outShares []share          // the share of the counters of each frame in out
-	outLabels []port.Label     // the label of each frame in out
-	labels    *kern.Labels     // of the frames that Run reads; nil: they have none
-	began     policy.Time      // the last batch
-	yielded   policy.Time      // the batch after which other goroutines could last run
+	drain      func()       // waits until frames that the kernel sent earlier have arrived; nil: no need to wait
+	settled    *Ruleset     // the ruleset that the lines follow
+	accounted  *Ruleset     // the one that account has told the kernel of
+	memory     *line.Memory // of all lines
+	own        *class       // the packets that the policy of the direction judges
+	classes    []*class     // the packets that each rule judges; nil: none has come yet
+	class      *class       // of the present frame
+	touched    []*class     // by the present batch
+	waiting    waiting      // for something to leave
+	held       api.Count    // by all lines
+	urgency    port.Urgency
+	rs         *Ruleset      // of the present batch
+	neighbours uint64        // messages of neighbours that have come while somebody recorded
+	tape       *recording    // while the present batch is carried out; nil: nobody records
+	now        policy.Time   // of the present batch
+	stamper    port.Stamper  // of the port that Run reads; nil: it has none
+	stamps     bool          // the kernel notes when frames arrive
+	arrivals   []policy.Time // of the frames of the present batch; empty: not known
+	arrived    policy.Time   // when the present frame arrived; no earlier one came later
+	label      port.Label    // of the present frame
+	mtu        uint32        // what the present frame needs
+	parts      []leaving     // of a batch of the lines
+	pieces     []frame.Frame
+	places     []uint64 // of the bits to flip
+	scratch    []byte   // copies of frames in this batch
+	splitter   frame.Splitter
+	verdicts   []policy.Verdict // of the packets of one frame
+	first      uint64           // the number of the first packet of that frame
+	met        []replay.Packet  // those of that frame that were recorded, if a recording is replayed
+	sources    []source         // of the packets of that frame; empty: they have numbers that follow each other
+	keep       []bool           // whether the packet of each verdict is relayed
+	out        []frame.Frame    // the frames that this batch relays
+	outShares  []share          // the share of the counters of each frame in out
+	outLabels  []port.Label     // the label of each frame in out
+	labels     *kern.Labels     // of the frames that Run reads; nil: they have none
+	began      policy.Time      // the last batch
+	yielded    policy.Time      // the batch after which other goroutines could last run
 }
 
 // New makes a relay. The caller must call SetEnd and SetPolicy before Run.
@@ -154,11 +164,13 @@ func New(o Options) *Relay {
 	if o.Memory == nil {
 		o.Memory = line.NewMemory(0, nil)
 	}
-	return &Relay{
-		next: newNumbers(new(atomic.Uint64)), judges: o.JudgeNeighbours, clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
+	r := &Relay{
+		judges: o.JudgeNeighbours, clock: o.Clock, limit: policy.Time(o.Limit), log: o.Log,
 		often: rate.Sometimes{Interval: time.Second}, memory: o.Memory, finished: make(chan struct{}), tally: new(tally),
 		own: newClass(),
 	}
+	r.next = r.newNumbers(new(atomic.Uint64))
+	return r
 }
 
 // End returns the present destination of frames.

@@ -40,7 +40,7 @@ func (r *Relay) SetRules(list policy.Rules, d policy.Direction, epoch policy.Tim
 			if there {
 				next = next.after(rule)
 			} else {
-				next.begin()
+				next.begin(r.nextSeries())
 			}
 			rule = next
 		}
@@ -54,7 +54,7 @@ func (r *Relay) SetRules(list policy.Rules, d policy.Direction, epoch policy.Tim
 }
 
 // begin makes the counters of a rule that was not there before.
-func (r *Rule) begin() {
+func (r *Rule) begin(series uint32) {
 	program := r.Policy.Compile(r.Epoch, r.seed)
 	r.holds, r.stages = program.Holds(), program.Stages
 	all := new(struct {
@@ -63,6 +63,7 @@ func (r *Rule) begin() {
 		next    atomic.Uint64
 	})
 	all.numbers.at.Store(&all.next)
+	all.numbers.series = series
 	r.tally, r.next = &all.tally, &all.numbers
 }
 

@@ -22,6 +22,8 @@ type Ruleset struct {
 	neighbours      []int
 	neighboursTable *match.Table // finds the places in neighbours; nil: there are none
 
+	replay *replaying // gives recorded packets their verdicts; nil: there is none
+
 	holds   bool   // a policy makes packets wait
 	edition uint64 // how many rulesets there were before
 	version uint64 // of the rules in the kernel; 0: there are none
@@ -69,6 +71,7 @@ func (r *Relay) SetPolicy(p policy.Policy, epoch policy.Time, seed uint64) {
 	rs := Ruleset{JudgeNeighbours: r.judges}
 	if old := r.ruleset.Load(); old != nil {
 		rs = *old
+		rs.replay = nil
 	}
 	r.CloseKernel()
 	first := r.next.peek()
@@ -105,7 +108,7 @@ func (r *Relay) JudgeNeighbours(on bool) {
 		Policy: own.Policy, Epoch: own.Epoch, seed: own.seed, first: own.first, holds: own.holds, stages: own.stages,
 		tally: own.tally, next: own.next,
 	}
-	r.judges, rs.JudgeNeighbours = on, on
+	r.judges, rs.JudgeNeighbours, rs.replay = on, on, nil
 	r.SetRuleset(&rs)
 }
 
@@ -114,9 +117,9 @@ func (r *Relay) JudgeNeighbours(on bool) {
 // OpenKernel is called.
 func (r *Relay) Reseed(seed uint64) {
 	if r.kernel != nil {
-		r.next = newNumbers(r.kernel.Numbers())
+		r.next = r.newNumbers(r.kernel.Numbers())
 	} else {
-		r.next = newNumbers(new(atomic.Uint64))
+		r.next = r.newNumbers(new(atomic.Uint64))
 	}
 	old := r.ruleset.Load()
 	rs := *old
@@ -125,7 +128,7 @@ func (r *Relay) Reseed(seed uint64) {
 	for i, rule := range old.rules {
 		rs.rules[i] = &Rule{
 			Name: rule.Name, match: rule.match, Policy: rule.Policy, Epoch: rule.Epoch, seed: policy.RuleSeed(seed, rule.Name),
-			holds: rule.holds, stages: rule.stages, tally: rule.tally, next: newNumbers(new(atomic.Uint64)),
+			holds: rule.holds, stages: rule.stages, tally: rule.tally, next: r.newNumbers(new(atomic.Uint64)),
 		}
 	}
 	r.ruleset.Store(&rs)

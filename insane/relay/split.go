@@ -25,8 +25,8 @@ func (r *Relay) same(v policy.Verdict, n int) {
 }
 
 // split relays the survivors of a super-frame as smaller frames. The verdicts are in
-// r.verdicts.
-func (r *Relay) split(f frame.Frame, layout *frame.Layout) {
+// r.verdicts; number is that of its first packet.
+func (r *Relay) split(f frame.Frame, layout *frame.Layout, number uint64) {
 	n := layout.Packets()
 	r.out = r.splitter.Split(f, *layout, r.keep, r.out)
 	for from := 0; from < n; {
@@ -39,7 +39,8 @@ func (r *Relay) split(f frame.Frame, layout *frame.Layout) {
 		}
 		c := api.Count{Packets: uint64(to - from), Bytes: layout.Bytes(from, to)}
 		if r.keep[from] {
-			r.outShares = append(r.outShares, share{Count: c, class: r.class}) // belongs to the frame that Split made of this run
+			// It belongs to the frame that Split made of this run.
+			r.outShares = append(r.outShares, share{Count: c, class: r.class, origin: r.origin(number+uint64(from), 0)})
 		} else {
 			r.class.delta.dropBy(r.verdicts[from].By, c)
 		}

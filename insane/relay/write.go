@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 
+	"github.com/seed-39a139a1/insane/insane/frame"
 	"github.com/seed-39a139a1/insane/insane/port"
 )
 
@@ -17,29 +18,42 @@ func (r *Relay) flush() {
 	for len(out) > 0 {
 		to := r.to.Load()
 		if to.Port == nil {
-			r.refuse(to.Why, shares...)
+			r.refuseRest(to.Why, out, shares)
 			return
 		}
 		n, err := r.write(to.Port, out, labels)
 		for _, s := range shares[:n] {
 			s.class.delta.relay(s)
 		}
+		r.wrote(out[:n], shares)
 		out, shares, labels = out[n:], shares[n:], labels[n:]
 		switch {
 		case err == nil || len(out) == 0:
 		case !errors.Is(err, os.ErrClosed):
-			r.refuse(r.reasonOf(err), shares[0])
+			r.refuseRest(r.reasonOf(err), out[:1], shares[:1])
 			out, shares, labels = out[1:], shares[1:], labels[1:]
 		case r.to.Load() == to: // the port is closed, and no new end was set
-			r.refuse(DropSlaveGone, shares...)
+			r.refuseRest(DropSlaveGone, out, shares)
 			return
 		}
 	}
 }
 
-// refuse counts frames of the batch as dropped for a reason.
-func (r *Relay) refuse(why Reason, shares ...share) {
-	for _, s := range shares {
+// wrote records frames that have left just now.
+func (r *Relay) wrote(out []frame.Frame, shares []share) {
+	if r.tape == nil || len(out) == 0 {
+		return
+	}
+	now := r.clock()
+	for i, f := range out {
+		r.gone(f, shares[i], "", now)
+	}
+}
+
+// refuseRest counts frames of the batch as dropped for a reason.
+func (r *Relay) refuseRest(why Reason, out []frame.Frame, shares []share) {
+	for i, s := range shares {
+		r.gone(out[i], s, why.String(), r.began)
 		s.class.delta.refuse(why, s)
 	}
 }

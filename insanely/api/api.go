@@ -8,27 +8,31 @@
 //	PUT /v1/info    Change       sets any of it; the answer is the Info after the change (SIOCINSANESETINFO)
 //	GET /v1/stats   DeviceStats  the counters only
 //	GET /metrics                 the counters for Prometheus
+//	GET /v1/record               a recording of each packet, without an end: a stream of package ledger
 //
 //	GET  /v1/rules       RulesPage    some of the rules, with their counters
 //	POST /v1/rules       RulesChange  adds, changes, deletes or replaces rules; the answer is RulesChanged
 //	GET  /v1/rules/file               the rules as text
 //	PUT  /v1/rules/file               text that replaces all rules; the answer is RulesChanged
 //
+//	PUT  /v1/replay                   a recording whose packets get their verdicts again; the answer is Info
 //	POST /v1/confirm    Info         keeps what waits for a confirmation; the answer is the Info after it
 //	GET  /v1/log        LogPage      the last changes
 //
-// Every user may read. Root, the daemon's own user and members of the daemon's control
-// group may make changes.
+// Every user may read, but for recordings, which show what others send. Root, the daemon's own user
+// and members of the daemon's control group may make changes, and record.
 //
 //	api.go      requests, answers and limits
 //	stats.go    the counters of a direction
 //	rules.go    requests about rules
+//	replay.go   a recording that is replayed
 //	error.go    errors, their codes and HTTP statuses
 //	name.go     names that an interface can have
 //	show.go     names as they are shown
 //	seed.go     the seed of a change
 //	lease.go    changes that end by themselves
 //	log.go      the log of changes
+//	replay.go   how far a replay has come
 //	session.go  the ssh session of the person who asks
 //	warning.go  what is wrong although the device works
 package api
@@ -44,6 +48,14 @@ const (
 	PathInfo    = "/v1/info"
 	PathStats   = "/v1/stats"
 	PathMetrics = "/metrics"
+	PathRecord  = "/v1/record"
+)
+
+// The parameters of a request for a recording.
+const (
+	RecordLost    = "lost"    // 1: only what is lost
+	RecordRule    = "rule"    // only packets of this rule
+	RecordSnaplen = "snaplen" // bytes of each packet at most; 0: all
 )
 
 // HeaderNamespace is a header of PUT: the network namespace that the links of the request
@@ -137,6 +149,9 @@ type Info struct {
 
 	// Rules is how many rules there are, without the policies of the directions.
 	Rules int `json:"rules"`
+
+	// Replay is the recording that is replayed, and how far that has come; absent: there is none.
+	Replay *Replay `json:"replay,omitempty"`
 
 	// LogDropped counts lines of the daemon's log that were lost, because nobody read them
 	// in time or they could not be written.

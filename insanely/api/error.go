@@ -22,7 +22,8 @@ const (
 	CodeNoReceive = "no-receive" // 422: the kernel, or the rights of the daemon, allow no receive filter
 	CodeNoLease   = "no-lease"   // 409: nothing waits for a confirmation
 	CodeNamespace = "namespace"  // 412: the device is not in the network namespace of HeaderNamespace
-	CodeTooLarge  = "too-large"  // 413: the body exceeds MaxBody, or MaxRulesFile
+	CodeTooLarge  = "too-large"  // 413: the body exceeds MaxBody, MaxRulesFile or MaxReplay
+	CodeBusy      = "busy"       // 503: there are as many recordings as there may be
 	CodeInternal  = "internal"   // 500: the kernel refused; the message says what
 )
 
@@ -39,6 +40,7 @@ var (
 	ErrNoLease   = &Error{Code: CodeNoLease, Message: "nothing waits for a confirmation"}
 	ErrNamespace = &Error{Code: CodeNamespace, Message: "another network namespace"}
 	ErrTooLarge  = &Error{Code: CodeTooLarge, Message: "request too large"}
+	ErrBusy      = &Error{Code: CodeBusy, Message: "busy"}
 	ErrInternal  = &Error{Code: CodeInternal, Message: "internal error"}
 )
 
@@ -75,6 +77,8 @@ func (e *Error) Status() int {
 		return 413
 	case CodeNoDevice, CodeWrongType, CodeLoop, CodeNoReceive:
 		return 422
+	case CodeBusy:
+		return 503
 	default:
 		return 500
 	}

@@ -23,9 +23,10 @@ type cmdline struct {
 // scan is the state of sortArgs.
 type scan struct {
 	global, local, words []string
-	owner                string // the subcommand that the local flags belong to
-	rest                 bool   // "--" was seen: only words follow
-	help                 bool   // --help is present
+	owner                string   // a subcommand that the local flags belong to
+	names                []string // of the local flags
+	rest                 bool     // "--" was seen: only words follow
+	help                 bool     // --help is present
 	cmdline
 }
 
@@ -45,7 +46,7 @@ func sortArgs(app *cli.App, args []string) (cmdline, error) {
 		s.words, s.local, s.owner = nil, nil, "" // there is only one page of help
 	}
 	command := s.command(app)
-	if first == nil && s.owner != "" && !(command && s.words[0] == s.owner) {
+	if first == nil && s.owner != "" && !(command && hasFlags(app.Command(s.words[0]), s.names)) {
 		first = usagef(s.owner, "flag %s: only with %s", s.local[0], s.owner)
 	}
 	s.argv = append(args[:1:1], s.global...)
@@ -83,7 +84,7 @@ func (s *scan) take(app *cli.App, left []string) (int, error) {
 	s.json = s.json || name == "json" && (!inline || value == "true")
 	s.help = s.help || slices.Contains(cli.HelpFlag.Names(), name)
 	if owner != "" {
-		s.owner, s.local = owner, append(s.local, left[:used]...)
+		s.owner, s.local, s.names = owner, append(s.local, left[:used]...), append(s.names, name)
 	} else {
 		s.global = append(s.global, left[:used]...)
 	}
@@ -101,7 +102,15 @@ func looksLikeFlag(arg string) bool {
 	return len(arg) > 1 && arg[0] == '-' && !strings.ContainsRune(".0123456789", rune(arg[1]))
 }
 
-// findFlag finds a flag by name. owner is the subcommand that has the flag; "" for a flag
+// hasFlags reports whether a subcommand has all flags of these names. Flags of the same name take
+// a value in all subcommands, or in none.
+func hasFlags(command *cli.Command, names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool {
+		return !slices.ContainsFunc(command.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
+	})
+}
+
+// findFlag finds a flag by name. owner is a subcommand that has the flag; "" for a flag
 // of the app.
 func findFlag(app *cli.App, name string) (flag cli.Flag, owner string) {
 	named := func(f cli.Flag) bool { return slices.Contains(f.Names(), name) }

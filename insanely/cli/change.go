@@ -27,7 +27,10 @@ func modeNames() (names []string) {
 
 // changeFlags are the flags that belong to a change. A subcommand that only shows something
 // refuses them.
-var changeFlags = append([]string{noProtect, leaseFor, leaseConfirm}, deviceFlags...)
+var changeFlags = append([]string{leaseFor}, watchedFlags...)
+
+// watchedFlags are those of them that a subcommand refuses which watches for the time of leaseFor.
+var watchedFlags = append([]string{noProtect, leaseConfirm}, deviceFlags...)
 
 // deviceFlags are those of them that do not belong to a change of the rules.
 var deviceFlags = []string{anyNetns, "receive", "seed", "judge-neighbours"}

@@ -16,9 +16,15 @@
 //	takes.go       the addresses whose frames the device takes
 //	stats.go       the counters, printed
 //	watch.go       the counters as they move
+//	verify.go      what was asked for compared with what an independent witness sees
 //	rule.go        a change of one rule, made of words
 //	rulelist.go    the rules with their counters, printed
 //	rules.go       all rules, from a file and as a file
+//	record.go      a recording of each packet, written
+//	files.go       the files of a recording
+//	explain.go     a recording, read
+//	packet.go      one packet of it, printed
+//	replay.go      a recording, sent to the daemon
 //	list.go        the devices of this host
 //	completion.go  the words that a shell completes
 //	rulewords.go   those behind rule
@@ -48,7 +54,7 @@ import (
 // and returns its exit code.
 func Main(args []string, stdout, stderr io.Writer, getenv func(string) string) int {
 	out := &output{to: stdout}
-	p := &program{in: os.Stdin, out: out, getenv: getenv}
+	p := &program{in: os.Stdin, out: out, err: stderr, getenv: getenv}
 	app := p.app()
 	line, err := sortArgs(app, args)
 	if err == nil {
@@ -70,6 +76,7 @@ func Main(args []string, stdout, stderr io.Writer, getenv func(string) string) i
 type program struct {
 	in     io.Reader
 	out    io.Writer
+	err    io.Writer
 	getenv func(string) string
 }
 
@@ -119,10 +126,14 @@ func (p *program) commands() []*cli.Command {
 			&cli.GenericFlag{Name: "interval", Value: &interval},
 			&cli.UintFlag{Name: "count"},
 		}},
+		{Name: "verify", Action: p.verify},
 		{Name: "rule", Action: p.rule},
 		{Name: "rules", Action: p.rules},
 		{Name: "confirm", Action: p.confirm},
 		{Name: "log", Action: p.log},
+		{Name: "record", Action: p.record, Flags: recordFlags()},
+		{Name: "explain", Action: p.explain, Flags: explainFlags()},
+		{Name: "replay", Action: p.replay},
 		{Name: "list", Action: p.list},
 		{Name: "completion", Action: p.completion},
 		{Name: "help", Action: cli.ShowAppHelp},

@@ -147,7 +147,7 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	app := new(program).app()
-	for _, name := range append(flagNames(app, []string{"watch"}), commandNames(app)...) {
+	for _, name := range slices.Concat(flagNames(app, []string{"watch"}), flagNames(app, []string{"record"}), commandNames(app)) {
 		if !strings.Contains(page, name) {
 			t.Errorf("%s is missing", name)
 		}
@@ -213,8 +213,13 @@ func TestHelpExamples(t *testing.T) {
 	_, examples, _ := strings.Cut(help, "EXAMPLES\n")
 	examples, _, _ = strings.Cut(examples, "\n\n")
 	n := 0
+	t.Chdir(t.TempDir())
 	for line := range strings.Lines(examples) {
 		line, _, _ = strings.Cut(strings.TrimSpace(line), "  ")
+		line, piped, _ := strings.Cut(line, " | ")
+		if piped != "" {
+			line += " --count 1"
+		}
 		if code, _, stderr := runAt(socket, strings.Fields(line)[1:]...); code != 0 {
 			t.Errorf("%s: exit code %d: %s", line, code, stderr)
 		}

@@ -63,10 +63,14 @@ func (p *program) candidates(app *cli.App, args []string) []string {
 		all = deviceNames()
 	case wanting == "receive":
 		all = api.ReceiveModes()
+	case wanting == "w":
+		all = pathNames(prefix)
 	case wanting != "":
 	case strings.HasPrefix(prefix, "-"):
 		all = flagNames(app, s.words)
 	case slices.Equal(s.words, []string{"rules", "load"}) && app.Commands != nil:
+		all = pathNames(prefix)
+	case len(s.words) == 1 && slices.Contains([]string{"explain", "replay"}, s.words[0]) && app.Commands != nil:
 		all = pathNames(prefix)
 	case len(s.words) > 0 && s.words[0] == "rule" && app.Commands != nil:
 		all = p.ruleWords(s.global, s.words[1:])
@@ -99,6 +103,8 @@ func nextWords(app *cli.App, words []string) []string {
 		return slices.Clone(shells)
 	case words[0] == "rules" && len(words) == 1 && app.Commands != nil:
 		return slices.Clone(rulesVerbs)
+	case words[0] == "replay" && len(words) == 2 && app.Commands != nil:
+		return linkNames()
 	case app.Command(words[0]) != nil:
 		return nil
 	case len(words) == 1:
@@ -126,7 +132,11 @@ func flagNames(app *cli.App, words []string) (names []string) {
 		}
 	}
 	for _, flag := range flags {
-		names = append(names, "--"+flag.Names()[0])
+		name := "--" + flag.Names()[0]
+		if len(name) == len("--w") {
+			name = name[1:]
+		}
+		names = append(names, name)
 	}
 	return names
 }

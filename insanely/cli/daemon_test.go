@@ -43,6 +43,8 @@ func startDaemon(socket, mood string, info api.Info) (*daemon, error) {
 	mux.HandleFunc("GET "+api.PathInfo, d.get)
 	mux.HandleFunc("PUT "+api.PathInfo, d.put)
 	mux.HandleFunc("GET "+api.PathStats, d.stats)
+	mux.HandleFunc("GET "+api.PathRecord, d.record)
+	mux.HandleFunc("PUT "+api.PathReplay, d.replay)
 	mux.HandleFunc("GET "+api.PathRules, d.getRules)
 	mux.HandleFunc("POST "+api.PathRules, d.postRules)
 	mux.HandleFunc("GET "+api.PathRulesFile, d.rulesFile)

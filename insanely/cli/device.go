@@ -68,6 +68,9 @@ func deviceText(info api.Info) string {
 	blocks.add("takes", takesLines(info)...)
 	blocks.add("slave", slaveText(info))
 	blocks.add("path", pathText(info))
+	if info.Replay != nil {
+		blocks.add("replay", replayText(info.Replay))
+	}
 	if info.LogDropped > 0 {
 		blocks.add("log", fmt.Sprintf("%d lines of the daemon's log were lost: nobody read them in time", info.LogDropped))
 	}

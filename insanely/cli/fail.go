@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/insanely/verify"
 	"github.com/seed-39a139a1/insane/policy"
 )
 
@@ -57,7 +58,7 @@ func fault(err error) (said api.Error, code int) {
 	case errors.Is(err, insanely.ErrNoDaemon):
 		said.Code = codeNoDaemon
 		return said, exitNoDaemon
-	case errors.Is(err, insanely.ErrPermission):
+	case errors.Is(err, insanely.ErrPermission), errors.Is(err, verify.ErrRights):
 		said.Code = api.CodeForbidden
 		return said, exitForbidden
 	}

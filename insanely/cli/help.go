@@ -75,6 +75,8 @@ const manual = `insanely - control a fault-injecting network device
                                              and a policy, all at once
   insanely [FLAG...] stats                   show the counters
   insanely [FLAG...] watch                   show the counters as they move
+  insanely [FLAG...] verify                  compare what is asked with what an
+                                             independent witness sees
   insanely [FLAG...] rule                    show the rules with their counters
   insanely [FLAG...] rule add NAME [before NAME] MATCH tx|rx|both POLICY...
                                              add a rule, at the end or before
@@ -85,6 +87,12 @@ const manual = `insanely - control a fault-injecting network device
   insanely [FLAG...] rules save              print them as such a file
   insanely [FLAG...] confirm                 keep what waits for a confirmation
   insanely [FLAG...] log                     show the last changes, and whose
+  insanely [FLAG...] record -w FILE          write each packet before and after,
+                                             with its verdict; - is stdout
+  insanely explain FILE                      what became of each of them, and
+                                             why; - is stdin
+  insanely [FLAG...] replay FILE [SLAVE]     set policies, rules and seed of it;
+                                             its packets get their verdicts
   insanely [FLAG...] list                    show the devices of this host
   insanely completion bash|zsh|fish          print a completion script
   insanely help                              print this page
@@ -124,7 +132,8 @@ FLAGS (anywhere on the line)
                    (default /run/insane/NAME.sock, or $INSANE_SOCKET); goes
                    before --name, and list looks in its directory
   --receive MODE   set the receive mode: auto, none or all
-  --for DURATION   with a change: it ends by itself after this time
+  --for DURATION   with a change: it ends by itself after this time; record,
+                   verify: so long (verify: default 30s)
   --confirm D      with a change: it ends after this time unless confirmed
   --seed N         with a change: restart the random draws with this seed
   --judge-neighbours
@@ -137,7 +146,13 @@ FLAGS (anywhere on the line)
   --wait DURATION  wait so long for the daemon to be there
   --json           print JSON, also of errors
   --interval D     watch: time between samples (default 1s, at least 10ms)
-  --count N        watch: end after N samples
+  --count N        watch: end after N samples; record: after N packets
+  -w FILE          record: the file, in pcapng for Wireshark, tshark, tcpdump
+  --lost           record, explain: only packets that are lost
+  --rule NAME      record, explain: only packets of this rule
+  --snaplen N      record: N bytes of each packet at most
+  --size BYTES     record: begin a new file (FILE.1, .2 ...) after so many bytes
+  --files N        record: keep the last N of these
   --help, --version
 
 EXAMPLES
@@ -157,13 +172,18 @@ EXAMPLES
   insanely rule set dns rx pass     the answers are not slow any more
   insanely rule del big             large packets are as others
   insanely --json watch --count 1   what happens in one second, for a program
+  insanely record -w run.pcapng --count 1000  every packet, with its verdict
+  insanely record -w - --lost | wireshark -k -i -  what is lost, live
+  insanely explain run.pcapng       tx 47 ... lost: percent 95 (draw 0.0269 ...)
+  insanely replay run.pcapng eth0   what was lost is lost again; pass ends it
 
 EXIT STATUS
   0  done
-  1  the daemon refused or failed, or the output could not be written
+  1  the daemon refused or failed, the output could not be written, or verify
+     has found a difference, or cannot tell
   2  bad usage or a bad value; nothing was sent
   3  no daemon: the socket is missing, or nobody listens on it
   4  not permitted
 An error is one line on standard error. No answer for 2 s is an error, about
-rules for 10 s.
+rules and recordings for 10 s.
 `

@@ -53,6 +53,16 @@ func refuseLease(c *cli.Context) error {
 	return nil
 }
 
+// howLong returns how long a subcommand that changes nothing goes on: the time of --for, or usual
+// without the flag.
+func howLong(c *cli.Context, usual time.Duration) time.Duration {
+	if !c.IsSet(leaseFor) {
+		return usual
+	}
+	span, _ := api.ParseLease(c.Generic(leaseFor).(*leaseTime).String()) // the flag was found to be right
+	return span
+}
+
 // confirm keeps what waits for a confirmation, and prints the device.
 func (p *program) confirm(c *cli.Context) error {
 	if err := refuse(c, changeFlags...); err != nil {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package relay
+
+const packetsReplayed = 500 // of each connection, half of them in each direction
