@@ -18,7 +18,7 @@ func TestChangesEnd(t *testing.T) {
 	b := testbed.New(t)
 	at := serveTCP(t, b)
 	b.AwaitQuiet(t)
-	ask(t, b, "percent 95", "percent 99", 7)
+	ask(t, b, "every 9", "percent 99", 7)
 	insanely := func(words string) string {
 		return labtest.Run(t, b.Borea, "insanely", append([]string{"--socket", b.Daemon.Socket}, strings.Fields(words)...)...)
 	}
@@ -27,7 +27,7 @@ func TestChangesEnd(t *testing.T) {
 	insanely("rule del other")
 	for _, words := range []string{"eth0 rx pass", "--seed 7 eth0 pass", "rule set other tx pass", "rule del other", "--judge-neighbours"} {
 		out := replay(t, b, path)
-		for _, want := range []string{"mode: percent\narguments: 95\n", "  seed 7\n", "rules  "} {
+		for _, want := range []string{"mode: every\narguments: 9\n", "  seed 7\n", "rules  "} {
 			if !strings.Contains(strings.ReplaceAll(out, "rules   ", "rules  "), want) {
 				t.Errorf("%s: no %q in\n%s", words, want, out)
 			}
@@ -43,7 +43,7 @@ func TestChangesEnd(t *testing.T) {
 		if i.Replay != nil || strings.Contains(i.TX.PathReason+i.RX.PathReason, "replay") {
 			t.Errorf("%s: the replay goes on: %+v, %s, %s", words, i.Replay, i.TX.PathReason, i.RX.PathReason)
 		}
-		if words == "eth0 rx pass" && i.TX.Policy != "percent 95" {
+		if words == "eth0 rx pass" && i.TX.Policy != "every 9" {
 			t.Errorf("%s: tx is %s", words, i.TX.Policy)
 		}
 	}
