@@ -35,9 +35,14 @@
 // are its epb_dropcount. The statistics of the interfaces end a file; one without them was
 // cut off.
 //
+// The package writes the few blocks that it needs by itself. A library for all of pcapng has tables
+// of protocols of some 40 MB, which the garbage collector counts as in use: a daemon in one program
+// with the client would keep as much garbage.
+//
 //	pcapng.go   what both sides share
 //	comment.go  the comments
 //	setup.go    the comment of the first interface
+//	block.go    the blocks of a file
 //	writer.go   Writer
 //	reader.go   Reader
 package pcapng

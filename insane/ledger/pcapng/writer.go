@@ -1,14 +1,10 @@
 package pcapng
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"runtime"
-	"time"
-
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 
 	"github.com/seed-39a139a1/insane/insane/ledger"
 	"github.com/seed-39a139a1/insane/policy"
@@ -30,7 +26,8 @@ func (p Programs) Add(program *ledger.Program) {
 
 // Writer writes one file. It is for one goroutine.
 type Writer struct {
-	to       *pcapgo.NgWriter
+	to       *bufio.Writer
+	block    block // scratch
 	header   ledger.Header
 	programs Programs
 	told     map[programKey]bool // the programs whose comments are in the file
@@ -46,30 +43,44 @@ const snapLength = ledger.MaxBytes
 // NewWriter begins a file of a recording. programs has what Add has added so far, and later.
 // The error is that of to.
 func NewWriter(to io.Writer, h ledger.Header, programs Programs) (*Writer, error) {
-	w := &Writer{header: h, programs: programs, told: make(map[programKey]bool), last: h.Began}
-	options := pcapgo.NgWriterOptions{SectionInfo: pcapgo.NgSectionInfo{
-		Hardware: runtime.GOARCH, OS: runtime.GOOS, Application: "insanely record", Comment: sectionComment(h),
-	}}
+	w := &Writer{to: bufio.NewWriter(to), header: h, programs: programs, told: make(map[programKey]bool), last: h.Began}
+	b := &w.block
+	b.begin(sectionBlock)
+	b.uint32s(byteOrder)
+	b.uint16s(version, 0)
+	b.uint32s(1<<32-1, 1<<32-1) // the length of the section is not known
+	b.text(optionComment, sectionComment(h))
+	b.text(sectionHardware, runtime.GOARCH)
+	b.text(sectionOS, runtime.GOOS)
+	b.text(sectionApplication, "insanely record")
+	if err := w.end(); err != nil {
+		return nil, err
+	}
 	for i, name := range names {
-		intf := pcapgo.NgInterface{
-			Name: h.Device + name[0], Description: name[1], OS: runtime.GOOS, LinkType: layers.LinkTypeEthernet, SnapLength: snapLength,
-		}
-		var err error
+		b.begin(interfaceBlock)
+		b.uint16s(ethernet, 0)
+		b.uint32s(snapLength)
 		if i == before {
-			intf.Comment = setupComment(h.Setup)
-			w.to, err = pcapgo.NewNgWriterInterface(to, intf, options)
-		} else {
-			_, err = w.to.AddInterface(intf)
+			b.text(optionComment, setupComment(h.Setup))
 		}
-		if err != nil {
+		b.text(interfaceName, h.Device+name[0])
+		b.text(interfaceText, name[1])
+		b.text(interfaceResolution, string(rune(nanoseconds)))
+		if err := w.end(); err != nil {
 			return nil, err
 		}
 	}
 	return w, nil
 }
 
+// end ends the block and writes it.
+func (w *Writer) end() error {
+	_, err := w.to.Write(w.block.end())
+	return err
+}
+
 // time returns a time of the ledger as one since 1970.
-func (w *Writer) time(t policy.Time) time.Time { return time.Unix(0, int64(t)+w.header.Real) }
+func (w *Writer) time(t policy.Time) uint64 { return uint64(int64(t) + w.header.Real) }
 
 // Missed notes that entries are missing in front of the next one of a direction.
 func (w *Writer) Missed(m ledger.Missed) {
@@ -86,23 +97,34 @@ func (w *Writer) Entry(e *ledger.Entry) error {
 			w.told[key] = true
 		}
 	}
-	id, flags := e.ID(), &pcapgo.NgEpbFlags{Direction: pcapgo.NgEpbFlagDirectionOutbound}
-	if e.Direction == policy.RX {
-		flags.Direction = pcapgo.NgEpbFlagDirectionInbound
-	}
-	options := pcapgo.NgPacketOptions{Flags: flags, PacketID: &id}
-	if gap := w.gap[e.Direction&1]; gap > 0 {
-		options.DropCount = &gap
+	gap := w.gap[e.Direction&1]
+	if gap > 0 {
 		comments = append(comments, fmt.Sprintf("%d entries are missing in front of this one", gap))
 		w.gap[e.Direction&1] = 0
 	}
-	options.Comments = comments
+	flags := directionOutbound
+	if e.Direction == policy.RX {
+		flags = directionInbound
+	}
 	i := interfaceOf(e.Kind)
 	w.written[i]++
 	w.last = max(w.last, e.Time)
-	return w.to.WritePacketWithOptions(gopacket.CaptureInfo{
-		Timestamp: w.time(e.Time), CaptureLength: len(e.Bytes), Length: int(e.Length), InterfaceIndex: i,
-	}, e.Bytes, options)
+	b := &w.block
+	b.begin(packetBlock)
+	b.uint32s(uint32(i))
+	b.time(w.time(e.Time))
+	b.uint32s(uint32(len(e.Bytes)), e.Length)
+	b.data(e.Bytes)
+	for _, comment := range comments {
+		b.text(optionComment, comment)
+	}
+	b.uint16s(packetFlags, 4)
+	b.uint32s(flags)
+	if gap > 0 {
+		b.number(packetDropped, gap)
+	}
+	b.number(packetID, e.ID())
+	return w.end()
 }
 
 // Flush writes what is not in the file yet.
@@ -110,15 +132,18 @@ func (w *Writer) Flush() error { return w.to.Flush() }
 
 // Close writes the end of the file, and flushes. It does not close what NewWriter was given.
 func (w *Writer) Close() error {
+	b := &w.block
 	for i, n := range w.written {
-		stats := pcapgo.NgInterfaceStatistics{
-			LastUpdate: w.time(w.last), StartTime: w.time(w.header.Began), EndTime: w.time(w.last), PacketsReceived: n,
-			PacketsDropped: pcapgo.NgNoValue64,
-		}
+		b.begin(statisticsBlock)
+		b.uint32s(uint32(i))
+		b.time(w.time(w.last))
+		b.moment(statisticsStart, w.time(w.header.Began))
+		b.moment(statisticsEnd, w.time(w.last))
+		b.number(statisticsReceived, n)
 		if i == before {
-			stats.PacketsDropped = w.missed
+			b.number(statisticsDropped, w.missed)
 		}
-		if err := w.to.WriteInterfaceStats(i, stats); err != nil {
+		if err := w.end(); err != nil {
 			return err
 		}
 	}
