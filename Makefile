@@ -7,10 +7,10 @@ PREFIX      ?= /usr/local
 # Every test of a promise that needs root fails instead of being skipped.
 export INSANE_ROOT := 1
 
-.PHONY: help build unit test check demo bench bench-netem kernels drivers soak fuzz lint generate tools install clean
+.PHONY: help build unit test check demo bench bench-netem kernels drivers soak fuzz lint generate tools install dist dist-test clean
 
 build: ## the commands, in bin (the default)
-	go build -o bin/ ./cmd/...
+	go build -o bin/ ./cmd/insane ./cmd/insanely
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -29,7 +29,7 @@ tools: ## install what the tests need (root)
 	@.ci/install ping:iputils-ping ip:iproute2 iperf3:iperf3 tcpdump:tcpdump curl:curl python3:python3 unshare:util-linux \
 	  iptables:iptables nft:nftables podman:podman runc:runc /usr/lib/podman/netavark:netavark \
 	  arping:arping sshd:openssh-server ssh:openssh-client ssh-keygen:openssh-client \
-	  gcc:gcc /usr/include/stdlib.h:libc6-dev
+	  gcc:gcc /usr/include/stdlib.h:libc6-dev mandoc:mandoc
 
 test: tools ## all tests, and lint; installs what is missing (root)
 	@.ci/test
@@ -47,10 +47,11 @@ lint: ## vet, staticcheck, go.mod, gofmt
 # objects differ. They are committed, so only a change of the C needs it.
 CLANG ?= clang-14
 
-generate: ## compile the eBPF programs (root, if the compiler is missing)
+generate: ## compile the eBPF programs, and write the manual pages (root, if the compiler is missing)
 	@.ci/install $(CLANG):$(CLANG) llvm-strip-14:llvm-14 \
 	  /usr/include/bpf/bpf_helpers.h:libbpf-dev /usr/include/linux/bpf.h:linux-libc-dev
 	BPF2GO_CC=$(CLANG) BPF2GO_STRIP=llvm-strip-14 BPF2GO_CFLAGS="-I/usr/include/$$(uname -m)-linux-gnu" go generate ./insane/kern
+	go generate ./cmd/manual
 
 # PACKAGE:TARGET. Minimising what was found interesting is bounded: otherwise
 # it takes most of the time.
@@ -115,8 +116,23 @@ kernels: tools ## the tests under Linux 6.1, 6.12, 6.18 and the newest, in QEMU 
 drivers: tools ## the tests of the wire over emulated network cards, in QEMU (root)
 	.ci/drivers
 
-install: build ## the commands, below PREFIX (/usr/local)
-	install -D -t $(DESTDIR)$(PREFIX)/bin bin/insane bin/insanely
+# Shells look in these folders for completions of what is below the same PREFIX.
+SHARE = $(DESTDIR)$(PREFIX)/share
 
-clean: ## remove bin
-	rm -rf bin
+install: build ## the commands, their manual pages and completions, below PREFIX (/usr/local)
+	install -D -t $(DESTDIR)$(PREFIX)/bin bin/insane bin/insanely
+	for page in cmd/manual/*.[0-9]; do install -D -m 644 -t $(SHARE)/man/man$${page##*.} $$page; done
+	install -D -m 644 insanely/cli/completion/insanely.bash $(SHARE)/bash-completion/completions/insanely
+	install -D -m 644 insanely/cli/completion/insanely.zsh $(SHARE)/zsh/site-functions/_insanely
+	install -D -m 644 insanely/cli/completion/insanely.fish $(SHARE)/fish/vendor_completions.d/insanely.fish
+
+# VERSION, COMMIT and SOURCE_DATE_EPOCH: see the head of the script.
+dist: ## the packages and archives of a release, in dist
+	.dist/build
+
+# SUITES="bookworm" and STEPS narrow it: see the head of the script.
+dist-test: ## install, run, upgrade and purge what make dist has made, in roots of its own (root)
+	.dist/test
+
+clean: ## remove bin and dist
+	rm -rf bin dist

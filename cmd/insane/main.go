@@ -1,12 +1,18 @@
-// The insane command makes a fault-injecting network device and runs it.
+// The insane command makes a fault-injecting network device and runs it. Called insanely, it is
+// that command: a package has one file for both, as most of what they are made of is the same.
 package main
 
 import (
 	"os"
+	"path/filepath"
 
 	"github.com/seed-39a139a1/insane/insane/cli"
+	control "github.com/seed-39a139a1/insane/insanely/cli"
 )
 
 func main() {
+	if filepath.Base(os.Args[0]) == "insanely" {
+		os.Exit(control.Main(os.Args, os.Stdout, os.Stderr, os.Getenv))
+	}
 	os.Exit(cli.Main(os.Args, os.Stdout, os.Stderr))
 }

@@ -4,8 +4,9 @@
 // config.go makes a Config from the flags and checks everything before anything is created;
 // parse.go reads what they say; directions.go reads the policies and the receive mode; rules.go
 // reads the file of rules, and hands it to the program that the daemon executes; daemon.go runs the device; queue.go hands the log on, so that nothing waits for who reads
-// it; netns.go puts the daemon into another network namespace; manager.go speaks with the service manager; advice.go says what to do about an error;
-// lab.go runs package lab; help.go has the manual; cli.go has the rest.
+// it; netns.go puts the daemon into another network namespace; manager.go speaks with the service
+// manager; advice.go says what to do about an error; lab.go runs package lab; features.go says what the
+// kernel has; help.go has the manual; cli.go has the rest.
 package cli
 
 import (
@@ -14,7 +15,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +22,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/insanely/version"
 )
 
 // Exit codes; --help lists them.
@@ -69,10 +70,9 @@ type program struct {
 }
 
 func (p *program) app() *cli.App {
-	return &cli.App{
+	app := &cli.App{
 		Name:                  "insane",
 		Usage:                 "a network device that loses packets as you wish",
-		Version:               version(),
 		Flags:                 daemonFlags(),
 		Action:                p.daemon,
 		Commands:              []*cli.Command{p.lab()},
@@ -84,6 +84,8 @@ func (p *program) app() *cli.App {
 		// Main returns the exit code; the library would call os.Exit.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
+	version.Add(app, features)
+	return app
 }
 
 // output writes what the command prints, and keeps the first error, as on a full disk.
@@ -132,11 +134,3 @@ func exitCode(err error) int {
 }
 
 func oneLine(err error) string { return api.ShowText(strings.ReplaceAll(err.Error(), "\n", "; ")) }
-
-// version returns the version that the go command wrote into the binary.
-func version() string {
-	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
-		return build.Main.Version
-	}
-	return "(unknown)"
-}

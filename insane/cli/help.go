@@ -11,7 +11,7 @@ const help = `insane - a network device that loses packets as you wish
 
 The device is an interface. What the host routes into it leaves through another
 one, its slave, minus the packets that a policy drops; another policy drops of
-what arrives for it at the slave. insanely(1) sets the slave and the policies
+what arrives for it at the slave. insanely(8) sets the slave and the policies
 while it runs. When the process ends, however it ends, the interface is gone,
 and its addresses and routes with it.
 
@@ -91,3 +91,6 @@ EXIT STATUS
   2  bad usage or a bad value; nothing was created
 insane lab -- COMMAND ends with the status of COMMAND.
 `
+
+// Manual returns what --help prints, for manual pages.
+func Manual() string { return help }

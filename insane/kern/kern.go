@@ -42,6 +42,7 @@
 //	steer.go     keeps the frames in the daemon's queue of the TAP
 //	memory.go    the memory that the programs and this process share, and memos of chains
 //	handover.go  takes loaded programs along when the process executes its program again
+//	features.go  Probe: what a kernel has, without a device
 //	refused.go   tells a user why the kernel refuses eBPF
 //
 // The files kern_bpfel.go and kern_bpfeb.go are generated from the C, for CPUs of

@@ -93,3 +93,22 @@ func TestAttachWithoutRights(t *testing.T) {
 		t.Errorf("left behind: %v", state)
 	}
 }
+
+// Probe tells rights from features, and says the same as the device would find.
+func TestProbe(t *testing.T) {
+	needRoot(t)
+	o, err := Open("insane")
+	must(t, err)
+	must(t, o.Close())
+	if f := Probe(); f.EBPF != nil || f.TCX != nil && !errors.Is(f.TCX, ErrUnsupported) {
+		t.Errorf("as root: %+v", f)
+	}
+	done := make(chan Features)
+	go func() {
+		drop(t, unix.CAP_BPF, unix.CAP_SYS_ADMIN)
+		done <- Probe()
+	}()
+	if f := <-done; !errors.Is(f.EBPF, ErrRights) || !errors.Is(f.TCX, ErrRights) {
+		t.Errorf("without CAP_BPF: %+v", f)
+	}
+}

@@ -4,6 +4,7 @@
 //	rights.go       Reduce: the process keeps the capabilities that a daemon needs
 //	handover.go     a text that the program leaves to itself when it is executed again
 //	thread.go       the capabilities of one thread
+//	held.go         Held: the capabilities that a daemon would have
 //	filter.go       Filter: the process keeps the system calls that a daemon needs
 //	calls.go        the list of these system calls
 //	calls_amd64.go  additions to the list for x86

@@ -22,7 +22,7 @@ const child = "INSANE_RIGHTS_CHILD"
 // children are processes that lose rights for good, and so cannot be the test itself. Each
 // ends with status 1 if a check fails.
 var children = map[string]func(check func(err error, what string)){
-	"filtered": filtered, "reduced": reduced, "handed": handed, "unhanded": unhanded,
+	"filtered": filtered, "reduced": reduced, "handed": handed, "unhanded": unhanded, "heldless": heldLess,
 }
 
 func TestMain(m *testing.M) {

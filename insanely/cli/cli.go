@@ -40,7 +40,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -48,6 +47,7 @@ import (
 
 	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/insanely/api"
+	"github.com/seed-39a139a1/insane/insanely/version"
 )
 
 // Main runs the command line args, where args[0] is the name of the program,
@@ -83,10 +83,9 @@ type program struct {
 // app describes the command to urfave/cli. Each run needs a new one, because it stores
 // parsed values.
 func (p *program) app() *cli.App {
-	return &cli.App{
+	app := &cli.App{
 		Name:      "insanely",
 		Usage:     "control a fault-injecting network device",
-		Version:   version(),
 		Flags:     globalFlags(),
 		Commands:  p.commands(),
 		Action:    p.device,
@@ -98,6 +97,8 @@ func (p *program) app() *cli.App {
 		// Main returns the exit code; the library would call os.Exit.
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
+	version.Add(app, nil)
+	return app
 }
 
 func globalFlags() []cli.Flag {
@@ -143,14 +144,6 @@ func (p *program) commands() []*cli.Command {
 		command.HideHelp = true // --help is sorted to the front and is the app's
 	}
 	return commands
-}
-
-// version returns the version that the go command wrote into the binary.
-func version() string {
-	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
-		return build.Main.Version
-	}
-	return "(unknown)"
 }
 
 // open makes the client of the daemon that the flags and the environment name. With --wait

@@ -187,3 +187,6 @@ EXIT STATUS
 An error is one line on standard error. No answer for 2 s is an error, about
 rules and recordings for 10 s.
 `
+
+// Manual returns what --help prints, for manual pages.
+func Manual() string { return help }
