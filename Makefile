@@ -7,10 +7,10 @@ PREFIX      ?= /usr/local
 # Every test of a promise that needs root fails instead of being skipped.
 export INSANE_ROOT := 1
 
-.PHONY: help build unit test check demo bench bench-netem kernels drivers soak fuzz lint generate tools install dist dist-test clean
+.PHONY: help build unit test check demo bench bench-netem kernels drivers soak fuzz lint generate tools install dist dist-test image image-test clean
 
 build: ## the commands, in bin (the default)
-	go build -o bin/ ./cmd/insane ./cmd/insanely
+	go build -o bin/ ./cmd/insane ./cmd/insanely ./cmd/insane-cni
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -133,6 +133,12 @@ dist: ## the packages and archives of a release, in dist
 # SUITES="bookworm" and STEPS narrow it: see the head of the script.
 dist-test: ## install, run, upgrade and purge what make dist has made, in roots of its own (root)
 	.dist/test
+
+image: ## the container image, dist/insane-image.tar
+	.image/build
+
+image-test: image tools ## the image and the CNI plugin with podman, runc and other plugins (root)
+	.image/test
 
 clean: ## remove bin and dist
 	rm -rf bin dist

@@ -64,8 +64,10 @@ var rooms = map[string][]string{
 	"insanely/verify/stat":    {},
 	"insanely/verify/witness": {"policy/match", "insanely/verify/packet"},
 	"insanely/api":            {},
+	"insanely/cni":            {"insanely"},
 	"cmd/insane":              {"insane/cli", "insanely/cli"},
 	"cmd/insanely":            {"insanely/cli"},
+	"cmd/insane-cni":          {"insanely/cni"},
 	"cmd/manual":              {"policy", "policy/match", "insane/cli", "insanely/cli"},
 	"insane/port/porttest":    {"policy", "insane/frame"},
 

@@ -1,5 +1,8 @@
+//go:build !image
+
 // The insane command makes a fault-injecting network device and runs it. Called insanely, it is
 // that command: a package has one file for both, as most of what they are made of is the same.
+// main.go is these; image.go is all commands in one program, for the container image.
 package main
 
 import (
