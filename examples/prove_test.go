@@ -22,6 +22,9 @@ func TestProve(t *testing.T) {
 	if !strings.Contains(out, "failed 1, came with pass, failed again\n") {
 		t.Error("the download has other ends")
 	}
+	if !strings.Contains(out, "\nthe witness       nothing differs\n") || !strings.Contains(out, "tx  default  percent 80") {
+		t.Error("the witness says something else")
+	}
 	if t.Failed() {
 		t.Log(out)
 	}

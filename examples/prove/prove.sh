@@ -1,13 +1,14 @@
 #!/bin/sh
-# Record what insane does to each packet, explain it, and do it again.
+# Record what insane does to each packet, verify and explain it, and do it again.
 #
-# borea pings morgana and loses packets both ways; each is recorded with the verdict on
-# it, and explained. Then somebody sets another policy and another seed. The replay of the
+# borea pings morgana and loses packets both ways. Each is recorded with the verdict on
+# it, and explained; and an independent witness compares what was asked with what it saw.
+# Then somebody sets another policy and another seed. The replay of the
 # recording brings all of it back: the same pings are lost, although ping has another
 # identifier, and a second recording says the same of each packet. And a download that
 # failed once fails again.
 #
-# Run it as root, with insane, insanely, ping, curl and python3 in the PATH, or the first
+# Run it as root, with insane, insanely, ping, ss, curl and python3 in the PATH, or the first
 # two in bin/ of this project. It builds both hosts out of network namespaces; when it
 # ends, however it ends, they are gone.
 set -eu
@@ -50,6 +51,22 @@ recorded() { # FILE
     sed 's/^/  /' "$1.log"
 }
 
+# watch begins to verify, and returns when the witness sees each packet.
+watch() {
+    echo "borea# insanely verify --for 30s &"
+    insanely verify --for 30s >verified &
+    witness=$!
+    until ss -0 -p | grep -q '"insanely"'; do sleep 0.05; done
+}
+
+# watched ends that early. It fails if something differs from what was asked.
+watched() {
+    kill -INT $witness
+    verdict='nothing differs'
+    wait $witness || verdict='something differs'
+    sed 's/^/  /' verified
+}
+
 # pings sends so many, and prints how many were answered.
 pings() {
     say ping -q -c $PINGS -i 0.01 -W 1 10.9.0.2 >ping.log || true
@@ -85,9 +102,10 @@ until curl -s -o /dev/null --max-time 2 http://10.9.0.2/page; do sleep 0.05; don
 echo
 say insanely --seed 2000 eth0 both percent 80 >/dev/null
 record run.pcapng
+watch
 first=$(pings)
+watched
 recorded run.pcapng
-# The place for insanely verify: what was asked for and what was done, seen by somebody else.
 echo "borea# insanely explain run.pcapng --lost"
 insanely explain run.pcapng --lost | sort >lost
 head -n 3 lost
@@ -120,6 +138,7 @@ cat <<END
 
 pings answered    $first of $PINGS, $without with another policy, $second in the replay
 packets lost      $(wc -l <lost), and $(wc -l <again) in the replay: $same of them the same
+the witness       $verdict
 the download      $failed
 END
 kill $insane
@@ -127,4 +146,5 @@ wait $insane
 
 [ "$first" -lt $PINGS ] && [ "$without" -eq $PINGS ] && [ "$second" -eq "$first" ] &&
     [ "$same" -eq "$(wc -l <lost)" ] && [ "$same" -eq "$(wc -l <again)" ] && grep -q ' 0 others' replayed &&
+    [ "$verdict" = 'nothing differs' ] &&
     [ "$failed" = 'failed 1, came with pass, failed again' ]
