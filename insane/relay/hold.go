@@ -136,10 +136,12 @@ func (r *Relay) releaseDue(now policy.Time) {
 			r.waiting.schedule(c)
 		}
 	}
+	begun := r.clock()
 	r.flush()
 	after := r.clock()
-	for _, p := range r.parts {
-		p.class.rule.late.add(after-min(after, p.due), p.packets)
+	for i, p := range r.parts {
+		left := begun + (after-begun)*policy.Time(i)/policy.Time(len(r.parts)) // one after the other
+		p.class.rule.late.add(left-min(left, p.due), p.packets)
 	}
 	for _, c := range r.touched {
 		c.line.Release()
