@@ -76,48 +76,60 @@ func (u *Urgency) give(thread int) error {
 }
 
 const (
-	// busySpan is how long a thread with the priority may be busy before it goes without it for
-	// restSpan. That leaves other threads more than the twentieth of each second that the kernel
-	// keeps for them, and in pieces that delay nobody for long.
-	busySpan = policy.Time(10 * time.Millisecond)
-	restSpan = policy.Time(time.Millisecond)
+	// mostPercent is the share of the time that a thread may run with the priority, and burst how
+	// much more than that at once. Together they stay below the 95 % of each second that the kernel
+	// allows. A thread that has used it up goes without the priority for restSpan.
+	mostPercent = 93
+	burst       = policy.Time(15 * time.Millisecond)
+	restSpan    = policy.Time(time.Millisecond)
+
+	lookEvery = policy.Time(2 * time.Millisecond) // at the processor time
 )
 
-// turns divides the time of a thread into spans with the priority and short ones without. The
-// zero value is that of a thread without the priority.
+// turns divides the time of a thread into spans with the priority and, if it is busy all the time,
+// short ones without. The zero value is that of a thread that has rested for long.
 type turns struct {
-	began policy.Time // the present span
-	used  policy.Time // processor time of the thread when the span began
-	rests policy.Time // the thread goes without the priority until then
+	looked policy.Time // when used was read
+	used   policy.Time // processor time of the thread
+	credit policy.Time // what it may run with the priority, beside its share of what comes
+	rests  policy.Time // the thread goes without the priority until then
 }
 
 // begin begins a span with the priority.
-func (u *turns) begin(now, used policy.Time) { u.began, u.used = now, used }
+func (u *turns) begin(now, used policy.Time) {
+	u.earn(now)
+	u.looked, u.used = now, used
+}
+
+// earn adds what the time since the last look is worth.
+func (u *turns) earn(now policy.Time) {
+	u.credit = min(burst, u.credit+min(now-u.looked, policy.Time(time.Second))*mostPercent/100)
+}
 
 // urgent reports whether a thread that asks for the priority may have it now. used returns the
 // processor time that the thread has taken.
 func (u *turns) urgent(now policy.Time, used func() policy.Time) bool {
-	if now < u.rests {
+	switch {
+	case now < u.rests:
 		return false
-	}
-	if u.rests != 0 {
+	case u.rests != 0 || u.looked == 0:
 		u.rests = 0
 		u.begin(now, used())
-	}
-	if now < u.began+busySpan {
+		return true
+	case now < u.looked+lookEvery:
 		return true
 	}
-	taken, span := used(), now-u.began
-	if taken > u.used && taken-u.used > span-span/busyShare {
-		u.rests = now + restSpan
+	before := u.used
+	u.earn(now)
+	u.looked, u.used = now, used()
+	if taken := u.used - before; u.used > before && taken > u.credit {
+		u.credit, u.rests = 0, now+restSpan
 		return false
+	} else if u.used > before {
+		u.credit -= taken
 	}
-	u.begin(now, taken)
 	return true
 }
-
-// busyShare: a thread is busy if it takes all of its time but one busyShare-th.
-const busyShare = 10
 
 // processorTime returns how long the present thread has run.
 func processorTime() policy.Time {

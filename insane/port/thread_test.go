@@ -74,34 +74,34 @@ func TestUrgencyFollows(t *testing.T) {
 	close(second)
 }
 
-// A thread that is busy all the time goes without the priority for a short time, again and again.
-// One that leaves a fifth of its time to others never does.
+// A thread that is busy all the time goes without the priority for a short time, again and again, so
+// that it never has it for 95 % of a second. One that is busy for nine tenths of its time keeps it.
 func TestUrgencyTurns(t *testing.T) {
-	for _, c := range []struct {
-		busy          float64 // share of the time that the thread takes
-		least, most   float64 // share of the time without the priority
-		longestUrgent time.Duration
-	}{{1, 0.06, 0.13, 11 * time.Millisecond}, {0.8, 0, 0, time.Hour}, {0, 0, 0, time.Hour}} {
+	for _, c := range []struct{ busy, least, most float64 }{ // shares of the time: busy, and without the priority
+		{1, 0.055, 0.075}, {0.97, 0.03, 0.05}, {0.9, 0, 0}, {0.5, 0, 0}, {0, 0, 0},
+	} {
 		var u turns
-		const step, span = policy.Time(100 * time.Microsecond), policy.Time(time.Second)
-		now, used, without, urgentFor, longest := policy.Time(time.Hour), policy.Time(0), policy.Time(0), policy.Time(0), policy.Time(0)
-		u.begin(now, used)
-		urgent := true
-		for end := now + span; now < end; now += step {
-			used += policy.Time(c.busy * float64(step))
-			was := urgent
-			if urgent = u.urgent(now, func() policy.Time { return used }); urgent && !was {
-				u.begin(now, used)
+		const step, end = policy.Time(100 * time.Microsecond), policy.Time(4 * time.Second)
+		used, without, with := policy.Time(0), policy.Time(0), []policy.Time{}
+		for now := policy.Time(time.Hour); len(with) < int(end/step); now += step {
+			taken := policy.Time(c.busy * float64(step))
+			used += taken
+			if !u.urgent(now, func() policy.Time { return used }) {
+				without, taken = without+step, 0
 			}
-			if urgent {
-				urgentFor += step
-			} else {
-				without, urgentFor = without+step, 0
-			}
-			longest = max(longest, urgentFor)
+			with = append(with, taken)
 		}
-		if share := float64(without) / float64(span); share < c.least || share > c.most || longest > policy.Time(c.longestUrgent) {
-			t.Errorf("busy %v: %.3f of the time without the priority, with it for %v at most", c.busy, share, time.Duration(longest))
+		if share := float64(without) / float64(end); share < c.least || share > c.most {
+			t.Errorf("busy %v: %.3f of the time without the priority", c.busy, share)
+		}
+		second, sum := int(policy.Time(time.Second)/step), policy.Time(0)
+		for i, taken := range with {
+			if sum += taken; i >= second {
+				sum -= with[i-second]
+			}
+			if sum > policy.Time(950*time.Millisecond) {
+				t.Fatalf("busy %v: %v of a second with the priority", c.busy, time.Duration(sum))
+			}
 		}
 	}
 }
