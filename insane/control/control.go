@@ -19,6 +19,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -156,11 +158,11 @@ func (s *server) handler() http.Handler {
 			answer(w, api.DeviceStats{TX: info.TX.Stats, RX: info.RX.Stats})
 		}),
 		api.PathMetrics:   readOnly(metrics.ServeHTTP),
-		api.PathRecord:    s.record,
-		api.PathReplay:    s.replay,
+		api.PathRecord:    only("GET", s.record),
+		api.PathReplay:    only("PUT", s.replay),
 		api.PathRules:     s.rules,
 		api.PathRulesFile: s.rulesFile,
-		api.PathConfirm:   s.confirm,
+		api.PathConfirm:   only("POST", s.confirm),
 		api.PathLog:       readOnly(s.log),
 	}
 	serve := func(w http.ResponseWriter, r *http.Request) {
@@ -179,10 +181,14 @@ func (s *server) handler() http.Handler {
 	})
 }
 
-func readOnly(f http.HandlerFunc) http.HandlerFunc {
+func readOnly(f http.HandlerFunc) http.HandlerFunc { return only("GET, HEAD", f) }
+
+// only serves requests with one of the methods of a list, as the header Allow has it, and refuses
+// others.
+func only(allow string, f http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			refuseMethod(w, r, "GET, HEAD")
+		if !slices.Contains(strings.Split(allow, ", "), r.Method) {
+			refuseMethod(w, r, allow)
 			return
 		}
 		f(w, r)

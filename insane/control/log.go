@@ -10,10 +10,6 @@ import (
 
 // confirm answers the requests of api.PathConfirm. Their body is empty, or an empty object.
 func (s *server) confirm(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost {
-		refuseMethod(w, r, "POST")
-		return
-	}
 	by, who, ok := s.permit(w, r)
 	if !ok {
 		return

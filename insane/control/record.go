@@ -78,10 +78,6 @@ func (s *streams) wait(limit time.Duration) {
 // record sends a recording until the peer has enough, or the device ends. It shows what others
 // send, so it is for those who may make changes.
 func (s *server) record(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet {
-		refuseMethod(w, r, "GET")
-		return
-	}
 	_, who, ok := s.permit(w, r)
 	if !ok {
 		return

@@ -11,10 +11,6 @@ import (
 
 // replay begins the replay of a recording. It makes changes, so it is for those who may.
 func (s *server) replay(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPut {
-		refuseMethod(w, r, "PUT")
-		return
-	}
 	by, who, ok := s.permit(w, r)
 	if !ok {
 		return

@@ -204,3 +204,24 @@ func toJSON(v any, indent string) string {
 	}
 	return text.String()
 }
+
+// show asks the daemon, and prints the answer: as JSON, or as text makes it. It is for a subcommand
+// that takes no words and changes no policy.
+func show[T any](p *program, c *cli.Context, ask func(*insanely.Client, context.Context) (T, error), text func(T) string) error {
+	if err := refuse(c, changeFlags...); err != nil {
+		return err
+	}
+	client, err := p.open(c)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	answer, err := ask(client, c.Context)
+	if err != nil {
+		return err
+	}
+	if c.Bool("json") {
+		return p.printJSON(answer)
+	}
+	return p.print(text(answer))
+}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/insanely/api"
 	"github.com/seed-39a139a1/insane/policy"
 )
@@ -65,22 +66,7 @@ func howLong(c *cli.Context, usual time.Duration) time.Duration {
 
 // confirm keeps what waits for a confirmation, and prints the device.
 func (p *program) confirm(c *cli.Context) error {
-	if err := refuse(c, changeFlags...); err != nil {
-		return err
-	}
-	client, err := p.open(c)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	info, err := client.Confirm(c.Context)
-	if err != nil {
-		return err
-	}
-	if c.Bool("json") {
-		return p.printJSON(info)
-	}
-	return p.print(deviceText(info))
+	return show(p, c, (*insanely.Client).Confirm, deviceText)
 }
 
 // leaseLines say of each lease to what its member returns, and when.

@@ -7,27 +7,13 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // log prints the last changes of the device, one a line.
 func (p *program) log(c *cli.Context) error {
-	if err := refuse(c, changeFlags...); err != nil {
-		return err
-	}
-	client, err := p.open(c)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	entries, err := client.Log(c.Context)
-	if err != nil {
-		return err
-	}
-	if c.Bool("json") {
-		return p.printJSON(entries)
-	}
-	return p.print(logText(entries))
+	return show(p, c, (*insanely.Client).Log, logText)
 }
 
 // logText lists changes: when, who, and what has changed.

@@ -8,31 +8,22 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/seed-39a139a1/insane/insanely"
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
 // stats prints the counters only.
 func (p *program) stats(c *cli.Context) error {
-	if err := refuse(c, changeFlags...); err != nil {
-		return err
-	}
-	client, err := p.open(c)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	stats, err := client.Stats(c.Context)
-	if err != nil {
-		return err
-	}
-	if c.Bool("json") {
-		return p.printJSON(stats)
-	}
+	return show(p, c, (*insanely.Client).Stats, statsText)
+}
+
+// statsText lists the counters of both directions.
+func statsText(stats api.DeviceStats) string {
 	layout := newCounters(stats.TX, stats.RX)
 	var text blocks
 	text.add("tx", layout.lines(stats.TX)...)
 	text.add("rx", layout.lines(stats.RX)...)
-	return p.print(text.String())
+	return text.String()
 }
 
 // counters is the layout of the counters of several directions: the widths of

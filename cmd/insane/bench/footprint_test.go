@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,12 +93,8 @@ func benchFootprint(b *testing.B, w *benchWay) {
 // mode, in nanoseconds (Documentation/scheduler/sched-stats.rst).
 func cpuTime(b *testing.B, pid int) (sum time.Duration) {
 	b.Helper()
-	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
-	if err != nil || len(threads) == 0 {
-		b.Fatalf("find the threads of %d: %d, %v", pid, len(threads), err)
-	}
-	for _, name := range threads {
-		text, err := os.ReadFile(name)
+	for _, thread := range testbed.Threads(b, pid) {
+		text, err := os.ReadFile(thread + "/schedstat")
 		if err != nil {
 			b.Fatal(err)
 		}
