@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What was recorded comes again: the same packets are lost and the same pings are not answered, and the
+// A replay repeats a recording: the same packets are lost and the same pings are not answered, and the
 // download that failed fails again. What lost them is as many as the seed makes.
 func TestProve(t *testing.T) {
 	t.Parallel()

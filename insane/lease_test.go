@@ -109,7 +109,7 @@ func TestLeaseEnds(t *testing.T) {
 	})
 }
 
-// What is not confirmed in time returns; what is confirmed stays, or returns later.
+// A change that is not confirmed in time returns; one that is confirmed stays, or returns later.
 func TestLeaseIsConfirmed(t *testing.T) {
 	inBubble(t, func(l *leasing) {
 		confirm := func(want error) {

@@ -47,7 +47,7 @@ func argument(word string) string {
 	return word
 }
 
-// What a word of a sentence may be.
+// The kinds of words of a sentence.
 var (
 	wordFlag   = regexp.MustCompile(`^--[a-z][a-z-]*(=[a-z]+)?$`)
 	wordEnv    = regexp.MustCompile(`^\$[A-Z_]+$`)

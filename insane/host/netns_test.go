@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is no network namespace is not found, and the error says why.
+// A text that names no network namespace finds none, and the error says why.
 func TestFindNoNetns(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))

@@ -80,7 +80,7 @@ func transition(m lease.Move) api.Transition {
 	return api.Transition{Member: m.Member, From: cut(cmp.Or(m.From, none)), To: cut(cmp.Or(m.To, none))}
 }
 
-// who says who has made a change; nil is the daemon itself.
+// who returns one of the api.Who… names for the maker of a change; nil is the daemon itself.
 func who(by *api.Peer) string {
 	if by == nil {
 		return api.WhoDaemon

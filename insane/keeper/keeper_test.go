@@ -39,7 +39,7 @@ func (f *fake) Return(c api.Change, rules policy.Rules, done func()) error {
 	return nil
 }
 
-// What cannot return is left out, one after the other, and said; the rest returns in one change.
+// Members that cannot return are left out, one after the other, and said; the rest returns in one change.
 func TestExpireLeavesOut(t *testing.T) {
 	refuse := func(field string) error { return api.Errorf(api.ErrInvalid, field, "impossible") }
 	for _, test := range []struct {

@@ -10,7 +10,7 @@ import (
 // relay counts those that have left: it has read them, and holds them or has done with them.
 // It also counts those that it has done with. While one is not done that the kernel might have
 // carried, the fast path leaves every frame to the relay, so that none overtakes a waiting one.
-// What has left makes room for others.
+// Frames that have left make room for others.
 //
 // All methods are safe for concurrent use.
 type Backlog struct {

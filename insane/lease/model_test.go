@@ -424,7 +424,7 @@ func compare(t *testing.T, what string, m *model, d *device) {
 	}
 }
 
-// What becomes of leases is what becomes of two states that are kept apart.
+// Leases do the same as two states that are kept apart.
 func TestLeasesAreTwoStates(t *testing.T) {
 	for seed := range uint64(2_000) {
 		r := rand.New(rand.NewPCG(seed, 1))

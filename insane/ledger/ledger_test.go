@@ -87,7 +87,7 @@ func TestID(t *testing.T) {
 	}
 }
 
-// What one goroutine pushes, another one pulls, and nothing else; pieces stay whole.
+// One goroutine pulls exactly the pieces that another one pushes, and each stays whole.
 func TestRing(t *testing.T) {
 	r := ledger.NewRing(1000)
 	if r.Push(make([]byte, 1001)) {
@@ -126,7 +126,7 @@ func TestRing(t *testing.T) {
 	}
 }
 
-// What finds no room is counted, and the stream says where it lacks.
+// Entries that find no room are counted, and the stream says where they lack.
 func TestRecorderMisses(t *testing.T) {
 	r := ledger.NewRecorder(policy.RX, ledger.Filter{}, 2000)
 	e := left

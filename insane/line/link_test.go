@@ -72,7 +72,7 @@ func TestQueueCutsSupers(t *testing.T) {
 	}
 }
 
-// What is admitted finds room in any queue, and takes room from others. It waits for the link as they do.
+// An admitted packet finds room in any queue, and takes room from others. It waits for the link as they do.
 func TestAdmitted(t *testing.T) {
 	l := open(line.Settings{Rate: 1_000_000, QueuePackets: 3})
 	f, layout := inspected(t, super(10, 83, 83)) // 125 Ethernet bytes each

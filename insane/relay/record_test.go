@@ -68,7 +68,7 @@ type refusing struct{ sink }
 
 func (refusing) Write([]frame.Frame) (int, error) { return 0, port.ErrBusy }
 
-// What the far side refuses, what is too big, malformed or without a slave is recorded with its
+// A packet that the far side refuses, or that is too big, malformed or without a slave, is recorded with its
 // reason.
 func TestRecordReasons(t *testing.T) {
 	packet := porttest.SuperFrame(0, 2, 64)

@@ -195,7 +195,7 @@ func TestMeetAtOnce(t *testing.T) {
 	}
 }
 
-// What was refused before anybody asked for its verdict has the one that it would have had, and what
+// A packet that was refused before anybody asked for its verdict has the one that it would have had, and what
 // the queue has lost is known by its copies. Neighbours and the session of the person are left out.
 func TestAdd(t *testing.T) {
 	r := newRecorder(t)
@@ -326,7 +326,7 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// What Parse takes, it can look up: any bytes give an error or a table with as many packets as it says.
+// A table that Parse has made answers any look-up: any bytes give an error or a table with as many packets as it says.
 func FuzzParse(f *testing.F) {
 	for _, body := range seeds(&testing.T{}) {
 		f.Add(body)

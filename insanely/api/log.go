@@ -19,7 +19,7 @@ type LogPage struct {
 	Last uint64 `json:"last"`
 }
 
-// Who makes a change.
+// The makers of a change.
 const (
 	WhoPeer   = "peer"   // somebody, over the control socket
 	WhoLease  = "lease"  // the end of a lease

@@ -84,7 +84,7 @@ func (f *files) next() (err error) {
 	f.number++
 	f.counts = countingWriter{to: f.stdout}
 	if f.path != stdio {
-		// What others send is not for all to see.
+		// Traffic of others is not for all to see.
 		if f.file, err = os.OpenFile(f.name(f.number), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600); err != nil {
 			return err
 		}

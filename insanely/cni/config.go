@@ -21,7 +21,7 @@ const (
 	rxArgument   = "INSANE_RX_POLICY"
 )
 
-// What a configuration need not say.
+// Values that a configuration may leave out.
 const (
 	usualDirectory = "/run/insane"
 	usualMemory    = "64MB"

@@ -96,7 +96,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// What a pod asks for cannot become another flag of the daemon.
+// The policy of a pod cannot become another flag of the daemon.
 func TestArguments(t *testing.T) {
 	const previous = `{"cniVersion":"1.0.0","prevResult":{"cniVersion":"1.0.0"},"seed":"7"}`
 	c := conf(t, previous, "")

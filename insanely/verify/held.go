@@ -47,7 +47,7 @@ func (j *judge) delayLines() {
 		Seen:    ns(int64(s[0])) + " / " + ns(int64(s.Quantile(0.5))) + " / " + ns(int64(s.Quantile(0.99))) + " (min/p50/p99)",
 		Verdict: verdict(s[0] >= least-clockError),
 	}
-	// What else makes packets wait comes on top.
+	// Other causes of waiting come on top.
 	if j.delay.jitter == 0 && j.link.bits == 0 && j.reorder == 0 && len(j.unknown) == 0 && len(s) >= 20 {
 		slowest := least + max(0.02*least, float64(j.seen.Late))
 		if s[0] > slowest {

@@ -23,7 +23,7 @@ type Seen struct {
 	Trace   []Packet // in the order in which they went in
 	Guessed uint64   // damaged packets whose originals could not be told for sure
 
-	// What the device's counters say, where nobody else can know.
+	// Counts of the device itself, where nobody else can know.
 	Queue  uint64 // packets lost because the queue of the link was full
 	First  uint64 // packets judged by the policy before the trace
 	Unsure uint64 // by how much these two may be off, because they were not read at one moment

@@ -40,7 +40,7 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// What more has to say costs nothing unless somebody asks.
+// The function more is called only if somebody asks.
 func TestLazy(t *testing.T) {
 	var out bytes.Buffer
 	app := &cli.App{Name: "a", Writer: &out, Action: func(*cli.Context) error { return nil }}

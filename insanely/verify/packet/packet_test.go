@@ -124,7 +124,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// What rules look at, and which messages they spare.
+// The fields at which rules look, and the messages that they spare.
 func TestKeys(t *testing.T) {
 	p := packets(t, Frame{Bytes: udp(7, noise(90)), Tag: match.Tagged | 5})[0]
 	if p.Key.SourcePort != 1000 || p.Key.DestinationPort != 53 || p.Key.Protocol != protocolUDP || p.Length != 42+90+4 ||

@@ -47,7 +47,7 @@ func TestInterval(t *testing.T) {
 	}
 }
 
-// What Need says agrees with a table that was computed otherwise, where the smaller share is in
+// Need agrees with a table that was computed otherwise, where the smaller share is in
 // error by a part of itself.
 func TestNeed(t *testing.T) {
 	for _, c := range []struct{ p, part, want float64 }{{0.5, 0.01, 0.56e6}, {0.1, 0.02, 1.27e6}, {0.01, 0.05, 2.23e6}} {
