@@ -1,0 +1,12 @@
+# What a build of a release is made of: sourced by .dist/build and .image/build in the root of the
+# checkout. It sets and exports VERSION, COMMIT and SOURCE_DATE_EPOCH, unless they are given: the newest
+# release in CHANGELOG.md; the commit of the checkout, with "-changed" behind it if files differ; when
+# that was committed.
+# shellcheck shell=bash
+VERSION=${VERSION:-$(sed -nE 's/^## \[([0-9]+\.[0-9]+\.[0-9]+)\].*/\1/p;T;q' CHANGELOG.md)}
+if [ -z "${COMMIT:-}" ]; then
+  COMMIT=$(git rev-parse HEAD)
+  [ -z "$(git status --porcelain)" ] || COMMIT+=-changed
+fi
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export VERSION COMMIT SOURCE_DATE_EPOCH
