@@ -129,7 +129,18 @@ func (h hook) tcxElse(clsact func() (io.Closer, error)) (io.Closer, error) {
 	case err != nil:
 		return nil, explain("attach the "+h.what, err)
 	}
-	return l, nil
+	return attached{l}, nil
+}
+
+// attached is a program in a tcx chain.
+type attached struct{ link.Link }
+
+// Close detaches the program at once. Without Detach, the program would run until the last file
+// descriptor of the link is closed: a process that another thread is just starting has a copy
+// of it until it executes its program.
+func (a attached) Close() error {
+	_ = a.Detach() // after an error, Close does the same, later
+	return a.Link.Close()
 }
 
 // clsact returns the function that attaches a program of the fast path as a filter

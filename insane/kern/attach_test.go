@@ -214,3 +214,25 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// Close detaches the program also while another process has the link.
+func TestCloseDetachesAtOnce(t *testing.T) {
+	near, _ := newNamespace(t)
+	if !hasTCX(t) {
+		t.Log("no tcx: a filter of clsact has no link")
+		return
+	}
+	index := near.Attrs().Index
+	closer, err := openObjects(t, nil).AttachSlave(SlaveOptions{Link: index})
+	must(t, err)
+	found, err := link.QueryPrograms(link.QueryOptions{Target: index, Attach: ebpf.AttachTCXIngress})
+	must(t, err)
+	id, _ := found.Programs[0].LinkID()
+	copied, err := link.NewFromID(id)
+	must(t, err)
+	defer copied.Close()
+	must(t, closer.Close())
+	if left := programsAt(t, index); len(left) != 0 {
+		t.Errorf("programs %v are still attached", left)
+	}
+}

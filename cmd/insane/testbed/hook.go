@@ -119,7 +119,8 @@ func attached(t testing.TB, h *lab.Host, count func() int, attach func() (link.L
 		t.Fatalf("attach a program: %v", err)
 	}
 	t.Cleanup(func() { l.Close() })
-	return Hook{Count: count, Remove: func() { l.Close() }}
+	// Close alone would leave the program to a process that another test is just starting.
+	return Hook{Count: count, Remove: func() { labtest.Must(t, errors.Join(l.Detach(), l.Close())) }}
 }
 
 // DropFilter adds a filter of tc to a clsact qdisc of a link. parent is
