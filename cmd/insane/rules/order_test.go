@@ -45,48 +45,52 @@ func TestOrderWhileHoldingBeginsAndEnds(t *testing.T) {
 func inOrder(t *testing.T, b *testbed.Bed, change func(text string) error) {
 	f := b.NewFlow(t, 4)
 	b.Begin(t, "pass", 3)
-	const count = 6000
-	errs := make(chan error, 1)
-	go func() { errs <- numbered(f.In, count) }()
-	turns := []string{"delay 2ms", "pass", "delay 500us", "every 1000000"}
-	stop, changes := make(chan struct{}), 0
-	changing := make(chan error, 1)
+	received := make(chan error, 1)
+	go func() { received <- numbered(f.In) }()
+	changed := make(chan error, 1)
 	go func() {
-		for ; ; changes++ {
-			select {
-			case <-stop:
-				changing <- nil
-				return
-			case <-time.After(time.Duration(changes%5) * time.Millisecond):
-			}
-			if err := change(turns[changes%len(turns)]); err != nil {
-				changing <- err
+		policies := []string{"delay 2ms", "pass", "delay 500us", "every 1000000"}
+		for i := range 24 {
+			time.Sleep(time.Duration(i%5) * time.Millisecond)
+			if err := change(policies[i%len(policies)]); err != nil {
+				changed <- err
 				return
 			}
 		}
+		changed <- nil
 	}()
-	payload := make([]byte, 64)
-	for i := range count {
-		binary.BigEndian.PutUint64(payload, uint64(i))
-		if _, err := f.Out.Write(payload); err != nil {
+	sending := true
+	for i := 0; sending; i++ {
+		select {
+		case err := <-changed:
+			labtest.Must(t, err)
+			sending = false
+		default:
+		}
+		if _, err := f.Out.Write(number(i, !sending)); err != nil {
 			t.Fatal(err)
 		}
 		if i%16 == 0 {
 			time.Sleep(200 * time.Microsecond) // so that no queue is full
 		}
 	}
-	close(stop)
-	labtest.Must(t, <-changing)
-	labtest.Must(t, <-errs)
-	if changes < 10 {
-		t.Errorf("only %d changes", changes)
-	}
+	labtest.Must(t, <-received)
 }
 
-// numbered receives datagrams with the numbers 0 to count − 1, in this order.
-func numbered(in *net.UDPConn, count int) error {
+// number returns a payload with a number, that says whether it is the last one.
+func number(i int, last bool) []byte {
+	payload := make([]byte, 64)
+	binary.BigEndian.PutUint64(payload, uint64(i))
+	if last {
+		payload[8] = 1
+	}
+	return payload
+}
+
+// numbered receives payloads with the numbers from 0 to that of the last one, in this order.
+func numbered(in *net.UDPConn) error {
 	buffer := make([]byte, 100)
-	for i := range count {
+	for i := uint64(0); ; i++ {
 		_ = in.SetReadDeadline(time.Now().Add(testbed.Longest))
 		n, err := in.Read(buffer)
 		switch {
@@ -94,9 +98,10 @@ func numbered(in *net.UDPConn, count int) error {
 			return fmt.Errorf("packet %d does not come", i)
 		case err != nil:
 			return err
-		case n < 8 || binary.BigEndian.Uint64(buffer) != uint64(i):
+		case n != 64 || binary.BigEndian.Uint64(buffer) != i:
 			return fmt.Errorf("packet %d came where %d was expected", binary.BigEndian.Uint64(buffer), i)
+		case buffer[8] == 1:
+			return nil
 		}
 	}
-	return nil
 }
