@@ -22,7 +22,8 @@
 //	neighbour.h  knows ARP, neighbour discovery, IGMP and MLD
 //	sample.h     takes a sample of what is sent, and sample.go asks for it
 //
-//	kern.go      Objects: loads and closes the programs and maps of one device
+//	kern.go      Objects: the programs and maps of one device
+//	load.go      loads the programs and maps
 //	known.go     the stages that the programs carry out, and filters of either size
 //	attach.go    attaches programs to the slave and to the interface
 //	chain.go     OneSided: programs of others that only one path meets
@@ -68,11 +69,9 @@
 package kern
 
 import (
-	"reflect"
 	"sync"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/rlimit"
 )
 
 // Two spilled values share no slot of the stack: without CAP_PERFMON Linux 6.1 refuses to
@@ -116,84 +115,6 @@ func Open(device string) (*Objects, error) {
 	o.barrier = newCPUBarrier(o.synchronize)
 	o.tx, o.rx = newDirection(o, tx), newDirection(o, rx)
 	return o, nil
-}
-
-// raiseMemoryLimit raises the limit of locked memory, against which kernels before 5.11
-// count maps. If it cannot be raised, the maps may still fit.
-func raiseMemoryLimit() { _ = rlimit.RemoveMemlock() }
-
-// compiled returns the embedded objects. They are read once; a caller must copy them
-// before it changes them.
-var compiled = sync.OnceValues(loadKern)
-
-// load loads the programs and maps, unless an earlier program of this process has handed
-// them over, and maps the shared memory.
-func (o *Objects) load() (err error) {
-	if !o.takeOver() {
-		if err := o.loadAll(); err != nil {
-			return err
-		}
-	}
-	if err := o.identify(); err != nil {
-		return err
-	}
-	if o.dummy, err = newClaims(); err != nil {
-		return err
-	}
-	if o.steer, err = newSteering(); err != nil {
-		return err
-	}
-	o.memory, err = newMemory(&o.bpf.kernMaps)
-	return err
-}
-
-// loadAll loads all programs and maps.
-func (o *Objects) loadAll() error {
-	spec, err := forThisMachine()
-	if err != nil {
-		return err
-	}
-	if o.knows, err = knownStages(spec); err != nil {
-		return err
-	}
-	collection, err := ebpf.NewCollection(spec)
-	if err != nil {
-		return err
-	}
-	defer collection.Close() // of what is not assigned
-	for name, field := range fieldsOf(&o.bpf) {
-		if program := collection.DetachProgram(name); program != nil {
-			field.Set(reflect.ValueOf(program))
-		} else if table := collection.DetachMap(name); table != nil {
-			field.Set(reflect.ValueOf(table))
-		}
-	}
-	return nil
-}
-
-// forThisMachine returns a copy of the embedded objects that fits the number of possible
-// CPUs, and the size of filters that the kernel takes.
-func forThisMachine() (*ebpf.CollectionSpec, error) {
-	found, err := compiled()
-	if err != nil {
-		return nil, err
-	}
-	processors, err := ebpf.PossibleCPU()
-	if err != nil {
-		return nil, err
-	}
-	spec := found.Copy()
-	// These arrays have one part per possible CPU.
-	for _, name := range []string{kernMapCounts, kernMapDrops, kernMapInflights, kernMapAnswers} {
-		spec.Maps[name].MaxEntries *= uint32(processors)
-	}
-	for _, name := range []string{kernProgReceiveAuto, kernProgReceiveAll} {
-		if smallFilters() {
-			spec.Programs[name] = spec.Programs[name+ofSmall]
-		}
-		delete(spec.Programs, name+ofSmall)
-	}
-	return spec, nil
 }
 
 // Close closes the programs and maps. Programs stay attached until the closers of the
