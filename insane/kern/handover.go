@@ -47,7 +47,7 @@ func HandOver() error {
 		return err
 	}
 	delete(spec.Programs, useless())
-	collection, err := newCollection(spec)
+	collection, err := loadSideBySide(spec)
 	if err != nil {
 		return explain("load the eBPF programs", err)
 	}

@@ -43,7 +43,7 @@ func (o *Objects) load() (err error) {
 	return err
 }
 
-// loadAll loads all programs and maps.
+// loadAll loads all programs and maps in the thread of the caller, whose rights count.
 func (o *Objects) loadAll() error {
 	spec, err := forThisMachine()
 	if err != nil {
@@ -52,7 +52,7 @@ func (o *Objects) loadAll() error {
 	if o.knows, err = knownStages(spec); err != nil {
 		return err
 	}
-	collection, err := newCollection(spec)
+	collection, err := ebpf.NewCollection(spec)
 	if err != nil {
 		return err
 	}
@@ -92,10 +92,10 @@ func forThisMachine() (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
-// newCollection loads the maps, and then the programs: the largest ones first, and as many at
-// once as there are processors. What takes the time is the kernel's verifier, and it works in
-// the thread that loads a program.
-func newCollection(spec *ebpf.CollectionSpec) (*ebpf.Collection, error) {
+// loadSideBySide loads the maps, and then the programs: the largest ones first, and as many at
+// once as there are processors. The kernel's verifier takes the most time, and works in the
+// thread that loads a program. All threads of the process must have the same rights.
+func loadSideBySide(spec *ebpf.CollectionSpec) (*ebpf.Collection, error) {
 	tables := spec.Copy()
 	tables.Programs = nil
 	c, err := ebpf.NewCollection(tables)
@@ -118,9 +118,11 @@ func newCollection(spec *ebpf.CollectionSpec) (*ebpf.Collection, error) {
 	group.Wait()
 	c.Programs = make(map[string]*ebpf.Program)
 	for i, name := range names {
-		c.Programs[name] = programs[i]
+		if c.Programs[name] = programs[i]; errs[i] != nil {
+			err = errs[i]
+		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err != nil {
 		c.Close()
 		return nil, err
 	}
