@@ -6,7 +6,8 @@
 // takes them; message.go reads and writes the JSON; audit.go tells the log what has changed;
 // limiter.go bounds the connections and gives each the credentials of its peer; pool.go
 // shares the places for connections among users; turn.go lets those who may not make changes
-// wait for each other; metrics.go shows the state to Prometheus, rulemetrics.go the rules.
+// wait for each other; metrics.go shows the state to Prometheus, rulemetrics.go the rules, both in the
+// text that exposition.go writes.
 package control
 
 import (
@@ -23,7 +24,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/time/rate"
 
 	"github.com/seed-39a139a1/insane/insane/host"
@@ -141,7 +141,6 @@ func newServer(d Device, o Options) *server {
 // the rules as text. That includes the answer to a malformed request, which http.ServeMux might redirect
 // instead.
 func (s *server) handler() http.Handler {
-	metrics := promhttp.HandlerFor(newRegistry(s.device), promhttp.HandlerOpts{})
 	paths := map[string]http.HandlerFunc{
 		api.PathInfo: func(w http.ResponseWriter, r *http.Request) {
 			switch r.Method {
@@ -157,7 +156,7 @@ func (s *server) handler() http.Handler {
 			info := s.device.State()
 			answer(w, api.DeviceStats{TX: info.TX.Stats, RX: info.RX.Stats})
 		}),
-		api.PathMetrics:   readOnly(metrics.ServeHTTP),
+		api.PathMetrics:   readOnly(s.metrics),
 		api.PathRecord:    only("GET", s.record),
 		api.PathReplay:    only("PUT", s.replay),
 		api.PathRules:     s.rules,

@@ -1,111 +1,88 @@
 package control
 
 import (
+	"net/http"
 	"strconv"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-39a139a1/insane/insanely/api"
 )
 
-// collector shows the state of a device to Prometheus. It has no state of its own.
-type collector struct {
-	device Device
-
-	info, carrier, mtu, seed, logLost   *prometheus.Desc
-	packets, bytes, dropped, droppedLen *prometheus.Desc
-	stages, stagesLen                   *prometheus.Desc
-	neighbours, neighboursLen           *prometheus.Desc
-	overruns, verdicts, fastPath        *prometheus.Desc
-	warning, seedText                   *prometheus.Desc
-	held, heldLen, done, doneLen        *prometheus.Desc
-	marked, markedLen, noMemory         *prometheus.Desc
-	late, drawn, rate                   *prometheus.Desc
-	rules, rulesLeft, rulePackets       *prometheus.Desc
+// metrics are all that there are, by their names without "insane_".
+var metrics = map[string]metric{
+	"info":                        {gauge, "What the device is; always 1.", []string{"path", "receive", "rx", "slave", "slave_state", "tx"}},
+	"carrier":                     {gauge, "1 if the interface has carrier.", nil},
+	"mtu_bytes":                   {gauge, "MTU of the interface.", nil},
+	"seed":                        {gauge, "Seed of every draw, rounded to what a floating point number can be.", nil},
+	"seed_info":                   {gauge, "Seed of every draw, exactly; always 1.", []string{"seed"}},
+	"warning":                     {gauge, "1 if something is wrong although the device works, by kind.", []string{"kind"}},
+	"log_dropped_lines_total":     {counter, "Lines of the daemon's log that were lost.", nil},
+	"packets_total":               {counter, "Wire packets offered to the device and relayed by it, on either path.", []string{"direction", "what"}},
+	"bytes_total":                 {counter, "Ethernet bytes of the packets offered and relayed.", []string{"direction", "what"}},
+	"dropped_packets_total":       {counter, "Wire packets dropped, by reason.", []string{"direction", "reason"}},
+	"dropped_bytes_total":         {counter, "Ethernet bytes of the packets dropped, by reason.", []string{"direction", "reason"}},
+	"stage_dropped_packets_total": {counter, "Wire packets dropped by the policy, by stage.", []string{"direction", "stage"}},
+	"stage_dropped_bytes_total":   {counter, "Ethernet bytes of the packets dropped by the policy, by stage.", []string{"direction", "stage"}},
+	"neighbour_packets_total":     {counter, "Messages of ARP, neighbour discovery, IGMP and MLD relayed without a verdict.", []string{"direction"}},
+	"neighbour_bytes_total":       {counter, "Ethernet bytes of these messages.", []string{"direction"}},
+	"overrun_frames_total":        {counter, "Frames that the kernel lost in front of the relay.", []string{"direction"}},
+	"fast_path":                   {gauge, "1 if the kernel carries what it can, 0 if the relay carries everything.", []string{"direction"}},
+	"held_packets":                {gauge, "Wire packets that wait now, because the policy says so.", []string{"direction"}},
+	"held_bytes":                  {gauge, "Ethernet bytes of these packets.", []string{"direction"}},
+	"changed_packets_total":       {counter, "Wire packets copied, damaged and reordered.", []string{"direction", "what"}},
+	"changed_bytes_total":         {counter, "Ethernet bytes of these packets.", []string{"direction", "what"}},
+	"marked_packets_total":        {counter, "Wire packets with a congestion mark of the device, by stage.", []string{"direction", "stage"}},
+	"marked_bytes_total":          {counter, "Ethernet bytes of these packets.", []string{"direction", "stage"}},
+	"no_memory_packets_total":     {counter, "Wire packets lost because too much waited already.", []string{"direction"}},
+	"late_seconds":                {summary, "How much later than they were to packets left that were held, since the policy was set.", []string{"direction"}},
+	"drawn_delay_seconds":         {gauge, "Mean and standard deviation of the delays drawn since the policy was set.", []string{"direction", "what"}},
+	"relayed_bits":                {gauge, "Bits relayed in the last whole second, by the relay.", []string{"direction"}},
+	"rules":                       {gauge, "Rules of the device.", nil},
+	"rules_left_out":              {gauge, "Rules that have no metrics of their own, because they come behind the first ones.", nil},
+	"rule_packets_total":          {counter, "Wire packets that a rule judged, and what became of them.", []string{"direction", "rule", "what"}},
+	"verdicts":                    {gauge, "Packets judged since the present policy was set.", []string{"direction", "verdict"}},
 }
 
-func newRegistry(d Device) *prometheus.Registry {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("insane_"+name, help, append([]string{"device"}, labels...), nil)
-	}
-	r := prometheus.NewRegistry()
-	r.MustRegister(&collector{
-		device:        d,
-		info:          desc("info", "What the device is; always 1.", "slave", "slave_state", "receive", "path", "tx", "rx"),
-		carrier:       desc("carrier", "1 if the interface has carrier."),
-		mtu:           desc("mtu_bytes", "MTU of the interface."),
-		seed:          desc("seed", "Seed of every draw, rounded to what a floating point number can be."),
-		seedText:      desc("seed_info", "Seed of every draw, exactly; always 1.", "seed"),
-		warning:       desc("warning", "1 if something is wrong although the device works, by kind.", "kind"),
-		logLost:       desc("log_dropped_lines_total", "Lines of the daemon's log that were lost."),
-		packets:       desc("packets_total", "Wire packets offered to the device and relayed by it, on either path.", "direction", "what"),
-		bytes:         desc("bytes_total", "Ethernet bytes of the packets offered and relayed.", "direction", "what"),
-		dropped:       desc("dropped_packets_total", "Wire packets dropped, by reason.", "direction", "reason"),
-		droppedLen:    desc("dropped_bytes_total", "Ethernet bytes of the packets dropped, by reason.", "direction", "reason"),
-		stages:        desc("stage_dropped_packets_total", "Wire packets dropped by the policy, by stage.", "direction", "stage"),
-		stagesLen:     desc("stage_dropped_bytes_total", "Ethernet bytes of the packets dropped by the policy, by stage.", "direction", "stage"),
-		neighbours:    desc("neighbour_packets_total", "Messages of ARP, neighbour discovery, IGMP and MLD relayed without a verdict.", "direction"),
-		neighboursLen: desc("neighbour_bytes_total", "Ethernet bytes of these messages.", "direction"),
-		overruns:      desc("overrun_frames_total", "Frames that the kernel lost in front of the relay.", "direction"),
-		fastPath:      desc("fast_path", "1 if the kernel carries what it can, 0 if the relay carries everything.", "direction"),
-		held:          desc("held_packets", "Wire packets that wait now, because the policy says so.", "direction"),
-		heldLen:       desc("held_bytes", "Ethernet bytes of these packets.", "direction"),
-		done:          desc("changed_packets_total", "Wire packets copied, damaged and reordered.", "direction", "what"),
-		doneLen:       desc("changed_bytes_total", "Ethernet bytes of these packets.", "direction", "what"),
-		marked:        desc("marked_packets_total", "Wire packets with a congestion mark of the device, by stage.", "direction", "stage"),
-		markedLen:     desc("marked_bytes_total", "Ethernet bytes of these packets.", "direction", "stage"),
-		noMemory:      desc("no_memory_packets_total", "Wire packets lost because too much waited already.", "direction"),
-		late:          desc("late_seconds", "How much later than they were to packets left that were held, since the policy was set.", "direction"),
-		drawn:         desc("drawn_delay_seconds", "Mean and standard deviation of the delays drawn since the policy was set.", "direction", "what"),
-		rate:          desc("relayed_bits", "Bits relayed in the last whole second, by the relay.", "direction"),
-		rules:         desc("rules", "Rules of the device."),
-		rulesLeft:     desc("rules_left_out", "Rules that have no metrics of their own, because they come behind the first ones."),
-		rulePackets:   desc("rule_packets_total", "Wire packets that a rule judged, and what became of them.", "direction", "rule", "what"),
-		verdicts:      desc("verdicts", "Packets judged since the present policy was set.", "direction", "verdict"),
-	})
-	return r
+// metrics answers with the state of the device for Prometheus.
+func (s *server) metrics(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", textFormat)
+	w.Write(collect(s.device).text())
 }
 
-// Describe implements prometheus.Collector.
-func (c *collector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.info, c.carrier, c.mtu, c.seed, c.seedText, c.warning, c.logLost,
-		c.packets, c.bytes,
-		c.dropped, c.droppedLen, c.stages, c.stagesLen, c.neighbours, c.neighboursLen,
-		c.held, c.heldLen, c.done, c.doneLen, c.marked, c.markedLen, c.noMemory, c.late, c.drawn, c.rate,
-		c.overruns, c.verdicts, c.fastPath, c.rules, c.rulesLeft, c.rulePackets} {
-		ch <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	i := c.device.State()
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, append([]string{i.Name}, labels...)...)
-	}
-	gauge(c.info, 1, i.Slave, i.SlaveState, i.Receive, i.Path, i.TX.Policy, i.RX.Policy)
-	gauge(c.mtu, float64(i.MTU))
-	gauge(c.seed, float64(i.Seed))
-	gauge(c.seedText, 1, strconv.FormatUint(i.Seed, 10))
-	ch <- prometheus.MustNewConstMetric(c.logLost, prometheus.CounterValue, float64(i.LogDropped), i.Name)
-	gauge(c.carrier, number(i.Carrier))
+// collect reads the state of a device.
+func collect(d Device) *exposition {
+	i := d.State()
+	e := &exposition{device: i.Name, shown: make(map[string][]series, len(metrics))}
+	e.add("info", 1, i.Path, i.Receive, i.RX.Policy, i.Slave, i.SlaveState, i.TX.Policy)
+	e.add("mtu_bytes", float64(i.MTU))
+	e.add("seed", float64(i.Seed))
+	e.add("seed_info", 1, strconv.FormatUint(i.Seed, 10))
+	e.add("log_dropped_lines_total", float64(i.LogDropped))
+	e.add("carrier", number(i.Carrier))
 	for _, kind := range api.WarningKinds() {
-		gauge(c.warning, number(i.Warns(kind)), kind)
+		e.add("warning", number(i.Warns(kind)), kind)
 	}
-	for name, d := range map[string]api.Direction{"tx": i.TX, "rx": i.RX} {
-		gauge(c.verdicts, float64(d.Verdicts.Relay), name, "relay")
-		gauge(c.verdicts, float64(d.Verdicts.Drop), name, "drop")
-		gauge(c.fastPath, number(d.Path == api.PathKernel), name)
-		gauge(c.held, float64(d.Stats.Held.Packets), name)
-		gauge(c.heldLen, float64(d.Stats.Held.Bytes), name)
-		gauge(c.drawn, seconds(d.Did.Delay.Mean), name, "mean")
-		gauge(c.drawn, seconds(d.Did.Delay.Spread), name, "spread")
-		gauge(c.rate, float64(d.Did.Rate), name)
-		ch <- prometheus.MustNewConstSummary(c.late, d.Late.Packets, seconds(d.Late.Sum),
-			map[float64]float64{0.5: seconds(d.Late.P50), 0.99: seconds(d.Late.P99), 1: seconds(d.Late.Worst)}, i.Name, name)
-		c.collectStats(ch, i.Name, name, d.Stats)
+	for direction, d := range map[string]api.Direction{"tx": i.TX, "rx": i.RX} {
+		e.direction(direction, d)
+		e.stats(direction, d.Stats)
 	}
-	c.collectRules(ch, i.Name)
+	e.rules(d.Rules(0))
+	return e
+}
+
+// direction adds the state of one direction, but for its counters.
+func (e *exposition) direction(direction string, d api.Direction) {
+	e.add("verdicts", float64(d.Verdicts.Relay), direction, "relay")
+	e.add("verdicts", float64(d.Verdicts.Drop), direction, "drop")
+	e.add("fast_path", number(d.Path == api.PathKernel), direction)
+	e.add("drawn_delay_seconds", seconds(d.Did.Delay.Mean), direction, "mean")
+	e.add("drawn_delay_seconds", seconds(d.Did.Delay.Spread), direction, "spread")
+	e.add("relayed_bits", float64(d.Did.Rate), direction)
+	e.addSamples("late_seconds", []string{direction},
+		sample{quantile: "0.5", value: seconds(d.Late.P50)},
+		sample{quantile: "0.99", value: seconds(d.Late.P99)},
+		sample{quantile: "1", value: seconds(d.Late.Worst)},
+		sample{suffix: "_sum", value: seconds(d.Late.Sum)},
+		sample{suffix: "_count", value: float64(d.Late.Packets)})
 }
 
 // seconds returns a number of nanoseconds in seconds.
@@ -119,33 +96,30 @@ func number(yes bool) float64 {
 	return 0
 }
 
-func (c *collector) collectStats(ch chan<- prometheus.Metric, device, direction string, s api.Stats) {
-	count := func(d *prometheus.Desc, v uint64, labels ...string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v),
-			append([]string{device, direction}, labels...)...)
+// stats adds the counters of one direction.
+func (e *exposition) stats(direction string, s api.Stats) {
+	count := func(what string, n api.Count, labels ...string) {
+		labels = append([]string{direction}, labels...)
+		e.add(what+"packets_total", float64(n.Packets), labels...)
+		e.add(what+"bytes_total", float64(n.Bytes), labels...)
 	}
-	count(c.packets, s.Offered.Packets, "offered")
-	count(c.packets, s.Relayed.Packets, "relayed")
-	count(c.bytes, s.Offered.Bytes, "offered")
-	count(c.bytes, s.Relayed.Bytes, "relayed")
+	count("", s.Offered, "offered")
+	count("", s.Relayed, "relayed")
 	for reason, n := range s.Dropped {
-		count(c.dropped, n.Packets, reason)
-		count(c.droppedLen, n.Bytes, reason)
+		count("dropped_", n, reason)
 	}
 	for stage, n := range s.Stages {
-		count(c.stages, n.Packets, stage)
-		count(c.stagesLen, n.Bytes, stage)
+		count("stage_dropped_", n, stage)
 	}
 	for what, n := range map[string]api.Count{"copied": s.Copied, "damaged": s.Damaged, "reordered": s.Reordered} {
-		count(c.done, n.Packets, what)
-		count(c.doneLen, n.Bytes, what)
+		count("changed_", n, what)
 	}
 	for stage, n := range s.Marked {
-		count(c.marked, n.Packets, stage)
-		count(c.markedLen, n.Bytes, stage)
+		count("marked_", n, stage)
 	}
-	count(c.noMemory, s.NoMemory)
-	count(c.neighbours, s.Neighbour.Packets)
-	count(c.neighboursLen, s.Neighbour.Bytes)
-	count(c.overruns, s.Overruns)
+	count("neighbour_", s.Neighbour)
+	e.add("held_packets", float64(s.Held.Packets), direction)
+	e.add("held_bytes", float64(s.Held.Bytes), direction)
+	e.add("no_memory_packets_total", float64(s.NoMemory), direction)
+	e.add("overrun_frames_total", float64(s.Overruns), direction)
 }

@@ -1,37 +1,29 @@
 package control
 
-import (
-	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/seed-39a139a1/insane/insanely/api"
-)
+import "github.com/seed-39a139a1/insane/insanely/api"
 
 // mostRules is how many rules have metrics of their own: the first ones. A device may have
 // ten thousands of rules, and each new series stays in the database of who collects them.
 const mostRules = 64
 
-// collectRules shows the first rules.
-func (c *collector) collectRules(ch chan<- prometheus.Metric, device string) {
-	page := c.device.Rules(0)
+// rules adds the first rules.
+func (e *exposition) rules(page api.RulesPage) {
 	shown := 0
 	for _, rule := range page.Rules {
 		if rule.Name == api.DefaultRule || shown == mostRules {
 			break
 		}
 		shown++
-		c.collectRule(ch, device, "tx", rule.Name, rule.TX)
-		c.collectRule(ch, device, "rx", rule.Name, rule.RX)
-	}
-	gauge := func(d *prometheus.Desc, n int) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(n), device)
+		e.rule("tx", rule.Name, rule.TX)
+		e.rule("rx", rule.Name, rule.RX)
 	}
 	total := max(page.Total-1, 0) // without the default
-	gauge(c.rules, total)
-	gauge(c.rulesLeft, total-shown)
+	e.add("rules", float64(total))
+	e.add("rules_left_out", float64(total-shown))
 }
 
-// collectRule shows one direction of a rule.
-func (c *collector) collectRule(ch chan<- prometheus.Metric, device, direction, rule string, d *api.RuleDirection) {
+// rule adds one direction of a rule.
+func (e *exposition) rule(direction, rule string, d *api.RuleDirection) {
 	if d == nil {
 		return
 	}
@@ -42,7 +34,6 @@ func (c *collector) collectRule(ch chan<- prometheus.Metric, device, direction, 
 	for what, n := range map[string]uint64{
 		"offered": d.Stats.Offered.Packets, "relayed": d.Stats.Relayed.Packets, "dropped": dropped,
 	} {
-		ch <- prometheus.MustNewConstMetric(c.rulePackets, prometheus.CounterValue, float64(n),
-			device, direction, api.ShowName(rule), what)
+		e.add("rule_packets_total", float64(n), direction, api.ShowName(rule), what)
 	}
 }
