@@ -57,7 +57,7 @@ func (p *pod) does(t *testing.T, operation string, more map[string]any) (out str
 	cmd := exec.CommandContext(t.Context(), "insane-cni")
 	cmd.Stdin = strings.NewReader(string(text))
 	cmd.Env = append(os.Environ(), "CNI_COMMAND="+operation, "CNI_CONTAINERID="+p.container, "CNI_NETNS="+p.netns, "CNI_IFNAME=eth0",
-		"CNI_PATH=/", "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web", "GORACE=atexit_sleep_ms=10")
+		"CNI_PATH=/", "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_UID=uid-web", "GORACE=atexit_sleep_ms=10")
 	said, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%w: %s", err, said)

@@ -21,6 +21,7 @@ type entry struct {
 	RXPolicy     string          `json:"rxPolicy,omitempty"`
 	Memory       string          `json:"memory,omitempty"`
 	Required     bool            `json:"required,omitempty"`
+	Directory    string          `json:"directory,omitempty"`
 }
 
 // chain finds the list of plugins that the runtime uses: the first one of the directory, in the order

@@ -55,7 +55,10 @@ func add(a *skel.CmdArgs) error {
 // make starts the daemon of an attachment. A daemon of an earlier attempt, and one of an earlier
 // container of the pod, ends first.
 func (c *config) make(a *skel.CmdArgs, p policies, result *current.Result) error {
-	r, err := newRecord(c.Directory, record{Container: a.ContainerID, Link: a.IfName, Network: c.Name, Socket: c.socketPath(a)})
+	r, err := newRecord(c.Directory, record{
+		Container: a.ContainerID, Link: a.IfName, Network: c.Name, Socket: c.socketPath(a),
+		Namespace: c.args["K8S_POD_NAMESPACE"], Pod: c.args["K8S_POD_NAME"], UID: c.args["K8S_POD_UID"], Otherwise: c.otherwise().whole(),
+	})
 	if err != nil {
 		return err
 	}
@@ -69,6 +72,9 @@ func (c *config) make(a *skel.CmdArgs, p policies, result *current.Result) error
 				return err
 			}
 		}
+	}
+	if err := r.makeApplied(p); err != nil {
+		return err
 	}
 	program, err := c.program()
 	if err == nil {
@@ -86,7 +92,7 @@ func (c *config) make(a *skel.CmdArgs, p policies, result *current.Result) error
 func (c *config) arguments(a *skel.CmdArgs, p policies, socket string, result *current.Result) []string {
 	args := []string{
 		"--name=" + deviceName(a.IfName), "--netns=" + a.Netns, "--slave=" + a.IfName, "--socket=" + socket,
-		"--policy=" + p.tx, "--rx-policy=" + p.rx, "--memory=" + c.Memory,
+		"--policy=" + p.TX, "--rx-policy=" + p.RX, "--memory=" + c.Memory,
 	}
 	if c.Seed != "" {
 		args = append(args, "--seed="+c.Seed)

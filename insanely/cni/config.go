@@ -30,8 +30,8 @@ const (
 // config is what the list of plugins says.
 type config struct {
 	types.PluginConf
-	Policy    *string  `json:"policy"`    // of each pod that does not ask for another; nil: none
-	RXPolicy  *string  `json:"rxPolicy"`  // of what arrives
+	Policy    string   `json:"policy"`    // of each pod that does not ask for another; "": none
+	RXPolicy  string   `json:"rxPolicy"`  // of what arrives
 	Seed      string   `json:"seed"`      // of all pods; "": each has its own
 	Memory    string   `json:"memory"`    // for the packets of a pod that wait
 	Routes    []string `json:"routes"`    // what is routed through the device; nil: everything
@@ -77,41 +77,47 @@ func (c *config) previous() (*current.Result, error) {
 }
 
 // policies is what somebody asks for a pod.
-type policies struct{ tx, rx string }
+type policies struct {
+	TX string `json:"tx"`
+	RX string `json:"rx"`
+}
 
-// wanted returns the policies of a pod: those of its annotations, else those of the arguments, else
-// those of the configuration. One of two directions alone means pass for the other one. ok is
-// false if nobody asks, or if the one who asks says nothing ("").
+// wanted returns the policies of a pod: those of its annotations, else those that it has without
+// them. ok is false if nobody asks, or if the one who asks says nothing ("").
 func (c *config) wanted() (p policies, ok bool) {
-	find := func(from map[string]string, name string) *string {
-		if value, ok := from[name]; ok {
-			return &value
-		}
-		return nil
+	p, ok = asks(c.RuntimeConfig.Annotations, annotation, rxAnnotation)
+	if !ok {
+		p = c.otherwise()
 	}
-	for _, asked := range [][2]*string{
-		{find(c.RuntimeConfig.Annotations, annotation), find(c.RuntimeConfig.Annotations, rxAnnotation)},
-		{find(c.args, argument), find(c.args, rxArgument)},
-		{c.Policy, c.RXPolicy},
-	} {
-		if asked[0] == nil && asked[1] == nil {
-			continue
-		}
-		p = policies{text(asked[0]), text(asked[1])}
-		if p == (policies{}) {
-			return p, false
-		}
-		return policies{orPass(p.tx), orPass(p.rx)}, true
-	}
-	return p, false
+	return p.whole(), p != policies{}
 }
 
-func text(s *string) string {
-	if s == nil {
-		return ""
+// otherwise returns the policies of a pod without annotations: those of the arguments, else those
+// of the configuration.
+func (c *config) otherwise() policies {
+	p, ok := asks(c.args, argument, rxArgument)
+	if !ok {
+		p = policies{c.Policy, c.RXPolicy}.trim()
 	}
-	return strings.TrimSpace(*s)
+	return p
 }
+
+// asks returns the policies that annotations or arguments name. ok is false if they name none.
+func asks(from map[string]string, tx, rx string) (p policies, ok bool) {
+	t, okTX := from[tx]
+	r, okRX := from[rx]
+	return policies{t, r}.trim(), okTX || okRX
+}
+
+func (p policies) trim() policies {
+	return policies{strings.TrimSpace(p.TX), strings.TrimSpace(p.RX)}
+}
+
+// whole returns policies of a device: a direction that is not named has pass.
+func (p policies) whole() policies { return policies{orPass(p.TX), orPass(p.RX)} }
+
+// key returns a text that only these policies have.
+func (p policies) key() string { return lines(p) }
 
 func orPass(policy string) string {
 	if policy == "" {

@@ -49,7 +49,7 @@ func TestWanted(t *testing.T) {
 		c := conf(t, "{"+tt.conf+"}", tt.args)
 		got := none
 		if p, ok := c.wanted(); ok {
-			got = p.tx + "|" + p.rx
+			got = p.TX + "|" + p.RX
 		}
 		if got != tt.want {
 			t.Errorf("%s %s: %s, want %s", tt.conf, tt.args, got, tt.want)

@@ -10,8 +10,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
+
+	"github.com/seed-39a139a1/insane/insanely/cni/pods"
 )
 
 // lookAgain is how often a list of plugins is read again: the network's own software may have
@@ -21,7 +24,9 @@ const lookAgain = 10 * time.Second
 // node is where the plugin is put, and how.
 type node struct {
 	bin, conf string // directories
-	once      bool   // it does not stay to look after the list
+	directory string // of sockets and records
+	account   string // directory of the service account
+	once      bool   // it does not stay to look after the list and the pods
 	entry     entry
 }
 
@@ -31,6 +36,8 @@ func byHand(what string, args []string) error {
 	flags := flag.NewFlagSet("insane-cni "+what, flag.ContinueOnError)
 	flags.StringVar(&n.bin, "bin", "/opt/cni/bin", "`directory` of plugins")
 	flags.StringVar(&n.conf, "conf", "/etc/cni/net.d", "`directory` of lists of plugins")
+	flags.StringVar(&n.directory, "directory", usualDirectory, "`directory` of control sockets and records, here and for the plugin")
+	flags.StringVar(&n.account, "account", pods.Account, "`directory` of the service account, to follow annotations")
 	flags.BoolVar(&n.once, "once", false, "end when the plugin is there, and leave it there")
 	flags.StringVar(&n.entry.Policy, "policy", "", "`policy` of pods that do not ask for one")
 	flags.StringVar(&n.entry.RXPolicy, "rx-policy", "", "`policy` of what arrives at them")
@@ -43,6 +50,9 @@ func byHand(what string, args []string) error {
 		return err
 	case flags.NArg() > 0:
 		return fmt.Errorf("%q: want flags and no arguments", flags.Arg(0))
+	}
+	if n.directory != usualDirectory {
+		n.entry.Directory = n.directory
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -59,8 +69,8 @@ func byHand(what string, args []string) error {
 	return fmt.Errorf("%q: want install or remove", what)
 }
 
-// install copies the programs from a directory, and keeps the plugin in the list until ctx ends. Then it takes the plugin
-// out. The programs stay: the runtime asks the plugin to end what it has begun.
+// install copies the programs from a directory, and until ctx ends keeps the plugin in the list and follows
+// the pods of the node. Then it takes the plugin out. The programs stay: the runtime asks the plugin to end what it has begun.
 func (n *node) install(ctx context.Context, from string) error {
 	for _, name := range []string{"insane", pluginType} {
 		if err := copyProgram(filepath.Join(from, name), filepath.Join(n.bin, name)); err != nil {
@@ -71,6 +81,9 @@ func (n *node) install(ctx context.Context, from string) error {
 		_, err := n.join(&n.entry)
 		return err
 	}
+	var following sync.WaitGroup
+	following.Go(func() { n.follow(ctx) })
+	defer following.Wait()
 	ticker := time.NewTicker(lookAgain)
 	defer ticker.Stop()
 	for said := ""; ; {

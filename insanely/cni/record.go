@@ -21,7 +21,13 @@ type record struct {
 	Socket    string `json:"socket"`          // the control socket
 	Process   int    `json:"process"`         // the daemon; 0: it has not come up
 	Failure   string `json:"error,omitempty"` // why it has not
-	base      string // path of both files, without what follows the name
+
+	Namespace string   `json:"namespace,omitempty"` // of the pod, as Kubernetes names it
+	Pod       string   `json:"pod,omitempty"`
+	UID       string   `json:"uid,omitempty"` // of the pod; "": the runtime does not tell
+	Otherwise policies `json:"otherwise"`     // what the pod has when its annotations are removed
+
+	base string // path of all files, without what follows the name
 }
 
 // recordDir is where the records and logs of a directory of sockets are.
@@ -135,7 +141,7 @@ func (r *record) runs() (bool, error) {
 // remove removes all files of an attachment whose daemon has ended.
 func (r *record) remove() error {
 	var errs []error
-	for _, path := range []string{r.Socket, r.base + ".log", r.base + ".json", r.base + ".new"} {
+	for _, path := range []string{r.Socket, r.base + ".log", r.appliedPath(), r.base + ".json", r.base + ".new"} {
 		if err := os.Remove(path); path != "" && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
