@@ -149,9 +149,12 @@ static long look(__u64 i, struct looking *l)
 	return forgets(map);
 }
 
-// state_of returns the state of packet seq; UNKNOWN after MAX_LOOK packets.
-static __noinline __u64 state_of(const struct chain *c, __u64 memo, __u64 number, __u64 seq)
+// state_of returns the state of packet seq; UNKNOWN after MAX_LOOK packets. It is global, as the
+// verifier would go through the turns of bpf_loop for each of its callers.
+__noinline __u64 state_of(const struct chain *c, __u64 memo, __u64 number, __u64 seq)
 {
+	if (!c)
+		return UNKNOWN;
 	struct looking l = { .chain = c, .memo = memo, .number = number, .seq = seq, .map = pick(c, seq) };
 	if (!forgets(l.map)) {
 		__u64 before = find(memo, number, seq - 1);

@@ -37,29 +37,61 @@ static long ask_common(__u64 i, struct asked *a)
 	return a->differ;
 }
 
+// one_verdict returns the verdict of n packets, from number seq on; NOT_FOUND if they have not all
+// the same one, or one is not found. It uses bpf_loop, because the verifier would walk through
+// every turn of an open-coded loop and exceed its limit of instructions. It is global, so that
+// the verifier does so once.
+__noinline int one_verdict(const struct program *p, __u64 memo, __u64 now, __u64 seq, __u32 n)
+{
+	if (!p)
+		return NOT_FOUND;
+	struct asked a = { .program = p, .memo = memo, .now = now, .seq = seq, .first = decide(p, memo, now, seq) };
+	if (a.first != NOT_FOUND && n > 1)
+		bpf_loop(n, ask, &a, 0);
+	return a.differ ? NOT_FOUND : a.first;
+}
+
+// one_common_verdict is one_verdict for programs without the rare stages.
+__noinline int one_common_verdict(const struct program *p, __u64 now, __u64 seq, __u32 n)
+{
+	if (!p)
+		return NOT_FOUND;
+	struct asked a = { .program = p, .now = now, .seq = seq, .first = decide_common(p, now, seq) };
+	bpf_loop(n, ask_common, &a, 0);
+	return a.differ ? NOT_FOUND : a.first;
+}
+
 // outcome_of is the outcome of a frame whose packets all have one verdict.
 static __always_inline enum outcome outcome_of(__u64 verdict)
 {
 	return verdict == RELAY ? RELAYED : DROPPED;
 }
 
-// take takes the number of one packet, of which a says the verdict. If other processors take
-// it first, it decides about the next number, a few times.
-static __always_inline enum outcome take(struct asked *a, __u64 *next, __u64 *verdict)
+// take takes the number of one packet, seq, of which verdict says what becomes of it. If other
+// processors take it first, it decides about the next number, a few times.
+static __always_inline enum outcome take(const struct program *p, __u64 memo, __u64 *next, __u64 seq, __u64 now,
+					 __u64 *verdict)
 {
 #pragma unroll
 	for (int tries = 0; tries < 4; tries++) {
-		__u64 was = __sync_val_compare_and_swap(next, a->seq, a->seq + 1);
-		if (was == a->seq) {
-			*verdict = a->first;
+		__u64 was = __sync_val_compare_and_swap(next, seq, seq + 1);
+		if (was == seq)
 			return outcome_of(*verdict);
-		}
-		a->seq = was;
-		a->first = decide(a->program, a->memo, a->now, was);
-		if (a->first == NOT_FOUND)
+		seq = was;
+		*verdict = decide(p, memo, now, seq);
+		if (*verdict == NOT_FOUND)
 			break;
 	}
 	return UNDECIDED;
+}
+
+// take_all takes n numbers, if no other processor took some since next was read as seq: the relay
+// decides then.
+static __always_inline enum outcome take_all(__u64 *next, __u64 seq, __u32 n, __u64 verdict)
+{
+	if (verdict == NOT_FOUND || __sync_val_compare_and_swap(next, seq, seq + n) != seq)
+		return UNDECIDED;
+	return outcome_of(verdict);
 }
 
 // judge_common is judge for programs without the rare stages.
@@ -72,19 +104,12 @@ static __always_inline enum outcome judge_common(const struct program *p, __u64 
 		return outcome_of(*verdict);
 	}
 	__u64 seq = READ(*next);
-	struct asked a = { .program = p, .now = now, .seq = seq, .first = decide_common(p, now, seq) };
-	bpf_loop(n, ask_common, &a, 0);
-	// If another processor took numbers meanwhile, the relay decides.
-	if (a.differ || __sync_val_compare_and_swap(next, seq, seq + n) != seq)
-		return UNDECIDED;
-	*verdict = a.first;
-	return outcome_of(*verdict);
+	*verdict = one_common_verdict(p, now, seq, n);
+	return take_all(next, seq, n, *verdict);
 }
 
 // judge takes the numbers of n packets and returns their common outcome and verdict. If
-// their verdicts differ, or one is not found, it takes no number and returns UNDECIDED. It
-// uses bpf_loop, because the verifier would walk through every turn of an open-coded loop and
-// exceed its limit of instructions.
+// their verdicts differ, or one is not found, it takes no number and returns UNDECIDED.
 static __always_inline enum outcome judge(const struct program *p, __u64 memo, __u64 *next, __u32 n, __u64 now,
 					  __u64 *verdict)
 {
@@ -96,18 +121,10 @@ static __always_inline enum outcome judge(const struct program *p, __u64 memo, _
 		return outcome_of(*verdict);
 	}
 	__u64 seq = READ(*next);
-	struct asked a = { .program = p, .memo = memo, .now = now, .seq = seq };
-	a.first = decide(p, memo, now, seq);
-	if (a.first == NOT_FOUND)
-		return UNDECIDED;
-	if (n == 1)
-		return take(&a, next, verdict);
-	bpf_loop(n, ask, &a, 0);
-	// If another processor took numbers meanwhile, the relay decides.
-	if (a.differ || __sync_val_compare_and_swap(next, seq, seq + n) != seq)
-		return UNDECIDED;
-	*verdict = a.first;
-	return outcome_of(*verdict);
+	*verdict = one_verdict(p, memo, now, seq, n);
+	if (n == 1 && *verdict != NOT_FOUND)
+		return take(p, memo, next, seq, now, verdict);
+	return take_all(next, seq, n, *verdict);
 }
 
 // The result of fastpath for a frame. rx passes it from the socket filter to ingress.

@@ -42,18 +42,14 @@ static __always_inline __u64 count_packets(struct __sk_buff *skb, const struct w
 	return packets;
 }
 
-// measure finds out the layout of a frame. It returns false if the relay must look at
-// the frame.
-static __always_inline bool measure(struct __sk_buff *skb, struct layout *l)
+// measure_super is measure for super-frames. It is global, so that the verifier does not follow
+// the caller once for each way through the headers.
+__noinline int measure_super(struct __sk_buff *skb, struct layout *l)
 {
-	__u32 tag = skb->vlan_present ? VLAN_TAG : 0;
-	l->packets = 1;
-	l->bytes = l->each = l->last = skb->len + tag;
-	if (skb->gso_size == 0)
-		return true;
 	struct walk w = { .skb = skb };
-	if (!walk(&w) || skb->len <= w.headers)
+	if (!l || skb->gso_size == 0 || !walk(&w) || skb->len <= w.headers)
 		return false;
+	__u32 tag = skb->vlan_present ? VLAN_TAG : 0;
 	__u64 payload = skb->len - w.headers;
 	l->packets = count_packets(skb, &w, payload);
 	__u64 headers = w.headers - w.jumbo + tag;
@@ -61,6 +57,15 @@ static __always_inline bool measure(struct __sk_buff *skb, struct layout *l)
 	l->each = skb->gso_size == BY_FRAGS ? 0 : headers + skb->gso_size;
 	l->last = l->bytes - (l->packets - 1) * l->each;
 	return l->packets != 0;
+}
+
+// measure finds out the layout of a frame. It returns false if the relay must look at
+// the frame.
+static __always_inline bool measure(struct __sk_buff *skb, struct layout *l)
+{
+	l->packets = 1;
+	l->bytes = l->each = l->last = skb->len + (skb->vlan_present ? VLAN_TAG : 0);
+	return skb->gso_size == 0 || measure_super(skb, l);
 }
 
 // encrypts_later returns whether the kernel may encrypt a frame of the host only when it

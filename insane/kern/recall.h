@@ -118,28 +118,42 @@ static __always_inline void see(struct recall *recall, __u64 bit)
 		__sync_fetch_and_or(&recall->seen, bit);
 }
 
-// remember_flow remembers a packet that leaves in a way, given its flow without ports.
-static __always_inline void remember_flow(struct __sk_buff *skb, struct recall *recall, struct flow *flow,
-					  struct transport *t, __u64 way, __u64 usual, __u64 group)
+// How unusual it is that a packet leaves in its way.
+enum rarity { USUAL, UNUSUAL, TO_GROUP };
+
+static __always_inline enum rarity rarity(__u64 way, __u64 usual, __u64 group)
 {
-	__u64 unusual = way != usual && !group;
+	return group ? TO_GROUP : way != usual ? UNUSUAL : USUAL;
+}
+
+// remember_flow remembers a packet that leaves in a way, given its flow without ports. It is
+// global, so that the verifier looks at it once, and not for each way to here. It returns 0. It
+// copies the flow, as the key of a map must be in its own stack on Linux 6.1.
+__noinline int remember_flow(struct __sk_buff *skb, const struct flow *known, struct transport *t, __u64 way,
+			     enum rarity rarity)
+{
+	struct recall *recall = recalled();
+	if (!recall || !known || !t)
+		return 0;
+	struct flow copy = *known, *flow = &copy;
 	if (!t->later) {
 		identify(skb, flow, t, QUESTION);
-		if (group) {
+		if (rarity == TO_GROUP) {
 			to_group(flow);
 			see(recall, GROUPS(way));
 		}
-		if (unusual || flow->ports & OFFER)
+		if (rarity == UNUSUAL || flow->ports & OFFER)
 			see(recall, way);
-		if (unusual || group)
-			keep_way(flow, way);
-		else
+		if (rarity == USUAL)
 			correct(flow, way);
+		else
+			keep_way(flow, way);
 	}
-	if (unusual) {
+	if (rarity == UNUSUAL) {
 		flow->ports = LATER | (__u64)t->protocol << PROTOCOL_SHIFT;
 		keep_way(flow, way);
 	}
+	return 0;
 }
 
 // asks_nothing returns whether a packet needs no place in the table, for a reason that costs
@@ -172,13 +186,13 @@ __noinline int remember_ipv4(struct __sk_buff *skb, enum way way)
 		return 0;
 	if (asks_nothing(skb, recall, way, way == THROUGH ? known4(table, ip->saddr) : 0))
 		return 0;
-	struct flow flow;
-	struct transport t;
+	struct flow flow = {};
+	struct transport t = {};
 	ends4(&flow, ip->daddr, ip->saddr);
 	transport4(ip, ETH_HLEN, &t);
 	if (ip->protocol == IPPROTO_ICMP && is_error4(byte_at(skb, t.at)))
 		return 0;
-	remember_flow(skb, recall, &flow, &t, way, usual, group);
+	remember_flow(skb, &flow, &t, way, rarity(way, usual, group));
 	return 0;
 }
 
@@ -196,13 +210,13 @@ __noinline int remember_ipv6(struct __sk_buff *skb, enum way way)
 		return 0;
 	if (asks_nothing(skb, recall, way, way == THROUGH ? known6(table, &ip.saddr) : 0))
 		return 0;
-	struct flow flow;
-	struct transport t;
+	struct flow flow = {};
+	struct transport t = {};
 	ends6(&flow, &ip.daddr, &ip.saddr);
 	transport6(skb, &ip, ETH_HLEN, &t);
 	if (t.protocol == IPPROTO_ICMPV6 && is_error6(byte_at(skb, t.at)))
 		return 0;
-	remember_flow(skb, recall, &flow, &t, way, usual, group);
+	remember_flow(skb, &flow, &t, way, rarity(way, usual, group));
 	return 0;
 }
 

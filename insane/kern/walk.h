@@ -89,7 +89,7 @@ static long step(__u64 i, struct walk *w)
 }
 
 // walk walks along the headers of w->skb. It returns whether it has found the transport
-// header. It uses bpf_loop for the same reason as judge in fastpath.h.
+// header. It uses bpf_loop for the same reason as one_verdict of fastpath.h.
 static __always_inline bool walk(struct walk *w)
 {
 	w->at = 0;
