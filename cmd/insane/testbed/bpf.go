@@ -3,12 +3,14 @@ package testbed
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -113,7 +115,7 @@ func ObjectsNow(t testing.TB) bpfObjects {
 			t.Fatal(err)
 		}
 		if strings.HasPrefix(name, "receive_") || strings.HasPrefix(name, "transmit_") {
-			found[fmt.Sprint("prog_id ", id)] = true
+			found[programObject(id)] = true
 			continue
 		}
 		for _, id := range maps {
@@ -123,6 +125,8 @@ func ObjectsNow(t testing.TB) bpfObjects {
 }
 
 func mapObject(id ebpf.MapID) string { return fmt.Sprint("map_id ", id) }
+
+func programObject(id ebpf.ProgramID) string { return fmt.Sprint("prog_id ", id) }
 
 func mapName(t testing.TB, id ebpf.MapID) string {
 	t.Helper()
@@ -142,49 +146,68 @@ func mapName(t testing.TB, id ebpf.MapID) string {
 }
 
 // NoOrphans fails if there are programs or maps of devices that no process holds and that
-// are not in before. The kernel frees them some time after their last user has ended.
+// are not in before. The kernel frees them some time after their last user has ended. To look
+// for holders takes much longer than to look for the objects, so that comes last.
 func NoOrphans(t testing.TB, before bpfObjects) {
 	t.Helper()
 	suspects := ObjectsNow(t)
 	for o := range before {
 		delete(suspects, o)
 	}
-	defer func() {
-		if len(suspects) > 0 {
-			t.Logf("nobody has them open: %v", suspects)
+	const patience = 3 * labtest.Patience // the kernel frees when it has nothing else to do
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		there := ObjectsNow(t)
+		maps.DeleteFunc(suspects, func(o string, _ bool) bool { return !there[o] })
+		if len(suspects) == 0 {
+			return
 		}
-	}()
-	labtest.Await(t, "programs and maps of dead daemons to be freed", func() bool {
-		there, held := ObjectsNow(t), heldObjects(t)
-		for o := range suspects {
-			if !there[o] || held[o] {
-				delete(suspects, o)
-			}
+		held := heldObjects(t)
+		maps.DeleteFunc(suspects, func(o string, _ bool) bool { return held[o] })
+		if time.Now().After(deadline) {
+			t.Fatalf("programs and maps of dead daemons are not freed, nobody has them open: %v", suspects)
 		}
-		return len(suspects) == 0
-	})
+	}
 }
 
 // heldObjects returns the programs and maps of which some process has a descriptor
-// (bpf_prog_show_fdinfo and bpf_map_show_fdinfo of kernel/bpf/syscall.c).
+// (bpf_prog_show_fdinfo and bpf_map_show_fdinfo of kernel/bpf/syscall.c), and the maps that
+// these programs use.
 func heldObjects(t testing.TB) bpfObjects {
 	t.Helper()
 	held := make(bpfObjects)
-	files, err := filepath.Glob("/proc/[0-9]*/fdinfo/*")
+	files, err := filepath.Glob("/proc/[0-9]*/fd/*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue // closed, or the process has ended
+		if to, err := os.Readlink(file); err != nil || !strings.Contains(to, "bpf") {
+			continue // something else, or closed, or the process has ended
 		}
+		text, _ := os.ReadFile(strings.Replace(file, "/fd/", "/fdinfo/", 1))
 		for line := range strings.Lines(string(text)) {
 			key, value, _ := strings.Cut(line, ":")
-			if id, err := strconv.Atoi(strings.TrimSpace(value)); err == nil && (key == "prog_id" || key == "map_id") {
-				held[fmt.Sprint(key, " ", id)] = true
+			id, err := strconv.Atoi(strings.TrimSpace(value))
+			switch {
+			case err != nil:
+			case key == "map_id":
+				held[mapObject(ebpf.MapID(id))] = true
+			case key == "prog_id":
+				held.holdProgram(t, ebpf.ProgramID(id))
 			}
 		}
 	}
 	return held
+}
+
+// holdProgram adds a program and the maps that it uses.
+func (o bpfObjects) holdProgram(t testing.TB, id ebpf.ProgramID) {
+	t.Helper()
+	_, used, err := programInfo(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o[programObject(id)] = true
+	for _, id := range used {
+		o[mapObject(id)] = true
+	}
 }
