@@ -205,12 +205,11 @@ func SameState(t testing.TB, h *lab.Host, before HostState) time.Duration {
 	for {
 		began := time.Since(start) // the look itself takes a while
 		after := StateNow(t, h)
-		diff := cmp.Diff(before, after)
-		if diff == "" {
+		if slices.Equal(before, after) {
 			return time.Since(start)
 		}
 		if began > Teardown {
-			t.Fatalf("the device left something behind (-before +after):\n%s", diff)
+			t.Fatalf("the device left something behind (-before +after):\n%s", cmp.Diff(before, after))
 		}
 		time.Sleep(time.Millisecond)
 	}
