@@ -28,11 +28,12 @@ type Daemon struct {
 	// Client reaches the daemon from any namespace. It is closed when the daemon ends.
 	Client *insanely.Client
 
-	host   *Host
-	cmd    *Cmd
-	log    tail          // of both outputs
-	exited chan struct{} // closed after err is set
-	err    error
+	host    *Host
+	cmd     *Cmd
+	process *os.Process
+	log     tail          // of both outputs
+	exited  chan struct{} // closed after err is set
+	err     error
 }
 
 // Daemon starts Options.Insane in borea with a control socket and args, and returns when
@@ -57,6 +58,7 @@ func (l *Lab) Daemon(ctx context.Context, args ...string) (*Daemon, error) {
 		return nil, fmt.Errorf("start %s: %w", argv[0], err)
 	}
 	go d.reap()
+	d.process = l.options.Process(d.cmd.Process)
 	if err := d.awaitReady(ctx); err != nil {
 		return nil, errors.Join(err, d.Kill())
 	}
@@ -118,7 +120,7 @@ func (d *Daemon) Command(ctx context.Context, name string, args ...string) *Cmd 
 }
 
 // PID returns the process ID of the daemon, also after it has ended.
-func (d *Daemon) PID() int { return d.cmd.Process.Pid }
+func (d *Daemon) PID() int { return d.process.Pid }
 
 // Stop sends SIGTERM to the daemon, waits, and returns how the daemon ended. It kills a
 // daemon that takes longer than 5 s.
@@ -154,7 +156,7 @@ func (d *Daemon) Logs() string { return d.log.String() }
 
 // signal sends a signal. It is no error if the process has ended.
 func (d *Daemon) signal(s os.Signal) error {
-	if err := d.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := d.process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal the daemon: %w", err)
 	}
 	return nil

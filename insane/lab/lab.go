@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 )
@@ -25,6 +26,10 @@ type Options struct {
 	// Insane is the command that runs a daemon; Daemon appends its arguments. nil means
 	// this executable.
 	Insane []string
+
+	// Process finds the process of a daemon, given that of the command. nil means that the
+	// command becomes the daemon.
+	Process func(command *os.Process) *os.Process
 }
 
 // Limits of Options: the largest MTU of a veth (drivers/net/veth.c, ETH_MAX_MTU), the
@@ -89,6 +94,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if len(o.Insane) == 0 {
 		o.Insane = []string{"/proc/self/exe"}
+	}
+	if o.Process == nil {
+		o.Process = func(command *os.Process) *os.Process { return command }
 	}
 	if o.MTU < minMTU || o.MTU > maxMTU {
 		return o, fmt.Errorf("lab MTU %d: must be %d to %d bytes", o.MTU, minMTU, maxMTU)

@@ -27,10 +27,11 @@ type Instance struct {
 	Client *insanely.Client
 	Socket string
 
-	cmd    *lab.Cmd
-	Log    LogBuffer
-	Exited chan struct{} // closed after err is set
-	err    error
+	cmd     *lab.Cmd
+	process *os.Process
+	Log     LogBuffer
+	Exited  chan struct{} // closed after err is set
+	err     error
 }
 
 // Start starts a process and does not wait for its first answer.
@@ -78,6 +79,7 @@ func startOn(t testing.TB, h *lab.Host, output *os.File, env []string, socket, n
 		i.err = i.cmd.Wait()
 		close(i.Exited)
 	}()
+	i.process = labtest.ProcessOf(i.cmd.Process)
 	t.Cleanup(func() {
 		i.Signal(syscall.SIGKILL)
 		<-i.Exited
@@ -122,10 +124,10 @@ func (i *Instance) Ready(t testing.TB) *Instance {
 }
 
 // PID returns the process ID of the daemon.
-func (i *Instance) PID() int { return i.cmd.Process.Pid }
+func (i *Instance) PID() int { return i.process.Pid }
 
 // Signal sends a signal to the process. It is no error if the process has ended.
-func (i *Instance) Signal(s os.Signal) { _ = i.cmd.Process.Signal(s) }
+func (i *Instance) Signal(s os.Signal) { _ = i.process.Signal(s) }
 
 // Kill ends the process with SIGKILL, and waits until it has ended.
 func (i *Instance) Kill() {

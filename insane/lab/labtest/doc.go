@@ -8,6 +8,7 @@
 //	namespace.go  a network namespace for a test, and links in it
 //	lab.go        two hosts and a device that end with the test
 //	cards.go      network cards that join the hosts, in place of a veth pair
+//	confined.go   daemons that a service manager confines
 //	device.go     the state and the counters of the device
 //	link.go       links of a host
 //	command.go    commands run in a host

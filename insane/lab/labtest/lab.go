@@ -21,7 +21,7 @@ func New(t testing.TB) *lab.Lab {
 func NewWith(t testing.TB, insane ...string) *lab.Lab {
 	t.Helper()
 	NeedRoot(t)
-	l, err := lab.New(lab.Options{Insane: insane, Cards: cards(t)})
+	l, err := lab.New(lab.Options{Insane: insane, Process: ProcessOf, Cards: cards(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
