@@ -39,10 +39,10 @@ func startSSH(t testing.TB, b *testbed.Bed) *sshServer {
 		"Port " + sshPort, "HostKey " + s.dir + "/host", "AuthorizedKeysFile " + s.dir + "/user.pub",
 		"StrictModes no", "UsePAM no", "UseDNS no", "PidFile none", "PermitRootLogin yes", "PrintMotd no", "PrintLastLog no",
 	}, "\n")+"\n")
-	// The command has a separate mount namespace: sshd's directory in /run, and a root
-	// account that is not locked, are visible only there.
-	const script = `mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd &&
-		mount --bind "$1/shadow" /etc/shadow && exec "$(command -v sshd)" -D -e -f "$1/sshd_config"`
+	// The command has a separate mount namespace: sshd's directory in /run, if the machine has
+	// none, and a root account that is not locked, are visible only there.
+	const script = `set -e; [ -d /run/sshd ] || { mount -t tmpfs tmpfs /run; mkdir -m 755 /run/sshd; }
+		mount --bind "$1/shadow" /etc/shadow; exec "$(command -v sshd)" -D -e -f "$1/sshd_config"`
 	_, log := testbed.Background(t, b.Borea, "sh", "-c", script, "sh", s.dir)
 	log.Await(t, "sshd", func(text string) bool { return strings.Count(text, "Server listening") == 2 })
 	return s

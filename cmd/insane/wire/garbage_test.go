@@ -28,7 +28,8 @@ func TestGarbageOnTheWire(t *testing.T) {
 	if s.Offered.Packets+s.Neighbour.Packets < frames {
 		t.Errorf("offered %d packets, %d of neighbours, but the kernel handed over %d frames", s.Offered.Packets, s.Neighbour.Packets, frames)
 	}
-	if n := b.Counters(t, b.Borea, testbed.Device).TxDropped - before; s.Overruns != n {
+	// The fast path refuses frames as well: those that the queue has lost wait for it until a tick.
+	if n := b.Counters(t, b.Borea, testbed.Device).TxDropped - before; s.Overruns < n {
 		t.Errorf("%d overruns, the kernel says %d", s.Overruns, n)
 	}
 }
