@@ -1,6 +1,7 @@
 package owner
 
 import (
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,7 +86,8 @@ func goesThrough(t *testing.T, l *lab.Lab, i *testbed.Instance, to string) {
 // given are routes and addresses of both families, and where they lead.
 var given = []string{"--route", "10.9.0.2", "--route", "fd00:9::2", "--route", "default", "--address", "10.8.0.1/24", "--address", "fd00:8::1/64"}
 
-// newGiven starts a device with what was given. It returns what borea has in the end.
+// newGiven starts a device with what was given. It returns what borea has in the end, each once:
+// newer versions of ip show a route with two ways among those of its interface as well.
 func newGiven(t *testing.T) (*lab.Lab, *testbed.Instance, func() []string) {
 	t.Helper()
 	l := labtest.New(t)
@@ -96,8 +98,9 @@ func newGiven(t *testing.T) (*lab.Lab, *testbed.Instance, func() []string) {
 		for _, what := range []string{"-4 route show dev insane", "-4 route show default", "-6 route show dev insane", "address show dev insane"} {
 			out := labtest.Run(t, l.Borea, "ip", append([]string{"-o"}, strings.Fields(what)...)...)
 			for line := range strings.Lines(out) {
-				if !strings.Contains(line, "fe80::") && !strings.Contains(line, "ff00::") && !strings.Contains(line, "dev eth0") {
-					line, _, _ = strings.Cut(line, " linkdown")
+				line, _, _ = strings.Cut(strings.TrimSpace(line), " linkdown")
+				if !strings.Contains(line, "fe80::") && !strings.Contains(line, "ff00::") && !strings.Contains(line, "dev eth0") &&
+					!slices.Contains(list, strings.TrimSpace(line)) {
 					list = append(list, strings.TrimSpace(line))
 				}
 			}
