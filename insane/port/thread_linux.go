@@ -26,6 +26,7 @@ type Urgency struct {
 	thread  int             // the thread that has the priority; 0: none
 	before  *unix.SchedAttr // how that was scheduled before
 	refused bool            // the rights do not allow it
+	counted int             // the thread whose processor time turns has; 0: none
 	turns   turns
 }
 
@@ -38,12 +39,14 @@ func (u *Urgency) Set(on bool, now policy.Time) error {
 	if u.refused || !on && u.thread == 0 {
 		return nil
 	}
-	on = on && u.turns.urgent(now, processorTime)
 	self := 0
 	if on {
-		if self = unix.Gettid(); self == u.thread {
-			return nil
-		}
+		self = unix.Gettid()
+		u.count(self)
+		on = u.turns.urgent(now, func() policy.Time { return processorTime(self) })
+	}
+	if on && self == u.thread {
+		return nil
 	}
 	if u.thread != 0 {
 		_ = unix.SchedSetAttr(u.thread, u.before, 0) // the thread may have ended
@@ -57,8 +60,21 @@ func (u *Urgency) Set(on bool, now policy.Time) error {
 		return fmt.Errorf("set real-time priority: %w", err)
 	}
 	u.thread = self
-	u.turns.begin(now, processorTime())
+	u.turns.begin(now, processorTime(self))
 	return nil
+}
+
+// count has turns look at the processor time of a thread from now on. What the thread before has
+// taken since the last look counts, unless that has ended.
+func (u *Urgency) count(thread int) {
+	if thread == u.counted {
+		return
+	}
+	if used := processorTime(u.counted); used > u.turns.used {
+		u.turns.credit -= min(u.turns.credit, used-u.turns.used)
+	}
+	u.turns.used = processorTime(thread)
+	u.counted = thread
 }
 
 // give gives the priority to a thread.
@@ -131,11 +147,12 @@ func (u *turns) urgent(now policy.Time, used func() policy.Time) bool {
 	return true
 }
 
-// processorTime returns how long the present thread has run.
-func processorTime() policy.Time {
+// processorTime returns how long a thread of this process has run; 0 if there is none of that ID.
+func processorTime(thread int) policy.Time {
+	const ofThread, scheduled = 4, 2 // CPUCLOCK_PERTHREAD_MASK and CPUCLOCK_SCHED (clock_getres(2))
 	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts) != nil {
-		return 0 // cannot be: the clock exists on every Linux
+	if thread == 0 || unix.ClockGettime(int32(^thread<<3|ofThread|scheduled), &ts) != nil {
+		return 0
 	}
 	return policy.Time(ts.Nano())
 }
