@@ -128,19 +128,23 @@ func TestCandidatesNameRules(t *testing.T) {
 			t.Fatal(stderr)
 		}
 	}
-	before := d.requests.Load()
+	before, asked := d.requests.Load(), int32(0)
 	for _, typed := range [][]string{
 		{"--socket", socket, "rule", "del", ""},
 		{"rule", "--socket", socket, "set", ""},
 		{"rule", "add", "new", "--socket=" + socket, "before", ""},
 	} {
 		p := &program{getenv: func(string) string { return "" }}
-		if got := strings.Join(p.candidates(p.app(), typed), " "); got != "dns big web" {
+		got := ""
+		for end := time.Now().Add(20 * time.Second); got == "" && time.Now().Before(end); asked++ {
+			got = strings.Join(p.candidates(p.app(), typed), " ") // nothing, if the answer takes too long
+		}
+		if got != "dns big web" {
 			t.Errorf("%q: %q", typed, got)
 		}
 	}
-	if got := d.requests.Load() - before; got != 3 {
-		t.Errorf("%d requests", got)
+	if got := d.requests.Load() - before; got < 3 || got > asked {
+		t.Errorf("%d requests of %d", got, asked)
 	}
 	p := &program{getenv: func(string) string { return "/nowhere/insane.sock" }}
 	if got := p.candidates(p.app(), []string{"rule", "del", ""}); len(got) != 0 {
