@@ -7,13 +7,13 @@ PREFIX      ?= /usr/local
 # Every test of a promise that needs root fails instead of being skipped.
 export INSANE_ROOT := 1
 
-.PHONY: help build unit test check demo bench bench-netem kernels drivers soak fuzz lint generate tools install dist dist-test image image-test clean
+.PHONY: help build unit test check demo bench bench-netem kernels drivers arm64 soak fuzz lint generate tools install dist dist-test image image-test clean
 
 build: ## the commands, in bin (the default)
 	go build -o bin/ ./cmd/insane ./cmd/insanely ./cmd/insane-cni
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # Seconds with a warm cache, whoever runs it. What needs root skips itself, and the
 # packages in which all tests do are left out.
@@ -116,6 +116,10 @@ kernels: tools ## the tests under Linux 6.1, 6.12, 6.18 and the newest, in QEMU 
 # DRIVERS="e1000e vmxnet3" narrows it: see the head of the script.
 drivers: tools ## the tests of the wire over emulated network cards, in QEMU (root)
 	.ci/drivers
+
+# STEPS="unit lab" and KERNELS="6.12-16k" narrow it: see the head of the script.
+arm64: ## the unit tests, those that face the kernel and the tour on arm64, in QEMU (root)
+	.ci/arm64
 
 # Shells look in these folders for completions of what is below the same PREFIX.
 SHARE = $(DESTDIR)$(PREFIX)/share

@@ -1,14 +1,19 @@
 # What .ci/kernels and .ci/bench-netem share, to be sourced: Debian's kernels, and
 # a guest of QEMU that runs one on top of this machine's root file system. Wants
-# root and a Debian-like amd64 machine. Installs QEMU, but never a kernel.
+# root and a Debian-like amd64 machine. Installs QEMU, but never a kernel. On arm64,
+# the guest has Debian's programs for it in place of this machine's.
 #
 # The script that sources it is the guest's first process as well, which it is told
 # by the arguments "guest DIRECTORY"; it sets
 #   work    where initramfs and results are
 #   limit   how many seconds a guest may take
+# and, if the guest is to be none of amd64,
+#   arch    its architecture, as Debian and Go call it: arm64
+# and, if an emulated guest is to have the time that it needs,
+#   clock   what its clock counts: instructions
 # and, if the guest is to have network cards,
 #   card    their model, a device of QEMU
-#   cables  how many cables it has, each between two cards
+#   cables  how many cables it has, each between two cards; clock as well
 # shellcheck shell=bash disable=SC2034,SC2154 # variables of the one are the other's
 set -Eeuo pipefail
 shopt -s inherit_errexit
@@ -16,6 +21,7 @@ export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin INSANE_ROOT=1
 
 self=$(readlink -f "$0")
 root=${self%/*/*}
+arch=amd64
 cache=${INSANE_KERNEL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/insane-kernels}
 mirror=http://deb.debian.org/debian
 suites=(bookworm trixie trixie-backports)
@@ -35,16 +41,29 @@ claim() {
   mkdir -p "$work" "$cache"
   exec 9>"$work/lock"
   flock -n 9 || die "another run uses $work"
-  "$root/.ci/install" qemu-system-x86_64:qemu-system-x86 depmod:kmod xz:xz-utils "$keyring:debian-archive-keyring"
+  "$root/.ci/install" depmod:kmod xz:xz-utils "$keyring:debian-archive-keyring"
+  case $arch in
+    amd64) "$root/.ci/install" qemu-system-x86_64:qemu-system-x86 ;;
+    arm64) "$root/.ci/install" qemu-system-aarch64:qemu-system-arm qemu-aarch64:qemu-user ;;
+  esac
+}
+
+# emulate runs a program for the guest's processor on this machine.
+emulate() {
+  case $arch in
+    amd64) "$@" ;;
+    arm64) qemu-aarch64 "$@" ;;
+  esac
 }
 
 # --------------------------------------------------------------- the kernels
 
 # debian runs apt-get or apt-cache with lists of its own: the machine's apt never
-# learns of suites that nobody configured there.
+# learns of suites and architectures that nobody configured there.
 debian() {
-  "$1" -qq -o Dir::Etc::sourcelist="$cache/apt/sources.list" -o Dir::Etc::sourceparts=- \
-    -o Dir::State::lists="$cache/apt/lists" -o Dir::Cache="$cache/apt/cache" \
+  "$1" -qq -o APT::Architecture="$arch" -o APT::Architectures::="$arch" \
+    -o Dir::Etc::sourcelist="$cache/apt/sources.list" -o Dir::Etc::sourceparts=- \
+    -o Dir::State::lists="$cache/apt/lists" -o Dir::State::status="$cache/apt/status" -o Dir::Cache="$cache/apt/cache" \
     -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
     -o APT::Sandbox::User=root "${@:2}"
 }
@@ -53,26 +72,30 @@ debian() {
 refresh() {
   mkdir -p "$cache"/apt/{lists,cache/archives}/partial
   [ -z "$(find "$cache/apt" -name fresh -mmin -1440 -newer "${BASH_SOURCE[0]}")" ] || return 0
-  printf "deb [signed-by=$keyring] $mirror %s main\n" "${suites[@]}" >"$cache/apt/sources.list"
+  printf "deb [arch=$arch signed-by=$keyring] $mirror %s main\n" "${suites[@]}" >"$cache/apt/sources.list"
+  : >"$cache/apt/status" # nothing is installed
   if debian apt-get update; then touch "$cache/apt/fresh"; fi
 }
 
-# newest prints the newest release of a series, such as 6.1.0-50-amd64, or of all.
+# newest prints the newest release of a series, such as 6.1.0-50-amd64, or of all. The
+# second argument is what follows the architecture in its name: -16k, the size of a page.
 newest() {
-  debian apt-cache pkgnames "linux-image-${1:+$1.}" | sed -n 's/^linux-image-\([0-9].*-amd64\)$/\1/p' |
+  debian apt-cache pkgnames "linux-image-${1:+$1.}" | sed -n "s/^linux-image-\([0-9].*-$arch$2\)\$/\1/p" |
     { grep -E '^[0-9]+\.[0-9]+\.' || true; } | { grep -vE -- '-(cloud|rt)-' || true; } | sort -V | tail -n 1
 }
 
-# provide makes the newest kernel of a series ready and sets kernel to its
-# directory (vmlinuz, lib/modules, busybox) and release to its name. A series
-# that Debian has given up stays what the cache has.
+# provide makes the newest kernel of a series, such as 6.12 or 6.12-16k, ready and sets
+# kernel to its directory (vmlinuz, lib/modules, busybox, programs) and release to its
+# name. A series that Debian has given up stays what the cache has.
 provide() {
+  local series=${1%-16k}
+  local pages=${1#"$series"}
   exec 8>"$cache/lock"
   flock 8 # two may not fetch at once
   refresh
-  release=$(newest "${1#newest}")
-  kernel=$cache/$(grep -oE '^[0-9]+\.[0-9]+' <<<"$release" || echo "$1")
-  if [ -n "$release" ] && [ "$(cat "$kernel/release" "$kernel/without" 2>&1)" != "$release"$'\n'"${without[*]}" ]; then
+  release=$(newest "${series#newest}" "$pages")
+  kernel=$cache/$(grep -oE '^[0-9]+\.[0-9]+' <<<"$release" || echo "$series")$pages
+  if [ -n "$release" ] && [ "$(cat "$kernel/release" "$kernel/recipe" 2>&1)" != "$release"$'\n'"$recipe" ]; then
     fetch "$release"
     rm -rf "$kernel"
     mv "$cache/new" "$kernel"
@@ -84,12 +107,15 @@ provide() {
 
 # fetch downloads a kernel and unpacks it into new. Since 6.19 one is spread over
 # several packages. Modules are kept unpacked, for the guest is slow; most of
-# what is left out are drivers for hardware that it has not.
+# what is left out are drivers for hardware that it has not. The programs, with their
+# libraries, are for a guest that cannot run this machine's.
 without=(./usr/share '*/kernel/sound' '*/kernel/drivers/[!nv]*' '*/drivers/net/[uw]*' '*/net/ethernet/[!i]*' '*/ethernet/intel/[!e]*')
+programs=(bash dash coreutils grep sed util-linux mount kmod iproute2 nftables iputils-ping iperf3 tcpdump curl)
+recipe="${without[*]} ${programs[*]}"
 fetch() {
   local packages deb
   rm -rf "$cache/new"
-  mkdir "$cache/new"
+  mkdir -p "$cache/new/programs"
   cd "$cache/new"
   packages=$(debian apt-cache pkgnames linux- | grep -xE "linux-(image|base|binary|modules)-${1//+/\\+}")
   # shellcheck disable=SC2086 # one word per package
@@ -102,8 +128,22 @@ fetch() {
   find . -name 'vmlinuz*' -exec mv {} vmlinuz ';'
   depmod -b . "$1"
   rm -rf ./*.deb bin boot
-  echo "${without[*]}" >without
+  [ "$arch" = amd64 ] || (replace)
+  echo "$recipe" >recipe
   echo "$1" >release
+}
+
+# replace fills the folder programs. Its tree has the form of a machine on which /bin is
+# a link to /usr/bin, as it is going to lie on top of that.
+replace() {
+  local deb
+  cd programs
+  mkdir partial
+  debian apt-get install -y --no-install-recommends --download-only -o Dir::Cache::archives="$PWD" "${programs[@]}"
+  for deb in *.deb; do
+    dpkg-deb --fsys-tarfile "$deb" | tar -x --transform 's,^\./\(bin\|sbin\|lib\)/,./usr/\1/,' --exclude=./usr/share --exclude=./etc
+  done
+  rm -rf ./*.deb partial lock
 }
 
 # ----------------------------------------------------------------- the guest
@@ -113,7 +153,7 @@ fetch() {
 pack() {
   local ram=$work/initramfs modules=(virtio_pci 9pnet_virtio 9p overlay)
   rm -rf "$ram"
-  mkdir -p "$ram"/{bin,dev,proc,lower,upper,new}
+  mkdir -p "$ram"/{bin,dev,proc,root,programs,upper,new}
   cp "$kernel/busybox" "$ram/bin"
   cd "$kernel"
   { modprobe -d . -S "$release" -a --show-depends "${modules[@]}" | sed -n 's,^insmod .*\(lib/modules/[^ ]*\).*,\1,p'
@@ -127,17 +167,19 @@ pack() {
 	\$b mount -t devtmpfs dev /dev
 	exec </dev/console >/dev/console 2>&1
 	\$b modprobe -a ${modules[*]}
-	\$b mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 root /lower
+	for tag in root programs; do
+	  \$b mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose,msize=262144 \$tag /\$tag
+	done
 	\$b mount -t tmpfs upper /upper
 	\$b mkdir /upper/upper /upper/work
-	\$b mount -t overlay -o lowerdir=/lower,upperdir=/upper/upper,workdir=/upper/work root /new
+	\$b mount -t overlay -o lowerdir=/programs:/root,upperdir=/upper/upper,workdir=/upper/work root /new
 	\$b mount -o move /dev /new/dev
 	\$b umount /proc
 	exec \$b switch_root /new $(printf '%q ' "$self" guest "$kernel")
 	INIT
   chmod +x "$ram/init"
   cd "$ram"
-  find . | ./bin/busybox cpio -o -H newc >"$ram.cpio" 2>/dev/null
+  find . | emulate ./bin/busybox cpio -o -H newc >"$ram.cpio" 2>/dev/null
 }
 
 # enter is what the first process on the guest's root file system does first. It may
@@ -171,22 +213,42 @@ leave() {
   sleep 60
 }
 
-# start starts the guest in the background and sets qemu. Emulated processors are
-# better off without those features, have the host's clock, which can be relied
-# on, and nobody to be protected from. They take turns: side by side, one may
-# still run what another has just patched (arch/x86/kernel/alternative.c), and the
-# kernel dies of that, by "Oops: int3", or stands still. With network cards their
-# clock counts instructions instead, so that on a busy host neither drivers nor
-# tests run out of time.
-start() {
-  local processor="-accel kvm -cpu host" share=security_model=none,multidevs=remap
-  local parameters="console=ttyS0 loglevel=5 panic=-1 oops=panic reboot=t nowatchdog"
-  if ! [ -w /dev/kvm ] || ! grep -qwE 'vmx|svm' /proc/cpuinfo; then
-    processor="-accel tcg,thread=single -cpu max,-erms,-fsrm,-la57,-smap,-smep,-umip,-pku"
-    parameters+=" tsc=reliable no_timer_check rcupdate.rcu_cpu_stall_suppress=1 cryptomgr.notests"
-    parameters+=" mitigations=off init_on_alloc=0 nokaslr random.trust_cpu=on"
-    [ -z "${card:-}" ] || processor+=" -icount shift=1"
+# machine sets emulator to the command that makes the guest's machine, and parameters to
+# what its kernel is told. Emulated processors are better off without those features, have
+# the host's clock, which can be relied on, and nobody to be protected from. Those of amd64
+# take turns: side by side, one may still run what another has just patched
+# (arch/x86/kernel/alternative.c), and the kernel dies of that, by "Oops: int3", or stands
+# still. Where the clock counts instructions, neither drivers nor tests run out of time on a
+# busy host.
+machine() {
+  parameters="loglevel=5 panic=-1 oops=panic nowatchdog"
+  local emulated=" rcupdate.rcu_cpu_stall_suppress=1 cryptomgr.notests mitigations=off init_on_alloc=0 nokaslr random.trust_cpu=on"
+  local turns=single count=
+  if [ -n "${clock:-}" ]; then
+    count=" -icount shift=1"
+  elif [ "$arch" = arm64 ]; then
+    turns=multi
   fi
+  case $arch in
+    arm64)
+      emulator="qemu-system-aarch64 -machine virt,gic-version=3 -accel tcg,thread=$turns -cpu max,pauth-impdef=on,sve=off,sme=off$count"
+      parameters+=" console=ttyAMA0$emulated"
+      ;;
+    amd64)
+      parameters+=" console=ttyS0 reboot=t"
+      if [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then
+        emulator="qemu-system-x86_64 -machine q35 -accel kvm -cpu host"
+      else
+        emulator="qemu-system-x86_64 -machine q35 -accel tcg,thread=$turns -cpu max,-erms,-fsrm,-la57,-smap,-smep,-umip,-pku$count"
+        parameters+=" tsc=reliable no_timer_check$emulated"
+      fi
+      ;;
+  esac
+}
+
+# start starts the guest in the background and sets qemu.
+start() {
+  local emulator parameters share=security_model=none,multidevs=remap
   local device cable='' devices=()
   if [ -n "${card:-}" ]; then
     cable="unshare -n $self cable $cables"
@@ -195,13 +257,15 @@ start() {
         -device "$card,netdev=card$device,romfile=,mac=$(printf 52:54:00:00:00:%02x "$device")")
     done
   fi
+  machine
   # The guest dies with this script, however that ends.
   # shellcheck disable=SC2086 # several arguments
   setpriv --pdeathsig KILL timeout -k 5 "$limit" $cable setpriv --pdeathsig KILL \
-    qemu-system-x86_64 -no-user-config -nodefaults -machine q35 $processor -smp 2 -m 2048 \
+    $emulator -no-user-config -nodefaults -smp 2 -m 2048 \
     -display none -no-reboot -serial "file:$results/console" \
     -kernel "$kernel/vmlinuz" -initrd "$work/initramfs.cpio" -append "$parameters" \
     -fsdev "local,id=root,path=/,readonly=on,$share" -device virtio-9p-pci,fsdev=root,mount_tag=root \
+    -fsdev "local,id=programs,path=$kernel/programs,readonly=on,$share" -device virtio-9p-pci,fsdev=programs,mount_tag=programs \
     -fsdev "local,id=results,path=$results,$share" -device virtio-9p-pci,fsdev=results,mount_tag=results \
     "${devices[@]}" </dev/null >"$results/qemu" 2>&1 &
   qemu=$!
@@ -232,7 +296,7 @@ cable() {
 # nothing has begun after a while is started again: emulators have their days.
 boot() {
   local patience=90 second
-  [ -z "${card:-}" ] || patience=240 # its clock is slow
+  [ -z "${clock:-}" ] || patience=240 # it is slow
   for _ in 1 2 3; do
     start
     for ((second = 0; second < patience; second++)); do
