@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,10 +22,11 @@ func TestRulesChangeWhileSending(t *testing.T) {
 	b := testbed.New(t)
 	f := b.NewFlow(t, 4)
 	flow := fmt.Sprintf("flow: udp dst port %d tx percent 70\n", f.In.LocalAddr().(*net.UDPAddr).Port)
-	const seed, count = 77, 60_000
+	const seed, count, least = 77, 60_000, 20 // changes
 	load(t, b, flow)
 	_, a := b.Begin(t, "percent 0", seed)
-	stop, changes := make(chan struct{}), 0
+	stop := make(chan struct{})
+	var changes atomic.Int64
 	var changing sync.WaitGroup
 	changing.Go(func() {
 		for i := 0; ; i++ {
@@ -41,18 +43,20 @@ func TestRulesChangeWhileSending(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			changes++
+			changes.Add(1)
 		}
 	})
 	j := judged{b, "flow"}
-	got := f.Carry(t, a, j.program(t, "percent 70", seed), testbed.Cargo{Count: count, Size: testbed.Always(100)})
+	cargo := testbed.Cargo{Count: count, Size: testbed.Always(100)}
+	cargo.Send = func(from, to int) {
+		labtest.Await(t, "the rules to change", func() bool { return changes.Load() >= int64(from*least/count) })
+		f.SendPlain(t, cargo, from, to)
+	}
+	got := f.Carry(t, a, j.program(t, "percent 70", seed), cargo)
 	close(stop)
 	changing.Wait()
 	if s := j.stats(t); s.Offered.Packets != count || s.Relayed.Packets != uint64(got) {
-		t.Errorf("after %d changes: offered %d, relayed %d, %d came", changes, s.Offered.Packets, s.Relayed.Packets, got)
-	}
-	if changes < 2 {
-		t.Errorf("only %d changes", changes)
+		t.Errorf("after %d changes: offered %d, relayed %d, %d came", changes.Load(), s.Offered.Packets, s.Relayed.Packets, got)
 	}
 }
 
