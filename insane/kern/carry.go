@@ -124,7 +124,8 @@ func (d *Direction) RetireNumbering(n Numbering) {
 
 // reclaim frees a slot of a rule that no program uses. The caller holds d.mu.
 func (d *Direction) reclaim(slot int) {
-	counts := d.read(slot)
+	var counts Counts
+	d.read(slot, &counts)
 	d.ruled.add(counts)
 	a := d.slots[slot].account
 	a.kept.add(counts)
@@ -144,7 +145,8 @@ func (d *Direction) CountsOfRule(a *Account, owner any) (all, own Counts) {
 	defer d.mu.Unlock()
 	all = a.kept
 	for _, slot := range a.slots {
-		counts := d.read(slot)
+		var counts Counts
+		d.read(slot, &counts)
 		all.add(counts)
 		if d.slots[slot].owner == owner {
 			own.add(counts)
@@ -160,7 +162,7 @@ func (d *Direction) CountsOfNone() Counts {
 	sum := d.collected
 	for slot := range d.slots[:ring] {
 		if d.slots[slot].owner != nil {
-			sum.add(d.read(slot))
+			d.read(slot, &sum)
 		}
 	}
 	return sum

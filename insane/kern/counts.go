@@ -37,7 +37,9 @@ func (c *Counts) add(o Counts) {
 	c.NeighbourPackets += o.NeighbourPackets
 	c.NeighbourBytes += o.NeighbourBytes
 	for by, a := range o.Stages {
-		c.drop(policy.Stage(by), a)
+		if a != (Amount{}) { // few stages drop
+			c.drop(policy.Stage(by), a)
+		}
 	}
 }
 
@@ -48,7 +50,8 @@ func (d *Direction) collect(owner any) {
 		d.kept = entrySlot{owner: owner}
 	}
 	for slot := range d.slots[:ring] {
-		counts := d.read(slot)
+		var counts Counts
+		d.read(slot, &counts)
 		d.collected.add(counts)
 		if d.slots[slot].owner == owner {
 			d.kept.counts.add(counts)
@@ -66,22 +69,24 @@ func (d *Direction) clear(slot int) {
 	}
 }
 
-// read returns the counters of the entry in a slot, summed over all CPUs.
-func (d *Direction) read(slot int) (sum Counts) {
+// read adds the counters of the entry in a slot, of all CPUs, to a sum.
+func (d *Direction) read(slot int, sum *Counts) {
 	for cpu := range d.objects.memory.counts {
 		c := &d.objects.memory.counts[cpu][d.index][slot]
-		sum.add(Counts{
-			RelayedPackets: c.relayedPackets.Load(), RelayedBytes: c.relayedBytes.Load(),
-			UnjudgedPackets: c.unjudgedPackets.Load(),
-			RefusedPackets:  c.refusedPackets.Load(), RefusedBytes: c.refusedBytes.Load(),
-			NeighbourPackets: c.neighbourPackets.Load(), NeighbourBytes: c.neighbourBytes.Load(),
-		})
+		sum.RelayedPackets += c.relayedPackets.Load()
+		sum.RelayedBytes += c.relayedBytes.Load()
+		sum.UnjudgedPackets += c.unjudgedPackets.Load()
+		sum.RefusedPackets += c.refusedPackets.Load()
+		sum.RefusedBytes += c.refusedBytes.Load()
+		sum.NeighbourPackets += c.neighbourPackets.Load()
+		sum.NeighbourBytes += c.neighbourBytes.Load()
 		drops := &d.objects.memory.drops[cpu][d.index][slot]
 		for by := range drops {
-			sum.drop(policy.Stage(by), Amount{drops[by].packets.Load(), drops[by].bytes.Load()})
+			if packets := drops[by].packets.Load(); packets != 0 {
+				sum.drop(policy.Stage(by), Amount{packets, drops[by].bytes.Load()})
+			}
 		}
 	}
-	return sum
 }
 
 // Counts returns the counters since the programs were loaded.
@@ -92,7 +97,7 @@ func (d *Direction) Counts() Counts {
 	sum.add(d.ruled)
 	for slot := range d.slots {
 		if d.slots[slot].owner != nil {
-			sum.add(d.read(slot))
+			d.read(slot, &sum)
 		}
 	}
 	return sum
@@ -108,7 +113,7 @@ func (d *Direction) CountsOf(owner any) (sum Counts) {
 	}
 	for slot := range d.slots[:ring] {
 		if d.slots[slot].owner == owner {
-			sum.add(d.read(slot))
+			d.read(slot, &sum)
 		}
 	}
 	return sum
