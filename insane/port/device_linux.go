@@ -11,16 +11,19 @@ import (
 const tunDevice = "/dev/net/tun"
 
 // checkDevice returns nil if tunDevice can be used. Otherwise the error names the file and
-// says what to do. It wraps no errno: the rights of the process are not the reason, or not
-// the only one.
+// says what to do. It wraps no errno but EMFILE: the rights of the process are not the reason, or
+// not the only one.
 func checkDevice() error {
 	fd, err := unix.Open(tunDevice, unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err == nil {
 		_, err = unix.IoctlGetInt(fd, unix.TUNGETFEATURES)
 		unix.Close(fd)
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, unix.EMFILE):
+		return fmt.Errorf("open %s: %w", tunDevice, err)
 	}
 	return fmt.Errorf("%s: %v%s", tunDevice, err, deviceAdvice(err))
 }
