@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -102,6 +103,17 @@ func ruled(t *testing.T, b *testbed.Bed) (flows []*flow) {
 	return flows
 }
 
+// exact returns the lines of the rules of which each packet is checked, in both directions.
+func exact(t *testing.T, r verify.Report) (lines []verify.Line) {
+	t.Helper()
+	for _, direction := range []string{"tx", "rx"} {
+		for rule, stage := range map[string]string{"held": "delay", "each3": "every", "plain": "no loss", "twice": "no loss"} {
+			lines = append(lines, line(t, r, direction, rule+"-"+direction, stage))
+		}
+	}
+	return lines
+}
+
 // Each of many rules does as it was asked, in both directions at once.
 func TestRules(t *testing.T) {
 	t.Parallel()
@@ -109,11 +121,13 @@ func TestRules(t *testing.T) {
 	stop := run(t, 3, ruled(t, b)...)
 	defer stop()
 	r := fine(t, b, "--for", length(t, 1200*time.Millisecond))
-	for _, direction := range []string{"tx", "rx"} {
-		for rule, stage := range map[string]string{"held": "delay", "each3": "every", "plain": "no loss", "twice": "no loss"} {
-			if l := line(t, r, direction, rule+"-"+direction, stage); l.Verdict != verify.OK {
-				t.Errorf("%s is %s: %+v", rule, l.Verdict, l)
-			}
+	few := func(l verify.Line) bool { return l.Verdict == verify.Few }
+	for more := 4 * time.Second; slices.ContainsFunc(exact(t, r), few) && more < time.Minute; more *= 2 { // the machine is busy
+		r = fine(t, b, "--for", more.String())
+	}
+	for _, l := range exact(t, r) {
+		if l.Verdict != verify.OK {
+			t.Errorf("%s is %s: %+v", l.Rule, l.Verdict, l)
 		}
 	}
 	lies(t, b)
