@@ -18,22 +18,65 @@ const yieldAfter = 16
 // anything is set up for a connection, so that to refuse one costs no more than to make one,
 // and many who connect again and again do not keep others waiting.
 //
-// The error is net.ErrClosed after Close. IsExhausted tells errors that can go away.
+// The error is net.ErrClosed after Close. IsExhausted tells errors that can go away: a connection
+// that met one waits for the next call, which asks about it again. One goroutine calls Accept.
 func (l *ControlListener) Accept(admit func(Peer) bool) (*net.UnixConn, error) {
 	for refused := 1; ; refused++ {
-		fd, err := l.accept()
+		a, err := l.next()
 		if err != nil {
 			return nil, err
 		}
-		if peer, err := peerOf(fd); err != nil || !admit(peer) {
-			unix.Close(fd)
+		if peer, err := peerOf(a.fd); err != nil || !admit(peer) {
+			a.close()
 			if refused%yieldAfter == 0 {
 				runtime.Gosched()
 			}
 			continue
 		}
-		return connOf(fd)
+		c, err := a.conn()
+		if IsExhausted(err) {
+			l.waiting = a
+			return nil, err
+		}
+		a.close()
+		return c, err
 	}
+}
+
+// accepted is a connection that the kernel has handed out.
+type accepted struct {
+	fd   int
+	file *os.File // owns the descriptor, once a net.Conn was to be made of it
+}
+
+// next returns the connection that waits, or else the next one.
+func (l *ControlListener) next() (*accepted, error) {
+	if a := l.waiting; a != nil {
+		l.waiting = nil
+		return a, nil
+	}
+	fd, err := l.accept()
+	return &accepted{fd: fd}, err
+}
+
+// conn returns a net.Conn with a copy of the descriptor.
+func (a *accepted) conn() (*net.UnixConn, error) {
+	if a.file == nil {
+		a.file = os.NewFile(uintptr(a.fd), "control")
+	}
+	c, err := net.FileConn(a.file)
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.UnixConn), nil
+}
+
+func (a *accepted) close() {
+	if a.file == nil {
+		unix.Close(a.fd)
+		return
+	}
+	a.file.Close()
 }
 
 // IsExhausted reports whether an error of Accept says that this process, or the host, has no
@@ -61,18 +104,6 @@ func (l *ControlListener) accept() (fd int, err error) {
 		return -1, net.ErrClosed
 	}
 	return fd, os.NewSyscallError("accept", err)
-}
-
-// connOf makes a connection of a descriptor, which belongs to the connection afterwards. On
-// an error it is closed.
-func connOf(fd int) (*net.UnixConn, error) {
-	f := os.NewFile(uintptr(fd), "control")
-	defer f.Close() // FileConn makes a copy
-	c, err := net.FileConn(f)
-	if err != nil {
-		return nil, err
-	}
-	return c.(*net.UnixConn), nil
 }
 
 // DescriptorLimit returns how many descriptors this process may have open (RLIMIT_NOFILE); at

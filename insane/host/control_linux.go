@@ -37,6 +37,8 @@ type ControlListener struct {
 
 	file fileID // the socket file
 
+	waiting *accepted // for Accept to go on with; nil: none
+
 	mu  sync.Mutex
 	dir *os.File // of the socket file; nil if the address is abstract or the file is removed
 }
