@@ -217,7 +217,7 @@ func (p *program) reduce(conf insane.Config, ns *netns) error {
 // also hands over the rules: their file may be standard input, or readable to this process only;
 // and the routes, as names of hosts may mean others, or nothing, to that program.
 func handOver(conf insane.Config) error {
-	// What it leaves in memory goes when the program is executed, so it need not be collected.
+	// Garbage goes when the program is executed, so it need not be collected before.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	_ = kern.HandOver()
 	return errors.Join(handRules(conf.Rules), handRoutes(conf.Routes))

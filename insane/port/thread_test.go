@@ -66,7 +66,7 @@ func TestUrgencyFollows(t *testing.T) {
 	runtime.LockOSThread()
 	self := unix.Gettid()
 	for processorTime(self) < processorTime(old)+2*burst {
-		// What this thread has run before is nothing that the goroutine has.
+		// The time that this thread has run before is not the goroutine's.
 	}
 	must(t, u.Set(true, clock()))
 	for thread, want := range map[int]uint32{old: unix.SCHED_NORMAL, self: unix.SCHED_FIFO} {
