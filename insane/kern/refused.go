@@ -51,8 +51,9 @@ func explain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// enoughDescriptors are enough for a device and its programs.
-const enoughDescriptors = 64
+// enoughDescriptors are enough for a device: some 60 of its own, half of them for programs and maps,
+// and a quarter for connections.
+const enoughDescriptors = 96
 
 // fewDescriptors says that the process may open too few files for the programs and maps; ""
 // if that cannot be the reason. The library tells it as something that the kernel cannot do.

@@ -177,7 +177,7 @@ func TestPlacesAreShared(t *testing.T) {
 func TestFewDescriptors(t *testing.T) {
 	t.Parallel()
 	labtest.NeedRoot(t)
-	l, err := lab.New(lab.Options{Insane: []string{"prlimit", "--nofile=64:64", "insane"}})
+	l, err := lab.New(lab.Options{Insane: []string{"prlimit", "--nofile=96:96", "insane"}})
 	if err != nil {
 		t.Fatal(err)
 	}
