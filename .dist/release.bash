@@ -1,4 +1,4 @@
-# What a build of a release is made of: sourced by .dist/build and .image/build in the root of the
+# Version, commit and time of a build of a release: sourced by .dist/build and .image/build in the root of the
 # checkout. It sets and exports VERSION, COMMIT and SOURCE_DATE_EPOCH, unless they are given: the newest
 # release in CHANGELOG.md; the commit of the checkout, with "-changed" behind it if files differ; when
 # that was committed. TAGS are those of the Go build, which keep the programs small: no HTTP/2, as the
